@@ -1,0 +1,74 @@
+/* LLVM's and Intel's OpenMP: their tool interface tells of every region before it starts
+ * (OpenMP 5.0, chapter 19). The runtime finds ompt_start_tool in the preloaded library. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "region.h"
+
+/* The few declarations of omp-tools.h that are needed; its values are fixed by the specification.
+ */
+typedef void (*ompt_callback_t)(void);
+typedef void (*ompt_function_t)(void);
+typedef ompt_function_t (*ompt_lookup_t)(const char *name);
+typedef union {
+  uint64_t value;
+  void *ptr;
+} ompt_data_t;
+typedef struct {
+  int (*initialize)(ompt_lookup_t lookup, int device, ompt_data_t *tool_data);
+  void (*finalize)(ompt_data_t *tool_data);
+  ompt_data_t tool_data;
+} ompt_start_tool_result_t;
+typedef int (*ompt_set_callback_t)(int event, ompt_callback_t callback);
+typedef int (*ompt_get_parallel_info_t)(int ancestor, ompt_data_t **data, int *team_size);
+enum { PARALLEL_BEGIN = 3, PARALLEL_END = 4 };
+
+static ompt_get_parallel_info_t parallel_info;
+
+/* Asked before the new region exists: the innermost one is the implicit region around the whole
+ * program, unless the caller is already inside another. */
+static int nested(void) {
+  ompt_data_t *data;
+  int team_size;
+  return parallel_info != NULL && parallel_info(1, &data, &team_size) != 0;
+}
+
+static void on_begin(ompt_data_t *task_data, const void *frame, ompt_data_t *parallel,
+                     unsigned threads, int flags, const void *code) {
+  (void)task_data, (void)frame, (void)threads, (void)flags, (void)code;
+  parallel->ptr = NULL;
+  /* Code compiled by GCC comes through a GOMP_ hook first and is inside its region here. */
+  if (gw_region_depth == 0 && !nested()) {
+    gw_task *task = gw_current(GW_CPU_DEVICE);
+    gw_begin(task);
+    parallel->ptr = task;
+  }
+}
+
+static void on_end(ompt_data_t *parallel, ompt_data_t *task_data, int flags, const void *code) {
+  (void)task_data, (void)flags, (void)code;
+  gw_end(parallel->ptr);
+}
+
+static int initialize(ompt_lookup_t lookup, int device, ompt_data_t *tool_data) {
+  (void)device, (void)tool_data;
+  ompt_set_callback_t set = (ompt_set_callback_t)lookup("ompt_set_callback");
+  parallel_info = (ompt_get_parallel_info_t)lookup("ompt_get_parallel_info");
+  if (set == NULL) {
+    return 0;
+  }
+  set(PARALLEL_BEGIN, (ompt_callback_t)on_begin);
+  set(PARALLEL_END, (ompt_callback_t)on_end);
+  return 1;
+}
+
+static void finalize(ompt_data_t *tool_data) { (void)tool_data; }
+
+__attribute__((visibility("default"))) ompt_start_tool_result_t *
+ompt_start_tool(unsigned omp_version, const char *runtime_version) {
+  static ompt_start_tool_result_t tool = {initialize, finalize, {0}};
+  (void)omp_version, (void)runtime_version;
+  /* A tool that the user asked for comes before us: the runtime takes only one. */
+  const char *asked = getenv("OMP_TOOL_LIBRARIES");
+  return asked != NULL && *asked != '\0' ? NULL : &tool;
+}

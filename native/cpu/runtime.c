@@ -1,0 +1,118 @@
+#include "runtime.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#define MODULES 64
+
+struct module {
+  uintptr_t start, end;
+  struct runtime runtime;
+};
+
+/* Entries are only ever added, so readers need no lock. */
+static struct module *_Atomic modules[MODULES];
+static _Atomic int module_count;
+static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
+
+static void fork_child(void) { pthread_mutex_init(&adding, NULL); }
+
+static void install_fork_handler(void) { pthread_atfork(NULL, NULL, fork_child); }
+
+struct search {
+  uintptr_t address, start, end;
+};
+
+static int contains(struct dl_phdr_info *info, size_t size, void *data) {
+  (void)size;
+  struct search *search = data;
+  uintptr_t start = UINTPTR_MAX, end = 0;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    if (info->dlpi_phdr[i].p_type == PT_LOAD) {
+      uintptr_t from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+      uintptr_t to = from + info->dlpi_phdr[i].p_memsz;
+      start = from < start ? from : start;
+      end = to > end ? to : end;
+    }
+  }
+  if (search->address < start || search->address >= end) {
+    return 0;
+  }
+  search->start = start;
+  search->end = end;
+  return 1;
+}
+
+/* The order of the loader: first the global scope behind us, then the caller's own dependencies
+ * (Python opens extension modules with local scope, and torch brings its own libgomp). */
+void *gw_next_symbol(const void *caller, const char *name) {
+  void *found = dlsym(RTLD_NEXT, name);
+  if (found == NULL) {
+    Dl_info info;
+    struct link_map *map = NULL;
+    if (dladdr1(caller, &info, (void **)&map, RTLD_DL_LINKMAP) != 0 && map != NULL &&
+        map->l_name[0] != '\0') {
+      void *handle = dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD);
+      if (handle != NULL) {
+        found = dlsym(handle, name);
+        dlclose(handle);
+      }
+    }
+  }
+  return found;
+}
+
+static void look_up(const void *caller, struct runtime *runtime) {
+#define ENTRY(name) runtime->name = gw_next_symbol(caller, #name);
+  GW_CPU_ENTRIES(ENTRY)
+#undef ENTRY
+  *(void **)&runtime->get_level = gw_next_symbol(caller, "omp_get_level");
+  *(void **)&runtime->get_max_threads = gw_next_symbol(caller, "omp_get_max_threads");
+}
+
+static struct module *find(uintptr_t address) {
+  int n = atomic_load_explicit(&module_count, memory_order_acquire);
+  for (int i = 0; i < n; i++) {
+    struct module *module = atomic_load_explicit(&modules[i], memory_order_relaxed);
+    if (address - module->start < module->end - module->start) {
+      return module;
+    }
+  }
+  return NULL;
+}
+
+static const struct runtime *add(const void *caller) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  static _Thread_local struct runtime spare; /* when there is no room or memory to remember it */
+  pthread_once(&once, install_fork_handler);
+  pthread_mutex_lock(&adding);
+  struct module *module = find((uintptr_t)caller);
+  if (module == NULL) {
+    int n = atomic_load(&module_count);
+    struct search search = {.address = (uintptr_t)caller};
+    bool known = dl_iterate_phdr(contains, &search) != 0;
+    module = known && n < MODULES ? calloc(1, sizeof *module) : NULL;
+    if (module != NULL) {
+      module->start = search.start;
+      module->end = search.end;
+      look_up(caller, &module->runtime);
+      atomic_store(&modules[n], module);
+      atomic_store_explicit(&module_count, n + 1, memory_order_release);
+    }
+  }
+  pthread_mutex_unlock(&adding);
+  if (module == NULL) {
+    look_up(caller, &spare);
+    return &spare;
+  }
+  return &module->runtime;
+}
+
+const struct runtime *gw_runtime_of(const void *caller) {
+  struct module *module = find((uintptr_t)caller);
+  return __builtin_expect(module != NULL, 1) ? &module->runtime : add(caller);
+}

@@ -1,0 +1,96 @@
+/* Idle to active at the first launch; active to idle when nothing has run for linger. */
+#include "internal.h"
+
+void gw_activate(struct gw_task *task) {
+  if (gw_page_lock(task->page) != GW_OK) {
+    return;
+  }
+  uint64_t now = gw_now();
+  if (!atomic_load(&task->active) && !gw_task_lost(task)) {
+    struct gw_row *row = task->row;
+    atomic_store(&task->last_ns, now);
+    atomic_store(&row->beat_ns, now);
+    atomic_store(&row->closed_ns, now); /* max_wait counts from when it has work */
+    atomic_store(&row->state, GW_ACTIVE);
+    gw_gates_update(task->page, now);
+    atomic_store(&task->active, 1);
+  }
+  gw_page_unlock(task->page);
+  gw_watcher_wake();
+}
+
+/* Idle, unless something has begun since last_ns: a launch first counts itself and then looks
+ * whether the task is active, this takes the activity away and then looks at the count. One of them
+ * sees. */
+bool gw_deactivate(struct gw_task *task, uint64_t last_ns) {
+  if (gw_page_lock(task->page) != GW_OK) {
+    return false;
+  }
+  bool idle = false;
+  if (atomic_load(&task->active)) {
+    atomic_store(&task->active, 0);
+    if (atomic_load(&task->in_flight) != 0 || atomic_load(&task->last_ns) != last_ns) {
+      atomic_store(&task->active, 1);
+    } else {
+      idle = true;
+      if (!gw_task_lost(task)) {
+        atomic_store(&task->row->quantum_end_ns, 0);
+        atomic_store(&task->row->state, GW_IDLE);
+        gw_gates_update(task->page, gw_now());
+      }
+    }
+  }
+  gw_page_unlock(task->page);
+  return idle;
+}
+
+void gw_idle(gw_task *task) {
+  if (task != NULL && atomic_load(&task->active)) {
+    gw_deactivate(task, atomic_load(&task->last_ns));
+  }
+}
+
+void gw_begin(gw_task *task) {
+  if (task == NULL) {
+    return;
+  }
+  atomic_fetch_add(&task->in_flight, 1);
+  atomic_fetch_add_explicit(&task->row->launches, 1, memory_order_relaxed);
+  if (GW_LIKELY(atomic_load_explicit(&task->active, memory_order_relaxed) &&
+                atomic_load_explicit(&task->row->gate, memory_order_relaxed) == GW_OPEN)) {
+    return;
+  }
+  gw_begin_slow(task);
+}
+
+void gw_end(gw_task *task) {
+  if (task == NULL) {
+    return;
+  }
+  atomic_store_explicit(&task->op_thread, 0, memory_order_relaxed);
+  atomic_store_explicit(&task->last_ns, gw_now(), memory_order_relaxed);
+  atomic_fetch_sub(&task->in_flight, 1);
+}
+
+void gw_operator(gw_task *task) {
+  static _Thread_local uint64_t clock_id_plus_1;
+  if (task == NULL) {
+    return;
+  }
+  if (clock_id_plus_1 == 0) {
+    clockid_t id;
+    clock_id_plus_1 =
+        pthread_getcpuclockid(pthread_self(), &id) == 0 ? (uint64_t)(uint32_t)id + 1 : UINT64_MAX;
+  }
+  atomic_store_explicit(&task->op_thread, clock_id_plus_1, memory_order_relaxed);
+  atomic_store_explicit(&task->last_ns, gw_now(), memory_order_relaxed);
+  atomic_fetch_add_explicit(&task->row->operators, 1, memory_order_relaxed);
+  atomic_fetch_add(&task->row->launches, 1);
+  if (GW_LIKELY(atomic_load_explicit(&task->active, memory_order_relaxed) &&
+                atomic_load_explicit(&task->row->gate, memory_order_relaxed) == GW_OPEN)) {
+    return;
+  }
+  gw_begin_slow(task);
+  /* It runs from now on. */
+  atomic_store_explicit(&task->last_ns, gw_now(), memory_order_relaxed);
+}

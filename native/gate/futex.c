@@ -1,0 +1,22 @@
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+int gw_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns, bool shared) {
+  struct timespec t = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
+  int op = shared ? FUTEX_WAIT : FUTEX_WAIT_PRIVATE;
+  int saved = errno;
+  long r = syscall(SYS_futex, word, op, value, timeout_ns == UINT64_MAX ? NULL : &t, NULL, 0);
+  int error = r == 0 ? 0 : errno;
+  errno = saved;
+  return error;
+}
+
+void gw_futex_wake(_Atomic uint32_t *word, bool shared) {
+  int saved = errno;
+  syscall(SYS_futex, word, shared ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+  errno = saved;
+}

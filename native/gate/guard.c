@@ -1,0 +1,65 @@
+/* A mapped file that somebody truncates raises SIGBUS at the next access. In another program's
+ * process that must not be fatal, so the faulting page becomes zeros, which read as an open gate.
+ * Every other SIGBUS goes to whoever had it before. */
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "internal.h"
+
+#define GUARDED 32
+
+static _Atomic(struct gw_page *) guarded[GUARDED];
+static struct sigaction previous;
+static pthread_once_t installed = PTHREAD_ONCE_INIT;
+
+static void on_sigbus(int signal, siginfo_t *info, void *context) {
+  uintptr_t address = (uintptr_t)info->si_addr;
+  for (int i = 0; i < GUARDED; i++) {
+    struct gw_page *page = atomic_load(&guarded[i]);
+    if (page == NULL) {
+      continue;
+    }
+    uintptr_t start = (uintptr_t)page->map;
+    if (address >= start && address < start + sizeof *page->map) {
+      if (mmap(page->map, sizeof *page->map, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
+        gw_page_distrust(page, GW_E_SIZE); /* our own access faulted: no other lock is in the way */
+        return;
+      }
+    }
+  }
+  if (previous.sa_flags & SA_SIGINFO) {
+    previous.sa_sigaction(signal, info, context);
+  } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+    previous.sa_handler(signal);
+  } else {
+    sigaction(signal, &previous, NULL); /* the access is repeated and takes its default course */
+  }
+}
+
+void gw_unguard_page(struct gw_page *page) {
+  for (int i = 0; i < GUARDED; i++) {
+    struct gw_page *found = page;
+    atomic_compare_exchange_strong(&guarded[i], &found, NULL);
+  }
+}
+
+static void install(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_sigaction = on_sigbus;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGBUS, &action, &previous);
+}
+
+void gw_guard_page(struct gw_page *page) {
+  for (int i = 0; i < GUARDED; i++) {
+    struct gw_page *empty = NULL;
+    if (atomic_compare_exchange_strong(&guarded[i], &empty, page)) {
+      break;
+    }
+  }
+  pthread_once(&installed, install);
+}

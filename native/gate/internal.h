@@ -1,0 +1,130 @@
+/* What the files of libgiveway share; nothing outside sees it. */
+#ifndef GIVEWAY_INTERNAL_H
+#define GIVEWAY_INTERNAL_H
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "gate_page.h"
+#include "giveway.h"
+
+#define GW_LIKELY(x) __builtin_expect(!!(x), 1)
+#define GW_DEVICE_SIZE 64
+#define GW_MS INT64_C(1000000) /* nanoseconds */
+
+struct gw_page {
+  struct gw_page_layout *map;
+  int fd;
+  dev_t filesystem;
+  ino_t inode;
+  _Atomic int broken; /* 0, or the enum gw_error for which it is no longer trusted */
+  atomic_flag reopening;
+  _Atomic uint32_t lock_failures; /* in a row: its holder does not move */
+  _Atomic uint64_t lock_again_ns; /* until then no launch of ours waits for the lock */
+  char device[GW_DEVICE_SIZE];
+  char path[PATH_MAX];
+  struct gw_page *next;
+};
+
+struct gw_task {
+  /* Read or written by every launch. */
+  struct gw_row *row;
+  _Atomic uint32_t active;    /* this process's view; the row's state is what others see */
+  _Atomic uint32_t in_flight; /* launches between gw_begin and gw_end */
+  _Atomic uint64_t last_ns;   /* when something of it last began or finished */
+  _Atomic uint64_t
+      op_thread; /* CPU clock id + 1 of the thread of the last operator, 0 = a region */
+
+  struct gw_page *page;
+  _Atomic uint64_t ticket; /* the row's, while it is ours */
+  _Atomic bool left;
+  struct gw_task_options options;
+  char name[GW_NAME_SIZE];
+
+  /* The watcher's own. */
+  uint64_t seen_ns, seen_cpu_ns;
+
+  struct gw_task *next;
+  struct gw_task *outer; /* the calling thread's task before this one */
+};
+
+/* One for each process; fork gives the child a fresh one. */
+struct gw_process {
+  pthread_mutex_t lock; /* guards the lists and joining; taken before a page's lock */
+  struct gw_page *pages;
+  struct gw_task *tasks;
+  _Atomic uint32_t task_count;
+  _Atomic uint64_t owner; /* random, never 0 once set */
+  _Atomic bool exiting;
+};
+extern struct gw_process gw_process;
+
+struct gw_settings {
+  uint64_t linger_ns;
+  uint64_t max_wait_ns; /* 0: a held task waits for as long as it takes */
+  uint64_t quantum_ns;
+};
+const struct gw_settings *gw_settings(void);
+
+static inline uint64_t gw_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* warn.c */
+void gw_warn_ungated(int error, const char *path);
+int gw_fail(int error, int system_error); /* remembers errno for gw_error_errno, gives error */
+
+/* page.c */
+uint32_t gw_rows_used(const struct gw_page *page);
+int gw_page_distrust(struct gw_page *page, int error);
+
+/* guard.c: a page that shrinks under its mapping is replaced by zeros instead of a SIGBUS */
+void gw_guard_page(struct gw_page *page);
+void gw_unguard_page(struct gw_page *page);
+
+/* lock.c */
+int gw_page_lock(struct gw_page *page);           /* on a launch's path: gives up soon */
+int gw_page_lock_patiently(struct gw_page *page); /* where somebody asked for something */
+void gw_page_unlock(struct gw_page *page);
+int gw_lock_init(pthread_mutex_t *lock);
+bool gw_lock_is_sane(const pthread_mutex_t *lock);
+
+/* liveness.c */
+int gw_row_claim(struct gw_page *page, uint32_t row);
+void gw_row_release(struct gw_page *page, uint32_t row);
+bool gw_row_alive(struct gw_page *page, uint32_t row);
+
+/* gate.c; all but the last under the page's lock */
+void gw_gates_update(struct gw_page *page, uint64_t now);
+void gw_row_free(struct gw_row *row);
+int gw_reap_dead(struct gw_page *page);
+void gw_begin_slow(struct gw_task *task);
+
+/* task.c */
+int gw_rejoin(struct gw_task *task);
+bool gw_task_lost(const struct gw_task *task);
+
+/* activity.c */
+void gw_activate(struct gw_task *task);
+bool gw_deactivate(struct gw_task *task, uint64_t last_ns);
+
+/* watcher.c */
+int gw_watcher_start(void);
+void gw_watcher_wake(void);
+void gw_watcher_forget(void);
+
+/* futex.c */
+int gw_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns, bool shared);
+void gw_futex_wake(_Atomic uint32_t *word, bool shared);
+
+/* gil.c: may the calling thread sleep without stopping the other tasks of its process? */
+bool gw_may_wait(void);
+
+#endif

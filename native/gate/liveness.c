@@ -1,0 +1,48 @@
+/* Who is alive: each task holds a record lock on its row's byte range of the page file. The kernel
+ * drops it when the process ends, however it ends and in whatever PID namespace; a forked child
+ * does not inherit it. The price: a process must never close a second descriptor of the page file,
+ * for that drops its locks too. So the file is opened once, in page.c, and only there. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "internal.h"
+
+static int lock_row(struct gw_page *page, uint32_t row, short type, int command,
+                    struct flock *out) {
+  struct flock lock = {
+      .l_type = type,
+      .l_whence = SEEK_SET,
+      .l_start = (off_t)(offsetof(struct gw_page_layout, rows) + row * sizeof(struct gw_row)),
+      .l_len = sizeof(struct gw_row)};
+  int saved = errno;
+  int r;
+  do {
+    r = fcntl(page->fd, command, &lock);
+  } while (r < 0 && errno == EINTR);
+  int error = r < 0 ? errno : 0;
+  errno = saved;
+  if (out != NULL) {
+    *out = lock;
+  }
+  return error;
+}
+
+int gw_row_claim(struct gw_page *page, uint32_t row) {
+  return lock_row(page, row, F_WRLCK, F_SETLK, NULL);
+}
+
+void gw_row_release(struct gw_page *page, uint32_t row) {
+  lock_row(page, row, F_UNLCK, F_SETLK, NULL);
+}
+
+bool gw_row_alive(struct gw_page *page, uint32_t row) {
+  /* The kernel does not report a process's own locks to itself. */
+  uint64_t owner = atomic_load_explicit(&page->map->rows[row].owner, memory_order_relaxed);
+  if (owner == atomic_load_explicit(&gw_process.owner, memory_order_relaxed)) {
+    return true;
+  }
+  struct flock found;
+  int error = lock_row(page, row, F_WRLCK, F_GETLK, &found);
+  return error != 0 ||
+         found.l_type != F_UNLCK; /* cannot tell: assume alive, max_wait still holds */
+}

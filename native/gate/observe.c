@@ -1,0 +1,63 @@
+/* What others see of the tasks on a page. */
+#include <string.h>
+
+#include "internal.h"
+
+#ifndef GIVEWAY_VERSION
+#error "the build says which version this is"
+#endif
+
+#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
+
+static void describe(const struct gw_row *row, uint32_t index, struct gw_task_info *info) {
+  memset(info, 0, sizeof *info);
+  info->ticket = GET(row->ticket);
+  info->row = index;
+  info->pid = GET(row->pid);
+  info->priority = GET(row->priority);
+  info->active = GET(row->state) == GW_ACTIVE;
+  info->gate_closed = GET(row->gate) != GW_OPEN;
+  info->is_thread = (GET(row->flags) & GW_ROW_THREAD) != 0;
+  info->mine = GET(row->owner) == GET(gw_process.owner);
+  info->waiters = GET(row->waiters);
+  info->launches = GET(row->launches);
+  info->operators = GET(row->operators);
+  info->held = GET(row->held);
+  info->held_ns = GET(row->held_ns);
+  info->preemptions = GET(row->preemptions);
+  info->joined_ns = GET(row->joined_ns);
+  memcpy(info->name, row->name, sizeof info->name);
+  info->name[sizeof info->name - 1] = '\0';
+}
+
+int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity) {
+  int r = gw_page_lock_patiently(page);
+  if (r != GW_OK) {
+    return r;
+  }
+  gw_reap_dead(page);
+  int n = 0;
+  for (uint32_t i = 0; i < gw_rows_used(page) && n < capacity; i++) {
+    if (GET(page->map->rows[i].state) != GW_FREE) {
+      describe(&page->map->rows[i], i, &infos[n++]);
+    }
+  }
+  gw_page_unlock(page);
+  return n;
+}
+
+int gw_task_describe(gw_task *task, struct gw_task_info *info) {
+  if (task == NULL || gw_task_lost(task) || GET(task->left)) {
+    return gw_fail(GW_E_NO_TASK, 0);
+  }
+  describe(task->row, (uint32_t)(task->row - task->page->map->rows), info);
+  return GW_OK;
+}
+
+static _Atomic bool hooked;
+
+void gw_set_hooked(void) { atomic_store(&hooked, true); }
+
+int gw_hooked(void) { return atomic_load(&hooked); }
+
+const char *gw_version(void) { return GIVEWAY_VERSION; }

@@ -1,0 +1,66 @@
+/* Errors in words, and the one line that a program under giveway may ever print. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static _Thread_local int last_errno;
+static atomic_flag warned = ATOMIC_FLAG_INIT;
+
+int gw_fail(int error, int system_error) {
+  last_errno = system_error;
+  return error;
+}
+
+int gw_error_errno(void) { return last_errno; }
+
+const char *gw_error_text(int error) {
+  switch (error) {
+  case GW_OK:
+    return "no error";
+  case GW_E_DIRECTORY:
+    return "the page directory cannot be made, or is not a directory of this user alone";
+  case GW_E_ACCESS:
+    return "the gate page cannot be opened for reading and writing";
+  case GW_E_SPACE:
+    return "no room for the gate page";
+  case GW_E_SIZE:
+    return "the gate page was truncated";
+  case GW_E_MAGIC:
+    return "the gate page is damaged";
+  case GW_E_VERSION:
+    return "the gate page belongs to another giveway version";
+  case GW_E_FULL:
+    return "the gate page is full: 256 tasks run on this device";
+  case GW_E_LOCK:
+    return "the gate page's lock is damaged";
+  case GW_E_NO_PAGE:
+    return "no gate page: nothing has run under giveway on this device";
+  case GW_E_NO_TASK:
+    return "no such task";
+  case GW_E_ARGUMENT:
+    return "priority outside -1000...1000 or bad device name";
+  case GW_E_RESOURCES:
+    return "out of memory, threads or file descriptors";
+  default:
+    return "unknown error";
+  }
+}
+
+void gw_warn_ungated(int error, const char *path) {
+  if (atomic_flag_test_and_set(&warned)) {
+    return;
+  }
+  int code = last_errno;
+  char line[PATH_MAX + 256];
+  int n =
+      snprintf(line, sizeof line, "giveway: running ungated: %s (%s%s%s); see 'giveway doctor'\n",
+               gw_error_text(error), path, code ? ": " : "", code ? strerrordesc_np(code) : "");
+  if (n > 0) {
+    /* write, not stdio: the program's own buffered stderr stays as it is. */
+    ssize_t ignored =
+        write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
+    (void)ignored;
+  }
+}

@@ -1,0 +1,121 @@
+/* libgiveway: the gate page of one device, and the tasks of this process on it.
+ *
+ * Nothing here exits, raises, or prints more than one line in the life of a process. Functions that
+ * return int give 0 or a negative enum gw_error; gw_error_text says it in words.
+ * Times are nanoseconds of CLOCK_MONOTONIC. Every function may be called from any thread.
+ */
+#ifndef GIVEWAY_H
+#define GIVEWAY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GW_API __attribute__((visibility("default")))
+
+enum gw_error {
+  GW_OK = 0,
+  GW_E_DIRECTORY = -1,  /* the page directory cannot be made or is not ours alone */
+  GW_E_ACCESS = -2,     /* the page cannot be opened for reading and writing */
+  GW_E_SPACE = -3,      /* no room for the page */
+  GW_E_SIZE = -4,       /* the file is shorter than a page */
+  GW_E_MAGIC = -5,      /* not a gate page, or a damaged one */
+  GW_E_VERSION = -6,    /* a page of another giveway version */
+  GW_E_FULL = -7,       /* every row is taken */
+  GW_E_LOCK = -8,       /* the page's lock could not be had in time, or is damaged */
+  GW_E_NO_PAGE = -9,    /* there is no page yet: nothing has run on this device */
+  GW_E_NO_TASK = -10,   /* no such task (any more) */
+  GW_E_ARGUMENT = -11,  /* priority out of range, bad device name */
+  GW_E_RESOURCES = -12, /* out of memory, threads or file descriptors */
+};
+
+typedef struct gw_page gw_page;
+typedef struct gw_task gw_task;
+
+/* What an observer sees of one task. */
+struct gw_task_info {
+  uint64_t ticket; /* identifies the task on its page */
+  uint32_t row;
+  uint32_t pid;
+  int32_t priority;
+  uint32_t active;      /* 1: has work */
+  uint32_t gate_closed; /* 1: outranked */
+  uint32_t is_thread;   /* 1: a thread's own task */
+  uint32_t mine;        /* 1: belongs to the calling process */
+  uint32_t waiters;     /* threads asleep at the closed gate */
+  uint64_t launches;
+  uint64_t operators;
+  uint64_t held;
+  uint64_t held_ns;
+  uint64_t preemptions;
+  uint64_t joined_ns;
+  char name[48];
+};
+
+/* ---- the page ------------------------------------------------------------------------------ */
+
+/* Path of a device's page: $GIVEWAY_DIR or /dev/shm/giveway-UID, then DEVICE.page. */
+GW_API int gw_page_path(const char *device, char *path, size_t size);
+/* Maps the page of a device, once in a process. create = 0: GW_E_NO_PAGE where there is none. */
+GW_API int gw_page_open(const char *device, int create, gw_page **page);
+/* Checks the page as it is now: GW_OK, or why it cannot be trusted. */
+GW_API int gw_page_check(gw_page *page);
+GW_API const char *gw_error_text(int error);
+/* The last system errno behind an error of the calling thread, 0 if none. */
+GW_API int gw_error_errno(void);
+
+/* ---- observers ----------------------------------------------------------------------------- */
+
+/* Fills infos with the live tasks (dead ones are reaped first); their number, or an error. */
+GW_API int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity);
+/* Takes effect on the task's next launch. */
+GW_API int gw_set_priority(gw_page *page, uint64_t ticket, int priority);
+
+/* ---- tasks of this process ----------------------------------------------------------------- */
+
+struct gw_task_options {
+  const char *name; /* NULL: the program's */
+  int priority;
+  int is_thread;
+};
+
+GW_API int gw_join(gw_page *page, const struct gw_task_options *options, gw_task **task);
+/* No thread may be inside gw_begin ... gw_end of this task. */
+GW_API void gw_leave(gw_task *task);
+/* A launch: gw_begin returns when it may go on (at once where the gate is open or anything at all
+ * is wrong); gw_end says that it has finished. NULL is allowed and does nothing. */
+GW_API void gw_begin(gw_task *task);
+GW_API void gw_end(gw_task *task);
+/* A launch whose end nobody reports, a single-threaded operator: the task stays active while the
+ * calling thread keeps a core busy. */
+GW_API void gw_operator(gw_task *task);
+/* Says that the task has nothing to run now, without waiting for linger. */
+GW_API void gw_idle(gw_task *task);
+GW_API int gw_task_describe(gw_task *task, struct gw_task_info *info);
+
+/* ---- the calling thread -------------------------------------------------------------------- */
+
+/* The calling thread's task: its own (gw_enter), else the process's, which is joined on first use
+ * with what GIVEWAY_PRIORITY, GIVEWAY_NAME and the device say. NULL: run ungated. */
+GW_API gw_task *gw_current(const char *device);
+/* As gw_current, but joins nothing. */
+GW_API gw_task *gw_peek(void);
+/* Gives the calling thread a task of its own until the matching gw_exit; calls nest. */
+GW_API int gw_enter(const char *device, const char *name, int priority, gw_task **task);
+GW_API void gw_exit(gw_task *task);
+
+/* ---- this build ---------------------------------------------------------------------------- */
+
+GW_API const char *gw_version(void);
+/* 1 where a hook that gates launches (giveway run) is in this process. */
+GW_API int gw_hooked(void);
+/* For hooks: says so. */
+GW_API void gw_set_hooked(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

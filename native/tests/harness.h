@@ -1,0 +1,155 @@
+/* A C test: each case in a process of its own, with a page directory of its own and a time limit.
+ */
+#ifndef GIVEWAY_TEST_HARNESS_H
+#define GIVEWAY_TEST_HARNESS_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gate_page.h"
+#include "giveway.h"
+
+#define CHECK(condition)                                                                           \
+  do {                                                                                             \
+    if (!(condition)) {                                                                            \
+      fprintf(stderr, "%s:%d: %s: not so: %s\n", __FILE__, __LINE__, __func__, #condition);        \
+      _exit(1);                                                                                    \
+    }                                                                                              \
+  } while (0)
+
+#define MS UINT64_C(1000000) /* nanoseconds */
+
+__attribute__((unused)) static uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+__attribute__((unused)) static void sleep_ms(unsigned ms) {
+  struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+  while (nanosleep(&t, &t) != 0 && errno == EINTR) {
+  }
+}
+
+/* Memory that forked children share with the test. */
+__attribute__((unused)) static void *shared_memory(size_t size) {
+  void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(p != MAP_FAILED);
+  return p;
+}
+
+__attribute__((unused)) static bool eventually(_Atomic uint64_t *value, uint64_t above,
+                                               unsigned ms) {
+  for (uint64_t end = now_ns() + (uint64_t)ms * MS; now_ns() < end;) {
+    if (atomic_load(value) > above) {
+      return true;
+    }
+    usleep(200);
+  }
+  return atomic_load(value) > above;
+}
+
+__attribute__((unused)) static gw_page *open_page(void) {
+  gw_page *page;
+  CHECK(gw_page_open("cpu", 1, &page) == GW_OK);
+  return page;
+}
+
+__attribute__((unused)) static gw_task *join(gw_page *page, int priority) {
+  gw_task *task;
+  struct gw_task_options options = {.name = "test", .priority = priority};
+  CHECK(gw_join(page, &options, &task) == GW_OK);
+  return task;
+}
+
+__attribute__((unused)) static struct gw_task_info info_of(gw_task *task) {
+  struct gw_task_info info;
+  CHECK(gw_task_describe(task, &info) == GW_OK);
+  return info;
+}
+
+/* The file's memory as somebody with a text editor would reach it. */
+__attribute__((unused)) static struct gw_page_layout *raw_page(void) {
+  char path[4096];
+  CHECK(gw_page_path("cpu", path, sizeof path) == GW_OK);
+  int fd = open(path, O_RDWR);
+  CHECK(fd >= 0);
+  void *map = mmap(NULL, sizeof(struct gw_page_layout), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  CHECK(map != MAP_FAILED);
+  return map; /* the descriptor stays open: closing it would drop this process's row locks */
+}
+
+struct test_case {
+  const char *name;
+  void (*run)(void);
+};
+
+static void remove_directory(const char *path) {
+  DIR *directory = opendir(path);
+  if (directory != NULL) {
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+      unlinkat(dirfd(directory), entry->d_name, 0);
+    }
+    closedir(directory);
+  }
+  rmdir(path);
+}
+
+static int run_case(const struct test_case *test, unsigned seconds) {
+  char directory[] = "/tmp/giveway-test-XXXXXX";
+  if (mkdtemp(directory) == NULL) {
+    perror("mkdtemp");
+    return 1;
+  }
+  setenv("GIVEWAY_DIR", directory, 1);
+  fflush(NULL);
+  pid_t pid = fork();
+  if (pid == 0) {
+    setpgid(0, 0);
+    test->run();
+    exit(0);
+  }
+  int status = 0;
+  uint64_t end = now_ns() + (uint64_t)seconds * 1000 * MS;
+  while (waitpid(pid, &status, WNOHANG) == 0) {
+    if (now_ns() > end) {
+      fprintf(stderr, "%s: still running after %u s\n", test->name, seconds);
+      kill(-pid, SIGKILL);
+      waitpid(pid, &status, 0);
+      break;
+    }
+    usleep(1000);
+  }
+  kill(-pid, SIGKILL); /* whatever the case left behind */
+  remove_directory(directory);
+  bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  if (WIFSIGNALED(status)) {
+    fprintf(stderr, "%s: signal %d\n", test->name, WTERMSIG(status));
+  }
+  printf("%-50s %s\n", test->name, passed ? "ok" : "FAILED");
+  return passed ? 0 : 1;
+}
+
+#define RUN_CASES(cases, seconds)                                                                  \
+  int main(void) {                                                                                 \
+    int failed = 0;                                                                                \
+    for (size_t i = 0; i < sizeof(cases) / sizeof *(cases); i++) {                                 \
+      failed += run_case(&(cases)[i], seconds);                                                    \
+    }                                                                                              \
+    return failed != 0;                                                                            \
+  }
+
+#endif

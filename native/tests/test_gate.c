@@ -1,0 +1,244 @@
+/* What the gates promise, seen from one process and from several. */
+#include "harness.h"
+
+#include <pthread.h>
+
+static void keep_active(void) { setenv("GIVEWAY_LINGER_MS", "100000", 1); }
+
+static void an_active_task_closes_those_below(void) {
+  keep_active();
+  gw_page *page = open_page();
+  gw_task *low = join(page, 0), *middle = join(page, 5), *high = join(page, 10);
+  CHECK(!info_of(low).gate_closed && !info_of(high).gate_closed);
+  gw_begin(high);
+  CHECK(info_of(high).active && !info_of(high).gate_closed);
+  CHECK(info_of(low).gate_closed && info_of(middle).gate_closed);
+  gw_end(high);
+  CHECK(info_of(low).gate_closed); /* linger */
+  gw_idle(high);
+  CHECK(!info_of(low).gate_closed && !info_of(middle).gate_closed);
+  gw_begin(middle);
+  CHECK(info_of(low).gate_closed && !info_of(high).gate_closed);
+  gw_end(middle);
+}
+
+static void equals_do_not_hold_each_other(void) {
+  keep_active();
+  gw_page *page = open_page();
+  gw_task *a = join(page, 3), *b = join(page, 3);
+  gw_begin(a);
+  CHECK(!info_of(b).gate_closed);
+  gw_begin(b);
+  CHECK(!info_of(a).gate_closed && !info_of(b).gate_closed);
+}
+
+static void priority_changes_while_running(void) {
+  keep_active();
+  gw_page *page = open_page();
+  gw_task *a = join(page, 0), *b = join(page, 1);
+  gw_begin(a);
+  gw_begin(b);
+  CHECK(info_of(a).gate_closed && info_of(a).preemptions == 1);
+  CHECK(gw_set_priority(page, info_of(a).ticket, 2) == GW_OK);
+  CHECK(!info_of(a).gate_closed && info_of(b).gate_closed);
+  CHECK(gw_set_priority(page, info_of(a).ticket, 1001) == GW_E_ARGUMENT);
+  CHECK(gw_set_priority(page, info_of(a).ticket, -1001) == GW_E_ARGUMENT);
+  CHECK(gw_set_priority(page, 999999, 0) == GW_E_NO_TASK);
+}
+
+static void leaving_opens_the_gates(void) {
+  keep_active();
+  gw_page *page = open_page();
+  gw_task *low = join(page, 0), *high = join(page, 10);
+  gw_begin(high);
+  CHECK(info_of(low).gate_closed);
+  gw_end(high);
+  gw_leave(high);
+  CHECK(!info_of(low).gate_closed);
+}
+
+static void a_task_becomes_idle_by_itself(void) {
+  setenv("GIVEWAY_LINGER_MS", "5", 1);
+  gw_page *page = open_page();
+  gw_task *low = join(page, 0), *high = join(page, 10);
+  gw_begin(high);
+  sleep_ms(60);
+  CHECK(info_of(high).active); /* in flight, however long */
+  gw_end(high);
+  sleep_ms(100);
+  CHECK(!info_of(high).active && !info_of(low).gate_closed);
+}
+
+static void an_operator_keeps_its_task_active_while_it_computes(void) {
+  setenv("GIVEWAY_LINGER_MS", "5", 1);
+  gw_page *page = open_page();
+  gw_task *task = join(page, 0);
+  gw_operator(task);
+  for (uint64_t end = now_ns() + 150 * MS; now_ns() < end;) {
+  }
+  CHECK(info_of(task).active);
+  sleep_ms(100);
+  CHECK(!info_of(task).active);
+  CHECK(info_of(task).operators == 1 && info_of(task).launches == 1);
+}
+
+struct progress {
+  _Atomic uint64_t launches;
+  _Atomic uint64_t last_ns;
+};
+
+/* Forks a program that launches one millisecond of work after another. */
+static pid_t spawn(int priority, struct progress *progress) {
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    gw_task *task = join(open_page(), priority);
+    for (;;) {
+      gw_begin(task);
+      for (uint64_t end = now_ns() + MS; now_ns() < end;) {
+      }
+      gw_end(task);
+      atomic_store(&progress->last_ns, now_ns());
+      atomic_fetch_add(&progress->launches, 1);
+    }
+  }
+  return pid;
+}
+
+static void stop(pid_t pid) {
+  kill(pid, SIGKILL);
+  CHECK(waitpid(pid, NULL, 0) == pid);
+}
+
+static void another_process_is_held_and_woken(void) {
+  keep_active();
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  struct progress *low = shared_memory(sizeof *low);
+  pid_t pid = spawn(0, low);
+  CHECK(eventually(&low->launches, 5, 2000));
+  gw_task *high = join(open_page(), 10);
+  gw_begin(high);
+  sleep_ms(20); /* what was in flight ends */
+  uint64_t then = atomic_load(&low->launches);
+  sleep_ms(200);
+  CHECK(atomic_load(&low->launches) == then);
+  gw_end(high);
+  gw_idle(high);
+  CHECK(eventually(&low->launches, then, 1000));
+  stop(pid);
+}
+
+static void nobody_starves(void) {
+  keep_active();
+  setenv("GIVEWAY_MAX_WAIT_MS", "100", 1);
+  setenv("GIVEWAY_QUANTUM_MS", "10", 1);
+  struct progress *low = shared_memory(sizeof *low);
+  gw_task *high = join(open_page(), 10);
+  gw_begin(high);
+  pid_t pid = spawn(0, low);
+  sleep_ms(1150);
+  uint64_t launches = atomic_load(&low->launches);
+  CHECK(launches >= 10);  /* ten quanta of about ten launches in the best case */
+  CHECK(launches <= 250); /* but only in its quanta */
+  stop(pid);
+}
+
+static void max_wait_of_zero_waits_for_ever(void) {
+  keep_active();
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  struct progress *low = shared_memory(sizeof *low);
+  gw_task *high = join(open_page(), 10);
+  gw_begin(high);
+  pid_t pid = spawn(0, low);
+  sleep_ms(1500);
+  CHECK(atomic_load(&low->launches) == 0);
+  stop(pid);
+}
+
+static void a_stopped_holder_does_not_hold(void) {
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  struct progress *low = shared_memory(sizeof *low), *high = shared_memory(sizeof *high);
+  pid_t urgent = spawn(10, high);
+  CHECK(eventually(&high->launches, 3, 2000));
+  pid_t other = spawn(0, low);
+  sleep_ms(100);
+  CHECK(atomic_load(&low->launches) == 0);
+  kill(urgent, SIGSTOP);
+  CHECK(eventually(&low->launches, 5, 2000));
+  kill(urgent, SIGCONT);
+  uint64_t then = atomic_load(&high->launches);
+  CHECK(eventually(&high->launches, then + 3, 2000));
+  sleep_ms(50);
+  then = atomic_load(&low->launches); /* taken back: held again */
+  sleep_ms(200);
+  CHECK(atomic_load(&low->launches) <= then + 1);
+  stop(urgent);
+  stop(other);
+}
+
+static void the_257th_task_is_refused_and_a_freed_row_is_reused(void) {
+  gw_page *page = open_page();
+  gw_task *tasks[GW_ROWS];
+  for (unsigned i = 0; i < GW_ROWS; i++) {
+    tasks[i] = join(page, (int)i - 100);
+  }
+  gw_task *more;
+  struct gw_task_options options = {.name = "more"};
+  CHECK(gw_join(page, &options, &more) == GW_E_FULL && more == NULL);
+  gw_leave(tasks[17]);
+  CHECK(gw_join(page, &options, &more) == GW_OK);
+  CHECK(info_of(more).row == 17 && info_of(more).ticket == GW_ROWS + 1);
+}
+
+static void *enter_and_check(void *argument) {
+  gw_task *task;
+  int *passed = argument;
+  *passed = gw_enter("cpu", "thread", 7, &task) == GW_OK && gw_peek() == task;
+  gw_task *inner;
+  *passed = *passed && gw_enter("cpu", "inner", 8, &inner) == GW_OK && gw_peek() == inner;
+  gw_exit(inner);
+  *passed = *passed && gw_peek() == task && info_of(task).is_thread && info_of(task).priority == 7;
+  gw_exit(task);
+  return NULL;
+}
+
+static void a_thread_has_its_own_task_and_they_nest(void) {
+  setenv("GIVEWAY_PRIORITY", "3", 1);
+  setenv("GIVEWAY_NAME", "process", 1);
+  gw_task *process = gw_current("cpu");
+  CHECK(process != NULL && info_of(process).priority == 3);
+  CHECK(strcmp(info_of(process).name, "process") == 0);
+  int passed = 0;
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, enter_and_check, &passed) == 0);
+  pthread_join(thread, NULL);
+  CHECK(passed && gw_peek() == process);
+  struct gw_task_info infos[GW_ROWS];
+  CHECK(gw_tasks(open_page(), infos, GW_ROWS) == 1);
+}
+
+static void a_long_name_is_cut_at_a_character(void) {
+  gw_task *task;
+  struct gw_task_options options = {
+      .name = "0123456789012345678901234567890123456789012345\xc3\xa9tail"};
+  CHECK(gw_join(open_page(), &options, &task) == GW_OK);
+  CHECK(strcmp(info_of(task).name, "0123456789012345678901234567890123456789012345") == 0);
+}
+
+static const struct test_case cases[] = {
+    {"an active task closes those below", an_active_task_closes_those_below},
+    {"equals do not hold each other", equals_do_not_hold_each_other},
+    {"priority changes while running", priority_changes_while_running},
+    {"leaving opens the gates", leaving_opens_the_gates},
+    {"a task becomes idle by itself", a_task_becomes_idle_by_itself},
+    {"an operator keeps its task active", an_operator_keeps_its_task_active_while_it_computes},
+    {"another process is held and woken", another_process_is_held_and_woken},
+    {"nobody starves", nobody_starves},
+    {"max_wait of zero waits for ever", max_wait_of_zero_waits_for_ever},
+    {"a stopped holder does not hold", a_stopped_holder_does_not_hold},
+    {"the 257th task is refused", the_257th_task_is_refused_and_a_freed_row_is_reused},
+    {"a thread has its own task", a_thread_has_its_own_task_and_they_nest},
+    {"a long name is cut at a character", a_long_name_is_cut_at_a_character},
+};
+
+RUN_CASES(cases, 20)

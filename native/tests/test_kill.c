@@ -1,0 +1,180 @@
+/* kill -9 of anybody at any moment: no survivor is held by a dead task for more than 100 ms,
+ * nothing hangs, the page stays valid. */
+#include "harness.h"
+
+#include <sched.h>
+
+#define KILLS 200
+#define WORKERS 6
+#define LIMIT_NS (100 * MS)
+
+struct worker {
+  pid_t pid;
+  int priority;
+  _Atomic uint64_t launches;
+};
+
+static struct worker *workers;
+
+/* How long this machine itself kept a process waiting: one that does nothing but wake up every
+ * millisecond, and notes the longest time that it could not. What it lost is not held against us.
+ */
+static _Atomic uint64_t *longest_stall_ns;
+
+static void watch_the_machine(void) {
+  for (uint64_t last = now_ns();;) {
+    usleep(1000);
+    uint64_t now = now_ns(), before = atomic_load(longest_stall_ns);
+    if (now - last > before) {
+      atomic_compare_exchange_strong(longest_stall_ns, &before, now - last);
+    }
+    last = now;
+  }
+}
+
+/* Launches without a pause, now and then idle, so that kills meet launches, waits and transitions.
+ */
+static void work(struct worker *me, unsigned seed) {
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1); /* so that only reaping frees a held one */
+  gw_task *task = join(open_page(), me->priority);
+  for (;;) {
+    gw_begin(task);
+    for (unsigned spin = (unsigned)rand_r(&seed) % 2000; spin > 0; spin--) {
+      __asm__ volatile("");
+    }
+    gw_end(task);
+    atomic_fetch_add(&me->launches, 1);
+    if (rand_r(&seed) % 4 == 0) {
+      gw_idle(task);
+    }
+  }
+}
+
+static void start(struct worker *worker, unsigned seed) {
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    work(worker, seed);
+  }
+  worker->pid = pid; /* shared with the child, which must not write it */
+}
+
+static void end(struct worker *worker) {
+  kill(worker->pid, SIGKILL);
+  CHECK(waitpid(worker->pid, NULL, 0) == worker->pid);
+}
+
+static void show_page(void) {
+  struct gw_page_layout *raw = raw_page();
+  fprintf(stderr, "lock word %x, now %llu\n", (unsigned)raw->header.lock.__data.__lock,
+          (unsigned long long)now_ns());
+  for (int i = 0; i < WORKERS + 2; i++) {
+    struct gw_row *r = &raw->rows[i];
+    fprintf(stderr,
+            "row %d: pid %u priority %d state %u gate %u waiters %u ticket %llu beat %llu launches "
+            "%llu\n",
+            i, r->pid, r->priority, r->state, r->gate, r->waiters, (unsigned long long)r->ticket,
+            (unsigned long long)r->beat_ns, (unsigned long long)r->launches);
+  }
+}
+
+/* The most urgent of the living is never held, so it must launch within the limit. */
+static uint64_t time_to_progress(struct worker *worker) {
+  atomic_store(longest_stall_ns, 0);
+  uint64_t then = atomic_load(&worker->launches), start_ns = now_ns();
+  while (atomic_load(&worker->launches) == then) {
+    if (now_ns() - start_ns > 5000 * MS) {
+      show_page();
+      CHECK(!"progress within 5 s");
+    }
+    usleep(500);
+  }
+  uint64_t took = now_ns() - start_ns, stall = atomic_load(longest_stall_ns);
+  return took > stall ? took - stall : 0;
+}
+
+static int by_size(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+static void survivors_are_never_held_by_the_dead(void) {
+  static uint64_t times[KILLS];
+  workers = shared_memory(WORKERS * sizeof *workers);
+  longest_stall_ns = shared_memory(sizeof *longest_stall_ns);
+  if (fork() == 0) {
+    watch_the_machine();
+  }
+  unsigned seed = (unsigned)now_ns();
+  printf("seed %u\n", seed);
+  fflush(stdout);
+  struct gw_task_info infos[GW_ROWS];
+  gw_page *page = open_page();
+  for (int i = 0; i < WORKERS; i++) {
+    workers[i].priority = i;
+    start(&workers[i], seed + (unsigned)i);
+  }
+  CHECK(time_to_progress(&workers[WORKERS - 1]) < 5000 * MS);
+  for (int kills = 0; kills < KILLS; kills++) {
+    usleep((unsigned)rand_r(&seed) % 8000);
+    int first = rand_r(&seed) % WORKERS; /* it and everybody more urgent, at once */
+    if (first == 0) {
+      first = 1;
+    }
+    for (int i = first; i < WORKERS; i++) {
+      kill(workers[i].pid, SIGKILL);
+    }
+    times[kills] = time_to_progress(&workers[first - 1]);
+    CHECK(gw_page_check(page) == GW_OK);
+    for (int i = first; i < WORKERS; i++) {
+      end(&workers[i]);
+    }
+    int n = gw_tasks(page, infos, GW_ROWS);
+    CHECK(n >= 0 && n <= first);
+    for (int i = first; i < WORKERS; i++) {
+      start(&workers[i], seed + (unsigned)(kills * WORKERS + i));
+    }
+  }
+  for (int i = 0; i < WORKERS; i++) {
+    end(&workers[i]);
+  }
+  CHECK(gw_tasks(page, infos, GW_ROWS) == 0);
+  qsort(times, KILLS, sizeof *times, by_size);
+  printf("progress after a kill: p50 %.1f ms, p99 %.1f ms, max %.1f ms\n",
+         (double)times[KILLS / 2] / MS, (double)times[KILLS * 99 / 100] / MS,
+         (double)times[KILLS - 1] / MS);
+  fflush(stdout);
+  CHECK(times[KILLS - 1] < LIMIT_NS);
+}
+
+/* All of them at once, again and again, on one page that stays in use. */
+static void everybody_dies(void) {
+  workers = shared_memory(WORKERS * sizeof *workers);
+  unsigned seed = (unsigned)now_ns();
+  for (int round = 0; round < 40; round++) {
+    for (int i = 0; i < WORKERS; i++) {
+      workers[i].priority = rand_r(&seed) % 3;
+      start(&workers[i], seed + (unsigned)i);
+    }
+    usleep((unsigned)rand_r(&seed) % 20000);
+    for (int i = 0; i < WORKERS; i++) {
+      kill(workers[i].pid, SIGKILL);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+      end(&workers[i]);
+    }
+  }
+  gw_page *page = open_page();
+  struct gw_task_info infos[GW_ROWS];
+  CHECK(gw_page_check(page) == GW_OK && gw_tasks(page, infos, GW_ROWS) == 0);
+  gw_task *task = join(page, 0);
+  gw_begin(task);
+  CHECK(info_of(task).active && !info_of(task).gate_closed);
+}
+
+static const struct test_case cases[] = {
+    {"survivors are never held by the dead", survivors_are_never_held_by_the_dead},
+    {"everybody dies", everybody_dies},
+};
+
+RUN_CASES(cases, 120)
