@@ -1,0 +1,95 @@
+# `make` alone lists the targets. Everything happens in .venv and build/; nothing else is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find src native CMakeLists.txt README.md LICENSE pyproject.toml \
+             -type f -not -name '*.pyc' 2>/dev/null)
+C_SOURCES := $(shell find native -name '*.[ch]')
+# Without build isolation: pip would fetch cmake again for every build, past the pins of older pips.
+INSTALL := $(BIN)/pip install --quiet --no-build-isolation
+CMAKE := $(BIN)/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja
+# Older ThreadSanitizers refuse address spaces as random as newer kernels make them.
+FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
+
+# Relative on purpose: pip splits this variable at spaces.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PYTHONPATH PYTHONHOME
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format ctest native sanitize bench wheel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.torch ## install, then show two programs sharing the device by priority
+	$(BIN)/giveway demo $(ARGS)
+
+test: lint ctest ## every check: format, lint, types, C tests, Python tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test ## ruff, clang-format and mypy, changing nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
+	$(BIN)/mypy src
+
+format: $(VENV)/.test ## ruff and clang-format, in place
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_SOURCES)
+
+native: $(VENV)/.build
+	$(CMAKE) -S . -B build/native -DGIVEWAY_TESTS=ON
+	$(BIN)/cmake --build build/native
+
+ctest: native ## the C tests
+	$(BIN)/ctest --test-dir build/native --output-on-failure
+
+sanitize: build/asan.run build/tsan.run ## the C tests under ASan + UBSan, then under TSan
+
+build/asan.run: SANITIZERS := address,undefined
+build/tsan.run: SANITIZERS := thread
+.PHONY: build/asan.run build/tsan.run
+build/asan.run build/tsan.run: build/%.run: $(VENV)/.build
+	$(CMAKE) -S . -B build/$* -DGIVEWAY_TESTS=ON -DGIVEWAY_SANITIZE=$(SANITIZERS)
+	$(BIN)/cmake --build build/$*
+	$(FIXED_ADDRESSES) $(BIN)/ctest --test-dir build/$* --output-on-failure
+
+bench: native ## the C micro-benchmarks; what they print goes to results/ as well
+	@mkdir -p results
+	@cd build/native/native && for name in gate region; do \
+	  preload=; test $$name = gate || preload=./libgiveway-cpu.so; \
+	  out=../../../results/bench_$$name.json; \
+	  LD_PRELOAD=$$preload bench/bench_$$name >../bench.json && mv ../bench.json $$out && cat $$out || exit; \
+	done
+
+wheel: $(VENV)/.build ## dist/giveway-*-py3-none-linux_x86_64.whl
+	$(BIN)/pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+clean: ## remove .venv, build and dist
+	rm -rf $(VENV) build dist
+
+# Stamps: a rule runs again only when what it depends on has changed.
+
+$(VENV)/.build: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "make: $(PYTHON) is missing or older than 3.11: install one, or say make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "make: $(PYTHON) has no venv module: install it (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@command -v cc >/dev/null || \
+	  { echo "make: no C compiler: install one (Debian, Ubuntu: apt install gcc libc6-dev)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet pip
+	$(BIN)/pip install --quiet scikit-build-core cmake ninja
+	@touch $@
+
+$(VENV)/.torch: $(VENV)/.build $(SOURCES)
+	$(INSTALL) '.[torch]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.build $(SOURCES)
+	$(INSTALL) '.[torch,test]'
+	@touch $@ $(VENV)/.torch

@@ -1,0 +1,75 @@
+"""The ``giveway`` command: one file per subcommand, imported only when it is wanted."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+import click
+
+from giveway.errors import GivewayError
+from giveway.version import __version__
+
+# In the order in which a newcomer needs them.
+COMMANDS: Final = ("run", "ps", "top", "set", "demo", "doctor")
+
+INTERRUPTED: Final = 130
+
+
+class LazyGroup(click.Group):
+    """Each subcommand is the ``command`` of the module that has its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 90},
+)
+@click.version_option(__version__, message="giveway %(version)s")
+def cli() -> None:
+    """Low-priority work gives way.
+
+    Several unmodified PyTorch programs share one device: the important one runs nearly as if it
+    were alone, the others take what is left.
+
+    \b
+    Examples:
+      giveway run --priority 10 -- python serve.py    the urgent one
+      giveway run -- python train.py                  the other one
+      giveway ps                                      who runs, who is held
+      giveway set 4242 --priority 5                   change it while it runs
+      giveway demo                                    see what it gains here
+    """
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line, and ends the process with the exit code that docs/cli.md lists."""
+    try:
+        code = cli.main(args=args, prog_name="giveway", standalone_mode=False)
+        # Now, because what Python says about a closed pipe at exit is not for the user.
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        code = _complain(error.format_message(), error.exit_code)
+    except GivewayError as error:
+        code = _complain(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _complain(message: str, exit_code: int) -> int:
+    click.echo(f"giveway: {' '.join(message.split())}", err=True)
+    return exit_code

@@ -1,0 +1,62 @@
+"""What `giveway top` works out between two looks at the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from giveway.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A task, and what it did since the last look."""
+
+    task: Task
+    launches: float
+    """Launches per second."""
+    held: float
+    """Threads held on average: 0.5 is one thread for half of the time."""
+
+
+SORTS: Final = {"p": "priority", "l": "launches", "h": "held", "n": "name"}
+
+_KEYS: Final[dict[str, Callable[[Rate], Any]]] = {
+    "p": lambda rate: -rate.task.priority,
+    "l": lambda rate: -rate.launches,
+    "h": lambda rate: -rate.held,
+    "n": lambda rate: rate.task.name,
+}
+
+
+class Rates:
+    """The tasks of the last look, against those of the one before."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._rates: dict[tuple[str, int], Rate] = {}
+
+    def update(self, tasks: list[Task], now: float) -> None:
+        """Takes a look at ``now`` seconds. A task seen for the first time has no rates yet."""
+        seconds = now - self._now
+        rates: dict[tuple[str, int], Rate] = {}
+        for task in tasks:
+            key = (task.device, task.ticket)
+            last = self._rates.get(key)
+            if last is None or seconds <= 0:
+                rates[key] = Rate(task, 0.0, 0.0)
+            else:
+                rates[key] = Rate(
+                    task,
+                    (task.launches - last.task.launches) / seconds,
+                    (task.held_seconds - last.task.held_seconds) / seconds,
+                )
+        self._now, self._rates = now, rates
+
+    def rows(self, order: str) -> list[Rate]:
+        """By device, then by what the sort key says; the oldest first among equals."""
+        by = _KEYS[order]
+        return sorted(
+            self._rates.values(), key=lambda rate: (rate.task.device, by(rate), rate.task.ticket)
+        )

@@ -1,0 +1,46 @@
+"""``giveway run``."""
+
+from __future__ import annotations
+
+import click
+
+from giveway.cli import options
+
+
+@click.command(
+    "run",
+    # What follows CMD belongs to CMD, whether or not `--` was said.
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS] --",
+)
+@click.option(
+    "-p",
+    "--priority",
+    metavar="N",
+    type=options.PRIORITY,
+    default=0,
+    show_default=True,
+    help="-1000 to 1000, bigger is more urgent.",
+)
+@click.option("-n", "--name", metavar="S", help="Name in ps and top. [default: from CMD]")
+@options.device("Device to share.", default="cpu")
+@click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
+def command(cmd: tuple[str, ...], priority: int, name: str | None, device: str) -> None:
+    """Run a program that shares a device by priority.
+
+    While a program of higher priority has work, this one waits before its next launch. The program
+    is not changed. Its exit code, signals, standard input, terminal and environment are its own,
+    and its children take part as well.
+
+    \b
+    Examples:
+      giveway run --priority 10 -- python serve.py
+      giveway run -- python train.py --epochs 3
+      giveway run --name nightly -- torchrun --nproc-per-node 2 train.py
+
+    Unless you have set OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME, programs run with
+    GOMP_SPINCOUNT=10000 and KMP_BLOCKTIME=1: idle OpenMP workers soon leave their cores to others.
+    """
+    from giveway import launch
+
+    launch.run(cmd, device=device, priority=priority, name=name)

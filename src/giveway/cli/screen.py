@@ -1,0 +1,137 @@
+"""The live screen of `giveway top`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from giveway.cli import ps, table
+from giveway.cli.rates import SORTS, Rates
+from giveway.cli.table import Column
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from giveway.programs import Program
+
+_COLUMNS: Final = (
+    Column("DEVICE", keep=2),
+    Column("PID", right=True, keep=9),
+    Column("NAME", keep=8, least=8),
+    Column("PRIORITY", right=True, keep=7),
+    Column("STATE", keep=6),
+    Column("LAUNCH/S", right=True, keep=4),
+    Column("HELD%", right=True, keep=5),
+    Column("PREEMPTIONS", right=True, keep=1),
+)
+_STYLES: Final = {"active": "green", "held": "yellow", "not gated": "dim"}
+
+
+def watch(interval: float, device: str | None) -> int:
+    """Shows the tasks every ``interval`` seconds until `q`; the exit code.
+
+    The terminal is as before afterwards, however it ends.
+    """
+    rates = Rates()
+    order = "p"
+    console = Console()
+    with (
+        _keys() as keyboard,
+        _terminated(),
+        Live(console=console, screen=True, auto_refresh=False) as live,
+    ):
+        while True:
+            tasks, others = ps.snapshot(device)
+            rates.update(tasks, time.monotonic())
+            due = time.monotonic() + interval
+            while (left := due - time.monotonic()) > 0:
+                live.update(_picture(rates, others, order, console), refresh=True)
+                key = _wait_key(keyboard, left)
+                if key in ("q", ""):
+                    return 0
+                if key in SORTS:
+                    order = str(key)
+
+
+def _picture(rates: Rates, others: list[Program], order: str, console: Console) -> Text:
+    width, height = console.size
+    shown = rates.rows(order)
+    rows = [
+        [
+            rate.task.device,
+            str(rate.task.pid),
+            rate.task.name,
+            str(rate.task.priority),
+            rate.task.state,
+            f"{rate.launches:.0f}",
+            f"{100 * rate.held:.0f}",
+            str(rate.task.preemptions),
+        ]
+        for rate in shown
+    ]
+    rows += [[o.device, str(o.pid), o.name, "-", "not gated", "-", "-", "-"] for o in others]
+    header, *lines = table.render(_COLUMNS, rows, width)
+    states = [rate.task.state for rate in shown] + ["not gated" for _ in others]
+
+    title = f"giveway: {len(shown)} tasks, by {SORTS[order]}"
+    keys = "p priority  l launches  h held  n name  q quit"
+    picture = Text(no_wrap=True, overflow="crop")
+    picture.append(f"{title}\n", "bold")
+    picture.append(f"{keys}\n\n", "dim")
+    picture.append(f"{header}\n", "reverse")
+    room = max(height - 5, 0)
+    for line, state in list(zip(lines, states, strict=True))[:room]:
+        picture.append(f"{line}\n", _STYLES.get(state, ""))
+    if len(lines) > room:
+        picture.append(f"… {len(lines) - room} more", "dim")
+    elif not lines:
+        picture.append(ps.NOBODY, "dim")
+    return picture
+
+
+def _wait_key(keyboard: int, seconds: float) -> str | None:
+    """The next key; None when none came in time, "" when the terminal is gone."""
+    ready, _, _ = select.select([keyboard], [], [], seconds)
+    return os.read(keyboard, 1).decode("ascii", "replace") if ready else None
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[int]:
+    """Keys as they are typed, without echo, until the end of the block."""
+    keyboard = sys.stdin.fileno()
+    before = termios.tcgetattr(keyboard)
+    quiet = termios.tcgetattr(keyboard)
+    quiet[3] &= ~(termios.ICANON | termios.ECHO)
+    # Ctrl-Z would leave the shell on our screen.
+    quiet[6][termios.VSUSP] = b"\0"
+    quiet[6][termios.VMIN], quiet[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(keyboard, termios.TCSANOW, quiet)
+    try:
+        yield keyboard
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSANOW, before)
+
+
+@contextlib.contextmanager
+def _terminated() -> Iterator[None]:
+    """SIGTERM unwinds the stack like an exception, so that the terminal is put back."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

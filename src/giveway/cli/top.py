@@ -1,0 +1,45 @@
+"""``giveway top``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from giveway.cli import options
+
+
+@click.command("top")
+@click.option(
+    "-i",
+    "--interval",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.1, max=3600),
+    default=1.0,
+    show_default=True,
+    help="Time between refreshes.",
+)
+@options.device("Only this device. [default: all]")
+def command(interval: float, device: str | None) -> int:
+    """Watch the tasks that share a device.
+
+    As giveway ps, refreshed, with launches per second and the share of the time held. Without a
+    terminal it prints one snapshot and ends.
+
+    \b
+    Keys:
+      p  sort by priority        l  by launches per second
+      h  by time held            n  by name
+      q  quit
+    """
+    dumb = os.environ.get("TERM", "dumb") == "dumb"
+    if dumb or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        from giveway.cli import ps
+
+        for line in ps.lines(*ps.snapshot(device), width=None):
+            click.echo(line)
+        return 0
+    from giveway.cli.screen import watch
+
+    return watch(interval, device)

@@ -1,0 +1,37 @@
+"""The devices of this machine. A file here with a ``find() -> list[Device]`` adds a kind."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Final
+
+from giveway.devices.base import Capability, Device
+from giveway.errors import UsageError
+
+__all__ = ["DEFAULT", "Capability", "Device", "find", "get"]
+
+DEFAULT: Final = "cpu"
+
+
+def find() -> list[Device]:
+    """Every device that this machine has and this version of giveway can gate."""
+    kinds = sorted(kind.name for kind in pkgutil.iter_modules(__path__) if kind.name != "base")
+    found: list[Device] = []
+    for kind in kinds:
+        found += importlib.import_module(f"{__name__}.{kind}").find()
+    return found
+
+
+def get(name: str) -> Device:
+    """The device of that name.
+
+    Raises:
+        UsageError: there is none here.
+    """
+    found = find()
+    for device in found:
+        if device.name == name:
+            return device
+    known = ", ".join(device.name for device in found)
+    raise UsageError(f"unknown device {name!r}: this machine has {known} (see giveway doctor)")

@@ -1,0 +1,171 @@
+"""``giveway run``: turns this process into the program, with its launches gated."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from giveway import devices
+from giveway.errors import GivewayError, UsageError
+from giveway.task import PRIORITY_MAX, PRIORITY_MIN
+
+NAME_BYTES: Final = 47
+"""Longest task name, in bytes of UTF-8."""
+
+# Python options that take their value from the next argument.
+_PYTHON_VALUE_OPTIONS: Final = ("-W", "-X", "--check-hash-based-pycs")
+
+
+class CommandError(GivewayError):
+    """The program cannot be started; the exit code is the one a shell gives."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def derive_name(command: Sequence[str]) -> str:
+    """What to call a program that was given no name: what a person would call it.
+
+    ``python train.py`` is ``train.py``, ``python -m pkg.mod`` is ``pkg.mod``, and anything else
+    goes by its own file name.
+    """
+    program = os.path.basename(command[0])
+    if program.startswith(("python", "pypy")):
+        program = _python_target(command[1:]) or program
+    return _shorten(program) or "?"
+
+
+def _python_target(arguments: Sequence[str]) -> str | None:
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in _PYTHON_VALUE_OPTIONS:
+            next(rest, None)
+        elif argument.startswith("--") or argument == "-":
+            continue
+        elif argument.startswith("-"):
+            # Short options bundle (-um pkg), and -c and -m end the list.
+            flags = argument[1:]
+            if flags[0] in "WX":
+                continue
+            stop = next((at for at, flag in enumerate(flags) if flag in "cm"), None)
+            if stop is not None:
+                value = flags[stop + 1 :] or next(rest, "")
+                return value if flags[stop] == "m" and value else None
+        else:
+            return os.path.basename(argument.rstrip("/")) or None
+    return None
+
+
+def _shorten(name: str) -> str:
+    printable = "".join(char if char.isprintable() else "?" for char in name)
+    return printable.encode("utf-8", "replace")[:NAME_BYTES].decode("utf-8", "ignore")
+
+
+def environment(
+    base_env: Mapping[str, str], device: str, priority: int, name: str
+) -> dict[str, str]:
+    """``base_env`` with what makes a program a task of this name and priority on a device.
+
+    Args:
+        base_env: the environment the program would have had; unchanged.
+        device: a device's name, as ``giveway doctor`` lists them.
+        priority: -1000 to 1000, bigger is more urgent.
+        name: at most 47 bytes of UTF-8, printable.
+
+    Raises:
+        UsageError: unknown device, priority out of range, or unusable name.
+        GivewayError: giveway's own libraries are missing.
+    """
+    if not PRIORITY_MIN <= priority <= PRIORITY_MAX:
+        raise UsageError(f"priority {priority} is not in {PRIORITY_MIN}…{PRIORITY_MAX}")
+    if not name or name != _shorten(name):
+        raise UsageError(f"name {name!r} is not 1 to {NAME_BYTES} bytes of printable text")
+    env = devices.get(device).environment(base_env)
+    env["GIVEWAY_DEVICE"] = device
+    env["GIVEWAY_PRIORITY"] = str(priority)
+    env["GIVEWAY_NAME"] = name
+    # It says which process `giveway run` became; one that is merely inherited would lie.
+    env.pop("GIVEWAY_RUN", None)
+    return env
+
+
+def run(
+    command: Sequence[str],
+    device: str = devices.DEFAULT,
+    priority: int = 0,
+    name: str | None = None,
+) -> NoReturn:
+    """Replaces this process by ``command``, gated.
+
+    Being the very same process, the program gets stdin, the terminal, signals and the parent that
+    this one had, and its exit code is its own.
+
+    Raises:
+        UsageError: see `environment`; or the command is empty.
+        CommandError: there is no such program (127), or it cannot be executed (126).
+    """
+    if not command:
+        raise UsageError("no command: say giveway run [OPTIONS] -- CMD [ARGS]")
+    env = environment(os.environ, device, priority, derive_name(command) if name is None else name)
+    env["GIVEWAY_RUN"] = str(os.getpid())
+    # Python ignores these, and what is ignored stays so across exec.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], list(command), env)
+    except (OSError, ValueError) as error:
+        # Python has no errno for an empty name; to a shell it is one more file that is not there.
+        _explain(command, env, error if isinstance(error, OSError) else OSError(errno.ENOENT, ""))
+
+
+def _explain(command: Sequence[str], env: Mapping[str, str], error: OSError) -> NoReturn:
+    """Raises what a shell would say to a failed exec, or runs a script that has no ``#!``."""
+    program = command[0]
+    found = _locate(program, env)
+    if found is None:
+        where = "no such file" if "/" in program else "not found on PATH"
+        raise CommandError(f"{program or repr(program)}: {where}", 127) from error
+    if found.is_dir():
+        raise CommandError(f"{program}: is a directory, not a program", 126) from error
+    if error.errno == errno.ENOENT:
+        raise CommandError(
+            f"{program}: its interpreter is missing ({_interpreter(found)})", 126
+        ) from error
+    if error.errno == errno.ENOEXEC and not _is_binary(found):
+        os.execve("/bin/sh", ["sh", str(found), *command[1:]], env)
+    if not os.access(found, os.X_OK):
+        raise CommandError(f"{program}: not executable (chmod +x {found})", 126) from error
+    reason = error.strerror or str(error)
+    raise CommandError(f"{program}: cannot be executed: {reason}", 126) from error
+
+
+def _locate(program: str, env: Mapping[str, str]) -> Path | None:
+    if "/" in program:
+        return Path(program) if os.path.exists(program) else None
+    candidates = [Path(folder, program) for folder in os.get_exec_path(dict(env)) if program]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(128)
+    except OSError:
+        return b""
+
+
+def _interpreter(path: Path) -> str:
+    line = _first_bytes(path).split(b"\n")[0]
+    if line.startswith(b"#!"):
+        return line[2:].strip().decode("utf-8", "replace")
+    return "the loader of a program built for another system"
+
+
+def _is_binary(path: Path) -> bool:
+    # The test that shells use, and for the same end.
+    return b"\0" in _first_bytes(path).split(b"\n")[0]

@@ -1,0 +1,27 @@
+/* Opens outermost parallel regions of about a millisecond until its stdin ends; then says how many.
+ * The two threads are made whatever the number of cores. */
+#include <poll.h>
+#include <stdio.h>
+#include <time.h>
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+int main(void) {
+  struct pollfd input = {.fd = 0, .events = POLLIN};
+  long regions = 0;
+  while (poll(&input, 1, 0) == 0) {
+#pragma omp parallel num_threads(2)
+    for (double end = now() + 0.001; now() < end;) {
+    }
+    if (++regions == 1) {
+      puts("ready");
+      fflush(stdout);
+    }
+  }
+  printf("%ld\n", regions);
+  return 0;
+}

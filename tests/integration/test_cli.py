@@ -1,0 +1,122 @@
+"""The command line as a whole: help, version, start-up, errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import GIVEWAY, Runner
+
+COMMANDS = ["run", "ps", "top", "set", "demo", "doctor"]
+
+
+def test_help_teaches(giveway: Runner) -> None:
+    done = giveway("--help")
+    assert done.returncode == 0
+    assert "giveway run --priority 10 -- python serve.py" in done.stdout
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(giveway: Runner, name: str) -> None:
+    done = giveway(name, "--help")
+    assert done.returncode == 0
+    assert "Options:" in done.stdout
+    assert name == "top" or f"giveway {name}" in done.stdout.split("\n", 1)[1]
+
+
+def test_the_version_is_said(giveway: Runner) -> None:
+    assert giveway("--version").stdout == "giveway 0.1.0\n"
+
+
+@pytest.mark.parametrize(
+    "args", [["--version"], ["run", "--", "true"], ["ps"], ["run", "--help"], ["--help"]]
+)
+def test_starting_is_fast(args: list[str]) -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        subprocess.run([GIVEWAY, *args], check=True, capture_output=True, timeout=60)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.150
+
+
+@pytest.mark.parametrize("name", ["ps", "run", "set", "doctor", "demo", "top"])
+def test_heavy_packages_are_not_imported_for_nothing(name: str) -> None:
+    code = (
+        f"import sys, giveway.cli.{name}\n"
+        "print([m for m in ('torch', 'numpy', 'rich', 'psutil', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["sing"],
+        ["--loud"],
+        ["ps", "extra"],
+        ["ps", "--device", "gpu9"],
+        ["top", "--interval", "never"],
+        ["top", "--interval", "0"],
+        ["set"],
+        ["set", "1"],
+        ["set", "abc", "--priority", "1"],
+        ["set", "0", "--priority", "1"],
+        ["set", "1", "--priority", "1001"],
+        ["set", "1", "--priority", "-1001"],
+        ["set", "1", "--priority", "1.5"],
+        ["set", "1", "--priority", "1", "--device", "gpu9"],
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_2(giveway: Runner, args: list[str]) -> None:
+    done = giveway(*args)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("giveway: ")
+
+
+def test_no_argument_at_all_shows_the_help(giveway: Runner) -> None:
+    done = giveway()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Examples:" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_not_an_error_message(giveway: Runner) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [GIVEWAY, "ps", "--json"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert done.stderr == ""
+    assert done.returncode == 1
+
+
+def test_without_a_page_there_is_nobody(giveway: Runner) -> None:
+    done = giveway("ps")
+    assert done.returncode == 0
+    assert done.stdout.split() == [
+        "DEVICE", "PID", "NAME", "PRIORITY", "STATE", "LAUNCHES", "HELD", "PREEMPTIONS"
+    ]  # fmt: skip
+    assert "giveway run" in done.stderr
+    assert json.loads(giveway("ps", "--json").stdout) == {
+        "schema": 1,
+        "tasks": [],
+        "not_gated": [],
+    }
+
+
+def test_without_a_page_there_is_nothing_to_set(giveway: Runner) -> None:
+    done = giveway("set", "1", "--priority", "1")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "process 1 has no task" in done.stderr

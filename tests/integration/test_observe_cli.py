@@ -1,0 +1,264 @@
+"""`ps`, `set` and `doctor` on real programs and real pages."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import giveway as giveway_package
+from tests.conftest import GIVEWAY, Runner, Spawner
+from tests.integration.conftest import Regions
+
+
+def ps(giveway: Runner) -> dict[str, Any]:
+    done = giveway("ps", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def task(giveway: Runner, pid: int) -> dict[str, Any]:
+    (found,) = (task for task in ps(giveway)["tasks"] if task["pid"] == pid)
+    return dict(found)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_ps_shows_who_runs_and_who_is_held(giveway: Runner, regions: Regions) -> None:
+    low = regions("--name", "low")
+    high = regions("--name", "high", "--priority", "10")
+    assert eventually(lambda: task(giveway, low.pid)["held_seconds"] > 0.5)
+    shown = task(giveway, high.pid)
+    assert (shown["name"], shown["priority"], shown["state"]) == ("high", 10, "active")
+    assert shown["launches"] > 100
+    assert shown["held_seconds"] == 0
+    shown = task(giveway, low.pid)
+    assert (shown["name"], shown["priority"], shown["is_thread"]) == ("low", 0, False)
+    assert shown["preemptions"] >= 1
+    # A quantum may have come to it just now: max_wait is a second.
+    assert eventually(lambda: task(giveway, low.pid)["state"] == "held", 1)
+
+    header, first, second = giveway("ps").stdout.splitlines()
+    assert first.split()[:5] == ["cpu", str(high.pid), "high", "10", "active"]
+    assert second.split()[:4] == ["cpu", str(low.pid), "low", "0"]
+    # Right-aligned: numbers end where their title ends.
+    end = header.index("PRIORITY") + len("PRIORITY")
+    assert (first[end - 2 : end], second[end - 2 : end]) == ("10", " 0")
+
+
+def test_ps_forgets_a_program_that_has_ended(giveway: Runner, regions: Regions) -> None:
+    process = regions()
+    assert task(giveway, process.pid)
+    process.kill()
+    process.wait()
+    assert ps(giveway)["tasks"] == []
+
+
+def test_ps_lists_the_programs_that_are_not_gated(giveway: Runner, spawn: Spawner) -> None:
+    process = spawn(GIVEWAY, "run", "--name", "sleeper", "--", "sh", "-c", "echo; sleep 60; true")
+    assert process.stdout is not None
+    process.stdout.readline()
+    assert {"pid": process.pid, "name": "sleeper", "device": "cpu"} in ps(giveway)["not_gated"]
+    line = next(line for line in giveway("ps").stdout.splitlines() if "sleeper" in line)
+    assert "not gated" in line
+
+
+def test_a_program_is_gated_when_its_child_is(
+    giveway: Runner, spawn: Spawner, regions_program: str
+) -> None:
+    process = spawn(GIVEWAY, "run", "--", "sh", "-c", f"{regions_program}; true")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    document = ps(giveway)
+    (child,) = document["tasks"]
+    assert child["pid"] != process.pid
+    assert process.pid not in [other["pid"] for other in document["not_gated"]]
+
+
+def test_set_changes_who_is_held(giveway: Runner, regions: Regions) -> None:
+    first, second = regions("--priority", "1"), regions("--priority", "2")
+    assert eventually(lambda: task(giveway, first.pid)["state"] == "held")
+    done = giveway("set", str(first.pid), "--priority", "3")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"regions ({first.pid}): priority 1 → 3\n"
+    assert eventually(lambda: task(giveway, second.pid)["state"] == "held")
+    assert task(giveway, first.pid)["priority"] == 3
+
+
+@pytest.mark.parametrize("options", [[], ["--name", "nobody"]])
+def test_set_says_that_there_is_no_such_task(
+    giveway: Runner, regions: Regions, options: list[str]
+) -> None:
+    process = regions("--name", "somebody")
+    pid = process.pid if options else os.getpid()
+    done = giveway("set", str(pid), "--priority", "3", *options)
+    assert (done.returncode, done.stdout) == (4, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"giveway: process {pid} has no task")
+
+
+def doctor(giveway: Runner, **options: Any) -> tuple[int, dict[str, Any]]:
+    done = giveway("doctor", "--json", **options)
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_doctor_finds_all_well(giveway: Runner, regions: Regions, giveway_dir: Path) -> None:
+    code, report = doctor(giveway)
+    assert (code, report["ok"], report["problems"]) == (0, True, [])
+    assert report["devices"][0]["page"]["exists"] is False
+
+    regions()
+    code, report = doctor(giveway)
+    assert (code, report["ok"], report["problems"]) == (0, True, [])
+    (device,) = report["devices"]
+    assert device["page"]["path"] == str(giveway_dir / "cpu.page")
+    assert (device["page"]["exists"], device["page"]["tasks"]) == (True, 1)
+    assert (device["page"]["folder_mode"], device["page"]["mode"]) == ("0700", "0600")
+    assert device["capabilities"]["launch_gate"]["supported"] is True
+    assert device["capabilities"]["interrupt"]["supported"] is False
+    for path in (report["library"], device["hook"]):
+        assert ctypes.CDLL(path)
+    assert "All is well." in giveway("doctor").stdout
+
+
+def spoil_mode(page: Path) -> None:
+    page.chmod(0o666)
+
+
+def spoil_folder_mode(page: Path) -> None:
+    page.parent.chmod(0o755)
+
+
+def spoil_size(page: Path) -> None:
+    os.truncate(page, 100)
+
+
+def spoil_content(page: Path) -> None:
+    page.write_bytes(os.urandom(page.stat().st_size))
+
+
+def spoil_version(page: Path) -> None:
+    content = bytearray(page.read_bytes())
+    content[8] += 1
+    page.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (spoil_mode, "mode 0666"),
+        (spoil_folder_mode, "mode 0755"),
+        (spoil_size, "truncated"),
+        (spoil_content, "damaged"),
+        (spoil_version, "version"),
+    ],
+)
+def test_doctor_says_what_is_wrong_and_what_to_do(
+    giveway: Runner,
+    regions: Regions,
+    giveway_dir: Path,
+    spoil: Callable[[Path], None],
+    what: str,
+) -> None:
+    process = regions()
+    process.kill()
+    process.wait()
+    page = giveway_dir / "cpu.page"
+    spoil(page)
+    code, report = doctor(giveway)
+    assert (code, report["ok"]) == (1, False)
+    problem = report["problems"][0]
+    assert what in problem["what"]
+    assert str(giveway_dir) in problem["do"]
+    assert problem["do"] in giveway("doctor").stdout
+
+    # Doing it helps.
+    assert os.system(problem["do"].split(": ")[0]) == 0
+    assert doctor(giveway)[0] == 0
+
+
+def test_doctor_says_that_the_folder_cannot_be_made(giveway: Runner, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, report = doctor(giveway, env={"GIVEWAY_DIR": str(tmp_path / "file")})
+    assert code == 1
+    assert "not a folder" in report["problems"][0]["what"]
+
+
+def test_a_damaged_page_is_3_and_one_line(
+    giveway: Runner, regions: Regions, giveway_dir: Path
+) -> None:
+    process = regions()
+    process.kill()
+    process.wait()
+    spoil_content(giveway_dir / "cpu.page")
+    for args in (["ps"], ["top"], ["set", "1", "--priority", "1"]):
+        done = giveway(*args)
+        assert (done.returncode, done.stdout) == (3, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("giveway: ")
+        assert "cpu.page" in line
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """A copy of the installed package, to be damaged."""
+    shutil.copytree(Path(giveway_package.__file__).parent, tmp_path / "copy" / "giveway")
+    return tmp_path / "copy" / "giveway"
+
+
+def run_copy(package: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    code = f"from giveway.cli import main; main({list(args)!r})"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(package.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_missing_library_is_said_by_doctor(damaged: Path) -> None:
+    assert run_copy(damaged, "doctor").returncode == 0
+    (damaged / "lib" / "libgiveway.so").unlink()
+    done = run_copy(damaged, "doctor", "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    said = [problem["what"] for problem in json.loads(done.stdout)["problems"]]
+    assert [
+        str(damaged / "lib" / name) in what
+        for name, what in zip(("libgiveway.so", "libgiveway-cpu.so"), said, strict=True)
+    ] == [True, True]
+    done = run_copy(damaged, "ps")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (3, "", 1)
+
+
+def test_a_missing_hook_is_said_by_run_and_doctor(damaged: Path) -> None:
+    hook = damaged / "lib" / "libgiveway-cpu.so"
+    hook.unlink()
+    done = run_copy(damaged, "run", "--", "true")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line == f"giveway: {hook} is missing; reinstall giveway"
+    done = run_copy(damaged, "doctor", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["problems"] == [
+        {"what": f"{hook} is missing", "do": "reinstall giveway"}
+    ]

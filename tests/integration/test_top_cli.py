@@ -1,0 +1,148 @@
+"""`giveway top` on a terminal, and without one."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import GIVEWAY, Runner, Spawner
+from tests.integration.conftest import Regions
+
+LEAVE_SCREEN = b"\x1b[?1049l"
+
+# Makes the terminal on stdin the controlling one, so that Ctrl-C on it is a signal.
+OWN_TERMINAL = (
+    "import fcntl, os, sys, termios\n"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+class Terminal:
+    """A terminal with `giveway top` on it."""
+
+    def __init__(self, spawn: Spawner, columns: int) -> None:
+        self.master, self.slave = os.openpty()
+        termios.tcsetwinsize(self.slave, (20, columns))
+        self.before = termios.tcgetattr(self.slave)
+        self.output = b""
+        self.process: subprocess.Popen[str] = spawn(
+            *(sys.executable, "-c", OWN_TERMINAL, GIVEWAY, "top", "--interval", "0.2"),
+            env={"TERM": "xterm-256color", "COLUMNS": "", "LINES": ""},
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+        )
+
+    def wait_for(self, text: str, seconds: float = 20) -> None:
+        """Reads on until the terminal was sent ``text``, after what was waited for before."""
+        end = time.monotonic() + seconds
+        while text.encode() not in self.output:
+            assert time.monotonic() < end, self.output.decode(errors="replace")
+            self._read(0.1)
+        self.output = self.output.split(text.encode(), 1)[1]
+
+    def type(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def end(self) -> int:
+        """The exit code, once it has ended and put the terminal back."""
+        # A full terminal would keep it from ending.
+        while self.process.poll() is None:
+            self._read(0.1)
+        while self._read(0):
+            pass
+        assert LEAVE_SCREEN in self.output
+        assert termios.tcgetattr(self.slave) == self.before
+        return self.process.returncode
+
+    def _read(self, seconds: float) -> bool:
+        ready, _, _ = select.select([self.master], [], [], seconds)
+        if ready:
+            self.output += os.read(self.master, 65536)
+        return bool(ready)
+
+
+@pytest.fixture
+def terminal(spawn: Spawner, request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    terminal = Terminal(spawn, getattr(request, "param", 100))
+    yield terminal
+    os.close(terminal.master)
+    os.close(terminal.slave)
+
+
+def test_it_refreshes_sorts_and_quits(regions: Regions, terminal: Terminal) -> None:
+    regions("--name", "bbb", "--priority", "7")
+    terminal.wait_for("1 tasks, by priority")
+    terminal.wait_for("bbb")
+    regions("--name", "aaa", "--priority", "-5")
+    terminal.wait_for("2 tasks, by priority")
+    terminal.wait_for("bbb")
+    terminal.wait_for("aaa")
+    terminal.type("n")
+    terminal.wait_for("by name")
+    terminal.wait_for("aaa")
+    terminal.wait_for("bbb")
+    terminal.type("x")
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, 130)]
+)
+def test_a_signal_leaves_the_terminal_as_it_was(
+    terminal: Terminal, number: signal.Signals, code: int
+) -> None:
+    terminal.wait_for("by priority")
+    terminal.process.send_signal(number)
+    assert terminal.end() == code
+
+
+def test_control_c_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
+    terminal.wait_for("by priority")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+
+
+def test_a_page_that_goes_bad_leaves_the_terminal_as_it_was(
+    regions: Regions, terminal: Terminal, giveway_dir: Path
+) -> None:
+    regions()
+    terminal.wait_for("1 tasks")
+    os.truncate(giveway_dir / "cpu.page", 0)
+    assert terminal.end() == 3
+    assert terminal.output.split(LEAVE_SCREEN)[-1].count(b"giveway: ") == 1
+
+
+@pytest.mark.parametrize("terminal", [20], indirect=True)
+def test_a_narrow_terminal_is_enough(regions: Regions, terminal: Terminal) -> None:
+    process = regions("--name", "a-name-that-is-far-too-long")
+    terminal.wait_for(str(process.pid))
+    terminal.wait_for("…")
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
+def test_a_dumb_terminal_gets_one_snapshot(giveway: Runner) -> None:
+    master, slave = os.openpty()
+    done = giveway("top", env={"TERM": "dumb"}, stdin=slave)
+    os.close(master)
+    os.close(slave)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "DEVICE")
+
+
+def test_without_a_terminal_it_is_one_snapshot(giveway: Runner, regions: Regions) -> None:
+    process = regions("--name", "only")
+    done = giveway("top")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1].split()[:3] == ["cpu", str(process.pid), "only"]

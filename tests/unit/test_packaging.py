@@ -1,0 +1,66 @@
+"""What is in the wheel, and what must not be."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import giveway.version
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = folder / "build-folder"
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
+    done = subprocess.run(
+        [*command, f"--config-settings=build-dir={build}", f"--wheel-dir={folder}", str(ROOT)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_one_wheel_serves_every_python(wheel: Path) -> None:
+    version = giveway.version.__version__
+    assert wheel.name == f"giveway-{version}-py3-none-linux_x86_64.whl"
+
+
+def test_the_installed_version_is_the_one_in_the_source() -> None:
+    assert importlib.metadata.version("giveway") == giveway.version.__version__
+
+
+def test_the_wheel_has_all_it_needs(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert names >= {
+        "giveway/py.typed",
+        "giveway/cli/run.py",
+        "giveway/devices/cpu.py",
+        "giveway/lib/libgiveway.so",
+        "giveway/lib/libgiveway-cpu.so",
+        "giveway/include/giveway.h",
+    }
+
+
+def test_the_wheel_has_nothing_else(wheel: Path) -> None:
+    folders = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert folders == {"giveway", f"giveway-{giveway.version.__version__}.dist-info"}
+
+
+def test_the_wheel_does_not_say_where_it_was_built(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            content = archive.read(name)
+            for path in (ROOT, wheel.parent):
+                assert bytes(path) not in content, f"{name} has {path} in it"
