@@ -48,7 +48,8 @@ struct gw_row {
   _Atomic uint64_t closed_ns;                    /* when the gate last closed on an active task */
   _Atomic uint64_t quantum_end_ns;               /* open until then although outranked; 0 = no */
   _Atomic uint64_t beat_ns;                      /* last sign of life of an active task's watcher */
-  uint64_t reserved0[1];
+  _Atomic uint32_t outranked; /* 1: a task with a higher priority has joined, idle or not */
+  uint32_t reserved0[1];
 
   /* Line 1: written by the owner while it runs. Times are CLOCK_MONOTONIC nanoseconds. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t launches; /* admitted launches, operators included */

@@ -19,17 +19,17 @@ void gw_activate(struct gw_task *task) {
   gw_watcher_wake();
 }
 
-/* Idle, unless something has begun since last_ns: a launch first counts itself and then looks
+/* Idle, unless there are more launches by now: a launch first counts itself and then looks
  * whether the task is active, this takes the activity away and then looks at the count. One of them
  * sees. */
-bool gw_deactivate(struct gw_task *task, uint64_t last_ns) {
+bool gw_deactivate(struct gw_task *task, uint64_t launches) {
   if (gw_page_lock(task->page) != GW_OK) {
     return false;
   }
   bool idle = false;
   if (atomic_load(&task->active)) {
     atomic_store(&task->active, 0);
-    if (atomic_load(&task->in_flight) != 0 || atomic_load(&task->last_ns) != last_ns) {
+    if (atomic_load(&task->in_flight) != 0 || atomic_load(&task->row->launches) != launches) {
       atomic_store(&task->active, 1);
     } else {
       idle = true;
@@ -46,7 +46,7 @@ bool gw_deactivate(struct gw_task *task, uint64_t last_ns) {
 
 void gw_idle(gw_task *task) {
   if (task != NULL && atomic_load(&task->active)) {
-    gw_deactivate(task, atomic_load(&task->last_ns));
+    gw_deactivate(task, atomic_load(&task->row->launches));
   }
 }
 
@@ -55,7 +55,7 @@ void gw_begin(gw_task *task) {
     return;
   }
   atomic_fetch_add(&task->in_flight, 1);
-  atomic_fetch_add_explicit(&task->row->launches, 1, memory_order_relaxed);
+  atomic_fetch_add(&task->row->launches, 1);
   if (GW_LIKELY(atomic_load_explicit(&task->active, memory_order_relaxed) &&
                 atomic_load_explicit(&task->row->gate, memory_order_relaxed) == GW_OPEN)) {
     return;
@@ -70,6 +70,22 @@ void gw_end(gw_task *task) {
   atomic_store_explicit(&task->op_thread, 0, memory_order_relaxed);
   atomic_store_explicit(&task->last_ns, gw_now(), memory_order_relaxed);
   atomic_fetch_sub(&task->in_flight, 1);
+}
+
+void gw_admit(gw_task *task) {
+  if (task == NULL) {
+    return;
+  }
+  atomic_fetch_add(&task->row->launches, 1);
+  if (GW_LIKELY(atomic_load_explicit(&task->active, memory_order_relaxed) &&
+                atomic_load_explicit(&task->row->gate, memory_order_relaxed) == GW_OPEN)) {
+    return;
+  }
+  gw_begin_slow(task);
+}
+
+int gw_outranked(const gw_task *task) {
+  return task != NULL && atomic_load_explicit(&task->row->outranked, memory_order_relaxed) != 0;
 }
 
 void gw_operator(gw_task *task) {

@@ -3,8 +3,9 @@
 
 #include "internal.h"
 
-#define WAIT_SLICE_NS (15 * GW_MS) /* how often a held launch looks whether those before it live   \
-                                    */
+#define WAIT_SLICE_NS                                                                              \
+  (15 * GW_MS) /* how often a held launch looks whether those before it live                       \
+                */
 /* An active task without a sign of life for so long is stopped, or dead and still giving its memory
  * back: the kernel drops file locks only after that, and a large process takes a while. */
 #define STALLED_NS (60 * GW_MS)
@@ -16,10 +17,15 @@
 void gw_gates_update(struct gw_page *page, uint64_t now) {
   struct gw_row *rows = page->map->rows;
   uint32_t used = gw_rows_used(page);
-  int32_t top = INT32_MIN;
+  int32_t top = INT32_MIN, top_joined = INT32_MIN;
   for (uint32_t i = 0; i < used; i++) {
-    if (GET(rows[i].state) == GW_ACTIVE && GET(rows[i].priority) > top) {
-      top = GET(rows[i].priority);
+    uint32_t state = GET(rows[i].state);
+    int32_t priority = GET(rows[i].priority);
+    if (state == GW_ACTIVE && priority > top) {
+      top = priority;
+    }
+    if (state != GW_FREE && priority > top_joined) {
+      top_joined = priority;
     }
   }
   for (uint32_t i = 0; i < used; i++) {
@@ -27,6 +33,10 @@ void gw_gates_update(struct gw_page *page, uint64_t now) {
     uint32_t state = GET(row->state);
     if (state == GW_FREE) {
       continue;
+    }
+    uint32_t outranked = GET(row->priority) < top_joined;
+    if (outranked != GET(row->outranked)) {
+      PUT(row->outranked, outranked); /* a needless write would cost its launches a cache miss */
     }
     uint32_t gate =
         GET(row->priority) < top && now >= GET(row->quantum_end_ns) ? GW_CLOSED : GW_OPEN;

@@ -47,7 +47,7 @@ struct gw_task {
   char name[GW_NAME_SIZE];
 
   /* The watcher's own. */
-  uint64_t seen_ns, seen_cpu_ns;
+  uint64_t seen_ns, seen_cpu_ns, seen_launches;
 
   struct gw_task *next;
   struct gw_task *outer; /* the calling thread's task before this one */
@@ -113,7 +113,7 @@ bool gw_task_lost(const struct gw_task *task);
 
 /* activity.c */
 void gw_activate(struct gw_task *task);
-bool gw_deactivate(struct gw_task *task, uint64_t last_ns);
+bool gw_deactivate(struct gw_task *task, uint64_t launches);
 
 /* watcher.c */
 int gw_watcher_start(void);

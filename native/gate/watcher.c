@@ -75,7 +75,14 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
     bool held = atomic_load_explicit(&row->waiters, memory_order_relaxed) != 0;
     return held && quantum_end == 0 ? now + LONGEST_TICK_NS : next;
   }
-  uint64_t last = atomic_load(&task->last_ns);
+  uint64_t launches = atomic_load(&row->launches), last = atomic_load(&task->last_ns);
+  if (launches != task->seen_launches) { /* gw_admit leaves no time behind, to be cheap */
+    task->seen_launches = launches;
+    if (task->options.busy != NULL) {
+      last = now;
+      atomic_store(&task->last_ns, now);
+    }
+  }
   uint64_t idle_at = last + linger;
   if (now < idle_at) {
     operator_runs(task, now, last); /* so that the next look has something to compare with */
@@ -84,7 +91,10 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (operator_runs(task, now, last)) {
     return next;
   }
-  return gw_deactivate(task, last) ? UINT64_MAX : next;
+  if (task->options.busy != NULL && task->options.busy(task->options.context) > 0) {
+    return next;
+  }
+  return gw_deactivate(task, launches) ? UINT64_MAX : next;
 }
 
 static void *watcher(void *unused) {

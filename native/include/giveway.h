@@ -80,6 +80,10 @@ struct gw_task_options {
   const char *name; /* NULL: the program's */
   int priority;
   int is_thread;
+  /* For tasks whose launches are asynchronous: 1 while the device still works for the task, -1
+   * where that cannot be told. Asked by the watcher's thread before the task is taken for idle. */
+  int (*busy)(void *context);
+  void *context;
 };
 
 GW_API int gw_join(gw_page *page, const struct gw_task_options *options, gw_task **task);
@@ -89,6 +93,10 @@ GW_API void gw_leave(gw_task *task);
  * is wrong); gw_end says that it has finished. NULL is allowed and does nothing. */
 GW_API void gw_begin(gw_task *task);
 GW_API void gw_end(gw_task *task);
+/* An asynchronous launch: returns when it may be submitted. busy says when its device is done. */
+GW_API void gw_admit(gw_task *task);
+/* 1: another task with a higher priority has joined, so that this one may have to give way. */
+GW_API int gw_outranked(const gw_task *task);
 /* A launch whose end nobody reports, a single-threaded operator: the task stays active while the
  * calling thread keeps a core busy. */
 GW_API void gw_operator(gw_task *task);

@@ -82,6 +82,29 @@ static void an_operator_keeps_its_task_active_while_it_computes(void) {
   CHECK(info_of(task).operators == 1 && info_of(task).launches == 1);
 }
 
+static _Atomic int device_busy;
+
+static int busy(void *context) { return atomic_load((_Atomic int *)context); }
+
+static void an_asynchronous_launch_ends_when_its_device_says_so(void) {
+  setenv("GIVEWAY_LINGER_MS", "5", 1);
+  gw_page *page = open_page();
+  gw_task *task;
+  struct gw_task_options options = {.name = "async", .busy = busy, .context = &device_busy};
+  CHECK(gw_join(page, &options, &task) == GW_OK);
+  gw_task *high = join(page, 3);
+  CHECK(gw_outranked(task) && !gw_outranked(high));
+  atomic_store(&device_busy, 1);
+  gw_admit(task);
+  sleep_ms(100);
+  CHECK(info_of(task).active && info_of(task).launches == 1);
+  atomic_store(&device_busy, 0);
+  sleep_ms(100);
+  CHECK(!info_of(task).active);
+  gw_leave(high);
+  CHECK(!gw_outranked(task));
+}
+
 struct progress {
   _Atomic uint64_t launches;
   _Atomic uint64_t last_ns;
@@ -232,6 +255,7 @@ static const struct test_case cases[] = {
     {"leaving opens the gates", leaving_opens_the_gates},
     {"a task becomes idle by itself", a_task_becomes_idle_by_itself},
     {"an operator keeps its task active", an_operator_keeps_its_task_active_while_it_computes},
+    {"an asynchronous launch ends", an_asynchronous_launch_ends_when_its_device_says_so},
     {"another process is held and woken", another_process_is_held_and_woken},
     {"nobody starves", nobody_starves},
     {"max_wait of zero waits for ever", max_wait_of_zero_waits_for_ever},
