@@ -133,7 +133,7 @@ static bool closed(const struct gw_task *task) {
 static void wait_at_gate(struct gw_task *task) {
   struct gw_row *row = task->row;
   uint64_t max_wait = gw_settings()->max_wait_ns;
-  uint64_t start = gw_now();
+  uint64_t counted = gw_now();
   atomic_fetch_add(&row->held, 1);
   while (closed(task)) {
     uint64_t now = gw_now();
@@ -157,6 +157,9 @@ static void wait_at_gate(struct gw_task *task) {
     atomic_fetch_add(&row->waiters, 1);
     int r = gw_futex_wait(&row->gate, GW_CLOSED, slice, true);
     atomic_fetch_sub(&row->waiters, 1);
+    uint64_t woke = gw_now();
+    atomic_fetch_add_explicit(&row->held_ns, woke - counted, memory_order_relaxed);
+    counted = woke;
     if (r == EFAULT || r == EINVAL || (r == EAGAIN && GET(row->gate) > GW_CLOSED)) {
       gw_page_distrust(task->page, GW_E_MAGIC);
       break;
@@ -170,10 +173,9 @@ static void wait_at_gate(struct gw_task *task) {
       if (gw_task_lost(task)) {
         break;
       }
-      check_holders(task, gw_now());
+      check_holders(task, woke);
     }
   }
-  atomic_fetch_add_explicit(&row->held_ns, gw_now() - start, memory_order_relaxed);
 }
 
 /* The task is not active, or its gate is not open. */
