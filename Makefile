@@ -8,6 +8,7 @@ SOURCES := $(shell find src native CMakeLists.txt README.md LICENSE pyproject.to
 C_SOURCES := $(shell find native -name '*.[ch]')
 # Without build isolation: pip would fetch cmake again for every build, past the pins of older pips.
 INSTALL := $(BIN)/pip install --quiet --no-build-isolation
+RESULTS ?= results/local
 CMAKE := $(BIN)/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja
 # Older ThreadSanitizers refuse address spaces as random as newer kernels make them.
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
@@ -57,13 +58,12 @@ build/asan.run build/tsan.run: build/%.run: $(VENV)/.build
 	$(BIN)/cmake --build build/$*
 	$(FIXED_ADDRESSES) $(BIN)/ctest --test-dir build/$* --output-on-failure
 
-bench: native ## the C micro-benchmarks; what they print goes to results/ as well
-	@mkdir -p results
-	@cd build/native/native && for name in gate region; do \
-	  preload=; test $$name = gate || preload=./libgiveway-cpu.so; \
-	  out=../../../results/bench_$$name.json; \
-	  LD_PRELOAD=$$preload bench/bench_$$name >../bench.json && mv ../bench.json $$out && cat $$out || exit; \
-	done
+bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(RESULTS) as well
+	@mkdir -p $(RESULTS)
+	build/native/native/bench/bench_gate | tee $(RESULTS)/bench_gate.json
+	LD_PRELOAD=build/native/native/libgiveway-cpu.so build/native/native/bench/bench_region | \
+	  tee $(RESULTS)/bench_region.json
+	$(BIN)/python benchmarks/operator_hook.py | tee $(RESULTS)/bench_operator.json
 
 wheel: $(VENV)/.build ## dist/giveway-*-py3-none-linux_x86_64.whl
 	$(BIN)/pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .

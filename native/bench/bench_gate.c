@@ -1,17 +1,25 @@
 /* What the gate costs and how fast it acts. Prints JSON; every figure is from this one run.
  *
- *   launch   ns that an open gate adds to a launch: a loop with it against the same loop without,
- * in turn, the difference for each pair change   us for an idle task to become active and close
- * every other gate, and for the way back, with so many tasks on the page, all of them active stop
- * us from a gate closing to the last launch of another process that still went through wake     us
- * from opening a gate to the first launch of the process that was held
+ * launch: ns that an open gate adds to a launch: a loop with it against the same loop without, in
+ * turn, the difference for each pair.
+ *
+ * change: us for an idle task to become active and close every other gate, and for the way back,
+ * with so many tasks on the page, all of them active.
+ *
+ * stop: us from a gate closing to the last launch of another process that still went through.
+ *
+ * wake: us from opening a gate to the first launch of the process that was held.
+ *
+ * floor: us from waking a bare futex to the other process running: wake cannot be below it.
  */
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -155,6 +163,21 @@ static void bench_stop(gw_page *page) {
   report("stop_us", stop_us, SAMPLES, ",");
 }
 
+static void wait_until_held(gw_page *page, gw_task *high) {
+  struct gw_task_info mine, infos[ROWS];
+  gw_task_describe(high, &mine);
+  for (;;) {
+    usleep(1000);
+    int n = gw_tasks(page, infos, ROWS);
+    for (int i = 0; i < n; i++) {
+      if (infos[i].ticket != mine.ticket && infos[i].gate_closed && infos[i].waiters > 0) {
+        usleep(2000); /* asleep for a while, its core too */
+        return;
+      }
+    }
+  }
+}
+
 /* The other process records the first launch after each hold itself. */
 static void bench_wake(gw_page *page) {
   static double wake_us[SAMPLES];
@@ -181,7 +204,7 @@ static void bench_wake(gw_page *page) {
   }
   for (int i = 0; i < SAMPLES; i++) {
     gw_begin(high);
-    usleep(4000); /* by now the other one is held */
+    wait_until_held(page, high);
     uint64_t before = atomic_load(&low->launches);
     gw_end(high);
     uint64_t opening = now_ns();
@@ -194,7 +217,37 @@ static void bench_wake(gw_page *page) {
   }
   kill(pid, SIGKILL);
   waitpid(pid, NULL, 0);
-  report("wake_us", wake_us, SAMPLES, "");
+  report("wake_us", wake_us, SAMPLES, ",");
+}
+
+static void bench_floor(void) {
+  static double floor_us[SAMPLES];
+  struct {
+    _Atomic uint32_t word;
+    _Atomic uint64_t woke_ns;
+  } *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    for (uint32_t seen = 0;; seen++) {
+      while (atomic_load(&shared->word) == seen) {
+        syscall(SYS_futex, &shared->word, FUTEX_WAIT, seen, NULL, NULL, 0);
+      }
+      atomic_store(&shared->woke_ns, now_ns());
+    }
+  }
+  for (int i = 0; i < SAMPLES; i++) {
+    usleep(4000);
+    uint64_t start = now_ns();
+    atomic_fetch_add(&shared->word, 1);
+    syscall(SYS_futex, &shared->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+    while (atomic_load(&shared->woke_ns) < start) {
+      usleep(200);
+    }
+    floor_us[i] = (double)(atomic_load(&shared->woke_ns) - start) / 1e3;
+  }
+  kill(pid, SIGKILL);
+  waitpid(pid, NULL, 0);
+  report("floor_us", floor_us, SAMPLES, "");
 }
 
 int main(void) {
@@ -217,6 +270,7 @@ int main(void) {
   bench_change(page, 255); /* and the one of bench_launch: the page is full */
   bench_stop(page);
   bench_wake(page);
+  bench_floor();
   printf("}\n");
   char path[4096];
   gw_page_path("bench", path, sizeof path);

@@ -1,4 +1,6 @@
 /* libgomp's entry points: the region waits at the gate, then goes to the caller's own runtime. */
+#include <sched.h>
+
 #include "interrupt.h"
 #include "region.h"
 
@@ -11,7 +13,7 @@
   HOOK void name parameters {                                                                      \
     const struct runtime *runtime = gw_runtime_of(CALLER);                                         \
     gw_task *task = gw_region_begin(runtime);                                                      \
-    struct gw_body own = {body, data};                                                             \
+    struct gw_body own = {body, data, sched_getcpu()};                                             \
     if (task != NULL) {                                                                            \
       body = gw_run_body;                                                                          \
       data = &own;                                                                                 \

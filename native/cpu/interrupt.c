@@ -9,6 +9,7 @@
 #include "interrupt.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -116,6 +117,9 @@ void gw_run_body(void *gw_body) {
     return;
   }
   int slot = enter();
+  if (gw_region_depth == 0 && sched_getcpu() == region->cpu) {
+    gw_step_off(region->cpu);
+  }
   region->body(region->data);
   leave(slot);
 }

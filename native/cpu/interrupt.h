@@ -8,8 +8,12 @@ typedef void (*body_fn)(void *);
 struct gw_body {
   body_fn body;
   void *data;
+  int cpu; /* where the thread runs that launched it */
 };
 void gw_run_body(void *gw_body);
+
+/* Moves the calling thread to another core, if it may run on any. */
+void gw_step_off(int cpu);
 
 /* Once, at the first region. */
 void gw_interrupt_setup(void);

@@ -1,0 +1,86 @@
+/* Threads of a region that are found on one core part, and nobody's allowed cores are changed by
+ * it. Run with libgiveway-cpu.so preloaded. */
+#include "harness.h"
+
+#include <omp.h>
+#include <sched.h>
+
+#define ROUNDS 300
+
+static cpu_set_t everywhere;
+
+static int allowed_cores(void) {
+  CHECK(sched_getaffinity(0, sizeof everywhere, &everywhere) == 0);
+  return CPU_COUNT(&everywhere);
+}
+
+/* Both threads of a team on the first core, free to go where they like from now on. */
+static void stack_up(void) {
+  cpu_set_t first;
+  CPU_ZERO(&first);
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (CPU_ISSET(cpu, &everywhere)) {
+      CPU_SET(cpu, &first);
+      break;
+    }
+  }
+#pragma omp parallel num_threads(2)
+  {
+    CHECK(sched_setaffinity(0, sizeof first, &first) == 0);
+    CHECK(sched_setaffinity(0, sizeof everywhere, &everywhere) == 0);
+  }
+}
+
+static void threads_on_one_core_part(void) {
+  if (allowed_cores() < 2) {
+    return;
+  }
+  int together = 0;
+  for (int round = 0; round < ROUNDS; round++) {
+    sleep_ms(3);
+    stack_up();
+    int cpu[2] = {-1, -2};
+#pragma omp parallel num_threads(2)
+    cpu[omp_get_thread_num()] = sched_getcpu();
+    together += cpu[0] == cpu[1];
+  }
+  CHECK(together <= ROUNDS / 20); /* left alone, the kernel leaves 30 to 75 of 300 together */
+}
+
+static void allowed_cores_stay_as_they_were(void) {
+  allowed_cores();
+  for (int round = 0; round < ROUNDS; round++) {
+    sleep_ms(3);
+    stack_up();
+#pragma omp parallel num_threads(2)
+    {
+      cpu_set_t now;
+      CHECK(sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &everywhere));
+    }
+  }
+}
+
+static void a_pinned_thread_stays(void) {
+  allowed_cores();
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(sched_getcpu(), &one);
+#pragma omp parallel num_threads(2)
+  CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
+  for (int round = 0; round < ROUNDS; round++) {
+    sleep_ms(3);
+#pragma omp parallel num_threads(2)
+    {
+      cpu_set_t now;
+      CHECK(sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &one));
+    }
+  }
+}
+
+static const struct test_case cases[] = {
+    {"threads on one core part", threads_on_one_core_part},
+    {"allowed cores stay as they were", allowed_cores_stay_as_they_were},
+    {"a pinned thread stays", a_pinned_thread_stays},
+};
+
+RUN_CASES(cases, 20)
