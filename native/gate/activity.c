@@ -1,4 +1,7 @@
 /* Idle to active at the first launch; active to idle when nothing has run for linger. */
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "internal.h"
 
 void gw_activate(struct gw_task *task) {
@@ -88,17 +91,23 @@ int gw_outranked(const gw_task *task) {
   return task != NULL && atomic_load_explicit(&task->row->outranked, memory_order_relaxed) != 0;
 }
 
+/* Of the kernel; asked once a thread, and again by the one that a fork leaves. */
+static int thread_id(void) {
+  static _Thread_local int id;
+  static _Thread_local uint64_t process;
+  uint64_t owner = atomic_load_explicit(&gw_process.owner, memory_order_relaxed);
+  if (id == 0 || process != owner) {
+    id = (int)syscall(SYS_gettid);
+    process = owner;
+  }
+  return id;
+}
+
 void gw_operator(gw_task *task) {
-  static _Thread_local uint64_t clock_id_plus_1;
   if (task == NULL) {
     return;
   }
-  if (clock_id_plus_1 == 0) {
-    clockid_t id;
-    clock_id_plus_1 =
-        pthread_getcpuclockid(pthread_self(), &id) == 0 ? (uint64_t)(uint32_t)id + 1 : UINT64_MAX;
-  }
-  atomic_store_explicit(&task->op_thread, clock_id_plus_1, memory_order_relaxed);
+  atomic_store_explicit(&task->op_thread, thread_id(), memory_order_relaxed);
   atomic_store_explicit(&task->last_ns, gw_now(), memory_order_relaxed);
   atomic_fetch_add_explicit(&task->row->operators, 1, memory_order_relaxed);
   atomic_fetch_add(&task->row->launches, 1);

@@ -47,7 +47,7 @@ struct gw_task {
   char name[GW_NAME_SIZE];
 
   /* The watcher's own. */
-  uint64_t seen_ns, seen_cpu_ns, seen_launches, preempted_ns;
+  uint64_t seen_launches, preempted_ns;
 
   struct gw_task *next;
   struct gw_task *outer; /* the calling thread's task before this one */

@@ -1,6 +1,10 @@
 /* One thread for each process that has tasks. It sleeps without a time limit unless a task is
  * active; then it notices when nothing has run for linger and when a quantum is over. */
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -12,22 +16,24 @@ static _Atomic uint32_t wake_word;
 static _Atomic bool asleep;
 static bool running; /* under gw_process.lock */
 
-/* A gated operator has no end that we see, but while it computes its thread uses a core, or its
- * share of one. A thread that waits uses none. */
-static bool operator_runs(struct gw_task *task, uint64_t now, uint64_t last) {
-  uint64_t thread = atomic_load_explicit(&task->op_thread, memory_order_relaxed);
-  if (thread == 0 || thread == UINT64_MAX || now - last > OPERATOR_MAX_NS) {
+/* A gated operator has no end that we see, but while it computes its thread runs or waits for a
+ * core, which the kernel tells apart from one that waits for something to do. */
+static bool operator_runs(const struct gw_task *task, uint64_t now, uint64_t last) {
+  int thread = atomic_load_explicit(&task->op_thread, memory_order_relaxed);
+  if (thread == 0 || now - last > OPERATOR_MAX_NS) {
     return false;
   }
-  struct timespec t;
-  if (clock_gettime((clockid_t)(uint32_t)(thread - 1), &t) != 0) {
+  char path[64], text[512];
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
     return false; /* the thread is gone */
   }
-  uint64_t cpu = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-  bool runs = task->seen_ns != 0 && cpu - task->seen_cpu_ns > (now - task->seen_ns) / 8;
-  task->seen_ns = now;
-  task->seen_cpu_ns = cpu;
-  return runs;
+  ssize_t size = read(fd, text, sizeof text - 1);
+  close(fd);
+  text[size > 0 ? size : 0] = '\0';
+  const char *name_end = strrchr(text, ')');
+  return name_end != NULL && name_end[1] == ' ' && (name_end[2] == 'R' || name_end[2] == 'D');
 }
 
 static void end_quantum(struct gw_task *task, uint64_t now) {
@@ -89,7 +95,6 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
     }
   }
   if (atomic_load(&task->in_flight) != 0) {
-    task->seen_ns = 0;
     if (preemptible(task) && atomic_load(&row->gate) == GW_CLOSED) {
       return preempt(task, now);
     }
@@ -106,7 +111,6 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   }
   uint64_t idle_at = last + linger;
   if (now < idle_at) {
-    operator_runs(task, now, last); /* so that the next look has something to compare with */
     return idle_at < next ? idle_at : next;
   }
   if (operator_runs(task, now, last)) {
