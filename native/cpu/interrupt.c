@@ -31,7 +31,7 @@ static _Thread_local volatile sig_atomic_t computing;
 static void on_signal(int signal) {
   (void)signal;
   if (computing) {
-    gw_pause(gw_region_depth > 0); /* the thread that launched: the others' time is the same time */
+    gw_pause();
   }
 }
 
@@ -96,7 +96,7 @@ static int enter(void) {
     pid_t nobody = 0;
     if (atomic_compare_exchange_strong(&inside[slot], &nobody, thread_id)) {
       computing = 1;
-      gw_pause(gw_region_depth > 0); /* closed before we were listed */
+      gw_pause(); /* closed before we were listed */
       return slot;
     }
   }

@@ -66,11 +66,23 @@ void gw_begin(gw_task *task) {
   gw_begin_slow(task);
 }
 
+/* Of the kernel; asked once a thread, and again by the one that a fork leaves. */
+static int thread_id(void) {
+  static _Thread_local int id;
+  static _Thread_local uint64_t process;
+  uint64_t owner = atomic_load_explicit(&gw_process.owner, memory_order_relaxed);
+  if (id == 0 || process != owner) {
+    id = (int)syscall(SYS_gettid);
+    process = owner;
+  }
+  return id;
+}
+
 void gw_end(gw_task *task) {
   if (task == NULL) {
     return;
   }
-  atomic_store_explicit(&task->op_thread, 0, memory_order_relaxed);
+  atomic_store_explicit(&task->last_thread, thread_id(), memory_order_relaxed);
   atomic_store_explicit(&task->last_ns, gw_now(), memory_order_relaxed);
   atomic_fetch_sub(&task->in_flight, 1);
 }
@@ -91,23 +103,11 @@ int gw_outranked(const gw_task *task) {
   return task != NULL && atomic_load_explicit(&task->row->outranked, memory_order_relaxed) != 0;
 }
 
-/* Of the kernel; asked once a thread, and again by the one that a fork leaves. */
-static int thread_id(void) {
-  static _Thread_local int id;
-  static _Thread_local uint64_t process;
-  uint64_t owner = atomic_load_explicit(&gw_process.owner, memory_order_relaxed);
-  if (id == 0 || process != owner) {
-    id = (int)syscall(SYS_gettid);
-    process = owner;
-  }
-  return id;
-}
-
 void gw_operator(gw_task *task) {
   if (task == NULL) {
     return;
   }
-  atomic_store_explicit(&task->op_thread, thread_id(), memory_order_relaxed);
+  atomic_store_explicit(&task->last_thread, -thread_id(), memory_order_relaxed);
   atomic_store_explicit(&task->last_ns, gw_now(), memory_order_relaxed);
   atomic_fetch_add_explicit(&task->row->operators, 1, memory_order_relaxed);
   atomic_fetch_add(&task->row->launches, 1);

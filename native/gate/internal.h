@@ -37,8 +37,8 @@ struct gw_task {
   _Atomic uint32_t active;    /* this process's view; the row's state is what others see */
   _Atomic uint32_t in_flight; /* launches between gw_begin and gw_end */
   _Atomic uint64_t last_ns;   /* when something of it last began or finished */
-  _Atomic uint64_t
-      op_thread; /* CPU clock id + 1 of the thread of the last operator, 0 = a region */
+  _Atomic int last_thread;    /* that launched last; negative: an operator, with no end reported */
+  _Atomic uint32_t waiting;   /* of those in flight, at the closed gate */
 
   struct gw_page *page;
   _Atomic uint64_t ticket; /* the row's, while it is ours */
@@ -47,7 +47,7 @@ struct gw_task {
   char name[GW_NAME_SIZE];
 
   /* The watcher's own. */
-  uint64_t seen_launches, preempted_ns;
+  uint64_t seen_launches, preempted_ns, held_since_ns;
 
   struct gw_task *next;
   struct gw_task *outer; /* the calling thread's task before this one */
@@ -111,7 +111,7 @@ void gw_begin_slow(struct gw_task *task);
 /* What a held task needs now and then: are its holders alive, is a quantum due? How long to sleep
  * before the next look, 0: it is not held (any more). */
 uint64_t gw_look_after(struct gw_task *task, uint64_t now, bool waited);
-void gw_pause_task(struct gw_task *task, bool count);
+void gw_pause_task(struct gw_task *task);
 
 /* task.c */
 int gw_rejoin(struct gw_task *task);

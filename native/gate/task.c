@@ -265,11 +265,11 @@ _Atomic(void (*)(void)) gw_preempt;
 
 void gw_on_preempt(void (*preempt)(void)) { atomic_store(&gw_preempt, preempt); }
 
-void gw_pause(int counted) {
+void gw_pause(void) {
   gw_task *task = atomic_load_explicit(&process_task, memory_order_relaxed);
   if (task != NULL && atomic_load_explicit(&gw_process.task_count, memory_order_relaxed) == 1 &&
       atomic_load_explicit(&task->row->gate, memory_order_relaxed) != GW_OPEN) {
-    gw_pause_task(task, counted);
+    gw_pause_task(task);
   }
 }
 

@@ -93,38 +93,39 @@ uint64_t gw_look_after(struct gw_task *task, uint64_t now, bool waited) {
   return closed(task) ? wait_for_quantum(task, now) : 0;
 }
 
-static int sleep_at_gate(struct gw_row *row, uint64_t slice, bool count) {
-  uint64_t slept = gw_now();
+static int sleep_at_gate(struct gw_row *row, uint64_t slice) {
   atomic_fetch_add(&row->waiters, 1);
   int r = gw_futex_wait(&row->gate, GW_CLOSED, slice, true);
   atomic_fetch_sub(&row->waiters, 1);
-  if (count) {
-    atomic_fetch_add_explicit(&row->held_ns, gw_now() - slept, memory_order_relaxed);
-  }
   return r;
 }
 
 static void wait_at_gate(struct gw_task *task) {
-  atomic_fetch_add(&task->row->held, 1);
+  struct gw_row *row = task->row;
+  atomic_fetch_add(&row->held, 1);
+  atomic_fetch_add(&task->waiting, 1);
   bool waited = false;
   for (uint64_t slice; (slice = gw_look_after(task, gw_now(), waited)) != 0;) {
-    int r = sleep_at_gate(task->row, slice, true);
-    if (r == EFAULT || r == EINVAL || (r == EAGAIN && GET(task->row->gate) > GW_CLOSED)) {
+    uint64_t slept = gw_now();
+    int r = sleep_at_gate(row, slice);
+    atomic_fetch_add_explicit(&row->held_ns, gw_now() - slept, memory_order_relaxed);
+    if (r == EFAULT || r == EINVAL || (r == EAGAIN && GET(row->gate) > GW_CLOSED)) {
       gw_page_distrust(task->page, GW_E_MAGIC);
     }
     waited = r == ETIMEDOUT;
   }
+  atomic_fetch_sub(&task->waiting, 1);
 }
 
 /* In a signal handler: no lock is taken here. The watcher looks after the task meanwhile, and if it
  * does not, the pause ends all the same. */
-void gw_pause_task(struct gw_task *task, bool count) {
+void gw_pause_task(struct gw_task *task) {
   uint64_t max_wait = gw_settings()->max_wait_ns, start = gw_now();
   while (closed(task)) {
     if (max_wait != 0 && gw_now() - start > max_wait + PAUSE_SLICE_NS) {
       break;
     }
-    sleep_at_gate(task->row, PAUSE_SLICE_NS, count);
+    sleep_at_gate(task->row, PAUSE_SLICE_NS);
   }
 }
 

@@ -10,21 +10,24 @@
 
 #define STACK_BYTES (256 * 1024)
 #define LONGEST_TICK_NS (20 * GW_MS)   /* the longest between two signs of life */
+#define TAIL_MAX_NS (20 * GW_MS)       /* what a program does after its last region, at most */
 #define OPERATOR_MAX_NS (1000 * GW_MS) /* an operator is believed to run for at most this long */
 
 static _Atomic uint32_t wake_word;
 static _Atomic bool asleep;
 static bool running; /* under gw_process.lock */
 
-/* A gated operator has no end that we see, but while it computes its thread runs or waits for a
- * core, which the kernel tells apart from one that waits for something to do. */
-static bool operator_runs(const struct gw_task *task, uint64_t now, uint64_t last) {
-  int thread = atomic_load_explicit(&task->op_thread, memory_order_relaxed);
-  if (thread == 0 || now - last > OPERATOR_MAX_NS) {
+/* Whether the thread that launched last still has work: an operator has no end that we see, and a
+ * program between two regions may be kept from its core by others. The kernel tells a thread that
+ * runs or waits for a core from one that waits for something to do. */
+static bool thread_runs(const struct gw_task *task, uint64_t now, uint64_t last) {
+  int thread = atomic_load_explicit(&task->last_thread, memory_order_relaxed);
+  uint64_t believed = thread < 0 ? OPERATOR_MAX_NS : TAIL_MAX_NS;
+  if (thread == 0 || now - last > believed) {
     return false;
   }
   char path[64], text[512];
-  snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread < 0 ? -thread : thread);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     return false; /* the thread is gone */
@@ -73,6 +76,14 @@ static uint64_t preempt(struct gw_task *task, uint64_t now) {
   return now + gw_look_after(task, now, waited);
 }
 
+/* The time of what was stopped; a launch that waits at the gate counts its own. */
+static void count_held(struct gw_task *task, uint64_t now) {
+  if (task->held_since_ns != 0) {
+    atomic_fetch_add_explicit(&task->row->held_ns, now - task->held_since_ns, memory_order_relaxed);
+    task->held_since_ns = atomic_load(&task->row->gate) == GW_CLOSED ? now : 0;
+  }
+}
+
 /* When to look at this task again, UINT64_MAX for not before it is active. */
 static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (!atomic_load(&task->active) || atomic_load(&task->left)) {
@@ -81,6 +92,7 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   uint64_t linger = gw_settings()->linger_ns;
   uint64_t tick = linger < GW_MS ? GW_MS : linger > LONGEST_TICK_NS ? LONGEST_TICK_NS : linger;
   struct gw_row *row = task->row;
+  count_held(task, now);
   uint64_t next = now + tick, quantum_end = 0;
   if (!gw_task_lost(task)) {
     atomic_store_explicit(&row->beat_ns, now, memory_order_relaxed);
@@ -94,8 +106,10 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
       next = quantum_end;
     }
   }
-  if (atomic_load(&task->in_flight) != 0) {
-    if (preemptible(task) && atomic_load(&row->gate) == GW_CLOSED) {
+  uint32_t in_flight = atomic_load(&task->in_flight);
+  if (in_flight != 0) {
+    if (in_flight > atomic_load(&task->waiting) && preemptible(task) &&
+        atomic_load(&row->gate) == GW_CLOSED) {
       return preempt(task, now);
     }
     bool held = atomic_load_explicit(&row->waiters, memory_order_relaxed) != 0;
@@ -113,7 +127,7 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (now < idle_at) {
     return idle_at < next ? idle_at : next;
   }
-  if (operator_runs(task, now, last)) {
+  if (thread_runs(task, now, last)) {
     return next;
   }
   if (task->options.busy != NULL && task->options.busy(task->options.context) > 0) {

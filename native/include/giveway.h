@@ -123,8 +123,8 @@ GW_API void gw_exit(gw_task *task);
  * call gw_pause. Not in a process with several tasks, where one might wait for another. */
 GW_API void gw_on_preempt(void (*preempt)(void));
 /* Returns when the gate of the process's own task is open: at once, or after a while. May be called
- * in a signal handler. counted: the time is held time of the task. */
-GW_API void gw_pause(int counted);
+ * in a signal handler. */
+GW_API void gw_pause(void);
 
 /* ---- this build ---------------------------------------------------------------------------- */
 
