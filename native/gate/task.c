@@ -223,7 +223,7 @@ void gw_leave(gw_task *task) {
 /* ---- the calling thread ------------------------------------------------------------------------
  */
 
-static int environment_priority(void) {
+int gw_environment_priority(void) {
   const char *text = getenv("GIVEWAY_PRIORITY");
   if (text == NULL || *text == '\0') {
     return 0;
@@ -239,7 +239,7 @@ static gw_task *join_process(const char *device) {
   if (task == NULL && atomic_load(&process_state) == NOT_TRIED) {
     int saved = errno;
     gw_page *page;
-    struct gw_task_options options = {.name = NULL, .priority = environment_priority()};
+    struct gw_task_options options = {.name = NULL, .priority = gw_environment_priority()};
     int r = gw_page_open(device, 1, &page);
     if (r == GW_OK) {
       r = gw_join(page, &options, &task);
@@ -249,11 +249,7 @@ static gw_task *join_process(const char *device) {
       atomic_store(&process_state, JOINED);
     } else {
       atomic_store(&process_state, UNGATED);
-      char path[PATH_MAX] = "";
-      int error = gw_error_errno();
-      gw_page_path(device, path, sizeof path);
-      gw_fail(r, error);
-      gw_warn_ungated(r, path);
+      gw_warn_page(r, device);
     }
     errno = saved;
   }
@@ -262,6 +258,14 @@ static gw_task *join_process(const char *device) {
 }
 
 gw_task *gw_peek(void) { return thread_task != NULL ? thread_task : atomic_load(&process_task); }
+
+gw_task *gw_thread_task(const gw_page *page, gw_task *otherwise) {
+  gw_task *task = thread_task;
+  while (task != NULL && task->page != page) {
+    task = task->outer;
+  }
+  return task != NULL ? task : otherwise;
+}
 
 gw_task *gw_current(const char *device) {
   gw_task *task = gw_peek();

@@ -87,6 +87,8 @@ struct gw_task_options {
 };
 
 GW_API int gw_join(gw_page *page, const struct gw_task_options *options, gw_task **task);
+/* The priority that GIVEWAY_PRIORITY gives a process's task; 0 where it gives none. */
+GW_API int gw_environment_priority(void);
 /* No thread may be inside gw_begin ... gw_end of this task. */
 GW_API void gw_leave(gw_task *task);
 /* A launch: gw_begin returns when it may go on (at once where the gate is open or anything at all
@@ -111,6 +113,9 @@ GW_API int gw_task_describe(gw_task *task, struct gw_task_info *info);
 GW_API gw_task *gw_current(const char *device);
 /* As gw_current, but joins nothing. */
 GW_API gw_task *gw_peek(void);
+/* The calling thread's own task on that page, else the one given: for devices whose process tasks
+ * are their hook's. */
+GW_API gw_task *gw_thread_task(const gw_page *page, gw_task *otherwise);
 /* Gives the calling thread a task of its own until the matching gw_exit; calls nest. */
 GW_API int gw_enter(const char *device, const char *name, int priority, gw_task **task);
 GW_API void gw_exit(gw_task *task);
@@ -118,6 +123,10 @@ GW_API void gw_exit(gw_task *task);
 /* ---- this build ---------------------------------------------------------------------------- */
 
 GW_API const char *gw_version(void);
+/* For hooks: the one line that a process under giveway prints, unless it has printed one. */
+GW_API void gw_warn(const char *text);
+/* For hooks: gw_warn, for the page of a device that cannot be used. */
+GW_API void gw_warn_page(int error, const char *device);
 /* 1 where a hook that gates launches (giveway run) is in this process. */
 GW_API int gw_hooked(void);
 /* For hooks: says so. */
