@@ -1,6 +1,6 @@
-/* One of two programs that share a device. `burst urgent SECONDS`: 10 kernels of 200 us every 20 ms,
- * open loop, latency counted from when the burst was due. `burst other SECONDS`: 200 us kernels as
- * fast as they go. A third argument "stream" uses a created stream instead of the NULL stream.
+/* One of two programs that share a device. `burst urgent SECONDS`: 10 kernels of 200 us every 20
+ * ms, open loop, latency counted from when the burst was due. `burst other SECONDS`: 200 us kernels
+ * as fast as they go. A third argument "stream" uses a created stream instead of the NULL stream.
  * Prints one line of JSON. */
 #include <stdio.h>
 #include <stdlib.h>

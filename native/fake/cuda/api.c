@@ -74,15 +74,13 @@ FAKE int cuDeviceGetUuid_v2(unsigned char *uuid, int device) {
 }
 
 FAKE int cuDeviceGetAttribute(int *value, int attribute, int device) {
-  CALL(cuDeviceGetAttribute)
-  (void)device;
+  CALL(cuDeviceGetAttribute)(void) device;
   *value = attribute == 75 ? 9 : attribute == 76 ? 0 : 1; /* compute capability 9.0 */
   return SUCCESS;
 }
 
 FAKE int cuDeviceTotalMem_v2(size_t *bytes, int device) {
-  CALL(cuDeviceTotalMem_v2)
-  (void)device;
+  CALL(cuDeviceTotalMem_v2)(void) device;
   *bytes = (size_t)1 << 34;
   return SUCCESS;
 }
@@ -133,8 +131,7 @@ FAKE int cuCtxSetCurrent(struct context *context) {
 }
 
 FAKE int cuCtxCreate_v2(struct context **context, unsigned flags, int device) {
-  CALL(cuCtxCreate_v2)
-  (void)flags;
+  CALL(cuCtxCreate_v2)(void) flags;
   int result = cuDevicePrimaryCtxRetain(context, device);
   if (result == SUCCESS) {
     fake_current = *context;
@@ -185,22 +182,19 @@ struct function {
 };
 
 FAKE int cuModuleLoadData(void **module, const void *image) {
-  CALL(cuModuleLoadData)
-  (void)image;
+  CALL(cuModuleLoadData)(void) image;
   static int any;
   *module = &any;
   return SUCCESS;
 }
 
 FAKE int cuModuleUnload(void *module) {
-  CALL(cuModuleUnload)
-  (void)module;
+  CALL(cuModuleUnload)(void) module;
   return SUCCESS;
 }
 
 FAKE int cuModuleGetFunction(struct function **function, void *module, const char *name) {
-  CALL(cuModuleGetFunction)
-  (void)module;
+  CALL(cuModuleGetFunction)(void) module;
   const char *fallback = getenv("GIVEWAY_FAKE_KERNEL_NS");
   *function = malloc(sizeof **function); /* with its module, which nobody unloads */
   (*function)->ns = strncmp(name, "ns_", 3) == 0 ? strtoull(name + 3, NULL, 10)

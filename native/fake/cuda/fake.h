@@ -85,14 +85,14 @@ static inline int call_enter(struct call *call) {
   call->count++;
   return __builtin_expect(call->state == 1, 1) ? call->error : call_first(call);
 }
-#define COUNT(function)                                                                              \
+#define COUNT(function)                                                                            \
   static struct call call_##function = {.name = #function};                                        \
-  int call_error = call_enter(&call_##function);                                                     \
+  int call_error = call_enter(&call_##function);                                                   \
   if (__builtin_expect(call_error != 0, 0)) {                                                      \
     return call_error;                                                                             \
   }
-#define CALL(function)                                                                                 \
-  COUNT(function)                                                                                    \
+#define CALL(function)                                                                             \
+  COUNT(function)                                                                                  \
   if (__builtin_expect(!fake_initialized, 0)) {                                                    \
     return NOT_INITIALIZED;                                                                        \
   }
@@ -101,7 +101,7 @@ static inline int call_enter(struct call *call) {
 extern struct context fake_contexts[DEVICES];
 extern __thread struct context *fake_current;
 /* streams.c */
-extern int fake_captures;            /* in global mode */
+extern int fake_captures;              /* in global mode */
 extern __thread int fake_capture_mode; /* 0 global, 1 thread-local, 2 relaxed */
 struct stream *stream_of(uintptr_t handle, bool per_thread);
 /* Locks and finds the stream, or gives an error; counts what a capture forbids. */

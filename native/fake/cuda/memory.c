@@ -27,8 +27,7 @@ FAKE int cuMemFree_v2(void *memory) {
 }
 
 FAKE int cuMemHostAlloc(void **memory, size_t size, unsigned flags) {
-  CALL(cuMemHostAlloc)
-  (void)flags;
+  CALL(cuMemHostAlloc)(void) flags;
   return allocate(memory, size);
 }
 
@@ -39,8 +38,7 @@ FAKE int cuMemFreeHost(void *memory) {
 }
 
 FAKE int cuMemAllocAsync(void **memory, size_t size, uintptr_t stream) {
-  CALL(cuMemAllocAsync)
-  (void)stream;
+  CALL(cuMemAllocAsync)(void) stream;
   return allocate(memory, size);
 }
 
@@ -73,8 +71,8 @@ static int copy(void *to, const void *from, uint32_t value, size_t size, uintptr
   if (stream->capture != NULL) {
     stream->capture->kernels++;
   } else {
-    engine_submit(stream, (struct op){
-                              .kind = OP_COPY, .to = to, .from = from, .value = value, .size = size});
+    engine_submit(
+        stream, (struct op){.kind = OP_COPY, .to = to, .from = from, .value = value, .size = size});
     if (wait) {
       engine_wait_stream(stream);
     }

@@ -81,8 +81,7 @@ static int launch(uint64_t ns, uintptr_t handle, bool per_thread) {
       unsigned bz, unsigned shared, uintptr_t stream, void **parameters
 #define LAUNCH(name, per_thread, ...)                                                              \
   FAKE int name(LAUNCH_PARAMETERS __VA_ARGS__) {                                                   \
-    CALL(name)                                                                                     \
-    (void)gy, (void)gz, (void)bx, (void)by, (void)bz, (void)shared, (void)parameters;              \
+    CALL(name)(void) gy, (void)gz, (void)bx, (void)by, (void)bz, (void)shared, (void)parameters;   \
     if (function == NULL || gx == 0) {                                                             \
       return function == NULL ? INVALID_HANDLE : INVALID_VALUE;                                    \
     }                                                                                              \
@@ -364,7 +363,8 @@ FAKE int cuStreamIsCapturing(uintptr_t handle, int *status) {
   engine_lock();
   stream = find(handle, false);
   bool implicit = false;
-  for (struct stream *s = stream->legacy ? stream->context->streams : NULL; s != NULL; s = s->next) {
+  for (struct stream *s = stream->legacy ? stream->context->streams : NULL; s != NULL;
+       s = s->next) {
     implicit = implicit || (s->capture != NULL && s->blocking);
   }
   *status = stream->capture == NULL ? 0 : stream->invalidated ? 2 : 1;

@@ -27,7 +27,8 @@ struct gw_device {
 extern _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
 /* The one device of a process that sees one; NULL where it sees several or has not launched yet. */
 extern _Atomic(struct gw_device *) gw_only_device;
-/* Held while a stream is asked whether it works, so that it does not go or become a capture then. */
+/* Held while a stream is asked whether it works, so that it does not go or become a capture then.
+ */
 extern pthread_mutex_t gw_streams;
 extern _Atomic unsigned gw_captures; /* streams being captured now, in the whole process */
 

@@ -4,7 +4,8 @@
 
 #define PROBES 4
 #define TIMED_AT_FIRST 3
-/* Two events for every so many launches, each about a third of a launch: under 1 % of their time. */
+/* Two events for every so many launches, each about a third of a launch: under 1 % of their time.
+ */
 #define TIMED_EVERY 128
 
 struct gw_estimate *gw_estimate_find(struct gw_estimates *table, uint64_t key) {

@@ -65,8 +65,8 @@ static inline void gw_after_launch(struct gw_call *call, int result) {
   }
 }
 
-/* Copies and memsets: they wait as launches do, but another engine than that of kernels runs them, or
- * they are short. */
+/* Copies and memsets: they wait as launches do, but another engine than that of kernels runs them,
+ * or they are short. */
 static inline void gw_before_copy(struct gw_call *call) {
   struct gw_device *device = gw_device_of_launch(call->stream);
   if (device != NULL) {
@@ -75,9 +75,7 @@ static inline void gw_before_copy(struct gw_call *call) {
   }
 }
 
-static inline void gw_after_copy(struct gw_call *call, int result) {
-  (void)call, (void)result;
-}
+static inline void gw_after_copy(struct gw_call *call, int result) { (void)call, (void)result; }
 
 void gw_before_sync(struct gw_call *call);
 void gw_after_sync(struct gw_call *call, int result);

@@ -13,8 +13,8 @@
 #define STREAMS 64
 #define MARKS_PER_WINDOW 4
 #define DEFAULT_WINDOW_US 500
-/* Work that takes longer than this to get done waits for something else, perhaps for what the program
- * submits next: then a window would be a deadlock. */
+/* Work that takes longer than this to get done waits for something else, perhaps for what the
+ * program submits next: then a window would be a deadlock. */
 #define PATIENCE_NS UINT64_C(100000000)
 #define SUSPENSION_NS UINT64_C(1000000000)
 #define SPIN_NS UINT64_C(20000)
@@ -179,7 +179,8 @@ static void suspend(struct gw_window *window, uint64_t now) {
   window->suspended_until = now + SUSPENSION_NS;
 }
 
-/* ---- a launch ---------------------------------------------------------------------------------- */
+/* ---- a launch ----------------------------------------------------------------------------------
+ */
 
 static bool fits(const struct gw_window *window, uint64_t ns) {
   return window->in_flight == 0 || window->in_flight + ns <= size_ns;
@@ -273,7 +274,8 @@ void gw_window_close(struct gw_window_call *call, bool submitted) {
   pthread_mutex_unlock(&window->lock);
 }
 
-/* ---- what goes --------------------------------------------------------------------------------- */
+/* ---- what goes ---------------------------------------------------------------------------------
+ */
 
 void gw_window_forget_stream(gw_word stream) {
   for (int i = 0; i < WINDOWS; i++) {

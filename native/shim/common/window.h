@@ -1,5 +1,5 @@
-/* Bounds the device time that a task has in flight, so that it can give way soon. Only for tasks that
- * somebody may outrank: the most urgent one never comes here. */
+/* Bounds the device time that a task has in flight, so that it can give way soon. Only for tasks
+ * that somebody may outrank: the most urgent one never comes here. */
 #ifndef GIVEWAY_SHIM_WINDOW_H
 #define GIVEWAY_SHIM_WINDOW_H
 

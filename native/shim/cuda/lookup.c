@@ -1,5 +1,5 @@
-/* cuGetProcAddress gives the hooks. It chooses among the versions of a function by rules of its own,
- * so what it chose is recognised by its address. */
+/* cuGetProcAddress gives the hooks. It chooses among the versions of a function by rules of its
+ * own, so what it chose is recognised by its address. */
 #include <dlfcn.h>
 #include <pthread.h>
 
@@ -42,9 +42,8 @@ static void replace(void **function) {
 }
 
 GW_EXPORT int cuGetProcAddress(const char *symbol, void **function, int version, uint64_t flags) {
-  int result = ((int (*)(const char *, void **, int,
-                         uint64_t))gw_slots[GW_ID_cuGetProcAddress])(symbol, function, version,
-                                                                     flags);
+  int result = ((int (*)(const char *, void **, int, uint64_t))gw_slots[GW_ID_cuGetProcAddress])(
+      symbol, function, version, flags);
   if (result == 0 && function != NULL && *function != NULL) {
     replace(function);
   }
@@ -54,9 +53,8 @@ GW_EXPORT int cuGetProcAddress(const char *symbol, void **function, int version,
 GW_EXPORT int cuGetProcAddress_v2(const char *symbol, void **function, int version, uint64_t flags,
                                   void *status) {
   int result =
-      ((int (*)(const char *, void **, int, uint64_t,
-                void *))gw_slots[GW_ID_cuGetProcAddress_v2])(symbol, function, version, flags,
-                                                             status);
+      ((int (*)(const char *, void **, int, uint64_t, void *))gw_slots[GW_ID_cuGetProcAddress_v2])(
+          symbol, function, version, flags, status);
   if (result == 0 && function != NULL && *function != NULL) {
     replace(function);
   }
