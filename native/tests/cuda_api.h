@@ -40,6 +40,7 @@ int cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address, uint32_t value,
 int cuEventCreate(CUevent *event, unsigned flags);
 int cuEventRecord(CUevent event, CUstream stream);
 int cuEventQuery(CUevent event);
+int cuEventElapsedTime(float *ms, CUevent start, CUevent end);
 int cuEventSynchronize(CUevent event);
 int cuMemAlloc_v2(CUdeviceptr *memory, size_t size);
 int cuMemFree_v2(CUdeviceptr memory);
