@@ -45,9 +45,7 @@ def rows(path: Path) -> list[list[str]]:
 
 def read_symbols(path: Path) -> list[Symbol]:
     """Functions first, then data."""
-    symbols = [
-        Symbol(name, node, int(size[0]) if size else 0) for name, node, *size in rows(path)
-    ]
+    symbols = [Symbol(name, node, int(size[0]) if size else 0) for name, node, *size in rows(path)]
     return sorted(symbols, key=lambda symbol: (symbol.size != 0, symbol.name))
 
 

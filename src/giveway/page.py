@@ -123,6 +123,11 @@ def page_path(device: str) -> Path:
     return Path(buffer.value.decode(errors="surrogateescape"))
 
 
+def page_names() -> list[str]:
+    """The names of all pages there are: what this user's programs have run on."""
+    return sorted(path.stem for path in page_path("any").parent.glob("*.page"))
+
+
 class Page:
     """The page of one device, as an observer sees it."""
 

@@ -79,7 +79,7 @@ def examine() -> Report:
     report.problems += _library_problems(library_path())
     usable = not report.problems
     for device in devices.find():
-        page = PageReport(str(page_path(device.name)) if usable else None)
+        page = PageReport(str(page_path(device.pages[0])) if usable else None)
         report.devices.append(
             DeviceReport(
                 name=device.name,
@@ -94,7 +94,7 @@ def examine() -> Report:
         report.problems += _hook_problems(device)
         if page.path is not None:
             report.problems += _folder_problems(page, Path(page.path))
-            report.problems += _page_problems(page, Path(page.path), device.name)
+            report.problems += _page_problems(page, Path(page.path), device.pages[0])
     return report
 
 
