@@ -1,10 +1,9 @@
 /* libgomp's entry points: the region waits at the gate, then goes to the caller's own runtime. */
+#include "interrupt.h"
 #include "region.h"
 
 #define HOOK __attribute__((visibility("default")))
 #define CALLER __builtin_return_address(0)
-
-typedef void (*body_fn)(void *);
 
 /* Where the runtime lacks the entry point, which it only can if nothing defines it: one thread is a
  * valid team. */
@@ -12,6 +11,11 @@ typedef void (*body_fn)(void *);
   HOOK void name parameters {                                                                      \
     const struct runtime *runtime = gw_runtime_of(CALLER);                                         \
     gw_task *task = gw_region_begin(runtime);                                                      \
+    struct gw_body own = {body, data};                                                             \
+    if (task != NULL) {                                                                            \
+      body = gw_run_body;                                                                          \
+      data = &own;                                                                                 \
+    }                                                                                              \
     if (runtime->name != NULL) {                                                                   \
       ((void(*) type)runtime->name) arguments;                                                     \
     } else {                                                                                       \
@@ -32,6 +36,7 @@ REGION(GOMP_teams_reg,
        (body_fn, void *, unsigned, unsigned, unsigned), (body, data, teams, thread_limit, flags),
        body(data));
 
+/* Its data has a meaning for the runtime, so nothing is put around its body. */
 HOOK unsigned GOMP_parallel_reductions(body_fn body, void *data, unsigned threads, unsigned flags) {
   const struct runtime *runtime = gw_runtime_of(CALLER);
   gw_task *task = gw_region_begin(runtime);

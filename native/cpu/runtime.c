@@ -1,5 +1,7 @@
 #include "runtime.h"
 
+#include "interrupt.h"
+
 #include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
@@ -89,6 +91,7 @@ static const struct runtime *add(const void *caller) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   static _Thread_local struct runtime spare; /* when there is no room or memory to remember it */
   pthread_once(&once, install_fork_handler);
+  gw_interrupt_setup();
   pthread_mutex_lock(&adding);
   struct module *module = find((uintptr_t)caller);
   if (module == NULL) {

@@ -47,7 +47,7 @@ struct gw_task {
   char name[GW_NAME_SIZE];
 
   /* The watcher's own. */
-  uint64_t seen_ns, seen_cpu_ns, seen_launches;
+  uint64_t seen_ns, seen_cpu_ns, seen_launches, preempted_ns;
 
   struct gw_task *next;
   struct gw_task *outer; /* the calling thread's task before this one */
@@ -101,15 +101,22 @@ int gw_row_claim(struct gw_page *page, uint32_t row);
 void gw_row_release(struct gw_page *page, uint32_t row);
 bool gw_row_alive(struct gw_page *page, uint32_t row);
 
-/* gate.c; all but the last under the page's lock */
+/* gate.c: under the page's lock */
 void gw_gates_update(struct gw_page *page, uint64_t now);
 void gw_row_free(struct gw_row *row);
 int gw_reap_dead(struct gw_page *page);
+
+/* wait.c */
 void gw_begin_slow(struct gw_task *task);
+/* What a held task needs now and then: are its holders alive, is a quantum due? How long to sleep
+ * before the next look, 0: it is not held (any more). */
+uint64_t gw_look_after(struct gw_task *task, uint64_t now, bool waited);
+void gw_pause_task(struct gw_task *task, bool count);
 
 /* task.c */
 int gw_rejoin(struct gw_task *task);
 bool gw_task_lost(const struct gw_task *task);
+extern _Atomic(void (*)(void)) gw_preempt; /* NULL where what runs cannot be stopped */
 
 /* activity.c */
 void gw_activate(struct gw_task *task);
@@ -117,7 +124,8 @@ bool gw_deactivate(struct gw_task *task, uint64_t launches);
 
 /* watcher.c */
 int gw_watcher_start(void);
-void gw_watcher_wake(void);
+void gw_watcher_wake(void);  /* if it sleeps without a time limit: a task is active */
+void gw_watcher_rouse(void); /* in any case: a quantum has begun */
 void gw_watcher_forget(void);
 
 /* futex.c */

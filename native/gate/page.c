@@ -219,10 +219,7 @@ static int map_page(const char *path, struct gw_page *page) {
 
 static int open_new(const char *device, int create, struct gw_page *page) {
   char directory[PATH_MAX];
-  int r = gw_page_path(device, page->path, sizeof page->path);
-  if (r == GW_OK) {
-    r = page_directory(directory, sizeof directory);
-  }
+  int r = page_directory(directory, sizeof directory);
   if (r == GW_OK) {
     r = check_directory(directory, create);
   }
@@ -240,28 +237,38 @@ static int open_new(const char *device, int create, struct gw_page *page) {
   return r;
 }
 
-int gw_page_open(const char *device, int create, gw_page **out) {
-  int saved = errno;
-  int r = GW_OK;
-  pthread_mutex_lock(&gw_process.lock);
+/* Under gw_process.lock. By path, because whoever changes GIVEWAY_DIR means another page. */
+static int find_or_open(const char *device, int create, struct gw_page **out) {
+  struct gw_page *fresh = calloc(1, sizeof *fresh);
+  if (fresh == NULL) {
+    return gw_fail(GW_E_RESOURCES, ENOMEM);
+  }
+  int r = gw_page_path(device, fresh->path, sizeof fresh->path);
   struct gw_page *page = gw_process.pages;
-  while (page != NULL && strcmp(page->device, device) != 0) {
+  while (r == GW_OK && page != NULL && strcmp(page->path, fresh->path) != 0) {
     page = page->next;
   }
-  if (page == NULL) {
-    page = calloc(1, sizeof *page);
-    r = page == NULL ? gw_fail(GW_E_RESOURCES, ENOMEM) : open_new(device, create, page);
-    if (r == GW_OK) {
-      page->next = gw_process.pages;
-      gw_process.pages = page;
-    } else {
-      free(page);
-      page = NULL;
-    }
+  if (r == GW_OK && page == NULL) {
+    r = open_new(device, create, fresh);
   }
+  if (r != GW_OK || page != NULL) {
+    free(fresh);
+    *out = page;
+    return r;
+  }
+  fresh->next = gw_process.pages;
+  gw_process.pages = fresh;
+  *out = fresh;
+  return GW_OK;
+}
+
+int gw_page_open(const char *device, int create, gw_page **out) {
+  int saved = errno;
+  *out = NULL;
+  pthread_mutex_lock(&gw_process.lock);
+  int r = find_or_open(device, create, out);
   pthread_mutex_unlock(&gw_process.lock);
   errno = saved;
-  *out = page;
   return r;
 }
 

@@ -257,6 +257,18 @@ static gw_task *join_process(const char *device) {
   return task;
 }
 
+_Atomic(void (*)(void)) gw_preempt;
+
+void gw_on_preempt(void (*preempt)(void)) { atomic_store(&gw_preempt, preempt); }
+
+void gw_pause(int counted) {
+  gw_task *task = atomic_load_explicit(&process_task, memory_order_relaxed);
+  if (task != NULL && atomic_load_explicit(&gw_process.task_count, memory_order_relaxed) == 1 &&
+      atomic_load_explicit(&task->row->gate, memory_order_relaxed) != GW_OPEN) {
+    gw_pause_task(task, counted);
+  }
+}
+
 gw_task *gw_peek(void) { return thread_task != NULL ? thread_task : atomic_load(&process_task); }
 
 gw_task *gw_thread_task(const gw_page *page, gw_task *otherwise) {

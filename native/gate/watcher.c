@@ -49,6 +49,24 @@ static void take_back(struct gw_task *task, uint64_t now) {
   }
 }
 
+static bool preemptible(const struct gw_task *task) {
+  return !task->options.is_thread && task->options.busy == NULL &&
+         atomic_load_explicit(&gw_preempt, memory_order_relaxed) != NULL &&
+         atomic_load_explicit(&gw_process.task_count, memory_order_relaxed) == 1;
+}
+
+/* Stops what runs although the gate has closed, once for each closing, and then does for it what a
+ * held launch does for itself. When to look again. */
+static uint64_t preempt(struct gw_task *task, uint64_t now) {
+  uint64_t closed_ns = atomic_load(&task->row->closed_ns);
+  bool waited = task->preempted_ns == closed_ns;
+  if (!waited) {
+    task->preempted_ns = closed_ns;
+    atomic_load (&gw_preempt)();
+  }
+  return now + gw_look_after(task, now, waited);
+}
+
 /* When to look at this task again, UINT64_MAX for not before it is active. */
 static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (!atomic_load(&task->active) || atomic_load(&task->left)) {
@@ -72,6 +90,9 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   }
   if (atomic_load(&task->in_flight) != 0) {
     task->seen_ns = 0;
+    if (preemptible(task) && atomic_load(&row->gate) == GW_CLOSED) {
+      return preempt(task, now);
+    }
     bool held = atomic_load_explicit(&row->waiters, memory_order_relaxed) != 0;
     return held && quantum_end == 0 ? now + LONGEST_TICK_NS : next;
   }
@@ -97,6 +118,14 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   return gw_deactivate(task, launches) ? UINT64_MAX : next;
 }
 
+/* Until the time is up or the gate changes; what a closed one needs, preempt has said. */
+static void sleep_at_open_gate(struct gw_row *row, uint64_t timeout_ns) {
+  uint32_t gate = atomic_load(&row->gate);
+  atomic_fetch_add(&row->waiters, 1);
+  gw_futex_wait(&row->gate, gate, timeout_ns, true);
+  atomic_fetch_sub(&row->waiters, 1);
+}
+
 static void *watcher(void *unused) {
   (void)unused;
   pthread_setname_np(pthread_self(), "giveway");
@@ -104,19 +133,26 @@ static void *watcher(void *unused) {
     uint32_t word = atomic_load(&wake_word);
     uint64_t next = UINT64_MAX;
     uint64_t now = gw_now();
-    atomic_store(&asleep,
-                 true); /* before the tasks are looked at: whoever activates one later wakes us */
+    struct gw_row *gate = NULL;
+    /* Before the tasks are looked at: whoever activates one later wakes us. */
+    atomic_store(&asleep, true);
     pthread_mutex_lock(&gw_process.lock);
     for (struct gw_task *task = gw_process.tasks; task != NULL; task = task->next) {
       uint64_t at = watch(task, now);
       next = at < next ? at : next;
+      gate = at != UINT64_MAX && preemptible(task) ? task->row : gate;
     }
     pthread_mutex_unlock(&gw_process.lock);
     if (next != UINT64_MAX) {
       atomic_store(&asleep, false);
     }
     now = gw_now();
-    if (next > now) {
+    if (next <= now) {
+      continue;
+    }
+    if (next != UINT64_MAX && gate != NULL) {
+      sleep_at_open_gate(gate, next - now);
+    } else {
       gw_futex_wait(&wake_word, word, next == UINT64_MAX ? UINT64_MAX : next - now, false);
     }
   }
@@ -126,9 +162,13 @@ static void *watcher(void *unused) {
 /* Only a watcher without a time limit needs to be woken: otherwise it looks within linger. */
 void gw_watcher_wake(void) {
   if (atomic_load(&asleep)) {
-    atomic_fetch_add(&wake_word, 1);
-    gw_futex_wake(&wake_word, false);
+    gw_watcher_rouse();
   }
+}
+
+void gw_watcher_rouse(void) {
+  atomic_fetch_add(&wake_word, 1);
+  gw_futex_wake(&wake_word, false);
 }
 
 /* Under gw_process.lock. The program's signals are for its own threads, but a fault of ours is

@@ -120,6 +120,17 @@ GW_API gw_task *gw_thread_task(const gw_page *page, gw_task *otherwise);
 GW_API int gw_enter(const char *device, const char *name, int priority, gw_task **task);
 GW_API void gw_exit(gw_task *task);
 
+/* ---- work that already runs --------------------------------------------------------------------
+ */
+
+/* For a hook that can stop it: preempt is called, by the watcher's thread, when the gate of the
+ * process's own task closes while launches are in flight. The threads that compute for them then
+ * call gw_pause. Not in a process with several tasks, where one might wait for another. */
+GW_API void gw_on_preempt(void (*preempt)(void));
+/* Returns when the gate of the process's own task is open: at once, or after a while. May be called
+ * in a signal handler. counted: the time is held time of the task. */
+GW_API void gw_pause(int counted);
+
 /* ---- this build ---------------------------------------------------------------------------- */
 
 GW_API const char *gw_version(void);

@@ -133,7 +133,7 @@ def test_doctor_finds_all_well(giveway: Runner, regions: Regions, giveway_dir: P
     assert (device["page"]["exists"], device["page"]["tasks"]) == (True, 1)
     assert (device["page"]["folder_mode"], device["page"]["mode"]) == ("0700", "0600")
     assert device["capabilities"]["launch_gate"]["supported"] is True
-    assert device["capabilities"]["interrupt"]["supported"] is False
+    assert device["capabilities"]["interrupt"]["supported"] is True
     for path in (report["library"], device["hook"]):
         assert ctypes.CDLL(path)
     assert "All is well." in giveway("doctor").stdout

@@ -20,9 +20,9 @@ def test_every_device_says_what_its_gate_can_stop() -> None:
             assert "\n" not in capability.reason
 
 
-def test_the_cpu_claims_the_launch_gate_only() -> None:
+def test_the_cpu_claims_what_it_can_do() -> None:
     supported = {name: known for name, (known, _) in devices.get("cpu").capabilities.items()}
-    assert supported == {"launch_gate": True, "stream_gate": False, "interrupt": False}
+    assert supported == {"launch_gate": True, "stream_gate": False, "interrupt": True}
 
 
 def test_gpus_are_found_without_a_driver_library(tmp_path: Path) -> None:

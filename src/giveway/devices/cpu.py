@@ -17,7 +17,7 @@ SPINNING_IS_DECIDED_BY: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCK
 CAPABILITIES: Final = {
     "launch_gate": Capability(True, "before OpenMP parallel regions and single-threaded operators"),
     "stream_gate": Capability(False, "a CPU runs a launch in the thread that makes it: no streams"),
-    "interrupt": Capability(False, "a parallel region that has begun runs to its end"),
+    "interrupt": Capability(True, "of OpenMP regions (libgomp) that already run, by a signal"),
 }
 
 

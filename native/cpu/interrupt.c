@@ -1,0 +1,121 @@
+/* A region of a convolution may run for ten milliseconds after the gate has closed, on the cores
+ * that the urgent program needs. So each thread of an admitted region leaves its id here while it
+ * is inside, and when the gate closes the watcher sends these threads SIGURG, whose handler sleeps
+ * until the gate is open. SIGURG because by default it does nothing, debuggers pass it on in
+ * silence, and the Go runtime has shown for years that a program can be preempted with it.
+ *
+ * A program that handles SIGURG itself, or sets GIVEWAY_INTERRUPT=0, is left alone.
+ */
+#include "interrupt.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "region.h"
+
+#define SLOTS 1024 /* threads inside regions at once; more run on, as they did before */
+#define PROBES 8
+
+static _Atomic pid_t inside[SLOTS];
+static bool enabled;
+static _Thread_local pid_t thread_id;
+static _Thread_local volatile sig_atomic_t computing;
+
+static void on_signal(int signal) {
+  (void)signal;
+  if (computing) {
+    gw_pause(gw_region_depth > 0); /* the thread that launched: the others' time is the same time */
+  }
+}
+
+static bool handler_is_ours(void) {
+  struct sigaction action;
+  return sigaction(SIGURG, NULL, &action) == 0 && action.sa_handler == on_signal;
+}
+
+/* On the watcher's thread, when the gate has closed. */
+static void stop_threads(void) {
+  if (!handler_is_ours()) {
+    return;
+  }
+  pid_t process = getpid();
+  for (int i = 0; i < SLOTS; i++) {
+    pid_t thread = atomic_load_explicit(&inside[i], memory_order_relaxed);
+    if (thread != 0) {
+      syscall(SYS_tgkill, process, thread, SIGURG);
+    }
+  }
+}
+
+static void forget_thread(void) { thread_id = 0; }
+
+static void forked_child(void) {
+  forget_thread();
+  for (int i = 0; i < SLOTS; i++) {
+    atomic_store_explicit(&inside[i], 0, memory_order_relaxed);
+  }
+}
+
+static void set_up(void) {
+  const char *setting = getenv("GIVEWAY_INTERRUPT");
+  struct sigaction before, action;
+  if ((setting != NULL && strcmp(setting, "0") == 0) || sigaction(SIGURG, NULL, &before) != 0 ||
+      (before.sa_flags & SA_SIGINFO) != 0 ||
+      (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)) {
+    return;
+  }
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  if (sigaction(SIGURG, &action, NULL) == 0) {
+    pthread_atfork(NULL, NULL, forked_child);
+    enabled = true;
+    gw_on_preempt(stop_threads);
+  }
+}
+
+void gw_interrupt_setup(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, set_up);
+}
+
+static int enter(void) {
+  if (thread_id == 0) {
+    thread_id = (pid_t)syscall(SYS_gettid);
+  }
+  for (int probe = 0; probe < PROBES; probe++) {
+    int slot = (int)((unsigned)thread_id + (unsigned)probe) % SLOTS;
+    pid_t nobody = 0;
+    if (atomic_compare_exchange_strong(&inside[slot], &nobody, thread_id)) {
+      computing = 1;
+      gw_pause(gw_region_depth > 0); /* closed before we were listed */
+      return slot;
+    }
+  }
+  return -1;
+}
+
+static void leave(int slot) {
+  computing = 0;
+  if (slot >= 0) {
+    atomic_store_explicit(&inside[slot], 0, memory_order_release);
+  }
+}
+
+void gw_run_body(void *gw_body) {
+  const struct gw_body *region = gw_body;
+  if (!enabled) {
+    region->body(region->data);
+    return;
+  }
+  int slot = enter();
+  region->body(region->data);
+  leave(slot);
+}

@@ -1,0 +1,145 @@
+/* What happens at a closed gate. */
+#include <errno.h>
+
+#include "internal.h"
+
+#define WAIT_SLICE_NS (15 * GW_MS) /* how often a held task looks whether those before it live */
+/* An active task without a sign of life for so long is stopped, or dead and still giving its memory
+ * back: the kernel drops file locks only after that, and a large process takes a while. */
+#define STALLED_NS (60 * GW_MS)
+#define PAUSE_SLICE_NS (50 * GW_MS)
+
+#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
+#define PUT(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
+
+static bool stalled(const struct gw_row *row, uint64_t now) {
+  uint64_t beat = GET(row->beat_ns);
+  return now > beat && now - beat > STALLED_NS;
+}
+
+/* Those that hold this task: are there any, are they alive, and are they running? There is none
+ * where somebody died in the middle of a transition, before it opened the gates. */
+static void check_holders(struct gw_task *task, uint64_t now) {
+  struct gw_page *page = task->page;
+  int32_t priority = GET(task->row->priority);
+  bool any = false, dead = false, stopped = false;
+  for (uint32_t i = 0; i < gw_rows_used(page); i++) {
+    struct gw_row *row = &page->map->rows[i];
+    if (GET(row->state) == GW_ACTIVE && GET(row->priority) > priority) {
+      any = true;
+      dead = dead || !gw_row_alive(page, i);
+      stopped = stopped || stalled(row, now);
+    }
+  }
+  if ((any && !dead && !stopped) || gw_page_lock(page) != GW_OK) {
+    return;
+  }
+  for (uint32_t i = 0; stopped && i < gw_rows_used(page); i++) {
+    struct gw_row *row = &page->map->rows[i];
+    if (GET(row->state) == GW_ACTIVE && GET(row->priority) > priority && stalled(row, now)) {
+      PUT(row->state, GW_IDLE); /* its watcher takes it back once it runs again */
+    }
+  }
+  gw_reap_dead(page);
+  gw_page_unlock(page);
+}
+
+static void grant_quantum(struct gw_task *task, uint64_t now) {
+  if (gw_page_lock(task->page) != GW_OK) {
+    return;
+  }
+  if (!gw_task_lost(task)) {
+    PUT(task->row->quantum_end_ns, now + gw_settings()->quantum_ns);
+    gw_gates_update(task->page, now);
+  }
+  gw_page_unlock(task->page);
+  gw_watcher_rouse();
+}
+
+static bool closed(const struct gw_task *task) {
+  return atomic_load(&task->row->gate) != GW_OPEN && GET(task->page->broken) == 0 &&
+         !GET(task->left) && !GET(gw_process.exiting);
+}
+
+/* Once max_wait has passed, a quantum. How long the task has to wait for it, 0: it need not wait.
+ */
+static uint64_t wait_for_quantum(struct gw_task *task, uint64_t now) {
+  uint64_t max_wait = gw_settings()->max_wait_ns, since = GET(task->row->closed_ns);
+  if (max_wait == 0) {
+    return WAIT_SLICE_NS;
+  }
+  if (since > now) {
+    since = now;
+  }
+  if (now - since >= max_wait) {
+    grant_quantum(task, now);
+    return 0; /* also where the page's lock cannot be had: go on rather than wait for ever */
+  }
+  uint64_t rest = max_wait - (now - since);
+  return rest < WAIT_SLICE_NS ? rest : WAIT_SLICE_NS;
+}
+
+uint64_t gw_look_after(struct gw_task *task, uint64_t now, bool waited) {
+  if (waited && closed(task)) {
+    int broken = gw_page_check(task->page);
+    if (broken != GW_OK) {
+      gw_page_distrust(task->page, broken);
+    } else if (!gw_task_lost(task)) {
+      check_holders(task, now);
+    } else {
+      return 0;
+    }
+  }
+  return closed(task) ? wait_for_quantum(task, now) : 0;
+}
+
+static int sleep_at_gate(struct gw_row *row, uint64_t slice, bool count) {
+  uint64_t slept = gw_now();
+  atomic_fetch_add(&row->waiters, 1);
+  int r = gw_futex_wait(&row->gate, GW_CLOSED, slice, true);
+  atomic_fetch_sub(&row->waiters, 1);
+  if (count) {
+    atomic_fetch_add_explicit(&row->held_ns, gw_now() - slept, memory_order_relaxed);
+  }
+  return r;
+}
+
+static void wait_at_gate(struct gw_task *task) {
+  atomic_fetch_add(&task->row->held, 1);
+  bool waited = false;
+  for (uint64_t slice; (slice = gw_look_after(task, gw_now(), waited)) != 0;) {
+    int r = sleep_at_gate(task->row, slice, true);
+    if (r == EFAULT || r == EINVAL || (r == EAGAIN && GET(task->row->gate) > GW_CLOSED)) {
+      gw_page_distrust(task->page, GW_E_MAGIC);
+    }
+    waited = r == ETIMEDOUT;
+  }
+}
+
+/* In a signal handler: no lock is taken here. The watcher looks after the task meanwhile, and if it
+ * does not, the pause ends all the same. */
+void gw_pause_task(struct gw_task *task, bool count) {
+  uint64_t max_wait = gw_settings()->max_wait_ns, start = gw_now();
+  while (closed(task)) {
+    if (max_wait != 0 && gw_now() - start > max_wait + PAUSE_SLICE_NS) {
+      break;
+    }
+    sleep_at_gate(task->row, PAUSE_SLICE_NS, count);
+  }
+}
+
+/* The task is not active, or its gate is not open. */
+void gw_begin_slow(struct gw_task *task) {
+  if (GET(task->page->broken) != 0 || GET(task->left) || GET(gw_process.exiting)) {
+    return;
+  }
+  if (gw_task_lost(task) && gw_rejoin(task) != GW_OK) {
+    return;
+  }
+  if (!atomic_load(&task->active)) {
+    gw_activate(task);
+  }
+  if (closed(task) && gw_may_wait()) {
+    wait_at_gate(task);
+  }
+}

@@ -1,0 +1,194 @@
+/* A region that runs when the gate closes is stopped where it is, and goes on where it was. Run
+ * with libgiveway-cpu.so preloaded. */
+#include "harness.h"
+
+#include <omp.h>
+
+#define THREADS 2
+
+struct shared {
+  _Atomic uint64_t steps; /* of all threads of the region */
+  _Atomic uint64_t go, urged;
+};
+
+static struct shared *shared;
+
+/* An urgent program: active from go = 1 to go = 2. */
+static pid_t urgent_program(void) {
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    setenv("GIVEWAY_LINGER_MS", "100000", 1);
+    gw_task *task = join(open_page(), 10);
+    while (atomic_load(&shared->go) == 0) {
+      usleep(100);
+    }
+    gw_begin(task);
+    while (atomic_load(&shared->go) == 1) {
+      usleep(100);
+    }
+    gw_end(task);
+    gw_idle(task);
+    for (;;) {
+      pause();
+    }
+  }
+  return pid;
+}
+
+/* One region, open until go = 3; gives what its threads added up to. */
+static uint64_t long_region(void) {
+  uint64_t sum = 0;
+#pragma omp parallel num_threads(THREADS) reduction(+ : sum)
+  while (atomic_load(&shared->go) < 3) {
+    sum++;
+    atomic_fetch_add(&shared->steps, 1);
+  }
+  return sum;
+}
+
+static pid_t other_program(void (*before)(void)) {
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    before();
+    uint64_t sum = long_region();
+    _exit(sum == atomic_load(&shared->steps) ? 0 : 1);
+  }
+  CHECK(eventually(&shared->steps, 1000, 5000));
+  return pid;
+}
+
+static void nothing(void) {}
+
+static uint64_t steps_in(unsigned ms) {
+  uint64_t before = atomic_load(&shared->steps);
+  sleep_ms(ms);
+  return atomic_load(&shared->steps) - before;
+}
+
+static void finish(pid_t other, pid_t urgent) {
+  atomic_store(&shared->go, 3);
+  int status;
+  CHECK(waitpid(other, &status, 0) == other && status == 0);
+  kill(urgent, SIGKILL);
+  CHECK(waitpid(urgent, NULL, 0) == urgent);
+}
+
+static void start(void) {
+  shared = shared_memory(sizeof *shared);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+}
+
+static void a_region_stops_and_goes_on(void) {
+  start();
+  pid_t urgent = urgent_program(), other = other_program(nothing);
+  atomic_store(&shared->go, 1);
+  sleep_ms(100);
+  CHECK(steps_in(300) == 0);
+  atomic_store(&shared->go, 2);
+  CHECK(eventually(&shared->steps, atomic_load(&shared->steps), 1000));
+  CHECK(steps_in(100) > 0);
+  finish(other, urgent);
+}
+
+static void not_where_it_is_switched_off(void) {
+  start();
+  setenv("GIVEWAY_INTERRUPT", "0", 1);
+  pid_t urgent = urgent_program(), other = other_program(nothing);
+  atomic_store(&shared->go, 1);
+  sleep_ms(100);
+  CHECK(steps_in(200) > 0);
+  finish(other, urgent);
+}
+
+static void count_urge(int signal) {
+  (void)signal;
+  atomic_fetch_add(&shared->urged, 1);
+}
+
+static void take_signal(void) { signal(SIGURG, count_urge); }
+
+static void not_in_a_program_that_handles_the_signal(void) {
+  start();
+  pid_t urgent = urgent_program(), other = other_program(take_signal);
+  atomic_store(&shared->go, 1);
+  sleep_ms(100);
+  CHECK(steps_in(200) > 0 && atomic_load(&shared->urged) == 0);
+  finish(other, urgent);
+}
+
+static void take_signal_late(void) {
+#pragma omp parallel num_threads(THREADS)
+  (void)omp_get_thread_num();
+  take_signal();
+}
+
+static void nor_in_one_that_comes_to_handle_it_later(void) {
+  start();
+  pid_t urgent = urgent_program(), other = other_program(take_signal_late);
+  atomic_store(&shared->go, 1);
+  sleep_ms(100);
+  CHECK(steps_in(200) > 0 && atomic_load(&shared->urged) == 0);
+  finish(other, urgent);
+}
+
+static void second_task(void) { join(open_page(), 5); }
+
+static void not_in_a_program_with_several_tasks(void) {
+  start();
+  pid_t urgent = urgent_program(), other = other_program(second_task);
+  atomic_store(&shared->go, 1);
+  sleep_ms(100);
+  CHECK(steps_in(200) > 0);
+  finish(other, urgent);
+}
+
+static void a_dead_holder_lets_it_go(void) {
+  start();
+  pid_t urgent = urgent_program(), other = other_program(nothing);
+  atomic_store(&shared->go, 1);
+  sleep_ms(100);
+  CHECK(steps_in(100) == 0);
+  kill(urgent, SIGKILL);
+  CHECK(eventually(&shared->steps, atomic_load(&shared->steps), 500));
+  finish(other, urgent);
+}
+
+static void a_stopped_region_does_not_starve(void) {
+  start();
+  setenv("GIVEWAY_MAX_WAIT_MS", "100", 1);
+  setenv("GIVEWAY_QUANTUM_MS", "10", 1);
+  pid_t urgent = urgent_program(), other = other_program(nothing);
+  uint64_t free_steps = steps_in(200);
+  atomic_store(&shared->go, 1);
+  sleep_ms(50);
+  uint64_t steps = steps_in(1000); /* nine quanta of 10 ms: a tenth of the time */
+  CHECK(steps > 0 && steps < free_steps * 5 / 2);
+  finish(other, urgent);
+}
+
+static void a_closed_page_lets_it_go(void) {
+  start();
+  pid_t urgent = urgent_program(), other = other_program(nothing);
+  atomic_store(&shared->go, 1);
+  sleep_ms(100);
+  CHECK(steps_in(100) == 0);
+  char path[4096];
+  CHECK(gw_page_path("cpu", path, sizeof path) == GW_OK && truncate(path, 0) == 0);
+  CHECK(eventually(&shared->steps, atomic_load(&shared->steps), 1000));
+  finish(other, urgent);
+}
+
+static const struct test_case cases[] = {
+    {"a region stops and goes on", a_region_stops_and_goes_on},
+    {"not where it is switched off", not_where_it_is_switched_off},
+    {"not in a program that handles the signal", not_in_a_program_that_handles_the_signal},
+    {"nor in one that comes to handle it later", nor_in_one_that_comes_to_handle_it_later},
+    {"not in a program with several tasks", not_in_a_program_with_several_tasks},
+    {"a dead holder lets it go", a_dead_holder_lets_it_go},
+    {"a stopped region does not starve", a_stopped_region_does_not_starve},
+    {"a page cut short lets it go", a_closed_page_lets_it_go},
+};
+
+RUN_CASES(cases, 20)

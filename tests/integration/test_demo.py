@@ -1,0 +1,169 @@
+"""`giveway demo` as a user runs it: the figures, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from giveway.cli import demo, main
+from tests.conftest import GIVEWAY, Runner, Spawner
+
+PROGRAMS = 4
+
+
+def start(spawn: Spawner, *options: str, until: str) -> subprocess.Popen[str]:
+    """A demo that has reached the stage ``until``."""
+    process = spawn(GIVEWAY, "demo", *options, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if until in line:
+            return process
+    raise AssertionError(f"the demo ended before {until!r}")
+
+
+def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    found = psutil.Process(process.pid).children(recursive=True)
+    assert len(found) >= PROGRAMS
+    return found
+
+
+def all_gone(processes: list[psutil.Process], within: float = 5.0) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=within)
+    return not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
+    path = tmp_path / "demo.json"
+    process = start(spawn, "--seconds", "6", "--json", str(path), until="choosing sizes")
+    programs = children(process)
+    out, err = process.communicate(timeout=110)
+    assert process.returncode == 0, err
+    assert all_gone(programs)
+
+    figures = json.loads(path.read_text())
+    assert figures["schema"] == 1
+    assert figures["device"] == "cpu"
+    assert set(figures) == {
+        "schema", "device", "machine", "modes", "ratios", "low_share_of_left",
+        "rounds", "sizes", "spread", "date", "versions",
+    }  # fmt: skip
+    assert set(figures["modes"]) == {"alone", "native", "giveway"}
+    for mode in figures["modes"].values():
+        assert set(mode["high"]) == {"n", "p50_ms", "p90_ms", "p99_ms", "max_ms"}
+        assert set(mode["low"]) == {"throughput"}
+        assert mode["high"]["n"] >= 3
+        assert 0 < mode["high"]["p50_ms"] <= mode["high"]["p99_ms"] <= mode["high"]["max_ms"]
+        assert mode["low"]["throughput"] > 0
+    counts = {mode["high"]["n"] for mode in figures["modes"].values()}
+    assert len(counts) == 1, "open loop: the same requests in every mode"
+    for name in ("native", "giveway"):
+        for percentile in ("p50", "p99"):
+            high = figures["modes"][name]["high"][f"{percentile}_ms"]
+            alone = figures["modes"]["alone"]["high"][f"{percentile}_ms"]
+            assert figures["ratios"][name][percentile] == pytest.approx(high / alone, rel=1e-3)
+        assert figures["low_share_of_left"][name] > 0
+    assert len(figures["rounds"]) == 3
+    assert figures["versions"]["torch"]
+
+    assert "together, no giveway" in out
+    assert f"{figures['modes']['native']['high']['p99_ms']:.1f} ms" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("stage", ["starting the programs", "choosing sizes"])
+def test_ctrl_c_leaves_nothing_behind(spawn: Spawner, stage: str) -> None:
+    process = start(spawn, "--seconds", "6", until=stage)
+    deadline = time.monotonic() + 10
+    while len(psutil.Process(process.pid).children()) < PROGRAMS and time.monotonic() < deadline:
+        time.sleep(0.01)
+    programs = children(process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert all_gone(programs, within=1)
+
+
+def test_a_killed_demo_leaves_nothing_behind(spawn: Spawner) -> None:
+    process = start(spawn, until="choosing sizes")
+    programs = children(process)
+    process.kill()
+    assert all_gone(programs)
+
+
+def test_a_program_that_dies_is_named(spawn: Spawner) -> None:
+    process = start(spawn, until="choosing sizes")
+    programs = children(process)
+    programs[0].kill()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 6
+    assert out == ""
+    assert err.splitlines()[-1] == "giveway: the urgent program was killed by signal 9"
+    assert all_gone(programs)
+
+
+def test_a_program_that_cannot_start_says_why(giveway: Runner, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('no such luck')")
+    done = giveway("demo", env={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 6
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("giveway: the urgent program ended with exit code 1: ")
+    assert last.endswith("ImportError: no such luck")
+
+
+def test_a_damaged_page_is_an_error_at_once(giveway: Runner, giveway_dir: Path) -> None:
+    giveway_dir.mkdir(mode=0o700)
+    (giveway_dir / "cpu.page").write_bytes(b"no page" * 100_000)
+    (giveway_dir / "cpu.page").chmod(0o600)
+    done = giveway("demo", "--seconds", "3")
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].startswith("giveway: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--device", "nope"], "nope"),
+        (["--seconds", "1"], "1"),
+        (["--json", "/nowhere/at/all.json"], "/nowhere/at"),
+        (["--json", "/"], "directory"),
+    ],
+)
+def test_wrong_arguments(giveway: Runner, options: list[str], says: str) -> None:
+    done = giveway("demo", *options)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert says in done.stderr
+
+
+def test_demo_under_run_would_gate_its_ungated_programs(giveway: Runner) -> None:
+    done = giveway("run", "--", GIVEWAY, "demo")
+    assert done.returncode == 2
+    assert "without giveway run" in done.stderr
+
+
+def test_without_torch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(demo, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit) as stopped:
+        main(["demo"])
+    assert stopped.value.code == 5
+    assert capsys.readouterr().err == (
+        "giveway: giveway demo needs PyTorch: pip install 'giveway[torch]'\n"
+    )
+
+
+def test_the_command_itself_does_without_torch(giveway: Runner) -> None:
+    done = giveway("demo", "--help", env={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert done.returncode == 0
+    assert "urgent" in done.stdout
+    assert " torch\n" not in done.stderr
+    assert os.environ.get("GIVEWAY_RUN") is None
