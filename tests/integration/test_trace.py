@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 
 from tests.conftest import GIVEWAY, Runner, Spawner
 
@@ -42,3 +43,13 @@ def test_a_signal_to_trace_is_one_to_the_program(spawn: Spawner) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 7
     assert process.stdout.readline() == "caught\n"
+
+
+def test_a_file_that_cannot_be_written_is_said_before_the_program_runs(
+    giveway: Runner, tmp_path: Path
+) -> None:
+    for option in ("--output", "--perfetto"):
+        done = giveway("trace", option, str(tmp_path / "no" / "file"), "--", "echo", "ran")
+        assert (done.returncode, done.stdout) == (2, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("giveway: ")

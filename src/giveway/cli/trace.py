@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
 
@@ -45,11 +45,16 @@ _CALLS: Final = {
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Not to stdout."
+    "-o",
+    "--output",
+    type=click.File("w", lazy=False),  # at once: not after CMD has run for hours
+    metavar="FILE",
+    default="-",
+    help="Write the report there. [default: stdout]",
 )
 @click.option(
     "--perfetto",
-    type=click.Path(dir_okay=False),
+    type=click.File("w", lazy=False),
     metavar="FILE",
     help="Write the calls, one by one, for ui.perfetto.dev. [default: they are only counted]",
 )
@@ -59,8 +64,8 @@ _CALLS: Final = {
 def command(
     cmd: tuple[str, ...],
     as_json: bool,
-    output: str | None,
-    perfetto: str | None,
+    output: TextIO,
+    perfetto: TextIO | None,
     priority: int,
     device: str | None,
 ) -> int:
@@ -85,7 +90,7 @@ def command(
         seconds = time.monotonic() - start
         processes = read(Path(folder))
     if perfetto is not None:
-        Path(perfetto).write_text(json.dumps(perfetto_trace(processes)))
+        json.dump(perfetto_trace(processes), perfetto)
     for process in processes:
         process.pop("events", None)
     if as_json:
@@ -93,10 +98,7 @@ def command(
         text = json.dumps(report, indent=2)
     else:
         text = "\n".join(lines(processes, seconds))
-    if output is None:
-        click.echo(text)
-    else:
-        Path(output).write_text(text + "\n")
+    click.echo(text, file=output)
     return code
 
 
