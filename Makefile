@@ -64,6 +64,11 @@ bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(
 	LD_PRELOAD=build/native/native/libgiveway-cpu.so build/native/native/bench/bench_region | \
 	  tee $(RESULTS)/bench_region.json
 	$(BIN)/python benchmarks/operator_hook.py | tee $(RESULTS)/bench_operator.json
+	GIVEWAY_CUDA_LIBRARY=build/native/native/fake/libfake-cuda.so \
+	  LD_PRELOAD=build/native/native/shim/libgiveway-cuda.so build/native/native/bench/bench_launch | \
+	  tee $(RESULTS)/bench_launch.json
+	@echo "bursts on the fake driver: simulated"
+	@FAKE=1 sh native/bench/bursts.sh build/native $(SECONDS) | tee $(RESULTS)/bursts.txt
 
 wheel: $(VENV)/.build ## dist/giveway-*-py3-none-linux_x86_64.whl
 	$(BIN)/pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .

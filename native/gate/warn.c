@@ -48,19 +48,32 @@ const char *gw_error_text(int error) {
   }
 }
 
-void gw_warn_ungated(int error, const char *path) {
+void gw_warn(const char *text) {
   if (atomic_flag_test_and_set(&warned)) {
     return;
   }
-  int code = last_errno;
   char line[PATH_MAX + 256];
-  int n =
-      snprintf(line, sizeof line, "giveway: running ungated: %s (%s%s%s); see 'giveway doctor'\n",
-               gw_error_text(error), path, code ? ": " : "", code ? strerrordesc_np(code) : "");
+  int n = snprintf(line, sizeof line, "giveway: %s; see 'giveway doctor'\n", text);
   if (n > 0) {
     /* write, not stdio: the program's own buffered stderr stays as it is. */
     ssize_t ignored =
         write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
     (void)ignored;
   }
+}
+
+void gw_warn_ungated(int error, const char *path) {
+  int code = last_errno;
+  char text[PATH_MAX + 128];
+  snprintf(text, sizeof text, "running ungated: %s (%s%s%s)", gw_error_text(error), path,
+           code ? ": " : "", code ? strerrordesc_np(code) : "");
+  gw_warn(text);
+}
+
+void gw_warn_page(int error, const char *device) {
+  int code = last_errno;
+  char path[PATH_MAX] = "";
+  gw_page_path(device, path, sizeof path);
+  last_errno = code;
+  gw_warn_ungated(error, path);
 }

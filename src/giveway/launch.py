@@ -96,7 +96,7 @@ def environment(
 
 def run(
     command: Sequence[str],
-    device: str = devices.DEFAULT,
+    device: str | None = None,
     priority: int = 0,
     name: str | None = None,
 ) -> NoReturn:
@@ -111,6 +111,8 @@ def run(
     """
     if not command:
         raise UsageError("no command: say giveway run [OPTIONS] -- CMD [ARGS]")
+    if device is None:
+        device = devices.default()
     env = environment(os.environ, device, priority, derive_name(command) if name is None else name)
     env["GIVEWAY_RUN"] = str(os.getpid())
     # Python ignores these, and what is ignored stays so across exec.

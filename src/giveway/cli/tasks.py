@@ -7,7 +7,7 @@ from typing import Final
 from giveway import devices
 from giveway.cli.table import Column
 from giveway.errors import PageError
-from giveway.page import NO_PAGE, Page
+from giveway.page import NO_PAGE, Page, page_names
 from giveway.task import Task
 
 COLUMNS: Final = (
@@ -29,7 +29,7 @@ def pages(device: str | None = None) -> list[Page]:
         PageError: there is one, and it cannot be used.
     """
     found = []
-    for name in [device] if device else [known.name for known in devices.find()]:
+    for name in devices.get(device).pages if device else page_names():
         try:
             found.append(Page.open(name))
         except PageError as error:

@@ -9,9 +9,9 @@ from typing import Final
 from giveway.devices.base import Capability, Device
 from giveway.errors import UsageError
 
-__all__ = ["DEFAULT", "Capability", "Device", "find", "get"]
+__all__ = ["Capability", "Device", "default", "find", "get"]
 
-DEFAULT: Final = "cpu"
+_PREFERRED: Final = ("cuda", "cpu")
 
 
 def find() -> list[Device]:
@@ -21,6 +21,12 @@ def find() -> list[Device]:
     for kind in kinds:
         found += importlib.import_module(f"{__name__}.{kind}").find()
     return found
+
+
+def default() -> str:
+    """What ``giveway run`` gates unless told otherwise: the GPU, where there is one."""
+    found = {device.name for device in find()}
+    return next(name for name in _PREFERRED if name in found)
 
 
 def get(name: str) -> Device:

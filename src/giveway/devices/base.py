@@ -33,6 +33,14 @@ class Device:
     """Variables that help held programs stay out of the way."""
     unless: tuple[str, ...] = ()
     """The user who has set any of these has decided: no defaults then."""
+    pages: tuple[str, ...] = ()
+    """The names of its gate pages: one for each GPU."""
+    soname: str | None = None
+    """The driver library that the hook stands in for; None where it stands beside the program."""
+
+    def __post_init__(self) -> None:
+        if not self.pages:
+            object.__setattr__(self, "pages", (self.name,))
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """``base`` with what gates a program's launches on this device.

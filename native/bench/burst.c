@@ -1,0 +1,130 @@
+/* One of two programs that share a device, real or fake.
+ *   burst urgent SECONDS KERNEL_US COUNT [stream]  COUNT kernels about every 20 ms, open loop;
+ * latency counts from when the burst was due burst other SECONDS KERNEL_US COUNT [stream]   kernels
+ * as fast as they go, waiting after COUNT On the NULL stream, or a created one. Prints one line of
+ * JSON. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../tests/cuda_api.h"
+
+#define PERIOD_NS UINT64_C(20000000)
+#define MOST 100000
+
+static CUfunction kernel;
+static unsigned burst;
+static uint64_t iterations = 100000;
+static CUstream stream;
+
+static uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void launch(void) {
+  void *parameters[] = {&iterations};
+  cuLaunchKernel(kernel, 1, 1, 1, 32, 1, 1, 0, stream, parameters, NULL);
+}
+
+/* Counts rather than looks at a clock: what another process's time slice took is still to be done.
+ */
+static const char ptx[] = ".version 6.0\n.target sm_50\n.address_size 64\n"
+                          ".visible .entry ns_%u000(.param .u64 n) {\n"
+                          ".reg .u64 %%rd<3>; .reg .pred %%p;\n"
+                          "ld.param.u64 %%rd1, [n]; mov.u64 %%rd2, 0;\n"
+                          "L: add.u64 %%rd2, %%rd2, 1; xor.b64 %%rd2, %%rd2, 0;\n"
+                          "membar.cta;\n"
+                          "setp.lt.u64 %%p, %%rd2, %%rd1; @%%p bra L;\n"
+                          "ret; }\n";
+
+static int load(unsigned us) {
+  char text[1024], name[32];
+  CUmodule module;
+  snprintf(text, sizeof text, ptx, us);
+  snprintf(name, sizeof name, "ns_%u000", us);
+  int result = cuModuleLoadData(&module, text);
+  return result != 0 ? result : cuModuleGetFunction(&kernel, module, name);
+}
+
+/* Finds how many rounds of the loop take the time asked for. */
+static int calibrate(unsigned us) {
+  CUevent before, after;
+  float ms = 0;
+  if (cuEventCreate(&before, 0) != 0 || cuEventCreate(&after, 0) != 0) {
+    return 1;
+  }
+  for (int i = 0; i < 6; i++) { /* the first ones also warm the clocks up */
+    cuEventRecord(before, stream);
+    launch();
+    cuEventRecord(after, stream);
+    cuEventSynchronize(after);
+    if (cuEventElapsedTime(&ms, before, after) != 0 || ms <= 0) {
+      return 1;
+    }
+    iterations = (uint64_t)((double)iterations * us / ((double)ms * 1e3)) + 1;
+  }
+  return 0;
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static void urgent(uint64_t end) {
+  static double us[MOST];
+  int n = 0;
+  uint64_t due = now_ns();
+  while (due < end && n < MOST) {
+    struct timespec t = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+    for (int i = 0; i < (int)burst; i++) {
+      launch();
+    }
+    cuStreamSynchronize(stream);
+    us[n++] = (double)(now_ns() - due) / 1e3;
+    /* Not in step with anybody's time slices. */
+    due += PERIOD_NS - 3000000 + (uint64_t)(drand48() * 6e6);
+  }
+  qsort(us, (size_t)n, sizeof *us, ascending);
+  printf("{\"n\": %d, \"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}\n", n,
+         us[n / 2], us[n * 9 / 10], us[n * 99 / 100], us[n - 1]);
+}
+
+static void other(uint64_t end) {
+  uint64_t start = now_ns(), n = 0;
+  while (now_ns() < end) {
+    for (int i = 0; i < (int)burst; i++) {
+      launch();
+      n++;
+    }
+    cuStreamSynchronize(stream);
+  }
+  printf("{\"kernels_per_s\": %.1f}\n", (double)n * 1e9 / (double)(now_ns() - start));
+}
+
+int main(int count, char **arguments) {
+  CUcontext context;
+  unsigned us = count > 4 ? (unsigned)atoi(arguments[3]) : 0;
+  if (us == 0) {
+    fprintf(stderr, "burst urgent|other SECONDS KERNEL_US COUNT [stream]\n");
+    return 2;
+  }
+  burst = (unsigned)atoi(arguments[4]);
+  if (cuInit(0) != 0 || cuDevicePrimaryCtxRetain(&context, 0) != 0 ||
+      cuCtxSetCurrent(context) != 0 || load(us) != 0 ||
+      (count > 5 && cuStreamCreate(&stream, 1) != 0) || calibrate(us) != 0) {
+    fprintf(stderr, "burst: the driver does not work\n");
+    return 1;
+  }
+  uint64_t end = now_ns() + (uint64_t)(atof(arguments[2]) * 1e9);
+  if (strcmp(arguments[1], "urgent") == 0) {
+    urgent(end);
+  } else {
+    other(end);
+  }
+  return 0;
+}

@@ -1,0 +1,40 @@
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct call *calls;
+
+int call_first(struct call *call) {
+  pthread_mutex_lock(&lock);
+  if (call->state == 0) {
+    size_t n = strlen(call->name);
+    const char *list = getenv("GIVEWAY_FAKE_ERRORS");
+    for (const char *at = list; at != NULL && *at != '\0'; at = strchr(at, ',')) {
+      at += *at == ',';
+      if (strncmp(at, call->name, n) == 0 && at[n] == '=') {
+        call->error = atoi(at + n + 1);
+      }
+    }
+    call->next = calls;
+    calls = call;
+    call->state = 1;
+  }
+  pthread_mutex_unlock(&lock);
+  return call->error;
+}
+
+/* For tests: how often a function of the real library was called. */
+FAKE uint64_t fake_calls(const char *name) {
+  uint64_t count = 0;
+  pthread_mutex_lock(&lock);
+  for (struct call *call = calls; call != NULL; call = call->next) {
+    if (strcmp(call->name, name) == 0) {
+      count = call->count;
+    }
+  }
+  pthread_mutex_unlock(&lock);
+  return count;
+}

@@ -1,0 +1,216 @@
+/* Runs what streams hold, in order within each; one thread for each process. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "fake.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t work = PTHREAD_COND_INITIALIZER, progress = PTHREAD_COND_INITIALIZER;
+static bool running;
+static uint64_t sequence;
+
+void engine_lock(void) { pthread_mutex_lock(&lock); }
+void engine_unlock(void) { pthread_mutex_unlock(&lock); }
+
+void engine_reset(void) {
+  pthread_mutex_init(&lock, NULL);
+  pthread_cond_init(&work, NULL);
+  pthread_cond_init(&progress, NULL);
+  running = false;
+}
+
+/* The legacy stream and the blocking ones wait for each other's earlier work. */
+static bool in_order(const struct stream *stream) {
+  const struct context *context = stream->context;
+  uint64_t mine = stream->first->sequence;
+  if (!stream->legacy) {
+    const struct op *legacy = context->legacy.first;
+    return !stream->blocking || legacy == NULL || legacy->sequence > mine;
+  }
+  for (const struct stream *s = context->streams; s != NULL; s = s->next) {
+    if (s->blocking && s->first != NULL && s->first->sequence < mine) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool runnable(const struct stream *stream) {
+  const struct op *op = stream->first;
+  if (op == NULL || !in_order(stream)) {
+    return false;
+  }
+  if (op->kind == OP_WAIT_EVENT) {
+    return op->event->done_version >= op->version;
+  }
+  return op->kind != OP_WAIT_VALUE || (int32_t)(*op->word - op->value) >= 0;
+}
+
+/* The runnable stream whose head is the oldest; *any: there is work at all. */
+static struct stream *choose(int device, bool *any) {
+  struct context *context = &fake_contexts[device];
+  struct stream *best = NULL;
+  context->legacy.next = context->streams;
+  for (struct stream *s = &context->legacy; s != NULL; s = s->next) {
+    *any = *any || s->first != NULL;
+    if (runnable(s) && (best == NULL || s->first->sequence < best->first->sequence)) {
+      best = s;
+    }
+  }
+  return best;
+}
+
+/* For tests: how much device time is submitted and not over. */
+__attribute__((visibility("default"))) uint64_t fake_in_flight_ns(void) {
+  uint64_t ns = 0;
+  engine_lock();
+  for (int device = 0; device < DEVICES; device++) {
+    struct context *context = &fake_contexts[device];
+    context->legacy.next = context->streams;
+    for (struct stream *s = &context->legacy; s != NULL; s = s->next) {
+      for (struct op *op = s->first; op != NULL; op = op->next) {
+        ns += op->ns;
+      }
+    }
+  }
+  engine_unlock();
+  return ns;
+}
+
+static void finish(struct stream *stream, uint64_t now) {
+  struct op *op = stream->first;
+  switch (op->kind) {
+  case OP_RECORD:
+    op->event->done_version = op->version;
+    op->event->ns = now;
+    break;
+  case OP_WRITE_VALUE:
+    *op->word = op->value;
+    break;
+  case OP_COPY:
+    if (op->from != NULL) {
+      memmove(op->to, op->from, op->size);
+    } else {
+      memset(op->to, (int)op->value, op->size);
+    }
+    break;
+  default:
+    break;
+  }
+  stream->first = op->next;
+  if (stream->first == NULL) {
+    stream->last = NULL;
+  }
+  free(op);
+  pthread_cond_broadcast(&progress);
+}
+
+static void *engine(void *unused) {
+  (void)unused;
+  prctl(PR_SET_TIMERSLACK, 1);
+  uint64_t clock[DEVICES] = {0}; /* when each device was done with what we gave it last */
+  pthread_mutex_lock(&lock);
+  for (;;) {
+    bool any = false, ran = false;
+    for (int device = 0; device < DEVICES; device++) {
+      if (!fake_contexts[device].alive) {
+        continue;
+      }
+      bool here = false;
+      struct stream *stream = choose(device, &here);
+      any = any || here;
+      if (stream == NULL) {
+        share_yield(device, true);
+        continue;
+      }
+      ran = true;
+      uint64_t ready = stream->first->ready_ns;
+      uint64_t from = ready > clock[device] ? ready : clock[device];
+      if (stream->first->kind == OP_WORK && stream->first->ns != 0) {
+        uint64_t ns = stream->first->ns;
+        pthread_mutex_unlock(&lock);
+        from = share_run(device, ns, from);
+        pthread_mutex_lock(&lock);
+      }
+      clock[device] = from;
+      finish(stream, from);
+    }
+    if (ran) {
+      continue;
+    }
+    if (!any) {
+      pthread_cond_wait(&work, &lock);
+    } else { /* a value in memory: nobody tells when it changes */
+      pthread_mutex_unlock(&lock);
+      nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+      pthread_mutex_lock(&lock);
+    }
+  }
+  return NULL;
+}
+
+void engine_submit(struct stream *stream, struct op op) {
+  struct op *copy = malloc(sizeof *copy);
+  *copy = op;
+  copy->next = NULL;
+  copy->sequence = ++sequence;
+  copy->ready_ns = fake_now();
+  if (stream->last != NULL) {
+    stream->last->next = copy;
+  } else {
+    stream->first = copy;
+  }
+  stream->last = copy;
+  if (!running) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, engine, NULL);
+    pthread_detach(thread);
+    running = true;
+  }
+  pthread_cond_signal(&work);
+}
+
+bool engine_stream_busy(struct stream *stream) {
+  if (stream->first != NULL) {
+    return true;
+  }
+  for (struct stream *s = stream->legacy ? stream->context->streams : NULL; s != NULL;
+       s = s->next) {
+    if (s->blocking && s->first != NULL) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool engine_stream_free(struct stream *stream) {
+  return !engine_stream_busy(stream) &&
+         !(stream->blocking && stream->context->legacy.first != NULL);
+}
+
+void engine_wait_stream(struct stream *stream) {
+  while (engine_stream_busy(stream)) {
+    pthread_cond_wait(&progress, &lock);
+  }
+}
+
+void engine_record(struct event *event, struct stream *stream) {
+  event->recorded = true;
+  event->version++;
+  if (engine_stream_free(stream)) {
+    event->done_version = event->version;
+    event->ns = fake_now();
+    return;
+  }
+  engine_submit(stream, (struct op){.kind = OP_RECORD, .event = event, .version = event->version});
+}
+
+void engine_wait_event(struct event *event) {
+  uint64_t version = event->version;
+  while (event->done_version < version) {
+    pthread_cond_wait(&progress, &lock);
+  }
+}

@@ -1,0 +1,131 @@
+/* A libcuda for tests: it keeps the driver's promises about order, time and errors, and computes
+ * nothing but copies. Kernels take the time that their name states: ns_200000; any other name takes
+ * GIVEWAY_FAKE_KERNEL_NS, or none. Every number that comes from it is simulated. */
+#ifndef GIVEWAY_FAKE_CUDA_H
+#define GIVEWAY_FAKE_CUDA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FAKE __attribute__((visibility("default")))
+#define DEVICES 8
+
+enum {
+  SUCCESS = 0,
+  INVALID_VALUE = 1,
+  OUT_OF_MEMORY = 2,
+  NOT_INITIALIZED = 3,
+  NO_DEVICE = 100,
+  INVALID_DEVICE = 101,
+  INVALID_CONTEXT = 201,
+  INVALID_HANDLE = 400,
+  NOT_FOUND = 500,
+  NOT_READY = 600,
+  CAPTURE_UNSUPPORTED = 900,
+  CAPTURE_INVALIDATED = 901,
+  CAPTURE_IMPLICIT = 906,
+};
+
+enum op_kind { OP_WORK, OP_RECORD, OP_WAIT_EVENT, OP_WAIT_VALUE, OP_WRITE_VALUE, OP_COPY };
+
+struct event {
+  bool recorded, done;
+  uint64_t version; /* how many records; a wait is for one of them */
+  uint64_t done_version;
+  uint64_t ns; /* when it was done */
+};
+
+struct op {
+  enum op_kind kind;
+  uint64_t sequence, ready_ns;
+  uint64_t ns; /* work */
+  struct event *event;
+  uint64_t version;
+  volatile uint32_t *word;
+  uint32_t value;
+  void *to;
+  const void *from; /* NULL: a memset to value */
+  size_t size;
+  struct op *next;
+};
+
+struct graph {
+  uint64_t ns;
+  unsigned kernels;
+};
+
+struct stream {
+  struct op *first, *last;
+  struct context *context;
+  bool legacy, blocking;
+  struct graph *capture;
+  bool invalidated;
+  struct stream *next;
+};
+
+struct context {
+  int device;
+  bool alive;
+  struct stream legacy;
+  struct stream *streams;
+};
+
+/* calls.c: every function begins with CALL, which counts it and gives the errors that
+ * GIVEWAY_FAKE_ERRORS asks for: cuLaunchKernel=719,cuMemAlloc_v2=2 */
+struct call {
+  const char *name;
+  uint64_t count;
+  int error, state;
+  struct call *next;
+};
+extern bool fake_initialized;
+int call_first(struct call *call);
+static inline int call_enter(struct call *call) {
+  call->count++;
+  return __builtin_expect(call->state == 1, 1) ? call->error : call_first(call);
+}
+#define COUNT(function)                                                                            \
+  static struct call call_##function = {.name = #function};                                        \
+  int call_error = call_enter(&call_##function);                                                   \
+  if (__builtin_expect(call_error != 0, 0)) {                                                      \
+    return call_error;                                                                             \
+  }
+#define CALL(function)                                                                             \
+  COUNT(function)                                                                                  \
+  if (__builtin_expect(!fake_initialized, 0)) {                                                    \
+    return NOT_INITIALIZED;                                                                        \
+  }
+
+/* api.c */
+extern struct context fake_contexts[DEVICES];
+extern int fake_physical[DEVICES]; /* which ones these are, as CUDA_VISIBLE_DEVICES has it */
+extern __thread struct context *fake_current;
+/* streams.c */
+extern int fake_captures;              /* in global mode */
+extern __thread int fake_capture_mode; /* 0 global, 1 thread-local, 2 relaxed */
+struct stream *stream_of(uintptr_t handle, bool per_thread);
+/* Locks and finds the stream, or gives an error; counts what a capture forbids. */
+int stream_enter(uintptr_t handle, bool per_thread, struct stream **stream);
+
+/* share.c: one device, time-sliced between processes that have work, as a GPU does it */
+void share_open(int device);
+/* Runs for so long of the device's time, from not before `from`; when it was over. */
+uint64_t share_run(int device, uint64_t ns, uint64_t from);
+/* Nothing more to run now, or time for somebody else's slice. */
+void share_yield(int device, bool idle);
+uint64_t fake_now(void);
+
+/* engine.c */
+void engine_reset(void); /* a forked child has no engine */
+void engine_submit(struct stream *stream, struct op op);
+void engine_wait_stream(struct stream *stream);
+bool engine_stream_busy(struct stream *stream);
+void engine_wait_event(struct event *event);
+void engine_record(struct event *event, struct stream *stream);
+void engine_lock(void);
+void engine_unlock(void);
+/* Nothing is waiting in the stream or has to be waited for. */
+bool engine_stream_free(struct stream *stream);
+
+#endif

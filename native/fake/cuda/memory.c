@@ -1,0 +1,115 @@
+/* Device memory is the process's own; copies are done when their stream comes to them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake.h"
+
+static int allocate(void **memory, size_t size) {
+  if (size == 0) {
+    return INVALID_VALUE;
+  }
+  *memory = malloc(size);
+  return *memory != NULL ? SUCCESS : OUT_OF_MEMORY;
+}
+
+/* In global mode a capture forbids what might wait for the device, and is lost. */
+static bool forbidden(void) { return fake_captures != 0 && fake_capture_mode == 0; }
+
+FAKE int cuMemAlloc_v2(void **memory, size_t size) {
+  CALL(cuMemAlloc_v2)
+  return forbidden() ? CAPTURE_UNSUPPORTED : allocate(memory, size);
+}
+
+FAKE int cuMemFree_v2(void *memory) {
+  CALL(cuMemFree_v2)
+  free(memory);
+  return SUCCESS;
+}
+
+FAKE int cuMemHostAlloc(void **memory, size_t size, unsigned flags) {
+  CALL(cuMemHostAlloc)(void) flags;
+  return allocate(memory, size);
+}
+
+FAKE int cuMemFreeHost(void *memory) {
+  CALL(cuMemFreeHost)
+  free(memory);
+  return SUCCESS;
+}
+
+FAKE int cuMemAllocAsync(void **memory, size_t size, uintptr_t stream) {
+  CALL(cuMemAllocAsync)(void) stream;
+  return allocate(memory, size);
+}
+
+/* Now, rather than in order: a test that reads freed memory is wrong either way. */
+FAKE int cuMemFreeAsync(void *memory, uintptr_t handle) {
+  CALL(cuMemFreeAsync)
+  struct stream *stream;
+  int result = stream_enter(handle, false, &stream);
+  if (result == SUCCESS) {
+    engine_wait_stream(stream);
+    free(memory);
+    engine_unlock();
+  }
+  return result;
+}
+
+FAKE int cuMemGetInfo_v2(size_t *available, size_t *total) {
+  CALL(cuMemGetInfo_v2)
+  *available = *total = (size_t)1 << 34;
+  return SUCCESS;
+}
+
+static int copy(void *to, const void *from, uint32_t value, size_t size, uintptr_t handle,
+                bool per_thread, bool wait) {
+  struct stream *stream;
+  int result = stream_enter(handle, per_thread, &stream);
+  if (result != SUCCESS) {
+    return result;
+  }
+  if (stream->capture != NULL) {
+    stream->capture->kernels++;
+  } else {
+    engine_submit(
+        stream, (struct op){.kind = OP_COPY, .to = to, .from = from, .value = value, .size = size});
+    if (wait) {
+      engine_wait_stream(stream);
+    }
+  }
+  engine_unlock();
+  return SUCCESS;
+}
+
+#define COPY_ASYNC(name, per_thread)                                                               \
+  FAKE int name(void *to, const void *from, size_t size, uintptr_t stream) {                       \
+    CALL(name)                                                                                     \
+    return copy(to, from, 0, size, stream, per_thread, false);                                     \
+  }
+#define COPY(name, per_thread)                                                                     \
+  FAKE int name(void *to, const void *from, size_t size) {                                         \
+    CALL(name)                                                                                     \
+    return copy(to, from, 0, size, 0, per_thread, true);                                           \
+  }
+
+COPY_ASYNC(cuMemcpyAsync, false)
+COPY_ASYNC(cuMemcpyAsync_ptsz, true)
+COPY_ASYNC(cuMemcpyHtoDAsync_v2, false)
+COPY_ASYNC(cuMemcpyHtoDAsync_v2_ptsz, true)
+COPY_ASYNC(cuMemcpyDtoHAsync_v2, false)
+COPY_ASYNC(cuMemcpyDtoHAsync_v2_ptsz, true)
+COPY_ASYNC(cuMemcpyDtoDAsync_v2, false)
+COPY(cuMemcpy, false)
+COPY(cuMemcpyHtoD_v2, false)
+COPY(cuMemcpyDtoH_v2, false)
+COPY(cuMemcpyDtoD_v2, false)
+
+FAKE int cuMemsetD8Async(void *to, unsigned char value, size_t size, uintptr_t stream) {
+  CALL(cuMemsetD8Async)
+  return copy(to, NULL, value, size, stream, false, false);
+}
+
+FAKE int cuMemsetD8_v2(void *to, unsigned char value, size_t size) {
+  CALL(cuMemsetD8_v2)
+  return copy(to, NULL, value, size, 0, false, true);
+}

@@ -1,0 +1,161 @@
+#include "device.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "window.h"
+
+/* A program that rests for longer than this between its bursts is taken for idle at once when a
+ * burst has been waited for; one that comes back sooner keeps its place for linger. */
+#define SHORT_GAP_NS UINT64_C(2000000)
+
+_Atomic(struct gw_device *) gw_devices[GW_DEVICES];
+_Atomic(struct gw_device *) gw_only_device;
+_Atomic unsigned gw_captures;
+pthread_mutex_t gw_streams = PTHREAD_MUTEX_INITIALIZER;
+
+static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic bool any_device;
+static _Atomic bool ungated[GW_DEVICES]; /* its page cannot be used */
+static pthread_once_t prepared = PTHREAD_ONCE_INIT;
+
+static uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* libgiveway drops the tasks of a forked child; ours point to them. The driver does not work there
+ * either, so the child finds no device and runs ungated. */
+static void fork_child(void) {
+  pthread_mutex_init(&joining, NULL);
+  pthread_mutex_init(&gw_streams, NULL);
+  atomic_store(&gw_only_device, NULL);
+  atomic_store(&gw_captures, 0);
+  atomic_store(&any_device, false);
+  gw_window_fork_child();
+  for (int i = 0; i < GW_DEVICES; i++) {
+    atomic_store(&gw_devices[i], NULL);
+    atomic_store(&ungated[i], false);
+  }
+}
+
+static void prepare(void) { pthread_atfork(NULL, NULL, fork_child); }
+
+/* Whether any stream of the device still works. Asked by libgiveway's thread. */
+static int busy(void *context) {
+  struct gw_device *device = context;
+  int result = GW_DONE;
+  pthread_mutex_lock(&gw_streams);
+  for (int i = 0; i < GW_STREAM_SLOTS && result != GW_BUSY; i++) {
+    gw_word used = atomic_load(&device->used[i]);
+    if (used == 0) {
+      continue;
+    }
+    /* To ask a stream that is being captured would end the capture. */
+    enum gw_busy answer = atomic_load(&gw_captures) != 0
+                              ? GW_UNKNOWN
+                              : gw_driver_stream_busy(atomic_load(&device->context), used >> 1);
+    if (answer != GW_DONE) {
+      result = answer;
+    }
+    if (answer != GW_BUSY) {
+      atomic_compare_exchange_strong(&device->used[i], &used, 0);
+    }
+  }
+  pthread_mutex_unlock(&gw_streams);
+  return result;
+}
+
+static struct gw_device *join(int index) {
+  char name[64];
+  if (!gw_driver_device_name(index, name, sizeof name)) {
+    return NULL;
+  }
+  struct gw_device *device = calloc(1, sizeof *device);
+  if (device == NULL) {
+    return NULL;
+  }
+  struct gw_task_options options = {
+      .priority = gw_environment_priority(), .busy = busy, .context = device};
+  int r = gw_page_open(name, 1, &device->page);
+  if (r == GW_OK) {
+    r = gw_join(device->page, &options, &device->task);
+  }
+  if (r != GW_OK) {
+    gw_warn_page(r, name);
+    atomic_store(&ungated[index], true);
+    free(device);
+    return NULL;
+  }
+  return device;
+}
+
+struct gw_device *gw_device_find(void) {
+  int index = gw_driver_current_device();
+  if (index < 0 || index >= GW_DEVICES) {
+    return NULL;
+  }
+  struct gw_device *device = atomic_load_explicit(&gw_devices[index], memory_order_acquire);
+  if (GW_LIKELY(device != NULL) || atomic_load(&ungated[index])) {
+    return device;
+  }
+  int saved = errno;
+  pthread_once(&prepared, prepare);
+  pthread_mutex_lock(&joining);
+  device = atomic_load(&gw_devices[index]);
+  if (device == NULL && !atomic_load(&ungated[index])) {
+    device = join(index);
+    if (device != NULL) {
+      atomic_store(&gw_devices[index], device);
+      atomic_store(&any_device, true);
+      if (gw_driver_device_count() == 1) {
+        atomic_store(&gw_only_device, device);
+      }
+    }
+  }
+  pthread_mutex_unlock(&joining);
+  errno = saved;
+  return device;
+}
+
+struct gw_device *gw_device_known(void) {
+  struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
+  if (device == NULL && atomic_load(&any_device)) {
+    int index = gw_driver_current_device();
+    device = index >= 0 && index < GW_DEVICES ? atomic_load(&gw_devices[index]) : NULL;
+  }
+  return device;
+}
+
+void gw_device_work_again(struct gw_device *device) {
+  atomic_store(&device->context, gw_driver_current_context());
+  uint64_t rest = atomic_load(&device->rest_ns);
+  if (rest != 0 && atomic_compare_exchange_strong(&device->rest_ns, &rest, 0)) {
+    atomic_store(&device->gap_ns, now_ns() - rest);
+  }
+}
+
+void gw_device_sync_begin(struct gw_device *device, gw_word stream) {
+  gw_word used = stream << 1 | 1;
+  atomic_compare_exchange_strong(&device->used[gw_stream_slot(stream)], &used, stream << 1);
+}
+
+void gw_device_sync_end(struct gw_device *device, gw_word stream) {
+  gw_word used = stream << 1;
+  if (!atomic_compare_exchange_strong(&device->used[gw_stream_slot(stream)], &used, 0)) {
+    return;
+  }
+  for (int i = 0; i < GW_STREAM_SLOTS; i++) {
+    if (atomic_load_explicit(&device->used[i], memory_order_relaxed) != 0) {
+      return;
+    }
+  }
+  /* Going idle is dear (every task's gate is looked at) and wrong if the next launch is near: the
+   * best guess of the coming gap is the last one. */
+  atomic_store(&device->rest_ns, now_ns());
+  if (atomic_load(&device->gap_ns) >= SHORT_GAP_NS) {
+    gw_idle(gw_device_task(device));
+  }
+}

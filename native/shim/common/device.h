@@ -1,0 +1,72 @@
+/* A device as this process uses it: its task, and which of its streams may have work. */
+#ifndef GIVEWAY_SHIM_DEVICE_H
+#define GIVEWAY_SHIM_DEVICE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "driver.h"
+#include "giveway.h"
+
+#define GW_DEVICES 64
+#define GW_STREAM_SLOTS 32
+#define GW_LIKELY(x) __builtin_expect(!!(x), 1)
+
+struct gw_device {
+  gw_page *page;
+  gw_task *task;
+  _Atomic gw_word context; /* one of the device's: to ask for default streams */
+  /* stream << 1 | whether it was used since somebody last began to wait for it; 0: no work that we
+   * know of. Two streams in one place forget one of them: then linger alone tells that it works. */
+  _Atomic gw_word used[GW_STREAM_SLOTS];
+  _Atomic uint64_t rest_ns; /* when all work was last seen done by a thread that waited */
+  _Atomic uint64_t gap_ns;  /* from then to the next launch, the last time */
+};
+
+extern _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
+/* The one device of a process that sees one; NULL where it sees several or has not launched yet. */
+extern _Atomic(struct gw_device *) gw_only_device;
+/* Held while a stream is asked whether it works, so that it does not go or become a capture then.
+ */
+extern pthread_mutex_t gw_streams;
+extern _Atomic unsigned gw_captures; /* streams being captured now, in the whole process */
+
+struct gw_device *gw_device_find(void);
+/* The calling thread's, NULL where it has none or nothing was launched there yet. */
+struct gw_device *gw_device_known(void);
+void gw_device_work_again(struct gw_device *device);
+/* Somebody waits for a stream; the work is done, as far as it was there before. */
+void gw_device_sync_begin(struct gw_device *device, gw_word stream);
+void gw_device_sync_end(struct gw_device *device, gw_word stream);
+
+/* The device that a launch on this stream goes to; NULL: let it pass. */
+static inline struct gw_device *gw_device_of_launch(gw_word stream) {
+  struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
+  if (!GW_LIKELY(device != NULL) && (device = gw_device_find()) == NULL) {
+    return NULL;
+  }
+  if (!GW_LIKELY(atomic_load_explicit(&gw_captures, memory_order_relaxed) == 0) &&
+      gw_driver_capturing(stream)) {
+    return NULL;
+  }
+  return device;
+}
+
+static inline gw_task *gw_device_task(struct gw_device *device) {
+  return gw_thread_task(device->page, device->task);
+}
+
+static inline unsigned gw_stream_slot(gw_word stream) {
+  return (unsigned)(stream ^ stream >> 5 ^ stream >> 11) % GW_STREAM_SLOTS;
+}
+
+static inline void gw_device_use(struct gw_device *device, gw_word stream) {
+  _Atomic gw_word *slot = &device->used[gw_stream_slot(stream)];
+  if (!GW_LIKELY(atomic_load_explicit(slot, memory_order_relaxed) == (stream << 1 | 1))) {
+    atomic_store_explicit(slot, stream << 1 | 1, memory_order_relaxed);
+    gw_device_work_again(device);
+  }
+}
+
+#endif

@@ -1,0 +1,37 @@
+/* What the common part of a shim asks of its API: implemented once for each, over the real library.
+ * No function here may change what the program sees of the driver. */
+#ifndef GIVEWAY_SHIM_DRIVER_H
+#define GIVEWAY_SHIM_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uintptr_t gw_word; /* an argument as it is passed: a register or a slot of the stack */
+
+enum gw_busy { GW_DONE = 0, GW_BUSY = 1, GW_UNKNOWN = -1 };
+
+/* Devices that this process sees; 0 before the driver is initialised, or where it does not work. */
+int gw_driver_device_count(void);
+/* The calling thread's, from 0; -1 for none. */
+int gw_driver_current_device(void);
+/* The context of the calling thread, 0 for none. */
+gw_word gw_driver_current_context(void);
+/* The name of the device's gate page. */
+bool gw_driver_device_name(int device, char *name, size_t size);
+/* Whether work submitted to the stream is still to be done; from a thread without a context. */
+enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream);
+/* Whether the stream is being captured; true where the driver cannot say. */
+bool gw_driver_capturing(gw_word stream);
+
+/* What the program's source calls it, mangled; false where the driver cannot say. */
+bool gw_driver_kernel_name(gw_word kernel, char *name, size_t size);
+
+/* Events, in the current context. Creating gives 0 where it fails. */
+gw_word gw_driver_event_create(void);
+bool gw_driver_event_record(gw_word event, gw_word stream);
+enum gw_busy gw_driver_event_query(gw_word event);
+/* Nanoseconds between two events that are done; 0 where it is not known. */
+uint64_t gw_driver_event_elapsed(gw_word start, gw_word end);
+
+#endif

@@ -1,0 +1,130 @@
+/* What runs around a hooked call. The generated hooks.c includes this and nothing else, so that the
+ * way of an open gate is straight code. */
+#ifndef GIVEWAY_SHIM_HOOK_H
+#define GIVEWAY_SHIM_HOOK_H
+
+#include <stdatomic.h>
+
+#include "count.h"
+#include "device.h"
+#include "driver.h"
+#include "resolve.h"
+#include "trace.h"
+#include "window.h"
+
+#define GW_EXPORT __attribute__((visibility("default")))
+
+/* The handles that CUDA and HIP give the two default streams. */
+#define GW_STREAM_LEGACY 1
+#define GW_STREAM_PER_THREAD 2
+
+struct gw_call {
+  gw_word stream;
+  uint64_t key;
+  struct gw_window_call window;
+  struct gw_loan loan;
+  struct gw_traced traced;
+};
+
+/* Which function a hook stands for; generated. */
+struct gw_hook {
+  unsigned id;
+  void *hook;
+};
+extern const struct gw_hook gw_hooks[];
+extern const unsigned gw_hook_count;
+
+static inline gw_word gw_stream(gw_word handle, gw_word fallback) {
+  return handle != 0 ? handle : fallback;
+}
+
+static inline gw_word gw_at(gw_word address, unsigned offset) {
+  return address != 0 ? *(const gw_word *)(address + offset) : 0;
+}
+
+static inline uint64_t gw_mix(uint64_t key, uint64_t value) {
+  return ((key << 7 | key >> 57) ^ value) * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+static inline void gw_count_call(enum gw_counted what, gw_word stream) {
+  gw_count(what == GW_LAUNCHES && stream == GW_STREAM_LEGACY ? GW_LEGACY_LAUNCHES : what, 1);
+}
+
+static inline void gw_count_end(struct gw_call *call, int result) {
+  if (__builtin_expect(result != 0, 0)) {
+    gw_count(GW_FAILURES, 1);
+  }
+  if (__builtin_expect(gw_tracing, 0)) {
+    gw_trace_end(&call->traced, result);
+  }
+}
+
+/* Work for the device, of a kind that is worth estimating. */
+static inline void gw_before_launch(struct gw_call *call) {
+  struct gw_device *device = gw_device_of_launch(call->stream);
+  if (device == NULL) {
+    return;
+  }
+  gw_task *task = gw_device_task(device);
+  gw_device_use(device, call->stream);
+  if (__builtin_expect(gw_outranked(task), 0)) {
+    gw_window_wait(device, call->stream, call->key, &call->window);
+    gw_admit(task);
+    gw_window_open(&call->window);
+  } else {
+    gw_admit(task);
+  }
+}
+
+static inline void gw_after_launch(struct gw_call *call, int result) {
+  if (__builtin_expect(call->window.window != NULL, 0)) {
+    gw_window_close(&call->window, result == 0);
+  }
+}
+
+/* Copies and memsets: they wait as launches do, but another engine than that of kernels runs them,
+ * or they are short. */
+static inline void gw_before_copy(struct gw_call *call) {
+  struct gw_device *device = gw_device_of_launch(call->stream);
+  if (device != NULL) {
+    gw_device_use(device, call->stream);
+    gw_admit(gw_device_task(device));
+  }
+}
+
+static inline void gw_after_copy(struct gw_call *call, int result) { (void)call, (void)result; }
+
+/* Calls that are only counted. */
+static inline void gw_before_plain(struct gw_call *call) { (void)call; }
+static inline void gw_after_plain(struct gw_call *call, int result) { (void)call, (void)result; }
+
+/* The task of the calling thread on its current device, NULL before its first launch there. */
+gw_task *gw_current_task(void);
+
+void gw_before_wait(struct gw_call *call);
+void gw_after_wait(struct gw_call *call, int result);
+
+/* Copies that return when they are done. */
+static inline void gw_before_copy_wait(struct gw_call *call) {
+  gw_before_copy(call);
+  gw_before_wait(call);
+}
+
+static inline void gw_after_copy_wait(struct gw_call *call, int result) {
+  gw_after_wait(call, result);
+}
+
+void gw_before_sync(struct gw_call *call);
+void gw_after_sync(struct gw_call *call, int result);
+void gw_before_sync_all(struct gw_call *call);
+void gw_after_sync_all(struct gw_call *call, int result);
+void gw_before_stream_destroy(struct gw_call *call);
+void gw_after_stream_destroy(struct gw_call *call, int result);
+void gw_before_context_destroy(struct gw_call *call);
+void gw_after_context_destroy(struct gw_call *call, int result);
+void gw_before_capture_begin(struct gw_call *call);
+void gw_after_capture_begin(struct gw_call *call, int result);
+void gw_before_capture_end(struct gw_call *call);
+void gw_after_capture_end(struct gw_call *call, int result);
+
+#endif

@@ -1,0 +1,42 @@
+#include "resolve.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "giveway.h"
+
+static void *library;
+static pthread_once_t opened = PTHREAD_ONCE_INIT;
+
+static void open_library(void) {
+  char why[PATH_MAX];
+  library = gw_locate(gw_soname, gw_library_variable, why, sizeof why);
+  if (library == NULL) {
+    char text[PATH_MAX + 64];
+    snprintf(text, sizeof text, "no %s to run on: %s", gw_soname, why);
+    gw_warn(text);
+  }
+}
+
+void *gw_library(void) {
+  pthread_once(&opened, open_library);
+  return library;
+}
+
+static int missing_function(void) { return gw_not_supported; }
+static int missing_library(void) { return gw_no_device; }
+
+void *gw_resolve(uint64_t id) {
+  int saved = errno;
+  void *handle = gw_library();
+  void *function = handle != NULL ? dlsym(handle, gw_names[id]) : NULL;
+  if (function == NULL) {
+    function = handle != NULL ? (void *)missing_function : (void *)missing_library;
+  }
+  __atomic_store_n(&gw_slots[id], function, __ATOMIC_RELEASE);
+  errno = saved;
+  return function;
+}

@@ -1,0 +1,35 @@
+/* Bounds the device time that a task has in flight, so that it can give way soon. Only for tasks
+ * that somebody may outrank: the most urgent one never comes here. */
+#ifndef GIVEWAY_SHIM_WINDOW_H
+#define GIVEWAY_SHIM_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "driver.h"
+
+struct gw_device;
+struct gw_window;
+
+/* One launch on its way through the window. */
+struct gw_window_call {
+  struct gw_window *window; /* NULL: not limited */
+  gw_word stream;
+  uint64_t key;
+  uint64_t ns;    /* what it is taken to need */
+  gw_word before; /* event in front of it, 0 if it is not timed */
+  bool timed;
+};
+
+/* Returns when the launch fits into the window, or has waited for longer than makes sense. */
+void gw_window_wait(struct gw_device *device, gw_word stream, uint64_t key,
+                    struct gw_window_call *call);
+/* Right before and right after the launch is submitted. */
+void gw_window_open(struct gw_window_call *call);
+void gw_window_close(struct gw_window_call *call, bool submitted);
+
+void gw_window_forget_stream(gw_word stream);
+void gw_window_forget_all(void);
+void gw_window_fork_child(void);
+
+#endif

@@ -1,0 +1,63 @@
+/* The few declarations of the CUDA driver API that tests and benchmarks need; a program that
+ * includes this is linked with a library of SONAME libcuda.so.1. */
+#ifndef GIVEWAY_TEST_CUDA_API_H
+#define GIVEWAY_TEST_CUDA_API_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct CUctx_st *CUcontext;
+typedef struct CUmod_st *CUmodule;
+typedef struct CUfunc_st *CUfunction;
+typedef struct CUstream_st *CUstream;
+typedef struct CUevent_st *CUevent;
+typedef struct CUgraph_st *CUgraph;
+typedef struct CUgraphExec_st *CUgraphExec;
+typedef uintptr_t CUdeviceptr;
+
+int cuInit(unsigned flags);
+int cuDriverGetVersion(int *version);
+int cuDeviceGetCount(int *count);
+int cuDevicePrimaryCtxRetain(CUcontext *context, int device);
+int cuDevicePrimaryCtxRelease_v2(int device);
+int cuCtxSetCurrent(CUcontext context);
+int cuCtxGetCurrent(CUcontext *context);
+int cuCtxSynchronize(void);
+int cuDeviceGetUuid_v2(unsigned char *uuid, int device);
+int cuCtxGetDevice(int *device);
+int cuFuncGetName(const char **name, CUfunction function);
+int cuModuleLoadData(CUmodule *module, const void *image);
+int cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name);
+int cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
+                   unsigned bz, unsigned shared, CUstream stream, void **parameters, void **extra);
+int cuLaunchKernel_ptsz(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
+                        unsigned by, unsigned bz, unsigned shared, CUstream stream,
+                        void **parameters, void **extra);
+int cuStreamCreate(CUstream *stream, unsigned flags);
+int cuStreamDestroy_v2(CUstream stream);
+int cuStreamSynchronize(CUstream stream);
+int cuStreamQuery(CUstream stream);
+int cuStreamBeginCapture_v2(CUstream stream, int mode);
+int cuStreamEndCapture(CUstream stream, CUgraph *graph);
+int cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address, uint32_t value, unsigned flags);
+int cuEventCreate(CUevent *event, unsigned flags);
+int cuEventRecord(CUevent event, CUstream stream);
+int cuEventQuery(CUevent event);
+int cuEventElapsedTime(float *ms, CUevent start, CUevent end);
+int cuEventSynchronize(CUevent event);
+int cuMemAlloc_v2(CUdeviceptr *memory, size_t size);
+int cuMemFree_v2(CUdeviceptr memory);
+int cuMemAllocAsync(CUdeviceptr *memory, size_t size, CUstream stream);
+int cuMemFreeAsync(CUdeviceptr memory, CUstream stream);
+int cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t size, CUstream stream);
+int cuMemHostAlloc(void **memory, size_t size, unsigned flags);
+int cuMemFreeHost(void *memory);
+int cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t size, CUstream stream);
+int cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t size);
+int cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long flags);
+int cuGraphGetNodes(CUgraph graph, void **nodes, size_t *count);
+int cuGraphLaunch(CUgraphExec exec, CUstream stream);
+int cuGetProcAddress_v2(const char *symbol, void **function, int version, uint64_t flags,
+                        int *status);
+
+#endif

@@ -1,0 +1,233 @@
+/* The CUDA shim over the fake driver; run with the shim preloaded. */
+#include "cuda_harness.h"
+
+static void launches_are_seen(void) {
+  start_cuda();
+  CUstream stream;
+  CHECK(cuStreamCreate(&stream, 0) == 0);
+  CUfunction f = kernel("ns_0");
+  for (int i = 0; i < 10; i++) {
+    CHECK(launch(f, NULL) == 0 && launch(f, stream) == 0 && launch(f, (CUstream)1) == 0);
+    CHECK(cuLaunchKernel_ptsz(f, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL) == 0);
+  }
+  CHECK(own_task().launches == 40);
+  CHECK(fake_calls("cuLaunchKernel") == 30 && fake_calls("cuLaunchKernel_ptsz") == 10);
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+static void before_init_and_without_a_context(void) {
+  CHECK(launch((CUfunction)8, NULL) == 3);
+  CHECK(cuStreamSynchronize(NULL) == 3 && cuCtxSynchronize() == 3);
+  start_cuda();
+  CUfunction f = kernel("ns_0");
+  CHECK(launch(f, NULL) == 0);
+  CHECK(cuDevicePrimaryCtxRelease_v2(0) == 0);
+  CHECK(launch(f, NULL) == 201);
+  CHECK(cuCtxSetCurrent(NULL) == 0 && launch(f, NULL) == 201);
+}
+
+static void errors_are_the_drivers_own(void) {
+  setenv("GIVEWAY_FAKE_ERRORS",
+         "cuLaunchKernel=719,cuMemcpyHtoDAsync_v2=700,cuStreamQuery=999,"
+         "cuEventQuery=998,cuStreamSynchronize=719",
+         1);
+  start_cuda();
+  CUfunction f = kernel("ns_0");
+  char byte = 0;
+  CHECK(launch(f, NULL) == 719 && launch(NULL, NULL) == 719);
+  CHECK(cuMemcpyHtoDAsync_v2((CUdeviceptr)&byte, &byte, 1, NULL) == 700);
+  CHECK(cuStreamSynchronize(NULL) == 719 && cuStreamQuery(NULL) == 999);
+}
+
+static void own_failures_stay_ours(void) {
+  setenv("GIVEWAY_FAKE_ERRORS", "cuEventCreate=2,cuEventRecord=2,cuDeviceGetUuid_v2=1", 1);
+  start_cuda();
+  CUfunction f = kernel("ns_1000");
+  rival();
+  for (int i = 0; i < 100; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+static void lookups_give_the_hooks(void) {
+  start_cuda();
+  void *f = NULL;
+  int status = -1;
+  CHECK(cuGetProcAddress_v2("cuLaunchKernel", &f, 12000, 0, &status) == 0);
+  CHECK(f == (void *)cuLaunchKernel && status == 0);
+  CHECK(cuGetProcAddress_v2("cuLaunchKernel", &f, 12000, 1, NULL) == 0);
+  CHECK(f == (void *)cuLaunchKernel);
+  CHECK(cuGetProcAddress_v2("cuLaunchKernel", &f, 12000, 2, NULL) == 0);
+  CHECK(f == (void *)cuLaunchKernel_ptsz);
+  CHECK(cuGetProcAddress_v2("cuGetProcAddress", &f, 12000, 0, NULL) == 0);
+  CHECK(f == (void *)cuGetProcAddress_v2);
+  CHECK(cuGetProcAddress_v2("cuMemcpyHtoDAsync", &f, 12000, 0, NULL) == 0);
+  CHECK(f == (void *)cuMemcpyHtoDAsync_v2);
+  Dl_info info;
+  CHECK(cuGetProcAddress_v2("cuDeviceGetName", &f, 12000, 0, NULL) == 0);
+  CHECK(dladdr(f, &info) != 0 && strstr(info.dli_fname, "fake") != NULL);
+  CHECK(cuGetProcAddress_v2("cuNoSuchThing", &f, 12000, 0, NULL) == 500 && f == NULL);
+  void *shim = dlopen("libcuda.so.1", RTLD_LAZY);
+  CHECK(dlsym(shim, "cuLaunchKernel") == (void *)cuLaunchKernel);
+}
+
+static void held_on(CUstream stream) {
+  start_cuda();
+  struct waiter w = {.function = kernel("ns_0"), .stream = stream};
+  if (stream == (CUstream)-1) {
+    CHECK(cuStreamCreate(&w.stream, 1) == 0);
+  }
+  CHECK(cuCtxGetCurrent(&w.context) == 0);
+  CHECK(launch(w.function, w.stream) == 0);
+  gw_task *urgent = rival();
+  gw_begin(urgent);
+  uint64_t calls = fake_calls("cuLaunchKernel");
+  pthread_t thread;
+  pthread_create(&thread, NULL, launch_in_thread, &w);
+  sleep_ms(50);
+  CHECK(atomic_load(&w.state) == 1 && fake_calls("cuLaunchKernel") == calls);
+  gw_end(urgent);
+  gw_idle(urgent);
+  pthread_join(thread, NULL);
+  CHECK(atomic_load(&w.state) == 2 && own_task().held == 1);
+}
+
+static void null_stream_is_held(void) { held_on(NULL); }
+static void per_thread_stream_is_held(void) { held_on((CUstream)2); }
+static void created_stream_is_held(void) { held_on((CUstream)-1); }
+
+static void window_holds(void) {
+  start_cuda();
+  CUfunction f = kernel("ns_100000");
+  rival();
+  CHECK(launch(f, NULL) == 0);
+  uint64_t most = 0;
+  for (int i = 0; i < 200; i++) {
+    CHECK(launch(f, NULL) == 0);
+    uint64_t now = fake_in_flight_ns();
+    most = now > most ? now : most;
+  }
+  CHECK(most <= 500 * US && most >= 200 * US);
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+static void nobody_urgent_no_window(void) {
+  start_cuda();
+  CUfunction f = kernel("ns_100000");
+  for (int i = 0; i < 100; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  CHECK(fake_in_flight_ns() > 5 * MS);
+  CHECK(fake_calls("cuEventRecord") == 0 && fake_calls("cuEventCreate") == 0);
+}
+
+/* What the window waits for may wait for the program itself. */
+static void window_is_no_deadlock(void) {
+  start_cuda();
+  CUstream first, second;
+  CHECK(cuStreamCreate(&first, 1) == 0 && cuStreamCreate(&second, 1) == 0);
+  static _Atomic uint32_t word;
+  CUfunction f = kernel("ns_300000");
+  rival();
+  CHECK(cuStreamWaitValue32_v2(first, (CUdeviceptr)&word, 1, 0) == 0);
+  for (int i = 0; i < 8; i++) {
+    CHECK(launch(f, first) == 0 && launch(f, second) == 0);
+  }
+  atomic_store(&word, 1);
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+static void *keep_launching(void *argument) {
+  struct waiter *w = argument;
+  CHECK(cuCtxSetCurrent(w->context) == 0);
+  while (atomic_load(&w->state) == 0) {
+    CHECK(launch(w->function, w->stream) == 0);
+  }
+  return NULL;
+}
+
+static void captures_are_not_disturbed(void) {
+  start_cuda();
+  CUstream stream;
+  CHECK(cuStreamCreate(&stream, 1) == 0);
+  struct waiter w = {.function = kernel("ns_50000")};
+  CHECK(cuStreamCreate(&w.stream, 1) == 0 && cuCtxGetCurrent(&w.context) == 0);
+  gw_task *urgent = rival();
+  pthread_t thread;
+  pthread_create(&thread, NULL, keep_launching, &w);
+  for (int round = 0; round < 5; round++) {
+    CUgraph graph;
+    size_t nodes = 0;
+    CHECK(cuStreamBeginCapture_v2(stream, 0) == 0);
+    gw_begin(urgent); /* closed gates do not matter to what is only recorded */
+    for (int i = 0; i < 300; i++) {
+      CHECK(launch(w.function, stream) == 0);
+    }
+    gw_end(urgent);
+    gw_idle(urgent);
+    CHECK(cuStreamEndCapture(stream, &graph) == 0);
+    CHECK(cuGraphGetNodes(graph, NULL, &nodes) == 0 && nodes == 300);
+    CUgraphExec exec;
+    CHECK(cuGraphInstantiateWithFlags(&exec, graph, 0) == 0 && cuGraphLaunch(exec, stream) == 0);
+  }
+  atomic_store(&w.state, 1);
+  pthread_join(thread, NULL);
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+static void idle_after_synchronising(void) {
+  start_cuda();
+  CUfunction f = kernel("ns_1000000");
+  for (int i = 0; i < 30; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  sleep_ms(12); /* longer than linger, but the device is not done */
+  CHECK(own_task().active);
+  CHECK(cuStreamSynchronize(NULL) == 0);
+  sleep_ms(30);
+  CHECK(!own_task().active);
+}
+
+static void forked_child(void) {
+  start_cuda();
+  CUfunction f = kernel("ns_0");
+  CHECK(launch(f, NULL) == 0);
+  rival();
+  pid_t pid = fork();
+  if (pid == 0) {
+    _exit(launch(f, NULL) == 3 && cuCtxSynchronize() == 3 && cuInit(0) != 999 ? 0 : 1);
+  }
+  int status = -1;
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+  CHECK(launch(f, NULL) == 0);
+}
+
+static CUfunction late;
+static void launch_late(void) { CHECK(launch(late, NULL) == 0); }
+
+static void from_atexit(void) {
+  start_cuda();
+  late = kernel("ns_1000");
+  CHECK(launch(late, NULL) == 0);
+  atexit(launch_late);
+}
+
+static const struct test_case cases[] = {
+    {"launches are seen", launches_are_seen},
+    {"before init and without a context", before_init_and_without_a_context},
+    {"errors are the driver's own", errors_are_the_drivers_own},
+    {"our own failures stay ours", own_failures_stay_ours},
+    {"look-ups give the hooks", lookups_give_the_hooks},
+    {"the NULL stream is held", null_stream_is_held},
+    {"the per-thread stream is held", per_thread_stream_is_held},
+    {"a created stream is held", created_stream_is_held},
+    {"the window holds", window_holds},
+    {"no window where nobody is more urgent", nobody_urgent_no_window},
+    {"the window is no deadlock", window_is_no_deadlock},
+    {"captures are not disturbed", captures_are_not_disturbed},
+    {"idle after synchronising", idle_after_synchronising},
+    {"a forked child", forked_child},
+    {"from atexit", from_atexit},
+};
+RUN_CASES(cases, 20)

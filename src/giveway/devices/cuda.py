@@ -1,0 +1,92 @@
+"""NVIDIA GPUs, all as one device to ``giveway run``: programs choose theirs themselves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from giveway.devices.base import Capability, Device
+from giveway.page import hook_path
+
+_PROC: Final = Path("/proc/driver/nvidia/gpus")
+_SECONDS: Final = 10
+
+DEFAULT_WINDOW_US: Final = 500
+
+
+def capabilities() -> dict[str, Capability]:
+    """What a closed gate can stop on a GPU."""
+    window = os.environ.get("GIVEWAY_WINDOW_US") or DEFAULT_WINDOW_US
+    return {
+        "launch_gate": Capability(
+            True, f"before kernels, graphs and copies; in flight at most {window} µs of kernels"
+        ),
+        "stream_gate": Capability(
+            False, "measured, promising, not built: what is in flight runs to its end"
+        ),
+        "interrupt": Capability(False, "a kernel that runs is not stopped"),
+    }
+
+
+class Gpu(NamedTuple):
+    """One GPU."""
+
+    uuid: str
+    """``GPU-…``, which is also the name of its page."""
+    model: str
+
+
+def find() -> list[Device]:
+    """The ``cuda`` device, where this machine has an NVIDIA GPU and its driver."""
+    gpus = _from_kernel(_PROC) or _from_tool()
+    if not gpus:
+        return []
+    models = sorted({gpu.model for gpu in gpus})
+    return [
+        Device(
+            name="cuda",
+            description=f"{len(gpus)} × {', '.join(models)}",
+            hook=hook_path("cuda"),
+            capabilities=capabilities(),
+            soname="libcuda.so.1",
+            pages=tuple(gpu.uuid for gpu in gpus),
+        )
+    ]
+
+
+def _from_kernel(folder: Path) -> list[Gpu]:
+    """From the driver's kernel module: neither libcuda nor NVML is loaded for this."""
+    gpus = []
+    for path in sorted(folder.glob("*/information")):
+        try:
+            lines = path.read_text(errors="replace").splitlines()
+        except OSError:
+            continue
+        said = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
+        uuid = said.get("GPU UUID", "")
+        # It has question marks until somebody has used the GPU since the machine started.
+        if uuid.startswith("GPU-") and "?" not in uuid:
+            gpus.append(Gpu(uuid, said.get("Model", "NVIDIA GPU")))
+    return gpus
+
+
+def _from_tool() -> list[Gpu]:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    try:
+        done = subprocess.run(
+            [tool, "--query-gpu=uuid,name", "--format=csv,noheader"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    rows = (line.partition(",") for line in done.stdout.splitlines())
+    return [Gpu(uuid, name.strip()) for uuid, _, name in rows if uuid.startswith("GPU-")]

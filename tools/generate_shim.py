@@ -1,0 +1,208 @@
+"""Makes the sources of a driver shim from its symbol list and its hook list.
+
+    generate_shim.py FOLDER OUT_FOLDER
+
+FOLDER has symbols.txt and hooks.txt; their first lines say what they mean. OUT_FOLDER gets
+forward.S (every function as a tail jump, data, the slots and their first targets), hooks.c (what
+runs around the hooked calls), names.c, ids.h and exports.map. Functions keep their order, so that a
+symbol's id is its line.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+# What a kind is counted as, and which functions of hook.h run around the call where those have
+# another name.
+KINDS = {
+    "launch": ("LAUNCHES", "launch"),
+    "graph": ("GRAPH_LAUNCHES", "launch"),
+    "copy": ("COPIES", "copy"),
+    "copy_wait": ("COPIES", "copy_wait"),
+    "memset": ("MEMSETS", "copy"),
+    "alloc": ("ALLOCATIONS", "plain"),
+    "free": ("FREES", "plain"),
+    "free_wait": ("FREES", "wait"),
+    "host_alloc": ("HOST_ALLOCATIONS", "plain"),
+    "host_free": ("HOST_FREES", "wait"),
+    "sync": ("SYNCS", "sync"),
+    "sync_all": ("SYNCS", "sync_all"),
+    "sync_event": ("SYNCS", "wait"),
+}
+
+VARIANT = re.compile(r"(?P<base>.+?)(?P<version>_v\d+)?(?P<thread>_ptsz|_ptds)?")
+
+
+class Symbol(NamedTuple):
+    """One exported name."""
+
+    name: str
+    node: str
+    size: int
+    """In bytes; 0 for a function."""
+
+
+class Hook(NamedTuple):
+    """A row of the hook list."""
+
+    name: str
+    kind: str
+    words: int = 0
+    stream: str = "-"
+    key: str = "-"
+
+
+def rows(path: Path) -> list[list[str]]:
+    """The fields of every line that is not a comment."""
+    lines = (line.split("#")[0].split() for line in path.read_text().splitlines())
+    return [fields for fields in lines if fields]
+
+
+def read_symbols(path: Path) -> list[Symbol]:
+    """Functions first, then data."""
+    symbols = [Symbol(name, node, int(size[0]) if size else 0) for name, node, *size in rows(path)]
+    return sorted(symbols, key=lambda symbol: (symbol.size != 0, symbol.name))
+
+
+def match_hooks(path: Path, functions: list[Symbol]) -> dict[str, Hook]:
+    """The hook of every function that has one."""
+    listed = {}
+    for name, kind, *rest in rows(path):
+        words = int(rest[0]) if rest else 0
+        listed[name] = Hook(name, kind, words, *rest[1:])
+    hooks = {}
+    for name in (function.name for function in functions):
+        found = VARIANT.fullmatch(name)
+        assert found is not None
+        versioned = found["base"] + (found["version"] or "")
+        for candidate in (name, versioned, found["base"]):
+            if candidate in listed:
+                hooks[name] = listed[candidate]
+                break
+    unused = listed.keys() - {hook.name for hook in hooks.values()}
+    if unused:
+        raise SystemExit(f"{path}: no such symbols: {', '.join(sorted(unused))}")
+    return hooks
+
+
+def word(term: str) -> str:
+    """The C expression of a STREAM or KEY term."""
+    if "*" in term:
+        return " * ".join(word(factor) for factor in term.split("*"))
+    low, place = ("(uint32_t)", term[1:]) if term.startswith("u") else ("", term)
+    if place.startswith("@"):
+        argument, offset = place[1:].split("+")
+        return f"{low}gw_at(a{argument}, {offset})"
+    return f"{low}a{place}"
+
+
+def hook_source(name: str, hook: Hook) -> str:
+    """The definition of one hook."""
+    numbers = range(1, hook.words + 1)
+    parameters = ", ".join(f"gw_word a{n}" for n in numbers) or "void"
+    arguments = ", ".join(f"a{n}" for n in numbers)
+    types = ", ".join("gw_word" for _ in numbers) or "void"
+    default = "PER_THREAD" if name.endswith(("_ptsz", "_ptds")) else "LEGACY"
+    stream = "0" if hook.stream == "-" else word(hook.stream)
+    terms = [] if hook.key == "-" else hook.key.split(",")
+    mixed = f"GW_ID_{name} + 1"
+    counted, around = KINDS.get(hook.kind, ("OTHER", hook.kind))
+    traced = [word(term) for term in terms[:2]] + ["0"] * (2 - len(terms[:2]))
+    for term in terms:
+        mixed = f"gw_mix({mixed}, {word(term)})"
+    return f"""GW_EXPORT gw_word {name}({parameters}) {{
+  struct gw_call call;
+  call.stream = gw_stream({stream}, GW_STREAM_{default});
+  call.key = {mixed};
+  call.window.window = NULL;
+  gw_count_call(GW_{counted}, call.stream);
+  if (__builtin_expect(gw_tracing, 0)) {{
+    gw_trace_begin(&call.traced, GW_ID_{name}, GW_{counted}, {traced[0]}, {traced[1]});
+  }}
+  gw_before_{around}(&call);
+  gw_word result = ((gw_word(*)({types}))gw_slots[GW_ID_{name}])({arguments});
+  gw_after_{around}(&call, (int)result);
+  gw_count_end(&call, (int)result);
+  return result;
+}}
+"""
+
+
+def hooks_source(hooks: dict[str, Hook]) -> str:
+    """hooks.c: the hooks, and the table that says which function each stands for."""
+    written = [hook_source(name, hook) for name, hook in hooks.items() if hook.kind != "custom"]
+    declared = [
+        f"extern gw_word {name}();" for name, hook in hooks.items() if hook.kind == "custom"
+    ]
+    table = "".join(f"    {{GW_ID_{name}, (void *){name}}},\n" for name in hooks)
+    return "\n".join(
+        [
+            '#include "hook.h"',
+            '#include "ids.h"\n',
+            *written,
+            *declared,
+            f"\nconst struct gw_hook gw_hooks[] = {{\n{table}}};",
+            f"const unsigned gw_hook_count = {len(hooks)};\n",
+        ]
+    )
+
+
+def forward_source(functions: list[Symbol], data: list[Symbol], hooked: set[str]) -> str:
+    """forward.S for x86-64."""
+    out = ["  .text"]
+    for id_, function in enumerate(functions):
+        name = function.name
+        if name not in hooked:
+            out += [
+                f"  .globl {name}\n  .type {name}, @function",
+                f"{name}:\n  jmp *gw_slots+{8 * id_}(%rip)\n  .size {name}, . - {name}",
+            ]
+        out.append(f".Lfirst{id_}:\n  push ${id_}\n  jmp gw_first_call")
+    out.append("  .data\n  .balign 64\n  .globl gw_slots\n  .hidden gw_slots\ngw_slots:")
+    out += [f"  .quad .Lfirst{id_}" for id_ in range(len(functions))]
+    out.append("  .bss")
+    for symbol in data:
+        name, size = symbol.name, symbol.size
+        out.append(f"  .globl {name}\n  .type {name}, @object\n  .size {name}, {size}")
+        out.append(f"  .balign 8\n{name}:\n  .zero {size}")
+    out.append('  .section .note.GNU-stack,"",@progbits\n')
+    return "\n".join(out)
+
+
+def exports_map(symbols: list[Symbol]) -> str:
+    """The linker's version script, a node for each that the real library has."""
+    nodes: dict[str, list[str]] = {}
+    for symbol in symbols:
+        nodes.setdefault(symbol.node, []).append(symbol.name)
+    out = []
+    for position, node in enumerate(sorted(nodes)):
+        names = "".join(f"    {name};\n" for name in nodes[node])
+        rest = "  local:\n    *;\n" if position == 0 else ""
+        label = "" if node == "-" else f"{node} "
+        out.append(f"{label}{{\n  global:\n{names}{rest}}};\n")
+    return "".join(out)
+
+
+def main(folder: Path, out: Path) -> None:
+    """Writes the five files."""
+    symbols = read_symbols(folder / "symbols.txt")
+    functions = [symbol for symbol in symbols if not symbol.size]
+    data = [symbol for symbol in symbols if symbol.size]
+    hooks = match_hooks(folder / "hooks.txt", functions)
+    names = "".join(f'    "{function.name}",\n' for function in functions)
+    ids = "".join(f"  GW_ID_{function.name},\n" for function in functions)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "forward.S").write_text(forward_source(functions, data, set(hooks)))
+    (out / "hooks.c").write_text(hooks_source(hooks))
+    (out / "names.c").write_text(
+        f'#include "resolve.h"\n\nconst char *const gw_names[] = {{\n{names}}};\n'
+    )
+    (out / "ids.h").write_text(f"#pragma once\nenum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n")
+    (out / "exports.map").write_text(exports_map(symbols))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
