@@ -42,6 +42,17 @@ static inline uint64_t gw_mix(uint64_t key, uint64_t value) {
   return ((key << 7 | key >> 57) ^ value) * UINT64_C(0x9E3779B97F4A7C15);
 }
 
+/* Some libraries call their own exports the way a program does, and so come back to the hooks: what
+ * they do inside a hooked call belongs to that call, which has been through the gate. */
+#ifdef GIVEWAY_SHIM_REENTERED
+extern __thread bool gw_in_hook __attribute__((tls_model("initial-exec")));
+static inline bool gw_hook_enter(void) { return !gw_in_hook && (gw_in_hook = true); }
+static inline void gw_hook_leave(void) { gw_in_hook = false; }
+#else
+static inline bool gw_hook_enter(void) { return true; }
+static inline void gw_hook_leave(void) {}
+#endif
+
 /* Work for the device, of a kind that is worth estimating. */
 static inline void gw_before_launch(struct gw_call *call) {
   struct gw_device *device = gw_device_of_launch(call->stream);
