@@ -2,10 +2,11 @@
 
     generate_shim.py FOLDER OUT_FOLDER [GENERATION]
 
-With a generation, 6, symbols that list releases are left out unless one of these is a 6.x. FOLDER has symbols.txt and hooks.txt; their first lines say what they mean. OUT_FOLDER gets
-forward.S (every function as a tail jump, data, the slots and their first targets), hooks.c (what
-runs around the hooked calls), names.c, ids.h and exports.map. Functions keep their order, so that a
-symbol's id is its line.
+FOLDER has symbols.txt and hooks.txt; their first lines say what they mean. With a GENERATION, 6,
+symbols that list releases are left out unless one of these is a 6.x. OUT_FOLDER gets forward.S
+(every function as a tail jump, data, the slots and their first targets), hooks.c (what runs around
+the hooked calls), names.c, ids.h and exports.map. Functions keep their order, so that a symbol's id
+is its line.
 """
 
 from __future__ import annotations
@@ -180,19 +181,18 @@ def main(folder: Path, out: Path, generation: str = "") -> None:
     symbols = [symbol for symbol in known if symbol.is_in(generation)]
     functions = [symbol for symbol in symbols if not symbol.size]
     data = [symbol for symbol in symbols if symbol.size]
-    hooks = {function.name: hooks[function.name] for function in functions if function.name in hooks}
+    names = [function.name for function in functions]
+    hooks = {name: hooks[name] for name in names if name in hooks}
     custom = "".join(f"#define GW_HAS_{name}\n" for name in hooks if hooks[name].kind == "custom")
-    names = "".join(f'    "{function.name}",\n' for function in functions)
-    ids = "".join(f"  GW_ID_{function.name},\n" for function in functions)
+    ids = "".join(f"  GW_ID_{name},\n" for name in names)
+    texts = "".join(f'    "{name}",\n' for name in names)
     out.mkdir(parents=True, exist_ok=True)
     (out / "forward.S").write_text(forward_source(functions, data, set(hooks)))
     (out / "hooks.c").write_text(hooks_source(hooks))
     (out / "names.c").write_text(
-        f'#include "resolve.h"\n\nconst char *const gw_names[] = {{\n{names}}};\n'
+        f'#include "resolve.h"\n\nconst char *const gw_names[] = {{\n{texts}}};\n'
     )
-    (out / "ids.h").write_text(
-        f"#pragma once\n{custom}enum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n"
-    )
+    (out / "ids.h").write_text(f"#pragma once\n{custom}enum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n")
     (out / "exports.map").write_text(exports_map(symbols))
 
 

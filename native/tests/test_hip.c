@@ -81,10 +81,10 @@ static void every_launch_is_seen_once(void) {
   CHECK(hipDeviceSynchronize() == 0);
 }
 
-/* Only a hook that finds the stream among the arguments knows that it is captured. */
+/* Only a hook that finds the stream among the arguments knows which one is captured. */
 static void every_launch_knows_its_stream(void) {
   start_hip();
-  hipStream_t stream = new_stream();
+  hipStream_t stream = new_stream(), other = new_stream();
   hipFunction_t f = kernel("ns_0");
   CHECK(by_address(f, NULL) == 0);
   uint64_t before = own_task().launches;
@@ -92,8 +92,9 @@ static void every_launch_knows_its_stream(void) {
   size_t nodes = 0;
   CHECK(hipStreamBeginCapture(stream, 0) == 0);
   for (size_t i = 0; i < LAUNCHES; i++) {
-    CHECK(launches[i].run(f, stream) == 0);
-    if (own_task().launches != before) {
+    CHECK(launches[i].run(f, stream) == 0 && own_task().launches == before);
+    CHECK(launches[i].run(f, other) == 0);
+    if (own_task().launches != ++before) {
       fprintf(stderr, "%s\n", launches[i].name);
       _exit(1);
     }
