@@ -19,16 +19,19 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format ctest native sanitize bench wheel clean
+.PHONY: help demo test test-rocm lint format ctest native sanitize bench wheel clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.torch ## install, then show two programs sharing the device by priority
 	$(BIN)/giveway demo $(ARGS)
 
 test: lint ctest ## every check: format, lint, types, C tests, Python tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-rocm: native $(VENV)/.test ## the HIP shims against AMD's runtimes, downloaded into build/rocm; no GPU
+	GIVEWAY_ROCM=build/rocm $(BIN)/python -m pytest tests/rocm $(ARGS)
 
 lint: $(VENV)/.test ## ruff, clang-format and mypy, changing nothing
 	$(BIN)/ruff check .

@@ -1,11 +1,12 @@
 """Makes the sources of a driver shim from its symbol list and its hook list.
 
-    generate_shim.py FOLDER OUT_FOLDER
+    generate_shim.py FOLDER OUT_FOLDER [GENERATION]
 
-FOLDER has symbols.txt and hooks.txt; their first lines say what they mean. OUT_FOLDER gets
-forward.S (every function as a tail jump, data, the slots and their first targets), hooks.c (what
-runs around the hooked calls), names.c, ids.h and exports.map. Functions keep their order, so that a
-symbol's id is its line.
+FOLDER has symbols.txt and hooks.txt; their first lines say what they mean. With a GENERATION, 6,
+symbols that list releases are left out unless one of these is a 6.x. OUT_FOLDER gets forward.S
+(every function as a tail jump, data, the slots and their first targets), hooks.c (what runs around
+the hooked calls), names.c, ids.h and exports.map. Functions keep their order, so that a symbol's id
+is its line.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ KINDS = {
     "sync_event": ("SYNCS", "wait"),
 }
 
-VARIANT = re.compile(r"(?P<base>.+?)(?P<version>_v\d+)?(?P<thread>_ptsz|_ptds)?")
+VARIANT = re.compile(r"(?P<base>.+?)(?P<version>_v\d+)?(?P<thread>_ptsz|_ptds|_spt)?")
 
 
 class Symbol(NamedTuple):
@@ -43,6 +44,12 @@ class Symbol(NamedTuple):
     node: str
     size: int
     """In bytes; 0 for a function."""
+    releases: tuple[str, ...] = ()
+    """Of the real library that have it; none for all."""
+
+    def is_in(self, generation: str) -> bool:
+        """Whether the shim of that generation has it."""
+        return not self.releases or any(r.split(".")[0] == generation for r in self.releases)
 
 
 class Hook(NamedTuple):
@@ -63,7 +70,10 @@ def rows(path: Path) -> list[list[str]]:
 
 def read_symbols(path: Path) -> list[Symbol]:
     """Functions first, then data."""
-    symbols = [Symbol(name, node, int(size[0]) if size else 0) for name, node, *size in rows(path)]
+    symbols = []
+    for name, node, *rest in rows(path):
+        size = int(rest.pop(0)) if rest and rest[0].isdigit() else 0
+        symbols.append(Symbol(name, node, size, tuple(rest)))
     return sorted(symbols, key=lambda symbol: (symbol.size != 0, symbol.name))
 
 
@@ -105,7 +115,7 @@ def hook_source(name: str, hook: Hook) -> str:
     parameters = ", ".join(f"gw_word a{n}" for n in numbers) or "void"
     arguments = ", ".join(f"a{n}" for n in numbers)
     types = ", ".join("gw_word" for _ in numbers) or "void"
-    default = "PER_THREAD" if name.endswith(("_ptsz", "_ptds")) else "LEGACY"
+    default = "PER_THREAD" if name.endswith(("_ptsz", "_ptds", "_spt")) else "LEGACY"
     stream = "0" if hook.stream == "-" else word(hook.stream)
     terms = [] if hook.key == "-" else hook.key.split(",")
     mixed = f"GW_ID_{name} + 1"
@@ -113,8 +123,12 @@ def hook_source(name: str, hook: Hook) -> str:
     traced = [word(term) for term in terms[:2]] + ["0"] * (2 - len(terms[:2]))
     for term in terms:
         mixed = f"gw_mix({mixed}, {word(term)})"
+    real = f"((gw_word(*)({types}))gw_slots[GW_ID_{name}])({arguments})"
     return f"""GW_EXPORT gw_word {name}({parameters}) {{
   struct gw_call call;
+  if (!gw_hook_enter()) {{
+    return {real};
+  }}
   call.stream = gw_stream({stream}, GW_STREAM_{default});
   call.key = {mixed};
   call.window.window = NULL;
@@ -123,9 +137,10 @@ def hook_source(name: str, hook: Hook) -> str:
     gw_trace_begin(&call.traced, GW_ID_{name}, GW_{counted}, {traced[0]}, {traced[1]});
   }}
   gw_before_{around}(&call);
-  gw_word result = ((gw_word(*)({types}))gw_slots[GW_ID_{name}])({arguments});
+  gw_word result = {real};
   gw_after_{around}(&call, (int)result);
   gw_count_end(&call, (int)result);
+  gw_hook_leave();
   return result;
 }}
 """
@@ -186,23 +201,27 @@ def exports_map(symbols: list[Symbol]) -> str:
     return "".join(out)
 
 
-def main(folder: Path, out: Path) -> None:
+def main(folder: Path, out: Path, generation: str = "") -> None:
     """Writes the five files."""
-    symbols = read_symbols(folder / "symbols.txt")
+    known = read_symbols(folder / "symbols.txt")
+    hooks = match_hooks(folder / "hooks.txt", [symbol for symbol in known if not symbol.size])
+    symbols = [symbol for symbol in known if symbol.is_in(generation)]
     functions = [symbol for symbol in symbols if not symbol.size]
     data = [symbol for symbol in symbols if symbol.size]
-    hooks = match_hooks(folder / "hooks.txt", functions)
-    names = "".join(f'    "{function.name}",\n' for function in functions)
-    ids = "".join(f"  GW_ID_{function.name},\n" for function in functions)
+    names = [function.name for function in functions]
+    hooks = {name: hooks[name] for name in names if name in hooks}
+    custom = "".join(f"#define GW_HAS_{name}\n" for name in hooks if hooks[name].kind == "custom")
+    ids = "".join(f"  GW_ID_{name},\n" for name in names)
+    texts = "".join(f'    "{name}",\n' for name in names)
     out.mkdir(parents=True, exist_ok=True)
     (out / "forward.S").write_text(forward_source(functions, data, set(hooks)))
     (out / "hooks.c").write_text(hooks_source(hooks))
     (out / "names.c").write_text(
-        f'#include "resolve.h"\n\nconst char *const gw_names[] = {{\n{names}}};\n'
+        f'#include "resolve.h"\n\nconst char *const gw_names[] = {{\n{texts}}};\n'
     )
-    (out / "ids.h").write_text(f"#pragma once\nenum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n")
+    (out / "ids.h").write_text(f"#pragma once\n{custom}enum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n")
     (out / "exports.map").write_text(exports_map(symbols))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

@@ -20,7 +20,7 @@ NO_TASK = -10
 ROWS = 256
 
 _PATH_SIZE = 4096
-_PAGE_PREFIXES = {"cuda": "GPU-"}
+_PAGE_PREFIXES = {"cuda": "GPU-", "hip": "GPU-"}
 
 
 class TaskInfo(ctypes.Structure):

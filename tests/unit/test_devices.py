@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from giveway import devices
-from giveway.devices import cuda
+from giveway.devices import cuda, hip
 
 
 def test_every_machine_has_the_default_device() -> None:
@@ -35,3 +35,31 @@ def test_gpus_are_found_without_a_driver_library(tmp_path: Path) -> None:
         cuda.Gpu("GPU-0123abcd-0000-1111-2222-333344445555", "NVIDIA H200")
     ]
     assert cuda._from_kernel(tmp_path / "nowhere") == []
+
+
+def test_amd_gpus_are_found_without_a_runtime_library(tmp_path: Path) -> None:
+    nodes = {
+        "0": ("", "simd_count 0\ncpu_cores_count 64\nunique_id 0\n"),
+        "10": ("aldebaran", "simd_count 416\nunique_id 250\nlocation_id 256\n"),
+        "2": ("gfx1100", "simd_count 192\nunique_id 0\nlocation_id 49664\ndomain 1\nodd\n"),
+    }
+    for number, (name, properties) in nodes.items():
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "name").write_text(name + "\n")
+        (tmp_path / number / "properties").write_text(properties)
+    assert hip._from_kernel(tmp_path) == [
+        hip.Gpu("GPU-pci-0001-c2-00.0", "gfx1100"),
+        hip.Gpu("GPU-00000000000000fa", "aldebaran"),
+    ]
+    assert hip._from_kernel(tmp_path / "nowhere") == []
+
+
+def test_the_shim_is_of_the_generation_that_is_installed(tmp_path: Path) -> None:
+    for folder, name in [("old", "libamdhip64.so.5.7.1"), ("new", "libamdhip64.so.6")]:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).touch()
+    search = {"LD_LIBRARY_PATH": f"{tmp_path}/none::{tmp_path}/old:{tmp_path}/new"}
+    assert hip._generation(search) == "5"
+    assert hip._generation({"LD_LIBRARY_PATH": f"{tmp_path}/new"}) == "6"
+    given = {"GIVEWAY_HIP_LIBRARY": str(tmp_path / "new" / "libamdhip64.so.6")}
+    assert hip._generation(search | given) == "6"

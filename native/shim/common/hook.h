@@ -46,6 +46,17 @@ static inline uint64_t gw_mix(uint64_t key, uint64_t value) {
   return ((key << 7 | key >> 57) ^ value) * UINT64_C(0x9E3779B97F4A7C15);
 }
 
+/* Some libraries call their own exports the way a program does, and so come back to the hooks: what
+ * they do inside a hooked call belongs to that call, which has been through the gate. */
+#ifdef GIVEWAY_SHIM_REENTERED
+extern __thread bool gw_in_hook __attribute__((tls_model("initial-exec")));
+static inline bool gw_hook_enter(void) { return !gw_in_hook && (gw_in_hook = true); }
+static inline void gw_hook_leave(void) { gw_in_hook = false; }
+#else
+static inline bool gw_hook_enter(void) { return true; }
+static inline void gw_hook_leave(void) {}
+#endif
+
 static inline void gw_count_call(enum gw_counted what, gw_word stream) {
   gw_count(what == GW_LAUNCHES && stream == GW_STREAM_LEGACY ? GW_LEGACY_LAUNCHES : what, 1);
 }

@@ -1,5 +1,6 @@
-/* Finds the real library in the loader's own order: LD_LIBRARY_PATH, its cache, its default
- * folders. dlopen cannot be asked by name: it would answer with the shim, whose SONAME is the same.
+/* Finds the real library in the loader's own order: what is loaded, the RUNPATH of whoever asks,
+ * LD_LIBRARY_PATH, its cache, its default folders. dlopen cannot be asked by name: it would answer
+ * with the shim, whose SONAME is the same.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -50,6 +51,8 @@ static bool try(struct search *search, const char *path) {
   search->found = handle;
   return true;
 }
+
+static int try_loaded(void *search, const char *path) { return try(search, path); }
 
 static bool try_in(struct search *search, const char *folder, size_t length, const char *soname) {
   char path[PATH_MAX];
@@ -138,8 +141,10 @@ void *gw_locate(const char *soname, const char *variable, char *why, unsigned lo
     }
     return search.found;
   }
-  if (!try_list(&search, getenv("LD_LIBRARY_PATH"), soname) && !try_cache(&search, soname) &&
-      !try_list(&search, DEFAULT_FOLDERS, soname) && why[0] == '\0') {
+  if (!gw_try_loaded(soname, try_loaded, &search) &&
+      !try_list(&search, getenv("LD_LIBRARY_PATH"), soname) && !try_cache(&search, soname) &&
+      !try_list(&search, DEFAULT_FOLDERS, soname) &&
+      !try_list(&search, gw_library_folders, soname) && why[0] == '\0') {
     snprintf(why, size, "not on LD_LIBRARY_PATH, in the loader's cache or its default folders");
   }
   return search.found;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "giveway.h"
@@ -29,12 +30,22 @@ void *gw_library(void) {
 static int missing_function(void) { return gw_not_supported; }
 static int missing_library(void) { return gw_no_device; }
 
+/* dlsym looks into what the real library needs too, and one of these may need ours. */
+static bool is_ours(void *function) {
+  Dl_info theirs, ours;
+  return dladdr(function, &theirs) != 0 && dladdr(gw_soname, &ours) != 0 &&
+         theirs.dli_fbase == ours.dli_fbase;
+}
+
 void *gw_resolve(uint64_t id) {
   int saved = errno;
   void *handle = gw_library();
   void *function = handle != NULL ? dlsym(handle, gw_names[id]) : NULL;
-  if (function == NULL) {
-    function = handle != NULL ? (void *)missing_function : (void *)missing_library;
+  if (function == NULL || is_ours(function)) {
+    function = gw_missing(gw_names[id]);
+    if (function == NULL) {
+      function = handle != NULL ? (void *)missing_function : (void *)missing_library;
+    }
   }
   __atomic_store_n(&gw_slots[id], function, __ATOMIC_RELEASE);
   errno = saved;

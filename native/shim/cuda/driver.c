@@ -16,8 +16,14 @@
 
 const char gw_soname[] = "libcuda.so.1";
 const char gw_library_variable[] = "GIVEWAY_CUDA_LIBRARY";
+const char gw_library_folders[] = "";
 const int gw_not_supported = 801; /* CUDA_ERROR_NOT_SUPPORTED */
 const int gw_no_device = 100;     /* CUDA_ERROR_NO_DEVICE */
+
+void *gw_missing(const char *name) {
+  (void)name;
+  return NULL;
+}
 
 /* The real function, with every argument a word. */
 #define REAL(name) ((int (*)())gw_slots[GW_ID_##name])

@@ -11,7 +11,7 @@ from giveway.errors import UsageError
 
 __all__ = ["Capability", "Device", "default", "find", "get"]
 
-_PREFERRED: Final = ("cuda", "cpu")
+_PREFERRED: Final = ("cuda", "hip", "cpu")
 
 
 def find() -> list[Device]:

@@ -1,0 +1,182 @@
+/* Devices, memory, streams, events, captures and graphs. */
+#include "fake_hip.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static __thread int device;
+static __thread int last_error;
+static bool started;
+
+int hip_return(int result) {
+  if (result != SUCCESS && result != NOT_READY) {
+    last_error = result;
+  }
+  return result;
+}
+
+int hip_enter(void) {
+  if (!started) {
+    started = true;
+    int result = cuInit(0);
+    if (result != SUCCESS) {
+      return result;
+    }
+  }
+  CUcontext context;
+  int result = cuDevicePrimaryCtxRetain(&context, device);
+  return result == SUCCESS ? cuCtxSetCurrent(context) : result;
+}
+
+/* Handle 1 names the legacy stream in newer runtimes only; what older ones make of it, this one
+ * makes of it. */
+static int valid(const void *stream) {
+  if ((uintptr_t)stream == 1) {
+    fputs("fake-hip: 1 is no stream\n", stderr);
+    abort();
+  }
+  return 1;
+}
+
+#define FORWARD(name, parameters, call)                                                            \
+  FAKE int name parameters {                                                                       \
+    HIP(name)                                                                                      \
+    return hip_return(call);                                                                       \
+  }
+
+FORWARD(hipInit, (unsigned flags), (int)(flags & 0))
+FORWARD(hipGetDeviceCount, (int *count), cuDeviceGetCount(count))
+FORWARD(hipGetDevice, (int *current), (*current = device, SUCCESS))
+FORWARD(hipDeviceSynchronize, (void), cuCtxSynchronize())
+FORWARD(hipDeviceReset, (void), cuDevicePrimaryCtxRelease_v2(device))
+
+FAKE int hipSetDevice(int to) {
+  HIP(hipSetDevice)
+  int count;
+  if (cuDeviceGetCount(&count) != SUCCESS || to < 0 || to >= count) {
+    return hip_return(INVALID_DEVICE);
+  }
+  device = to;
+  return SUCCESS;
+}
+
+FAKE int hipDeviceGetUuid(char *uuid, int of) {
+  HIP(hipDeviceGetUuid)
+  char digits[17];
+  snprintf(digits, sizeof digits, "%s%d", "FA0000000000000", of);
+  memcpy(uuid, digits, 16);
+  return SUCCESS;
+}
+
+FAKE int hipDeviceGetPCIBusId(char *bus, int size, int of) {
+  HIP(hipDeviceGetPCIBusId)
+  snprintf(bus, (size_t)size, "0000:C%d:00.0", of);
+  return SUCCESS;
+}
+
+FAKE int hipPeekAtLastError(void) {
+  COUNT(hipPeekAtLastError)
+  return last_error;
+}
+
+FAKE int hipGetLastError(void) {
+  COUNT(hipGetLastError)
+  int error = last_error;
+  last_error = SUCCESS;
+  return error;
+}
+
+FAKE const char *hipGetErrorString(int error) {
+  return error == SUCCESS ? "no error" : "simulated";
+}
+
+FORWARD(hipModuleLoadData, (CUmodule * module, const void *image), cuModuleLoadData(module, image))
+FORWARD(hipModuleGetFunction, (CUfunction * function, CUmodule module, const char *name),
+        cuModuleGetFunction(function, module, name))
+
+FORWARD(hipMalloc, (CUdeviceptr * memory, size_t size), cuMemAlloc_v2(memory, size))
+FORWARD(hipFree, (CUdeviceptr memory), cuMemFree_v2(memory))
+FORWARD(hipMemcpy, (void *to, const void *from, size_t size, int kind),
+        ((void)kind, cuMemcpy(to, from, size)))
+FORWARD(hipMemcpyAsync, (void *to, const void *from, size_t size, int kind, CUstream stream),
+        ((void)kind, cuMemcpyAsync(to, from, size, stream)))
+FORWARD(hipMemcpyAsync_spt, (void *to, const void *from, size_t size, int kind, CUstream stream),
+        ((void)kind, cuMemcpyAsync_ptsz(to, from, size, stream)))
+FORWARD(hipMemsetAsync, (void *to, int value, size_t size, CUstream stream),
+        cuMemsetD8Async((CUdeviceptr)to, (unsigned char)value, size, stream))
+
+FORWARD(hipStreamCreateWithFlags, (CUstream * stream, unsigned flags),
+        cuStreamCreate(stream, flags))
+FORWARD(hipStreamDestroy, (CUstream stream), cuStreamDestroy_v2(stream))
+FORWARD(hipStreamSynchronize, (CUstream stream), (valid(stream), cuStreamSynchronize(stream)))
+FORWARD(hipStreamSynchronize_spt, (CUstream stream), cuStreamSynchronize_ptsz(stream))
+FORWARD(hipStreamQuery, (CUstream stream), (valid(stream), cuStreamQuery(stream)))
+FORWARD(hipStreamWaitValue32,
+        (CUstream stream, CUdeviceptr address, uint32_t value, unsigned flags, uint32_t mask),
+        ((void)mask, cuStreamWaitValue32_v2(stream, address, value, flags)))
+
+FORWARD(hipEventCreateWithFlags, (CUevent * event, unsigned flags), cuEventCreate(event, flags))
+FORWARD(hipEventRecord, (CUevent event, CUstream stream),
+        (valid(stream), cuEventRecord(event, stream)))
+FORWARD(hipEventQuery, (CUevent event), cuEventQuery(event))
+FORWARD(hipEventSynchronize, (CUevent event), cuEventSynchronize(event))
+FORWARD(hipEventElapsedTime, (float *ms, CUevent start, CUevent end),
+        cuEventElapsedTime(ms, start, end))
+
+FORWARD(hipStreamBeginCapture, (CUstream stream, int mode), cuStreamBeginCapture_v2(stream, mode))
+FORWARD(hipStreamEndCapture, (CUstream stream, CUgraph *graph), cuStreamEndCapture(stream, graph))
+FORWARD(hipThreadExchangeStreamCaptureMode, (int *mode), cuThreadExchangeStreamCaptureMode(mode))
+FORWARD(hipGraphGetNodes, (CUgraph graph, void **nodes, size_t *count),
+        cuGraphGetNodes(graph, nodes, count))
+FORWARD(hipGraphInstantiateWithFlags, (CUgraphExec * exec, CUgraph graph, unsigned long long flags),
+        cuGraphInstantiateWithFlags(exec, graph, flags))
+
+FAKE int hipStreamIsCapturing(CUstream stream, int *status) {
+  HIP(hipStreamIsCapturing)
+  if (stream == NULL || !valid(stream)) {
+    fputs("fake-hip: older runtimes follow this NULL\n", stderr);
+    abort();
+  }
+  return hip_return(cuStreamIsCapturing(stream, status));
+}
+
+#if GENERATION >= 6
+/* As AMD's: by name, _spt where the flags ask for it, from the library's own handle. */
+static int look_up(const char *name, void **function, uint64_t flags) {
+  Dl_info info;
+  char variant[256];
+  dladdr((void *)look_up, &info);
+  void *library = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+  snprintf(variant, sizeof variant, "%s_spt", name);
+  *function = flags == 2 ? dlsym(library, variant) : NULL;
+  if (*function == NULL) {
+    *function = dlsym(library, name);
+  }
+  dlclose(library);
+  return hip_return(*function != NULL ? SUCCESS : INVALID_VALUE);
+}
+
+FAKE int hipGetProcAddress(const char *name, void **function, int version, uint64_t flags,
+                           void *status) {
+  COUNT(hipGetProcAddress)
+  (void)version, (void)status;
+  return look_up(name, function, flags);
+}
+
+#if GENERATION == 7
+FAKE int hipGetDriverEntryPoint(const char *name, void **function, uint64_t flags, void *status) {
+  COUNT(hipGetDriverEntryPoint)
+  (void)status;
+  return look_up(name, function, flags);
+}
+
+FAKE int hipGetDriverEntryPoint_spt(const char *name, void **function, uint64_t flags,
+                                    void *status) {
+  COUNT(hipGetDriverEntryPoint_spt)
+  (void)status;
+  return look_up(name, function, flags != 0 ? flags : 2);
+}
+#endif
+#endif

@@ -1,0 +1,34 @@
+/* A libamdhip64 for tests: HIP's calls over the fake CUDA driver, whose engine keeps the promises
+ * about order and time. Kernels are what hipModuleGetFunction gives, also where a program would
+ * pass the address of a host stub. Every number that comes from it is simulated. */
+#ifndef GIVEWAY_FAKE_HIP_H
+#define GIVEWAY_FAKE_HIP_H
+
+#include "../../tests/cuda_api.h"
+#include "../cuda/fake.h"
+
+typedef struct {
+  uint32_t x, y, z;
+} dim3;
+
+/* Initialises on first use, as HIP does, and makes the thread's device current. */
+int hip_enter(void);
+/* What hipGetLastError will say, until it has said it. */
+int hip_return(int result);
+
+#define HIP(function)                                                                              \
+  static struct call call_##function = {.name = #function};                                        \
+  int entered = call_enter(&call_##function);                                                      \
+  entered = entered == SUCCESS ? hip_enter() : entered;                                            \
+  if (entered != SUCCESS) {                                                                        \
+    return hip_return(entered);                                                                    \
+  }
+
+int cuStreamIsCapturing(CUstream stream, int *status);
+int cuThreadExchangeStreamCaptureMode(int *mode);
+int cuMemcpyAsync(void *to, const void *from, size_t size, CUstream stream);
+int cuMemcpyAsync_ptsz(void *to, const void *from, size_t size, CUstream stream);
+int cuMemcpy(void *to, const void *from, size_t size);
+int cuStreamSynchronize_ptsz(CUstream stream);
+
+#endif

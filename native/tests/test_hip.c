@@ -1,0 +1,326 @@
+/* The HIP shim of one generation over the fake runtime; run with the shim preloaded. */
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include "harness.h"
+#include "hip_api.h"
+#include "hip_launches.h"
+
+#define DEVICE "GPU-fa00000000000000"
+#define US UINT64_C(1000)
+
+static hipModule_t module;
+
+static uint64_t ask_fake(const char *question, const char *argument) {
+  void *fake = dlopen(getenv("GIVEWAY_HIP_LIBRARY"), RTLD_LAZY);
+  CHECK(fake != NULL);
+  uint64_t (*ask)(const char *) = (uint64_t (*)(const char *))dlsym(fake, question);
+  CHECK(ask != NULL);
+  return ask(argument);
+}
+
+static uint64_t fake_calls(const char *name) { return ask_fake("fake_calls", name); }
+
+static hipFunction_t kernel(const char *name) {
+  hipFunction_t function;
+  CHECK(hipModuleGetFunction(&function, module, name) == 0);
+  return function;
+}
+
+static void start_hip(void) {
+  setenv("GIVEWAY_FAKE_DIR", getenv("GIVEWAY_DIR"), 1);
+  CHECK(hipModuleLoadData(&module, "") == 0);
+}
+
+static hipStream_t new_stream(void) {
+  hipStream_t stream;
+  CHECK(hipStreamCreateWithFlags(&stream, 1) == 0);
+  return stream;
+}
+
+/* A more urgent task on the same device; with work, everybody else's gate is closed. */
+static gw_task *rival_on(const char *device) {
+  gw_page *page;
+  gw_task *task;
+  struct gw_task_options options = {.name = "rival", .priority = 10};
+  CHECK(gw_page_open(device, 1, &page) == GW_OK && gw_join(page, &options, &task) == GW_OK);
+  return task;
+}
+
+static gw_task *rival(void) { return rival_on(DEVICE); }
+
+static struct gw_task_info own_task(void) {
+  gw_page *page;
+  struct gw_task_info infos[8];
+  CHECK(gw_page_open(DEVICE, 0, &page) == GW_OK);
+  int n = gw_tasks(page, infos, 8);
+  for (int i = 0; i < n; i++) {
+    if (strcmp(infos[i].name, "rival") != 0) {
+      return infos[i];
+    }
+  }
+  return (struct gw_task_info){.row = UINT32_MAX};
+}
+
+/* Also those that the runtime itself turns into others: once. */
+static void every_launch_is_seen_once(void) {
+  start_hip();
+  hipStream_t stream = new_stream();
+  hipFunction_t f = kernel("ns_0");
+  uint64_t expected = 0;
+  for (size_t i = 0; i < LAUNCHES; i++) {
+    CHECK(launches[i].run(f, NULL) == 0 && launches[i].run(f, stream) == 0);
+    CHECK(launches[i].run(f, (hipStream_t)2) == 0);
+    expected += 3;
+    if (own_task().launches != expected || fake_calls(launches[i].name) < 3) {
+      fprintf(stderr, "%s: %d launches seen, %d calls\n", launches[i].name,
+              (int)own_task().launches, (int)fake_calls(launches[i].name));
+      _exit(1);
+    }
+  }
+  CHECK(hipDeviceSynchronize() == 0);
+}
+
+/* Only a hook that finds the stream among the arguments knows which one is captured. */
+static void every_launch_knows_its_stream(void) {
+  start_hip();
+  hipStream_t stream = new_stream(), other = new_stream();
+  hipFunction_t f = kernel("ns_0");
+  CHECK(by_address(f, NULL) == 0);
+  uint64_t before = own_task().launches;
+  hipGraph_t graph;
+  size_t nodes = 0;
+  CHECK(hipStreamBeginCapture(stream, 0) == 0);
+  for (size_t i = 0; i < LAUNCHES; i++) {
+    CHECK(launches[i].run(f, stream) == 0 && own_task().launches == before);
+    CHECK(launches[i].run(f, other) == 0);
+    if (own_task().launches != ++before) {
+      fprintf(stderr, "%s\n", launches[i].name);
+      _exit(1);
+    }
+  }
+  CHECK(hipStreamEndCapture(stream, &graph) == 0);
+  CHECK(hipGraphGetNodes(graph, NULL, &nodes) == 0 && nodes == LAUNCHES);
+  hipGraphExec_t exec;
+  CHECK(hipGraphInstantiateWithFlags(&exec, graph, 0) == 0 && hipGraphLaunch(exec, stream) == 0);
+  CHECK(own_task().launches == before + 1);
+}
+
+static void errors_are_the_runtimes_own(void) {
+  setenv("GIVEWAY_FAKE_ERRORS",
+         "hipLaunchKernel=719,hipMemcpyAsync=700,hipStreamQuery=999,hipEventQuery=998,"
+         "hipStreamSynchronize=719",
+         1);
+  start_hip();
+  hipFunction_t f = kernel("ns_0");
+  char byte = 0;
+  CHECK(by_address(f, NULL) == 719 && of_module(NULL, NULL) == 400 && hipGetLastError() == 400);
+  CHECK(hipMemcpyAsync(&byte, &byte, 1, 4, NULL) == 700);
+  CHECK(hipStreamSynchronize(NULL) == 719 && hipStreamQuery(NULL) == 999);
+}
+
+/* Neither do they show where HIP keeps the last error, nor do they hide the program's. */
+static void own_failures_stay_ours(void) {
+  setenv("GIVEWAY_FAKE_ERRORS", "hipEventCreateWithFlags=2,hipEventRecord=2,hipDeviceGetUuid=1", 1);
+  start_hip();
+  hipFunction_t f = kernel("ns_1000");
+  rival_on("GPU-pci-0000-c0-00.0");
+  for (int i = 0; i < 100; i++) {
+    CHECK(by_address(f, NULL) == 0 && hipPeekAtLastError() == 0);
+  }
+  CHECK(fake_calls("hipDeviceGetPCIBusId") == 1 && fake_calls("hipEventCreateWithFlags") > 0);
+  CHECK(hipDeviceSynchronize() == 0 && hipGetLastError() == 0);
+}
+
+static void a_pending_error_stays(void) {
+  start_hip();
+  hipFunction_t f = kernel("ns_1000");
+  rival();
+  CHECK(of_module(NULL, NULL) == 400);
+  for (int i = 0; i < 100; i++) {
+    CHECK(by_address(f, NULL) == 0);
+  }
+  CHECK(fake_calls("hipEventRecord") > 0);
+  CHECK(hipGetLastError() == 400 && hipGetLastError() == 0);
+}
+
+struct waiter {
+  hipFunction_t function;
+  hipStream_t stream;
+  _Atomic int state;
+};
+
+static void *launch_in_thread(void *argument) {
+  struct waiter *w = argument;
+  atomic_store(&w->state, 1);
+  CHECK(by_address(w->function, w->stream) == 0);
+  atomic_store(&w->state, 2);
+  return NULL;
+}
+
+static void held_on(hipStream_t stream) {
+  start_hip();
+  struct waiter w = {.function = kernel("ns_0"), .stream = stream};
+  CHECK(by_address(w.function, w.stream) == 0);
+  gw_task *urgent = rival();
+  gw_begin(urgent);
+  uint64_t calls = fake_calls("hipLaunchKernel");
+  pthread_t thread;
+  pthread_create(&thread, NULL, launch_in_thread, &w);
+  sleep_ms(50);
+  CHECK(atomic_load(&w.state) == 1 && fake_calls("hipLaunchKernel") == calls);
+  gw_end(urgent);
+  gw_idle(urgent);
+  pthread_join(thread, NULL);
+  CHECK(atomic_load(&w.state) == 2 && own_task().held == 1);
+}
+
+static void null_stream_is_held(void) { held_on(NULL); }
+static void per_thread_stream_is_held(void) { held_on((hipStream_t)2); }
+static void created_stream_is_held(void) {
+  start_hip();
+  held_on(new_stream());
+}
+
+static void window_holds(void) {
+  start_hip();
+  hipFunction_t f = kernel("ns_100000");
+  rival();
+  CHECK(by_address(f, NULL) == 0);
+  uint64_t most = 0;
+  for (int i = 0; i < 200; i++) {
+    CHECK(by_address(f, NULL) == 0);
+    uint64_t now = ask_fake("fake_in_flight_ns", NULL);
+    most = now > most ? now : most;
+  }
+  CHECK(most <= 500 * US && most >= 200 * US);
+  CHECK(hipDeviceSynchronize() == 0);
+}
+
+static void nobody_urgent_no_window(void) {
+  start_hip();
+  hipFunction_t f = kernel("ns_100000");
+  for (int i = 0; i < 100; i++) {
+    CHECK(by_address(f, NULL) == 0);
+  }
+  CHECK(ask_fake("fake_in_flight_ns", NULL) > 5 * MS);
+  CHECK(fake_calls("hipEventRecord") == 0 && fake_calls("hipEventCreateWithFlags") == 0);
+}
+
+static void *keep_launching(void *argument) {
+  struct waiter *w = argument;
+  while (atomic_load(&w->state) == 0) {
+    CHECK(by_address(w->function, w->stream) == 0);
+  }
+  return NULL;
+}
+
+static void captures_are_not_disturbed(void) {
+  start_hip();
+  hipStream_t stream = new_stream();
+  struct waiter w = {.function = kernel("ns_50000"), .stream = new_stream()};
+  gw_task *urgent = rival();
+  pthread_t thread;
+  pthread_create(&thread, NULL, keep_launching, &w);
+  for (int round = 0; round < 5; round++) {
+    hipGraph_t graph;
+    hipGraphExec_t exec;
+    size_t nodes = 0;
+    CHECK(hipStreamBeginCapture(stream, 0) == 0);
+    gw_begin(urgent); /* closed gates do not matter to what is only recorded */
+    for (int i = 0; i < 300; i++) {
+      CHECK(by_address(w.function, stream) == 0);
+    }
+    gw_end(urgent);
+    gw_idle(urgent);
+    CHECK(hipStreamEndCapture(stream, &graph) == 0);
+    CHECK(hipGraphGetNodes(graph, NULL, &nodes) == 0 && nodes == 300);
+    CHECK(hipGraphInstantiateWithFlags(&exec, graph, 0) == 0 && hipGraphLaunch(exec, stream) == 0);
+  }
+  atomic_store(&w.state, 1);
+  pthread_join(thread, NULL);
+  CHECK(hipDeviceSynchronize() == 0);
+}
+
+static void idle_after_synchronising(void) {
+  start_hip();
+  hipFunction_t f = kernel("ns_1000000");
+  for (int i = 0; i < 30; i++) {
+    CHECK(by_address(f, NULL) == 0);
+  }
+  sleep_ms(12); /* longer than linger, but the device is not done */
+  CHECK(own_task().active);
+  CHECK(hipStreamSynchronize(NULL) == 0);
+  sleep_ms(30);
+  CHECK(!own_task().active);
+}
+
+static void two_devices_two_pages(void) {
+  setenv("GIVEWAY_FAKE_DEVICES", "2", 1);
+  start_hip();
+  hipFunction_t f = kernel("ns_0");
+  gw_page *page;
+  struct gw_task_info info;
+  CHECK(hipSetDevice(1) == 0 && by_address(f, NULL) == 0 && by_address(f, NULL) == 0);
+  CHECK(hipSetDevice(0) == 0 && by_address(f, NULL) == 0);
+  CHECK(gw_page_open("GPU-fa00000000000001", 0, &page) == GW_OK);
+  CHECK(gw_tasks(page, &info, 1) == 1 && info.launches == 2 && own_task().launches == 1);
+}
+
+static void after_a_reset(void) {
+  start_hip();
+  rival();
+  hipFunction_t f = kernel("ns_100000");
+  for (int i = 0; i < 20; i++) {
+    CHECK(by_address(f, NULL) == 0);
+  }
+  CHECK(hipDeviceReset() == 0);
+  for (int i = 0; i < 20; i++) {
+    CHECK(by_address(f, NULL) == 0);
+  }
+  CHECK(hipDeviceSynchronize() == 0 && own_task().launches == 40);
+}
+
+static void forked_child(void) {
+  start_hip();
+  hipFunction_t f = kernel("ns_0");
+  CHECK(by_address(f, NULL) == 0);
+  rival();
+  pid_t pid = fork();
+  if (pid == 0) {
+    _exit(by_address(f, NULL) == 3 && hipDeviceSynchronize() == 3 ? 0 : 1);
+  }
+  int status = -1;
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+  CHECK(by_address(f, NULL) == 0);
+}
+
+static hipFunction_t late;
+static void launch_late(void) { CHECK(by_address(late, NULL) == 0); }
+
+static void from_atexit(void) {
+  start_hip();
+  late = kernel("ns_1000");
+  CHECK(by_address(late, NULL) == 0);
+  atexit(launch_late);
+}
+
+static const struct test_case cases[] = {
+    {"every launch is seen, once", every_launch_is_seen_once},
+    {"every launch knows its stream", every_launch_knows_its_stream},
+    {"errors are the runtime's own", errors_are_the_runtimes_own},
+    {"our own failures stay ours", own_failures_stay_ours},
+    {"a pending error stays", a_pending_error_stays},
+    {"the NULL stream is held", null_stream_is_held},
+    {"the per-thread stream is held", per_thread_stream_is_held},
+    {"a created stream is held", created_stream_is_held},
+    {"the window holds", window_holds},
+    {"no window where nobody is more urgent", nobody_urgent_no_window},
+    {"captures are not disturbed", captures_are_not_disturbed},
+    {"idle after synchronising", idle_after_synchronising},
+    {"two devices, two pages", two_devices_two_pages},
+    {"after a reset", after_a_reset},
+    {"a forked child", forked_child},
+    {"from atexit", from_atexit},
+};
+RUN_CASES(cases, 20)
