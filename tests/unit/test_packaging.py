@@ -49,6 +49,7 @@ def test_the_wheel_has_all_it_needs(wheel: Path) -> None:
         "giveway/devices/cpu.py",
         "giveway/lib/libgiveway.so",
         "giveway/lib/libgiveway-cpu.so",
+        *(f"giveway/lib/hip/libamdhip64.so.{generation}" for generation in "567"),
         "giveway/include/giveway.h",
     }
 
