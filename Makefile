@@ -62,11 +62,16 @@ build/asan.run build/tsan.run: build/%.run: $(VENV)/.build
 
 bench: native ## the C micro-benchmarks; what they print goes to results/ as well
 	@mkdir -p results
-	@cd build/native/native && for name in gate region; do \
-	  preload=; test $$name = gate || preload=./libgiveway-cpu.so; \
+	@cd build/native/native && for name in gate region launch; do \
+	  preload=; fake=; \
+	  test $$name != region || preload=./libgiveway-cpu.so; \
+	  test $$name != launch || { preload=./shim/libgiveway-cuda.so; fake=./fake/libfake-cuda.so; }; \
 	  out=../../../results/bench_$$name.json; \
-	  LD_PRELOAD=$$preload bench/bench_$$name >../bench.json && mv ../bench.json $$out && cat $$out || exit; \
+	  GIVEWAY_CUDA_LIBRARY=$$fake LD_PRELOAD=$$preload bench/bench_$$name >../bench.json && \
+	    mv ../bench.json $$out && cat $$out || exit; \
 	done
+	@echo "bursts on the fake driver: simulated"
+	@FAKE=1 sh native/bench/bursts.sh build/native $(SECONDS) | tee results/bursts.txt
 
 wheel: $(VENV)/.build ## dist/giveway-*-py3-none-linux_x86_64.whl
 	$(BIN)/pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .

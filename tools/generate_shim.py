@@ -16,6 +16,24 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+# What a kind is counted as, and which functions of hook.h run around the call where those have
+# another name.
+KINDS = {
+    "launch": ("LAUNCHES", "launch"),
+    "graph": ("GRAPH_LAUNCHES", "launch"),
+    "copy": ("COPIES", "copy"),
+    "copy_wait": ("COPIES", "copy_wait"),
+    "memset": ("MEMSETS", "copy"),
+    "alloc": ("ALLOCATIONS", "plain"),
+    "free": ("FREES", "plain"),
+    "free_wait": ("FREES", "wait"),
+    "host_alloc": ("HOST_ALLOCATIONS", "plain"),
+    "host_free": ("HOST_FREES", "wait"),
+    "sync": ("SYNCS", "sync"),
+    "sync_all": ("SYNCS", "sync_all"),
+    "sync_event": ("SYNCS", "wait"),
+}
+
 VARIANT = re.compile(r"(?P<base>.+?)(?P<version>_v\d+)?(?P<thread>_ptsz|_ptds|_spt)?")
 
 
@@ -82,6 +100,8 @@ def match_hooks(path: Path, functions: list[Symbol]) -> dict[str, Hook]:
 
 def word(term: str) -> str:
     """The C expression of a STREAM or KEY term."""
+    if "*" in term:
+        return " * ".join(word(factor) for factor in term.split("*"))
     low, place = ("(uint32_t)", term[1:]) if term.startswith("u") else ("", term)
     if place.startswith("@"):
         argument, offset = place[1:].split("+")
@@ -99,6 +119,8 @@ def hook_source(name: str, hook: Hook) -> str:
     stream = "0" if hook.stream == "-" else word(hook.stream)
     terms = [] if hook.key == "-" else hook.key.split(",")
     mixed = f"GW_ID_{name} + 1"
+    counted, around = KINDS.get(hook.kind, ("OTHER", hook.kind))
+    traced = [word(term) for term in terms[:2]] + ["0"] * (2 - len(terms[:2]))
     for term in terms:
         mixed = f"gw_mix({mixed}, {word(term)})"
     real = f"((gw_word(*)({types}))gw_slots[GW_ID_{name}])({arguments})"
@@ -110,9 +132,14 @@ def hook_source(name: str, hook: Hook) -> str:
   call.stream = gw_stream({stream}, GW_STREAM_{default});
   call.key = {mixed};
   call.window.window = NULL;
-  gw_before_{hook.kind}(&call);
+  gw_count_call(GW_{counted}, call.stream);
+  if (__builtin_expect(gw_tracing, 0)) {{
+    gw_trace_begin(&call.traced, GW_ID_{name}, GW_{counted}, {traced[0]}, {traced[1]});
+  }}
+  gw_before_{around}(&call);
   gw_word result = {real};
-  gw_after_{hook.kind}(&call, (int)result);
+  gw_after_{around}(&call, (int)result);
+  gw_count_end(&call, (int)result);
   gw_hook_leave();
   return result;
 }}

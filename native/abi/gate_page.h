@@ -49,7 +49,9 @@ struct gw_row {
   _Atomic uint64_t quantum_end_ns;               /* open until then although outranked; 0 = no */
   _Atomic uint64_t beat_ns;                      /* last sign of life of an active task's watcher */
   _Atomic uint32_t outranked; /* 1: a task with a higher priority has joined, idle or not */
-  uint32_t reserved0[1];
+  /* Priority that a waiting thread of its process has lent it, less GW_PRIORITY_MIN - 1; 0: none.
+   */
+  _Atomic uint32_t lent;
 
   /* Line 1: written by the owner while it runs. Times are CLOCK_MONOTONIC nanoseconds. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t launches; /* admitted launches, operators included */

@@ -21,4 +21,4 @@ void gw_region_end(gw_task *task) {
 }
 
 /* No I/O: whoever asks whether launches are gated here gets the truth. */
-__attribute__((constructor)) static void say_hooked(void) { gw_set_hooked(); }
+__attribute__((constructor)) static void say_hooked(void) { gw_set_hooked(GW_CPU_DEVICE, NULL); }

@@ -11,7 +11,7 @@ void gw_gates_update(struct gw_page *page, uint64_t now) {
   int32_t top = INT32_MIN, top_joined = INT32_MIN;
   for (uint32_t i = 0; i < used; i++) {
     uint32_t state = GET(rows[i].state);
-    int32_t priority = GET(rows[i].priority);
+    int32_t priority = gw_row_priority(&rows[i]);
     if (state == GW_ACTIVE && priority > top) {
       top = priority;
     }
@@ -25,12 +25,12 @@ void gw_gates_update(struct gw_page *page, uint64_t now) {
     if (state == GW_FREE) {
       continue;
     }
-    uint32_t outranked = GET(row->priority) < top_joined;
+    int32_t priority = gw_row_priority(row);
+    uint32_t outranked = priority < top_joined;
     if (outranked != GET(row->outranked)) {
       PUT(row->outranked, outranked); /* a needless write would cost its launches a cache miss */
     }
-    uint32_t gate =
-        GET(row->priority) < top && now >= GET(row->quantum_end_ns) ? GW_CLOSED : GW_OPEN;
+    uint32_t gate = priority < top && now >= GET(row->quantum_end_ns) ? GW_CLOSED : GW_OPEN;
     if (gate == GET(row->gate)) {
       continue;
     }
@@ -55,6 +55,7 @@ void gw_row_free(struct gw_row *row) {
   PUT(row->ticket, 0);
   PUT(row->owner, 0);
   PUT(row->waiters, 0);
+  PUT(row->lent, 0);
   atomic_store(&row->gate, GW_OPEN);
 }
 

@@ -50,7 +50,8 @@ struct gw_task {
   uint64_t seen_ns, seen_cpu_ns, seen_launches, preempted_ns;
 
   struct gw_task *next;
-  struct gw_task *outer; /* the calling thread's task before this one */
+  struct gw_task *sibling; /* the same thread's, on another page */
+  bool leaving;            /* under gw_process.lock: leaves as soon as it is idle */
 };
 
 /* One for each process; fork gives the child a fresh one. */
@@ -60,6 +61,7 @@ struct gw_process {
   struct gw_task *tasks;
   _Atomic uint32_t task_count;
   _Atomic uint64_t owner; /* random, never 0 once set */
+  _Atomic uint32_t lent;  /* as in its tasks' rows */
   _Atomic bool exiting;
 };
 extern struct gw_process gw_process;
@@ -75,6 +77,14 @@ static inline uint64_t gw_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* What counts against others: its own priority, or the higher one that it was lent. */
+static inline int32_t gw_row_priority(const struct gw_row *row) {
+  int32_t own = atomic_load_explicit(&row->priority, memory_order_relaxed);
+  uint32_t lent = atomic_load_explicit(&row->lent, memory_order_relaxed);
+  int32_t other = (int32_t)lent - 1 + GW_PRIORITY_MIN;
+  return lent != 0 && other > own ? other : own;
 }
 
 /* warn.c */
@@ -117,6 +127,19 @@ void gw_pause_task(struct gw_task *task, bool count);
 int gw_rejoin(struct gw_task *task);
 bool gw_task_lost(const struct gw_task *task);
 extern _Atomic(void (*)(void)) gw_preempt; /* NULL where what runs cannot be stopped */
+
+void gw_leave_when_idle(struct gw_task *task); /* at once, unless its device still works for it */
+void gw_sweep(void);                   /* under gw_process.lock: those that waited for that */
+struct gw_task *gw_process_task(void); /* NULL before it joined */
+
+/* trace.c */
+void gw_trace_leave(struct gw_task *task);
+void gw_trace_write(void);
+
+/* In a forked child. */
+void gw_own_forget(void);
+void gw_lend_forget(void);
+void gw_trace_forget(void);
 
 /* activity.c */
 void gw_activate(struct gw_task *task);

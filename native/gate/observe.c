@@ -9,7 +9,8 @@
 
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
 
-static void describe(const struct gw_row *row, uint32_t index, struct gw_task_info *info) {
+static void describe(const gw_page *page, uint32_t index, struct gw_task_info *info) {
+  const struct gw_row *row = &page->map->rows[index];
   memset(info, 0, sizeof *info);
   info->ticket = GET(row->ticket);
   info->row = index;
@@ -28,6 +29,7 @@ static void describe(const struct gw_row *row, uint32_t index, struct gw_task_in
   info->joined_ns = GET(row->joined_ns);
   memcpy(info->name, row->name, sizeof info->name);
   info->name[sizeof info->name - 1] = '\0';
+  memcpy(info->device, page->device, sizeof info->device);
 }
 
 int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity) {
@@ -39,7 +41,7 @@ int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity) {
   int n = 0;
   for (uint32_t i = 0; i < gw_rows_used(page) && n < capacity; i++) {
     if (GET(page->map->rows[i].state) != GW_FREE) {
-      describe(&page->map->rows[i], i, &infos[n++]);
+      describe(page, i, &infos[n++]);
     }
   }
   gw_page_unlock(page);
@@ -50,14 +52,8 @@ int gw_task_describe(gw_task *task, struct gw_task_info *info) {
   if (task == NULL || gw_task_lost(task) || GET(task->left)) {
     return gw_fail(GW_E_NO_TASK, 0);
   }
-  describe(task->row, (uint32_t)(task->row - task->page->map->rows), info);
+  describe(task->page, (uint32_t)(task->row - task->page->map->rows), info);
   return GW_OK;
 }
-
-static _Atomic bool hooked;
-
-void gw_set_hooked(void) { atomic_store(&hooked, true); }
-
-int gw_hooked(void) { return atomic_load(&hooked); }
 
 const char *gw_version(void) { return GIVEWAY_VERSION; }

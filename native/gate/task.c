@@ -14,7 +14,6 @@ struct gw_process gw_process = {.lock = PTHREAD_MUTEX_INITIALIZER};
 enum { NOT_TRIED = 0, JOINED = 1, UNGATED = 2 };
 static _Atomic int process_state;
 static _Atomic(struct gw_task *) process_task;
-static _Thread_local struct gw_task *thread_task;
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t fork_handlers = PTHREAD_ONCE_INIT;
 
@@ -38,7 +37,9 @@ static void after_fork_child(void) {
   atomic_store(&gw_process.owner, 0);
   atomic_store(&process_task, NULL);
   atomic_store(&process_state, NOT_TRIED);
-  thread_task = NULL;
+  gw_own_forget();
+  gw_lend_forget();
+  gw_trace_forget();
   gw_watcher_forget();
 }
 
@@ -89,6 +90,7 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->joined_ns, gw_now());
   memcpy(row->name, task->name, sizeof row->name);
   atomic_store(&row->priority, task->options.priority);
+  atomic_store(&row->lent, atomic_load(&gw_process.lent));
   atomic_store(&row->owner, atomic_load(&gw_process.owner));
   uint64_t ticket = atomic_fetch_add(&page->map->header.next_ticket, 1);
   atomic_store(&row->ticket, ticket);
@@ -188,6 +190,7 @@ int gw_join(gw_page *page, const struct gw_task_options *options, gw_task **out)
 
 /* Under gw_process.lock. */
 static void give_row_back(struct gw_task *task) {
+  gw_trace_leave(task);
   atomic_store(&task->left, true);
   if (gw_page_lock(task->page) == GW_OK) {
     if (!gw_task_lost(task)) {
@@ -216,6 +219,30 @@ void gw_leave(gw_task *task) {
   }
   pthread_mutex_unlock(&gw_process.lock);
   if (found) {
+    free(task);
+  }
+}
+
+void gw_leave_when_idle(struct gw_task *task) {
+  pthread_mutex_lock(&gw_process.lock);
+  bool wait = task->options.busy != NULL && atomic_load(&task->active);
+  task->leaving = wait;
+  pthread_mutex_unlock(&gw_process.lock);
+  if (!wait) {
+    gw_leave(task);
+  }
+}
+
+void gw_sweep(void) {
+  for (struct gw_task **link = &gw_process.tasks; *link != NULL;) {
+    struct gw_task *task = *link;
+    if (!task->leaving || atomic_load(&task->active)) {
+      link = &task->next;
+      continue;
+    }
+    *link = task->next;
+    atomic_fetch_sub(&gw_process.task_count, 1);
+    give_row_back(task);
     free(task);
   }
 }
@@ -269,15 +296,7 @@ void gw_pause(int counted) {
   }
 }
 
-gw_task *gw_peek(void) { return thread_task != NULL ? thread_task : atomic_load(&process_task); }
-
-gw_task *gw_thread_task(const gw_page *page, gw_task *otherwise) {
-  gw_task *task = thread_task;
-  while (task != NULL && task->page != page) {
-    task = task->outer;
-  }
-  return task != NULL ? task : otherwise;
-}
+gw_task *gw_process_task(void) { return atomic_load_explicit(&process_task, memory_order_relaxed); }
 
 gw_task *gw_current(const char *device) {
   gw_task *task = gw_peek();
@@ -291,28 +310,6 @@ gw_task *gw_current(const char *device) {
   return join_process(device);
 }
 
-int gw_enter(const char *device, const char *name, int priority, gw_task **task) {
-  gw_page *page;
-  struct gw_task_options options = {.name = name, .priority = priority, .is_thread = 1};
-  *task = NULL;
-  int r = gw_page_open(device, 1, &page);
-  if (r == GW_OK) {
-    r = gw_join(page, &options, task);
-  }
-  if (r == GW_OK) {
-    (*task)->outer = thread_task;
-    thread_task = *task;
-  }
-  return r;
-}
-
-void gw_exit(gw_task *task) {
-  if (task != NULL && task == thread_task) {
-    thread_task = task->outer;
-    gw_leave(task);
-  }
-}
-
 /* At exit other threads may still be launching: they go on ungated, and nothing is freed. */
 __attribute__((destructor)) static void leave_all(void) {
   atomic_store(&gw_process.exiting, true);
@@ -320,6 +317,7 @@ __attribute__((destructor)) static void leave_all(void) {
     for (struct gw_task *task = gw_process.tasks; task != NULL; task = task->next) {
       give_row_back(task);
     }
+    gw_trace_write();
     pthread_mutex_unlock(&gw_process.lock);
   }
 }

@@ -21,11 +21,11 @@ static bool stalled(const struct gw_row *row, uint64_t now) {
  * where somebody died in the middle of a transition, before it opened the gates. */
 static void check_holders(struct gw_task *task, uint64_t now) {
   struct gw_page *page = task->page;
-  int32_t priority = GET(task->row->priority);
+  int32_t priority = gw_row_priority(task->row);
   bool any = false, dead = false, stopped = false;
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     struct gw_row *row = &page->map->rows[i];
-    if (GET(row->state) == GW_ACTIVE && GET(row->priority) > priority) {
+    if (GET(row->state) == GW_ACTIVE && gw_row_priority(row) > priority) {
       any = true;
       dead = dead || !gw_row_alive(page, i);
       stopped = stopped || stalled(row, now);
@@ -36,7 +36,7 @@ static void check_holders(struct gw_task *task, uint64_t now) {
   }
   for (uint32_t i = 0; stopped && i < gw_rows_used(page); i++) {
     struct gw_row *row = &page->map->rows[i];
-    if (GET(row->state) == GW_ACTIVE && GET(row->priority) > priority && stalled(row, now)) {
+    if (GET(row->state) == GW_ACTIVE && gw_row_priority(row) > priority && stalled(row, now)) {
       PUT(row->state, GW_IDLE); /* its watcher takes it back once it runs again */
     }
   }

@@ -142,6 +142,7 @@ static void *watcher(void *unused) {
       next = at < next ? at : next;
       gate = at != UINT64_MAX && preemptible(task) ? task->row : gate;
     }
+    gw_sweep();
     pthread_mutex_unlock(&gw_process.lock);
     if (next != UINT64_MAX) {
       atomic_store(&asleep, false);

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,6 +35,7 @@ enum gw_error {
 
 typedef struct gw_page gw_page;
 typedef struct gw_task gw_task;
+typedef struct gw_own gw_own;
 
 /* What an observer sees of one task. */
 struct gw_task_info {
@@ -53,6 +55,7 @@ struct gw_task_info {
   uint64_t preemptions;
   uint64_t joined_ns;
   char name[48];
+  char device[64]; /* the page's name */
 };
 
 /* ---- the page ------------------------------------------------------------------------------ */
@@ -113,12 +116,23 @@ GW_API int gw_task_describe(gw_task *task, struct gw_task_info *info);
 GW_API gw_task *gw_current(const char *device);
 /* As gw_current, but joins nothing. */
 GW_API gw_task *gw_peek(void);
-/* The calling thread's own task on that page, else the one given: for devices whose process tasks
- * are their hook's. */
-GW_API gw_task *gw_thread_task(const gw_page *page, gw_task *otherwise);
-/* Gives the calling thread a task of its own until the matching gw_exit; calls nest. */
-GW_API int gw_enter(const char *device, const char *name, int priority, gw_task **task);
-GW_API void gw_exit(gw_task *task);
+/* Gives the calling thread tasks of its own until the matching gw_exit; calls nest. Where a hook
+ * knows the device's pages, it joins each at its first launch there. */
+GW_API int gw_enter(const char *device, const char *name, int priority, gw_own **own);
+/* A task whose device still works for it leaves when that is over. */
+GW_API void gw_exit(gw_own *own);
+/* For hooks: the calling thread's own task on that page, with the busy of the one given; else the
+ * one given. */
+GW_API gw_task *gw_thread_task(gw_page *page, gw_task *otherwise);
+
+/* A wait for the device, on behalf of that task: until gw_lend_end every task of this process
+ * counts as at least as urgent. */
+struct gw_loan {
+  int32_t priority, lent;
+  struct gw_loan *next;
+};
+GW_API void gw_lend(gw_task *task, struct gw_loan *loan);
+GW_API void gw_lend_end(struct gw_loan *loan);
 
 /* ---- work that already runs --------------------------------------------------------------------
  */
@@ -138,10 +152,16 @@ GW_API const char *gw_version(void);
 GW_API void gw_warn(const char *text);
 /* For hooks: gw_warn, for the page of a device that cannot be used. */
 GW_API void gw_warn_page(int error, const char *device);
+/* For hooks: at exit, where GIVEWAY_TRACE asks for it, adds members to a JSON object, each after a
+ * comma; with NULL, says whether it has any. */
+GW_API void gw_on_trace(int (*write)(FILE *));
+/* A JSON string. */
+GW_API void gw_write_json(FILE *file, const char *text);
 /* 1 where a hook that gates launches (giveway run) is in this process. */
 GW_API int gw_hooked(void);
-/* For hooks: says so. */
-GW_API void gw_set_hooked(void);
+/* For hooks: says so, and of which device. current, where the device has several pages: the task
+ * that launches of the calling thread would belong to now, NULL for none. */
+GW_API void gw_set_hooked(const char *device, gw_task *(*current)(void));
 
 #ifdef __cplusplus
 }

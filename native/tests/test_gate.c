@@ -214,14 +214,16 @@ static void the_257th_task_is_refused_and_a_freed_row_is_reused(void) {
 }
 
 static void *enter_and_check(void *argument) {
-  gw_task *task;
+  gw_own *own, *inner;
   int *passed = argument;
-  *passed = gw_enter("cpu", "thread", 7, &task) == GW_OK && gw_peek() == task;
-  gw_task *inner;
-  *passed = *passed && gw_enter("cpu", "inner", 8, &inner) == GW_OK && gw_peek() == inner;
+  CHECK(gw_enter("cpu", "thread", 7, &own) == GW_OK);
+  gw_task *task = gw_peek();
+  CHECK(gw_enter("cpu", "inner", 8, &inner) == GW_OK);
+  *passed = gw_peek() != task && info_of(gw_peek()).priority == 8;
+  gw_exit(own); /* not the innermost */
   gw_exit(inner);
   *passed = *passed && gw_peek() == task && info_of(task).is_thread && info_of(task).priority == 7;
-  gw_exit(task);
+  gw_exit(own);
   return NULL;
 }
 

@@ -26,11 +26,12 @@ static void *launch(void *argument) {
 static void *enter_and_launch(void *argument) {
   int priority = (int)(intptr_t)argument;
   for (int i = 0; i < ROUNDS / 20; i++) {
-    gw_task *task;
-    CHECK(gw_enter("cpu", "thread", priority, &task) == GW_OK);
+    gw_own *own;
+    CHECK(gw_enter("cpu", "thread", priority, &own) == GW_OK);
+    gw_task *task = gw_peek();
     gw_begin(task);
     gw_end(task);
-    gw_exit(task);
+    gw_exit(own);
   }
   return NULL;
 }

@@ -20,6 +20,7 @@ NO_TASK = -10
 ROWS = 256
 
 _PATH_SIZE = 4096
+_PAGE_PREFIXES = {"cuda": "GPU-"}
 
 
 class TaskInfo(ctypes.Structure):
@@ -42,6 +43,7 @@ class TaskInfo(ctypes.Structure):
         ("preemptions", ctypes.c_uint64),
         ("joined_ns", ctypes.c_uint64),
         ("name", ctypes.c_char * 48),
+        ("device", ctypes.c_char * 64),
     )
 
 
@@ -123,9 +125,17 @@ def page_path(device: str) -> Path:
     return Path(buffer.value.decode(errors="surrogateescape"))
 
 
-def page_names() -> list[str]:
-    """The names of all pages there are: what this user's programs have run on."""
-    return sorted(path.stem for path in page_path("any").parent.glob("*.page"))
+def page_names(device: str | None = None) -> list[str]:
+    """The names of the pages there are: what this user's programs have run on.
+
+    Args:
+        device: only those of this device, which may have several: a page for each GPU.
+    """
+    names = sorted(path.stem for path in page_path("any").parent.glob("*.page"))
+    if device is None:
+        return names
+    prefix = _PAGE_PREFIXES.get(device)
+    return [name for name in names if (name.startswith(prefix) if prefix else name == device)]
 
 
 class Page:
@@ -170,7 +180,7 @@ class Page:
         count = library().gw_tasks(self._handle, infos, ROWS)
         if count < 0:
             raise error(count, str(self.path))
-        return [as_task(info, self.device) for info in infos[:count]]
+        return [as_task(info) for info in infos[:count]]
 
     def set_priority(self, ticket: int, priority: int) -> None:
         """Gives a task another priority; in force from its next launch.
@@ -186,14 +196,14 @@ class Page:
             raise error(code, str(self.path))
 
 
-def as_task(info: TaskInfo, device: str) -> Task:
+def as_task(info: TaskInfo) -> Task:
     """A ctypes snapshot as the value that everything else works with."""
     state: State = "idle"
     if info.active:
         state = "held" if info.gate_closed else "active"
     return Task(
         ticket=info.ticket,
-        device=device,
+        device=info.device.decode(),
         pid=info.pid,
         name=info.name.decode(errors="replace"),
         priority=info.priority,

@@ -30,7 +30,8 @@ class Task:
     """``active``: has work and may run; ``held``: has work and is outranked; ``idle``: no work."""
     is_thread: bool
     launches: int
-    """Launches so far: outermost parallel regions and gated operators on the cpu device."""
+    """Launches so far: outermost parallel regions and gated operators on the cpu device; kernels,
+    graphs, copies and memsets on a GPU."""
     operators: int
     """Of these, single-threaded torch operators."""
     holds: int

@@ -123,15 +123,16 @@ def doctor(giveway: Runner, **options: Any) -> tuple[int, dict[str, Any]]:
 def test_doctor_finds_all_well(giveway: Runner, regions: Regions, giveway_dir: Path) -> None:
     code, report = doctor(giveway)
     assert (code, report["ok"], report["problems"]) == (0, True, [])
-    assert report["devices"][0]["page"]["exists"] is False
+    assert report["devices"][0]["pages"][0]["exists"] is False
 
     regions()
     code, report = doctor(giveway)
     assert (code, report["ok"], report["problems"]) == (0, True, [])
     (device,) = report["devices"]
-    assert device["page"]["path"] == str(giveway_dir / "cpu.page")
-    assert (device["page"]["exists"], device["page"]["tasks"]) == (True, 1)
-    assert (device["page"]["folder_mode"], device["page"]["mode"]) == ("0700", "0600")
+    (page,) = device["pages"]
+    assert (page["device"], page["path"]) == ("cpu", str(giveway_dir / "cpu.page"))
+    assert (page["exists"], page["tasks"]) == (True, 1)
+    assert (page["folder_mode"], page["mode"]) == ("0700", "0600")
     assert device["capabilities"]["launch_gate"]["supported"] is True
     assert device["capabilities"]["interrupt"]["supported"] is True
     for path in (report["library"], device["hook"]):

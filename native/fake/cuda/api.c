@@ -10,7 +10,27 @@
 bool fake_initialized;
 struct context fake_contexts[DEVICES];
 __thread struct context *fake_current;
+int fake_physical[DEVICES];
 static int devices = 1;
+
+/* Those that are listed, in that order; up to the first that does not exist. */
+static int choose_visible(int present) {
+  const char *list = getenv("CUDA_VISIBLE_DEVICES");
+  int count = 0;
+  for (int i = 0; list == NULL && i < present; i++) {
+    fake_physical[count++] = i;
+  }
+  while (list != NULL && count < DEVICES) {
+    char *end;
+    long number = strtol(list, &end, 10);
+    if (end == list || number < 0 || number >= present) {
+      break;
+    }
+    fake_physical[count++] = (int)number;
+    list = *end == ',' ? end + 1 : end;
+  }
+  return count;
+}
 
 static void fork_child(void) {
   fake_initialized = false;
@@ -24,8 +44,9 @@ FAKE int cuInit(unsigned flags) {
     return SUCCESS;
   }
   const char *text = getenv("GIVEWAY_FAKE_DEVICES");
-  devices = text != NULL ? atoi(text) : 1;
-  if (devices < 1 || devices > DEVICES) {
+  int present = text != NULL ? atoi(text) : 1;
+  devices = present > DEVICES ? 0 : choose_visible(present);
+  if (devices < 1) {
     return NO_DEVICE;
   }
   for (int i = 0; i < devices; i++) {
@@ -69,7 +90,7 @@ FAKE int cuDeviceGetName(char *name, int size, int device) {
 FAKE int cuDeviceGetUuid_v2(unsigned char *uuid, int device) {
   CALL(cuDeviceGetUuid_v2)
   memset(uuid, 0xfa, 16);
-  uuid[15] = (unsigned char)device;
+  uuid[15] = (unsigned char)fake_physical[device];
   return SUCCESS;
 }
 
@@ -178,7 +199,8 @@ FAKE int cuCtxGetDevice(int *device) {
 /* ---- modules ---- */
 
 struct function {
-  uint64_t ns;
+  uint64_t ns; /* streams.c knows this much of it */
+  char name[120];
 };
 
 FAKE int cuModuleLoadData(void **module, const void *image) {
@@ -197,9 +219,16 @@ FAKE int cuModuleGetFunction(struct function **function, void *module, const cha
   CALL(cuModuleGetFunction)(void) module;
   const char *fallback = getenv("GIVEWAY_FAKE_KERNEL_NS");
   *function = malloc(sizeof **function); /* with its module, which nobody unloads */
+  snprintf((*function)->name, sizeof(*function)->name, "%s", name);
   (*function)->ns = strncmp(name, "ns_", 3) == 0 ? strtoull(name + 3, NULL, 10)
                     : fallback != NULL           ? strtoull(fallback, NULL, 10)
                                                  : 0;
+  return SUCCESS;
+}
+
+FAKE int cuFuncGetName(const char **name, struct function *function) {
+  CALL(cuFuncGetName)
+  *name = function->name;
   return SUCCESS;
 }
 

@@ -99,6 +99,7 @@ static inline int call_enter(struct call *call) {
 
 /* api.c */
 extern struct context fake_contexts[DEVICES];
+extern int fake_physical[DEVICES]; /* which ones these are, as CUDA_VISIBLE_DEVICES has it */
 extern __thread struct context *fake_current;
 /* streams.c */
 extern int fake_captures;              /* in global mode */

@@ -68,7 +68,7 @@ void share_open(int device) {
   char path[4096];
   const char *folder = getenv("GIVEWAY_FAKE_DIR");
   snprintf(path, sizeof path, "%s/giveway-fake-gpu-%d", folder != NULL ? folder : "/dev/shm",
-           device);
+           fake_physical[device]);
   int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   struct gpu *gpu = MAP_FAILED;
   if (fd >= 0 && ftruncate(fd, sizeof *gpu) == 0) {

@@ -5,7 +5,7 @@
 
 int fake_captures;
 __thread int fake_capture_mode;
-static __thread struct stream per_thread_stream;
+static __thread struct stream *per_thread_stream;
 static int all_captures;
 
 struct function {
@@ -30,12 +30,13 @@ static struct stream *find(uintptr_t handle, bool per_thread) {
   if (handle == 1) {
     return &fake_current->legacy;
   }
-  if (handle == 2) { /* tests use one device with it */
-    if (per_thread_stream.context == NULL) {
-      per_thread_stream.blocking = true;
-      link_stream(&per_thread_stream, fake_current);
+  if (handle == 2) { /* tests use one device with it; it outlives its thread */
+    if (per_thread_stream == NULL) {
+      per_thread_stream = calloc(1, sizeof *per_thread_stream);
+      per_thread_stream->blocking = true;
+      link_stream(per_thread_stream, fake_current);
     }
-    return &per_thread_stream;
+    return per_thread_stream;
   }
   return (struct stream *)handle;
 }

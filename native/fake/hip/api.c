@@ -105,7 +105,7 @@ FORWARD(hipMemcpyAsync, (void *to, const void *from, size_t size, int kind, CUst
 FORWARD(hipMemcpyAsync_spt, (void *to, const void *from, size_t size, int kind, CUstream stream),
         ((void)kind, cuMemcpyAsync_ptsz(to, from, size, stream)))
 FORWARD(hipMemsetAsync, (void *to, int value, size_t size, CUstream stream),
-        cuMemsetD8Async(to, (unsigned char)value, size, stream))
+        cuMemsetD8Async((CUdeviceptr)to, (unsigned char)value, size, stream))
 
 FORWARD(hipStreamCreateWithFlags, (CUstream * stream, unsigned flags),
         cuStreamCreate(stream, flags))

@@ -16,6 +16,7 @@ _Atomic unsigned gw_captures;
 pthread_mutex_t gw_streams = PTHREAD_MUTEX_INITIALIZER;
 
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic bool any_device;
 static _Atomic bool ungated[GW_DEVICES]; /* its page cannot be used */
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 
@@ -32,6 +33,7 @@ static void fork_child(void) {
   pthread_mutex_init(&gw_streams, NULL);
   atomic_store(&gw_only_device, NULL);
   atomic_store(&gw_captures, 0);
+  atomic_store(&any_device, false);
   gw_window_fork_child();
   for (int i = 0; i < GW_DEVICES; i++) {
     atomic_store(&gw_devices[i], NULL);
@@ -107,6 +109,7 @@ struct gw_device *gw_device_find(void) {
     device = join(index);
     if (device != NULL) {
       atomic_store(&gw_devices[index], device);
+      atomic_store(&any_device, true);
       if (gw_driver_device_count() == 1) {
         atomic_store(&gw_only_device, device);
       }
@@ -114,6 +117,15 @@ struct gw_device *gw_device_find(void) {
   }
   pthread_mutex_unlock(&joining);
   errno = saved;
+  return device;
+}
+
+struct gw_device *gw_device_known(void) {
+  struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
+  if (device == NULL && atomic_load(&any_device)) {
+    int index = gw_driver_current_device();
+    device = index >= 0 && index < GW_DEVICES ? atomic_load(&gw_devices[index]) : NULL;
+  }
   return device;
 }
 

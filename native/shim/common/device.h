@@ -33,6 +33,8 @@ extern pthread_mutex_t gw_streams;
 extern _Atomic unsigned gw_captures; /* streams being captured now, in the whole process */
 
 struct gw_device *gw_device_find(void);
+/* The calling thread's, NULL where it has none or nothing was launched there yet. */
+struct gw_device *gw_device_known(void);
 void gw_device_work_again(struct gw_device *device);
 /* Somebody waits for a stream; the work is done, as far as it was there before. */
 void gw_device_sync_begin(struct gw_device *device, gw_word stream);

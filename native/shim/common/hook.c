@@ -1,32 +1,38 @@
 /* The hooks that are not on the way of a launch. */
 #include "hook.h"
 
-static struct gw_device *device_of_sync(void) {
-  struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
-  if (device == NULL) {
-    int index = gw_driver_current_device();
-    device = index >= 0 && index < GW_DEVICES ? atomic_load(&gw_devices[index]) : NULL;
-  }
-  return device;
+gw_task *gw_current_task(void) {
+  struct gw_device *device = gw_device_known();
+  return device != NULL ? gw_device_task(device) : NULL;
+}
+
+/* Waits for something of the device that is no stream: an event, or all that a call implies. */
+void gw_before_wait(struct gw_call *call) { gw_lend(gw_current_task(), &call->loan); }
+
+void gw_after_wait(struct gw_call *call, int result) {
+  (void)result;
+  gw_lend_end(&call->loan);
 }
 
 void gw_before_sync(struct gw_call *call) {
-  struct gw_device *device = device_of_sync();
+  gw_before_wait(call);
+  struct gw_device *device = gw_device_known();
   if (device != NULL) {
     gw_device_sync_begin(device, call->stream);
   }
 }
 
 void gw_after_sync(struct gw_call *call, int result) {
-  struct gw_device *device = device_of_sync();
+  gw_after_wait(call, result);
+  struct gw_device *device = gw_device_known();
   if (device != NULL && result == 0) {
     gw_device_sync_end(device, call->stream);
   }
 }
 
 void gw_before_sync_all(struct gw_call *call) {
-  (void)call;
-  struct gw_device *device = device_of_sync();
+  gw_before_wait(call);
+  struct gw_device *device = gw_device_known();
   for (int i = 0; device != NULL && i < GW_STREAM_SLOTS; i++) {
     gw_word used = atomic_load_explicit(&device->used[i], memory_order_relaxed);
     if (used != 0) {
@@ -36,8 +42,8 @@ void gw_before_sync_all(struct gw_call *call) {
 }
 
 void gw_after_sync_all(struct gw_call *call, int result) {
-  (void)call;
-  struct gw_device *device = device_of_sync();
+  gw_after_wait(call, result);
+  struct gw_device *device = gw_device_known();
   for (int i = 0; device != NULL && result == 0 && i < GW_STREAM_SLOTS; i++) {
     gw_word used = atomic_load_explicit(&device->used[i], memory_order_relaxed);
     if (used != 0 && (used & 1) == 0) {

@@ -5,9 +5,11 @@
 
 #include <stdatomic.h>
 
+#include "count.h"
 #include "device.h"
 #include "driver.h"
 #include "resolve.h"
+#include "trace.h"
 #include "window.h"
 
 #define GW_EXPORT __attribute__((visibility("default")))
@@ -20,6 +22,8 @@ struct gw_call {
   gw_word stream;
   uint64_t key;
   struct gw_window_call window;
+  struct gw_loan loan;
+  struct gw_traced traced;
 };
 
 /* Which function a hook stands for; generated. */
@@ -52,6 +56,19 @@ static inline void gw_hook_leave(void) { gw_in_hook = false; }
 static inline bool gw_hook_enter(void) { return true; }
 static inline void gw_hook_leave(void) {}
 #endif
+
+static inline void gw_count_call(enum gw_counted what, gw_word stream) {
+  gw_count(what == GW_LAUNCHES && stream == GW_STREAM_LEGACY ? GW_LEGACY_LAUNCHES : what, 1);
+}
+
+static inline void gw_count_end(struct gw_call *call, int result) {
+  if (__builtin_expect(result != 0, 0)) {
+    gw_count(GW_FAILURES, 1);
+  }
+  if (__builtin_expect(gw_tracing, 0)) {
+    gw_trace_end(&call->traced, result);
+  }
+}
 
 /* Work for the device, of a kind that is worth estimating. */
 static inline void gw_before_launch(struct gw_call *call) {
@@ -87,6 +104,26 @@ static inline void gw_before_copy(struct gw_call *call) {
 }
 
 static inline void gw_after_copy(struct gw_call *call, int result) { (void)call, (void)result; }
+
+/* Calls that are only counted. */
+static inline void gw_before_plain(struct gw_call *call) { (void)call; }
+static inline void gw_after_plain(struct gw_call *call, int result) { (void)call, (void)result; }
+
+/* The task of the calling thread on its current device, NULL before its first launch there. */
+gw_task *gw_current_task(void);
+
+void gw_before_wait(struct gw_call *call);
+void gw_after_wait(struct gw_call *call, int result);
+
+/* Copies that return when they are done. */
+static inline void gw_before_copy_wait(struct gw_call *call) {
+  gw_before_copy(call);
+  gw_before_wait(call);
+}
+
+static inline void gw_after_copy_wait(struct gw_call *call, int result) {
+  gw_after_wait(call, result);
+}
 
 void gw_before_sync(struct gw_call *call);
 void gw_after_sync(struct gw_call *call, int result);

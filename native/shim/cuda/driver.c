@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "hook.h"
 #include "ids.h"
 #include "resolve.h"
 
@@ -88,6 +89,15 @@ bool gw_driver_capturing(gw_word stream) {
   return REAL(cuStreamIsCapturing)(stream, &status) != 0 || status != CAPTURE_NONE;
 }
 
+/* Launches take handles of two kinds, and each function knows one. */
+bool gw_driver_kernel_name(gw_word kernel, char *name, size_t size) {
+  const char *found = NULL;
+  if (REAL(cuFuncGetName)(&found, kernel) != 0 && REAL(cuKernelGetName)(&found, kernel) != 0) {
+    return false;
+  }
+  return found != NULL && snprintf(name, size, "%s", found) > 0;
+}
+
 gw_word gw_driver_event_create(void) {
   gw_word event = 0;
   int result;
@@ -115,4 +125,6 @@ uint64_t gw_driver_event_elapsed(gw_word start, gw_word end) {
 }
 
 /* No I/O: whoever asks whether launches are gated here gets the truth. */
-__attribute__((constructor)) static void say_hooked(void) { gw_set_hooked(); }
+__attribute__((constructor)) static void say_hooked(void) {
+  gw_set_hooked("cuda", gw_current_task);
+}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from giveway.cli.examine import DeviceReport, Report
+    from giveway.cli.examine import DeviceReport, PageReport, Report
 
 
 @click.command("doctor")
@@ -54,12 +54,18 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _device_lines(device: DeviceReport) -> Iterator[str]:
-    page = device.page
     yield f"{device.name}: {device.description}"
     for name, capability in device.capabilities.items():
         answer = "yes" if capability["supported"] else "no"
         yield f"  {name.replace('_', ' '):12} {answer:4} {capability['reason']}"
     yield f"  hook         {device.hook}"
+    if device.driver is not None:
+        yield f"  driver       {device.driver}"
+    for page in device.pages:
+        yield from _page_lines(page)
+
+
+def _page_lines(page: PageReport) -> Iterator[str]:
     if page.path is None:
         return
     if not page.exists:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import json
 import os
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from giveway.version import __version__
 SPACE_BYTES: Final = 1 << 20
 
 _DRIVERS: Final = {"CUDA": ("cuda", "libcuda.so*"), "HIP": ("amdhip64", "libamdhip64.so*")}
+_SONAMES: Final = {"CUDA": "libcuda.so.1"}
 _DRIVER_FOLDERS: Final = ("rocm*/lib",)
 
 
@@ -35,8 +37,10 @@ class Problem:
 
 @dataclass
 class PageReport:
-    """The state of one device's gate page."""
+    """The state of one gate page."""
 
+    device: str
+    """The page's name: the device's, or that of one GPU."""
     path: str | None
     """None where libgiveway, which knows, cannot be loaded."""
     exists: bool = False
@@ -55,7 +59,9 @@ class DeviceReport:
     description: str
     capabilities: dict[str, dict[str, Any]]
     hook: str
-    page: PageReport
+    driver: str | None = None
+    """The driver library behind the hook; None where there is none, or it was not found."""
+    pages: list[PageReport] = field(default_factory=list)
 
 
 @dataclass
@@ -75,26 +81,29 @@ class Report:
 
 def examine() -> Report:
     """Looks at everything, and changes nothing."""
-    report = Report(library=str(library_path()), drivers=list(_drivers()))
+    found = devices.find()
+    report = Report(library=str(library_path()), drivers=list(_drivers(found)))
     report.problems += _library_problems(library_path())
     usable = not report.problems
-    for device in devices.find():
-        page = PageReport(str(page_path(device.pages[0])) if usable else None)
-        report.devices.append(
-            DeviceReport(
-                name=device.name,
-                description=device.description,
-                capabilities={
-                    name: capability._asdict() for name, capability in device.capabilities.items()
-                },
-                hook=str(device.hook),
-                page=page,
-            )
+    for device in found:
+        described = DeviceReport(
+            name=device.name,
+            description=device.description,
+            capabilities={
+                name: capability._asdict() for name, capability in device.capabilities.items()
+            },
+            hook=str(device.hook),
         )
-        report.problems += _hook_problems(device)
-        if page.path is not None:
-            report.problems += _folder_problems(page, Path(page.path))
-            report.problems += _page_problems(page, Path(page.path), device.pages[0])
+        report.devices.append(described)
+        report.problems += _hook_problems(device, described)
+        for name in device.pages:
+            page = PageReport(name, str(page_path(name)) if usable else None)
+            described.pages.append(page)
+            if page.path is not None:
+                report.problems += _folder_problems(page, Path(page.path))
+                report.problems += _page_problems(page, Path(page.path), name)
+    # Pages share a folder, and what is wrong with it.
+    report.problems = list(dict.fromkeys(report.problems))
     return report
 
 
@@ -105,7 +114,20 @@ def _library_problems(path: Path) -> Iterator[Problem]:
         yield Problem(f"{path} cannot be loaded: {error}", "reinstall giveway")
 
 
-def _hook_problems(device: devices.Device) -> Iterator[Problem]:
+# What the hook finds behind itself: the first call opens the real library, and this one touches no
+# device.
+_PROBE: Final = """
+import ctypes, json, sys
+soname, hook = sys.argv[1:]
+version = ctypes.c_int()
+code = ctypes.CDLL(soname).cuDriverGetVersion(ctypes.byref(version))
+maps = [line.split()[-1] for line in open("/proc/self/maps") if soname.split(".so")[0] in line]
+found = sorted(path for path in set(maps) if path != hook)
+print(json.dumps({"code": code, "version": version.value, "found": found}))
+"""
+
+
+def _hook_problems(device: devices.Device, report: DeviceReport) -> Iterator[Problem]:
     """Preloads the hook into a program, as ``giveway run`` does."""
     try:
         env = device.environment({})
@@ -113,8 +135,12 @@ def _hook_problems(device: devices.Device) -> Iterator[Problem]:
         what, _, do = str(error).rpartition("; ")
         yield Problem(what, do)
         return
+    for name in ("LD_LIBRARY_PATH", "GIVEWAY_CUDA_LIBRARY"):
+        if name in os.environ:
+            env[name] = os.environ[name]
+    probe = [_PROBE, device.soname, os.path.realpath(device.hook)] if device.soname else [""]
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", ""],
+        [sys.executable, "-I", "-S", "-c", *probe],
         env=env,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -122,9 +148,25 @@ def _hook_problems(device: devices.Device) -> Iterator[Problem]:
         timeout=30,
         check=False,
     )
-    if done.returncode != 0 or done.stderr:
+    if done.returncode == 0 and device.soname:
+        yield from _driver_problems(device, json.loads(done.stdout), done.stderr, report)
+    elif done.returncode != 0 or done.stderr:
         said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
         yield Problem(f"{device.hook} cannot be preloaded: {said}", "reinstall giveway")
+
+
+def _driver_problems(
+    device: devices.Device, answer: dict[str, Any], said: str, report: DeviceReport
+) -> Iterator[Problem]:
+    if answer["code"] == 0 and answer["found"]:
+        version = answer["version"]
+        report.driver = f"{answer['found'][0]} (CUDA {version // 1000}.{version % 1000 // 10})"
+        return
+    why = said.strip().removeprefix("giveway: ").partition("; see ")[0]
+    yield Problem(
+        f"the hook finds no driver: {why or device.soname}",
+        "say where it is: GIVEWAY_CUDA_LIBRARY=/path/to/libcuda.so.1",
+    )
 
 
 def _folder_problems(page: PageReport, path: Path) -> Iterator[Problem]:
@@ -195,7 +237,9 @@ def _page_problems(page: PageReport, path: Path, device: str) -> Iterator[Proble
             )
 
 
-def _drivers() -> Iterator[dict[str, str]]:
+def _drivers(found_devices: list[devices.Device]) -> Iterator[dict[str, str]]:
+    """Driver libraries that are here and that no device stands for."""
+    sonames = {device.soname for device in found_devices}
     for api, (library, pattern) in _DRIVERS.items():
         found = ctypes.util.find_library(library)
         outside = (
@@ -204,5 +248,6 @@ def _drivers() -> Iterator[dict[str, str]]:
             for path in sorted(Path("/opt").glob(f"{folder}/{pattern}"))
         )
         where = found or next(outside, None)
-        if where:
-            yield {"api": api, "library": where, "status": "found, not supported in this version"}
+        if where and _SONAMES.get(api) not in sonames - {None}:
+            status = "found, but no GPU" if api in _SONAMES else "not supported in this version"
+            yield {"api": api, "library": where, "status": status}

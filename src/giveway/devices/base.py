@@ -35,6 +35,8 @@ class Device:
     """The user who has set any of these has decided: no defaults then."""
     pages: tuple[str, ...] = ()
     """The names of its gate pages: one for each GPU."""
+    soname: str | None = None
+    """The driver library that the hook stands in for; None where it stands beside the program."""
 
     def __post_init__(self) -> None:
         if not self.pages:

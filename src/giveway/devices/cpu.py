@@ -8,9 +8,9 @@ from typing import Final
 from giveway.devices.base import Capability, Device
 from giveway.page import hook_path
 
-# Idle OpenMP workers spin before they sleep: libgomp's for some milliseconds, LLVM's for 200. Those of
-# a held program would spin on the very cores that the urgent one is waiting for. Not to spin at all
-# costs both a wake-up in every region: docs/decisions/0004-openmp-spinning.md has the measurements.
+# Idle OpenMP workers spin before they sleep: libgomp's for some milliseconds, LLVM's for 200. Those
+# of a held program would spin on the very cores that the urgent one is waiting for. Not to spin at
+# all costs both a wake-up in every region: docs/decisions/0004-openmp-spinning.md has measured it.
 SPINNING: Final = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
 SPINNING_IS_DECIDED_BY: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 

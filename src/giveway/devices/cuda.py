@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,13 +14,21 @@ from giveway.page import hook_path
 _PROC: Final = Path("/proc/driver/nvidia/gpus")
 _SECONDS: Final = 10
 
-CAPABILITIES: Final = {
-    "launch_gate": Capability(
-        True, "before kernels, graphs and copies; work in flight is bounded by GIVEWAY_WINDOW_US"
-    ),
-    "stream_gate": Capability(False, "not in this version: what is in flight runs to its end"),
-    "interrupt": Capability(False, "a kernel that runs is not stopped"),
-}
+DEFAULT_WINDOW_US: Final = 500
+
+
+def capabilities() -> dict[str, Capability]:
+    """What a closed gate can stop on a GPU."""
+    window = os.environ.get("GIVEWAY_WINDOW_US") or DEFAULT_WINDOW_US
+    return {
+        "launch_gate": Capability(
+            True, f"before kernels, graphs and copies; in flight at most {window} µs of kernels"
+        ),
+        "stream_gate": Capability(
+            False, "measured, promising, not built: what is in flight runs to its end"
+        ),
+        "interrupt": Capability(False, "a kernel that runs is not stopped"),
+    }
 
 
 class Gpu(NamedTuple):
@@ -41,7 +50,8 @@ def find() -> list[Device]:
             name="cuda",
             description=f"{len(gpus)} × {', '.join(models)}",
             hook=hook_path("cuda"),
-            capabilities=CAPABILITIES,
+            capabilities=capabilities(),
+            soname="libcuda.so.1",
             pages=tuple(gpu.uuid for gpu in gpus),
         )
     ]

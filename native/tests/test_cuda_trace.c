@@ -1,0 +1,130 @@
+/* What GIVEWAY_TRACE leaves behind of a program over the fake driver. The environment is read when
+ * the shim is loaded, so the program is this one, started again. */
+#include "cuda_harness.h"
+
+static void *launch_twice(void *context) {
+  CHECK(cuCtxSetCurrent(context) == 0);
+  CUfunction f = kernel("ns_0");
+  CHECK(launch(f, (CUstream)2) == 0 && launch(f, (CUstream)2) == 0);
+  return NULL;
+}
+
+static void program(void) {
+  start_cuda();
+  CUcontext context;
+  CUstream stream;
+  CUgraph graph;
+  CUgraphExec exec;
+  CHECK(cuCtxGetCurrent(&context) == 0 && cuStreamCreate(&stream, 1) == 0);
+  CUfunction f = kernel("ns_0"), quoted = kernel("ns_0 \"<\\\n>\"");
+  for (int i = 0; i < 5; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  CHECK(launch(quoted, stream) == 0);
+  CHECK(launch(NULL, stream) == 400);
+  for (int i = 0; i < 3; i++) { /* threads that come and go count as well */
+    pthread_t thread;
+    pthread_create(&thread, NULL, launch_twice, context);
+    pthread_join(thread, NULL);
+  }
+  CHECK(cuStreamBeginCapture_v2(stream, 1) == 0 && cuStreamEndCapture(stream, &graph) == 0);
+  CHECK(cuGraphInstantiateWithFlags(&exec, graph, 0) == 0 && cuGraphLaunch(exec, stream) == 0);
+  CUdeviceptr first, second, third;
+  CHECK(cuMemAlloc_v2(&first, 1000) == 0 && cuMemAllocAsync(&second, 500, stream) == 0);
+  CHECK(cuMemsetD8Async(first, 0, 1000, NULL) == 0);
+  char bytes[16];
+  CHECK(cuMemcpyDtoH_v2(bytes, first, 16) == 0);
+  CHECK(cuMemFree_v2(first) == 0 && cuMemAlloc_v2(&third, 200) == 0);
+  CHECK(cuMemFreeAsync(second, stream) == 0);
+  CHECK(cuMemAlloc_v2(&third, 0) == 1);
+  CHECK(launch(kernel("ns_20000000"), NULL) == 0 && cuStreamSynchronize(NULL) == 0);
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+static char *trace_of(const char *events) {
+  static char text[65536];
+  char folder[4096], self[4096];
+  snprintf(folder, sizeof folder, "%s/trace", getenv("GIVEWAY_DIR"));
+  CHECK(mkdir(folder, 0700) == 0);
+  ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+  CHECK(length > 0);
+  self[length] = '\0';
+  pid_t pid = fork();
+  if (pid == 0) {
+    setenv("GIVEWAY_TRACE", folder, 1);
+    setenv("GIVEWAY_TRACE_EVENTS", events, 1);
+    setenv("GIVEWAY_NAME", "traced", 1);
+    execl(self, self, "program", NULL);
+    _exit(127);
+  }
+  int status = -1;
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+  DIR *directory = opendir(folder);
+  int files = 0;
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    if (entry->d_name[0] != '.') {
+      int fd = openat(dirfd(directory), entry->d_name, O_RDONLY);
+      ssize_t n = read(fd, text, sizeof text - 1);
+      CHECK(n > 0);
+      text[n] = '\0';
+      unlinkat(dirfd(directory), entry->d_name, 0);
+      files++;
+    }
+  }
+  closedir(directory);
+  rmdir(folder);
+  CHECK(files == 1);
+  return text;
+}
+
+static void says(const char *text, const char *what) {
+  if (strstr(text, what) == NULL) {
+    fprintf(stderr, "expected %s in:\n%s\n", what, text);
+    CHECK(!"the trace says so");
+  }
+}
+
+static void everything_is_counted(void) {
+  const char *text = trace_of("0");
+  says(text, "\"launches\": 8, \"legacy_launches\": 6, \"graph_launches\": 1, \"copies\": 1, "
+             "\"memsets\": 1, \"allocations\": 4, \"frees\": 2, \"host_allocations\": 0, "
+             "\"host_frees\": 0, \"syncs\": 2, \"other\": 2, \"failures\": 2, \"sync_ns\": ");
+  says(text, "\"allocated\": 1700, \"freed\": 1500, \"peak\": 1500}");
+  says(text, "{\"launches\": 5, \"name\": \"ns_0\"}");
+  says(text, "{\"launches\": 2, \"name\": \"ns_0\"}");
+  says(text, "{\"launches\": 1, \"name\": \"ns_20000000\"}");
+  says(text, "{\"launches\": 1, \"name\": \"ns_0 \\\"<\\\\\\u000a>\\\"\"}");
+  says(text, "\"device\": \"" DEVICE "\", \"name\": \"traced\", \"priority\": 0, ");
+  unsigned long sync_ns = strtoul(strstr(text, "\"sync_ns\": ") + 11, NULL, 10);
+  CHECK(sync_ns > 10 * MS && sync_ns < 5000 * MS);
+  CHECK(strstr(text, "events") == NULL);
+}
+
+static void events_are_kept_when_asked_for(void) {
+  const char *text = trace_of("8");
+  says(text, "\"events\": [");
+  int events = 0;
+  for (const char *at = text; (at = strstr(at, ", \"cu")) != NULL; at++) {
+    events++;
+  }
+  CHECK(events == 8);
+  says(text, "\"cuLaunchKernel\", \"ns_20000000\"]");
+  says(text, "\"cuCtxSynchronize\", \"\"]]"); /* the last ones */
+}
+
+static const struct test_case cases[] = {
+    {"everything is counted", everything_is_counted},
+    {"events are kept when asked for", events_are_kept_when_asked_for},
+};
+
+int main(int count, char **arguments) {
+  if (count > 1 && strcmp(arguments[1], "program") == 0) {
+    program();
+    return 0;
+  }
+  int failed = 0;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    failed += run_case(&cases[i], 20);
+  }
+  return failed != 0;
+}

@@ -1,0 +1,193 @@
+"""``giveway trace``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import click
+
+from giveway.cli import options
+
+EVENTS: Final = 1_000_000
+"""How many of the last calls a Perfetto trace keeps for each process."""
+SHOWN_KERNELS: Final = 20
+
+_CALLS: Final = {
+    "launches": "launches",
+    "legacy_launches": "  on the NULL stream",
+    "graph_launches": "graph launches",
+    "copies": "copies",
+    "memsets": "memsets",
+    "allocations": "allocations",
+    "frees": "frees",
+    "host_allocations": "host allocations",
+    "host_frees": "host frees",
+    "syncs": "syncs",
+    "other": "other hooked calls",
+    "failures": "failures",
+}
+
+
+@click.command(
+    "trace",
+    # What follows CMD belongs to CMD, whether or not `--` was said.
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS] --",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.File("w", lazy=False),  # at once: not after CMD has run for hours
+    metavar="FILE",
+    default="-",
+    help="Write the report there. [default: stdout]",
+)
+@click.option(
+    "--perfetto",
+    type=click.File("w", lazy=False),
+    metavar="FILE",
+    help="Write the calls, one by one, for ui.perfetto.dev. [default: they are only counted]",
+)
+@click.option("-p", "--priority", metavar="N", type=options.PRIORITY, default=0, show_default=True)
+@options.device("Device to trace. [default: cuda where there is an NVIDIA GPU, else cpu]")
+@click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
+def command(
+    cmd: tuple[str, ...],
+    as_json: bool,
+    output: TextIO,
+    perfetto: TextIO | None,
+    priority: int,
+    device: str | None,
+) -> int:
+    """Show what a program asks of its device.
+
+    Runs it as giveway run does, and reports when it has ended: calls by kind, kernels by name,
+    bytes of device memory, failures, and the time spent waiting for the device and at a closed
+    gate. The exit code is CMD's; 128 + N where signal N ended it. A process that is killed leaves
+    no report.
+
+    \b
+    Examples:
+      giveway trace -- python train.py --steps 10
+      giveway trace --json -o calls.json --perfetto calls.perfetto.json -- ./a.out
+    """
+    arguments = ["--priority", str(priority)]
+    if device is not None:
+        arguments += ["--device", device]
+    with tempfile.TemporaryDirectory(prefix="giveway-trace-") as folder:
+        start = time.monotonic()
+        code = _run([*arguments, "--", *cmd], folder, EVENTS if perfetto else 0)
+        seconds = time.monotonic() - start
+        processes = read(Path(folder))
+    if perfetto is not None:
+        json.dump(perfetto_trace(processes), perfetto)
+    for process in processes:
+        process.pop("events", None)
+    if as_json:
+        report = {"schema": 1, "exit_code": code, "seconds": seconds, "processes": processes}
+        text = json.dumps(report, indent=2)
+    else:
+        text = "\n".join(lines(processes, seconds))
+    click.echo(text, file=output)
+    return code
+
+
+def _run(arguments: Sequence[str], folder: str, events: int) -> int:
+    """Runs the program and gives its exit code, as a shell would say it."""
+    code = "from giveway.cli import main; main()"
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", code, "run", *arguments],
+        env={**os.environ, "GIVEWAY_TRACE": folder, "GIVEWAY_TRACE_EVENTS": str(events)},
+    )
+    # The terminal sends Ctrl-C to both; the program decides what it means.
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    terminate = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        status = child.wait()
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        signal.signal(signal.SIGTERM, terminate)
+    return status if status >= 0 else 128 - status
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """What each process left, in the order in which they ended."""
+    processes = []
+    for path in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
+        process = json.loads(path.read_text(errors="replace"))
+        process.setdefault("calls", {})
+        process["kernels"] = _by_name(process.get("kernels", []))
+        processes.append(process)
+    return processes
+
+
+def _by_name(kernels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A name may have several handles: one for each module and context it was loaded into."""
+    launches: dict[str, int] = {}
+    for kernel in kernels:
+        launches[kernel["name"]] = launches.get(kernel["name"], 0) + kernel["launches"]
+    return [
+        {"name": name, "launches": count}
+        for name, count in sorted(launches.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def perfetto_trace(processes: list[dict[str, Any]]) -> dict[str, Any]:
+    """The calls in the JSON that Perfetto and chrome://tracing open; times in microseconds."""
+    events: list[dict[str, Any]] = []
+    for process in processes:
+        pid = process["pid"]
+        events.append(
+            {"ph": "M", "name": "process_name", "pid": pid, "args": {"name": process["name"]}}
+        )
+        events += [
+            {
+                "ph": "X",
+                "name": kernel or function,
+                "cat": function,
+                "pid": pid,
+                "tid": thread,
+                "ts": began / 1e3,
+                "dur": duration / 1e3,
+            }
+            for began, duration, thread, function, kernel in process.get("events", [])
+        ]
+    return {"traceEvents": events, "displayTimeUnit": "ns"}
+
+
+def lines(processes: list[dict[str, Any]], seconds: float) -> Iterator[str]:
+    """The report for people."""
+    if not processes:
+        yield "No process used the device, or each was killed before it could report."
+    for process in processes:
+        yield f"{process['name']} ({process['pid']}), {seconds:.2f} s in all"
+        calls = dict(process["calls"])
+        calls["launches"] = calls.get("launches", 0) + calls.get("legacy_launches", 0)
+        if process["calls"]:
+            for key, title in _CALLS.items():
+                yield f"  {title:22}{calls.get(key, 0):>14}"
+            for key, count in process["bytes"].items():
+                yield f"  {'bytes ' + key:22}{count:>14}"
+            yield f"  {'time in syncs':22}{calls['sync_ns'] / 1e9:>13.3f}s"
+        for task in process["tasks"]:
+            yield f"  task {task['name']} on {task['device']}, priority {task['priority']}"
+            for key in ("launches", "operators", "holds", "preemptions"):
+                yield f"    {key:20}{task[key]:>14}"
+            yield f"    {'held':20}{task['held_ns'] / 1e9:>13.3f}s"
+        if process["kernels"]:
+            yield f"  {'LAUNCHES':>10}  KERNEL"
+        for kernel in process["kernels"][:SHOWN_KERNELS]:
+            yield f"  {kernel['launches']:>10}  {kernel['name']}"
+        more = len(process["kernels"]) - SHOWN_KERNELS
+        if more > 0:
+            yield f"  {'':>10}  and {more} more (--json has all)"
