@@ -26,11 +26,11 @@
 static _Atomic pid_t inside[SLOTS];
 static bool enabled;
 static _Thread_local pid_t thread_id;
-static _Thread_local volatile sig_atomic_t computing;
+_Thread_local volatile sig_atomic_t gw_computing;
 
 static void on_signal(int signal) {
   (void)signal;
-  if (computing) {
+  if (gw_computing) {
     gw_pause();
   }
 }
@@ -95,7 +95,7 @@ static int enter(void) {
     int slot = (int)((unsigned)thread_id + (unsigned)probe) % SLOTS;
     pid_t nobody = 0;
     if (atomic_compare_exchange_strong(&inside[slot], &nobody, thread_id)) {
-      computing = 1;
+      gw_computing = 1;
       gw_pause(); /* closed before we were listed */
       return slot;
     }
@@ -104,7 +104,7 @@ static int enter(void) {
 }
 
 static void leave(int slot) {
-  computing = 0;
+  gw_computing = 0;
   if (slot >= 0) {
     atomic_store_explicit(&inside[slot], 0, memory_order_release);
   }

@@ -2,6 +2,8 @@
 #ifndef GIVEWAY_CPU_INTERRUPT_H
 #define GIVEWAY_CPU_INTERRUPT_H
 
+#include <signal.h>
+
 typedef void (*body_fn)(void *);
 
 /* A region's body with its threads known while they are inside. */
@@ -11,6 +13,9 @@ struct gw_body {
   int cpu; /* where the thread runs that launched it */
 };
 void gw_run_body(void *gw_body);
+
+/* The calling thread is inside an admitted region, whichever runtime's. */
+extern _Thread_local volatile sig_atomic_t gw_computing;
 
 /* Moves the calling thread to another core, if it may run on any. */
 void gw_step_off(int cpu);

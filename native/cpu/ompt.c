@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "interrupt.h"
 #include "region.h"
 
 /* The few declarations of omp-tools.h that are needed; its values are fixed by the specification.
@@ -38,7 +39,7 @@ static void on_begin(ompt_data_t *task_data, const void *frame, ompt_data_t *par
   (void)task_data, (void)frame, (void)threads, (void)flags, (void)code;
   parallel->ptr = NULL;
   /* Code compiled by GCC comes through a GOMP_ hook first and is inside its region here. */
-  if (gw_region_depth == 0 && !nested()) {
+  if (gw_region_depth == 0 && !gw_computing && !nested()) {
     gw_task *task = gw_current(GW_CPU_DEVICE);
     gw_begin(task);
     parallel->ptr = task;

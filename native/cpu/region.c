@@ -1,9 +1,11 @@
 #include "region.h"
 
+#include "interrupt.h"
+
 _Thread_local unsigned gw_region_depth;
 
 gw_task *gw_region_begin(const struct runtime *runtime) {
-  if (gw_region_depth++ != 0) {
+  if (gw_region_depth++ != 0 || gw_computing) {
     return NULL;
   }
   /* A worker of somebody's region: to hold it would hold a launch that was already admitted. */

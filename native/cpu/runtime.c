@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define MODULES 64
+#define MODULES 4096 /* torch.compile makes one for each kernel */
 
 struct module {
   uintptr_t start, end;
@@ -92,30 +92,45 @@ static const struct runtime *add(const void *caller) {
   static _Thread_local struct runtime spare; /* when there is no room or memory to remember it */
   pthread_once(&once, install_fork_handler);
   gw_interrupt_setup();
-  pthread_mutex_lock(&adding);
-  struct module *module = find((uintptr_t)caller);
-  if (module == NULL) {
-    int n = atomic_load(&module_count);
-    struct search search = {.address = (uintptr_t)caller};
-    bool known = dl_iterate_phdr(contains, &search) != 0;
-    module = known && n < MODULES ? calloc(1, sizeof *module) : NULL;
-    if (module != NULL) {
-      module->start = search.start;
-      module->end = search.end;
-      look_up(caller, &module->runtime);
-      atomic_store(&modules[n], module);
-      atomic_store_explicit(&module_count, n + 1, memory_order_release);
-    }
-  }
-  pthread_mutex_unlock(&adding);
-  if (module == NULL) {
+  /* The loader's own lock is taken in here, and whoever holds it may be opening a region. */
+  struct search search = {.address = (uintptr_t)caller};
+  bool known = dl_iterate_phdr(contains, &search) != 0;
+  struct module *fresh = known ? calloc(1, sizeof *fresh) : NULL;
+  if (fresh == NULL) {
     look_up(caller, &spare);
     return &spare;
   }
-  return &module->runtime;
+  fresh->start = search.start;
+  fresh->end = search.end;
+  look_up(caller, &fresh->runtime);
+  pthread_mutex_lock(&adding);
+  struct module *module = find((uintptr_t)caller);
+  int n = atomic_load(&module_count);
+  if (module == NULL && n < MODULES) {
+    module = fresh;
+    atomic_store(&modules[n], module);
+    atomic_store_explicit(&module_count, n + 1, memory_order_release);
+  }
+  pthread_mutex_unlock(&adding);
+  if (module == NULL) {
+    spare = fresh->runtime;
+  }
+  if (module != fresh) {
+    free(fresh);
+  }
+  return module != NULL ? &module->runtime : &spare;
 }
 
 const struct runtime *gw_runtime_of(const void *caller) {
-  struct module *module = find((uintptr_t)caller);
-  return __builtin_expect(module != NULL, 1) ? &module->runtime : add(caller);
+  static _Thread_local const struct module *last; /* a thread calls from where it called before */
+  uintptr_t address = (uintptr_t)caller;
+  if (__builtin_expect(last != NULL && address - last->start < last->end - last->start, 1)) {
+    return &last->runtime;
+  }
+  const struct module *module = find(address);
+  if (module == NULL) {
+    return add(caller);
+  }
+  last = module;
+  return &module->runtime;
 }

@@ -3,6 +3,7 @@
  * a request that begins while others have the cores, and doubles its time. The thread that finds
  * itself on the core of the one that launched steps off it; where to is the kernel's choice.
  */
+#include <errno.h>
 #include <sched.h>
 #include <stdint.h>
 #include <time.h>
@@ -21,9 +22,11 @@ static uint64_t now_ns(void) {
 
 void gw_step_off(int cpu) {
   static _Thread_local uint64_t tried_ns;
+  int saved = errno;
   uint64_t now = now_ns();
   cpu_set_t allowed, others;
   if (now - tried_ns < AGAIN_NS || sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+    errno = saved;
     return;
   }
   tried_ns = now;
@@ -32,4 +35,5 @@ void gw_step_off(int cpu) {
   if (CPU_COUNT(&others) != 0 && sched_setaffinity(0, sizeof others, &others) == 0) {
     sched_setaffinity(0, sizeof allowed, &allowed);
   }
+  errno = saved;
 }

@@ -96,7 +96,10 @@ void gw_admit(gw_task *task) {
                 atomic_load_explicit(&task->row->gate, memory_order_relaxed) == GW_OPEN)) {
     return;
   }
+  /* Counted while it waits: a task whose launch is held is not idle. */
+  atomic_fetch_add(&task->in_flight, 1);
   gw_begin_slow(task);
+  atomic_fetch_sub(&task->in_flight, 1);
 }
 
 int gw_outranked(const gw_task *task) {
@@ -115,7 +118,8 @@ void gw_operator(gw_task *task) {
                 atomic_load_explicit(&task->row->gate, memory_order_relaxed) == GW_OPEN)) {
     return;
   }
+  atomic_fetch_add(&task->in_flight, 1);
   gw_begin_slow(task);
-  /* It runs from now on. */
-  atomic_store_explicit(&task->last_ns, gw_now(), memory_order_relaxed);
+  atomic_store_explicit(&task->last_ns, gw_now(), memory_order_relaxed); /* it runs from now on */
+  atomic_fetch_sub(&task->in_flight, 1);
 }

@@ -15,7 +15,7 @@ static pthread_once_t installed = PTHREAD_ONCE_INIT;
 
 static void on_sigbus(int signal, siginfo_t *info, void *context) {
   uintptr_t address = (uintptr_t)info->si_addr;
-  for (int i = 0; i < GUARDED; i++) {
+  for (int i = 0; info->si_code > 0 && i < GUARDED; i++) {
     struct gw_page *page = atomic_load(&guarded[i]);
     if (page == NULL) {
       continue;
@@ -34,7 +34,10 @@ static void on_sigbus(int signal, siginfo_t *info, void *context) {
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
     previous.sa_handler(signal);
   } else {
-    sigaction(signal, &previous, NULL); /* the access is repeated and takes its default course */
+    sigaction(signal, &previous, NULL); /* a fault is repeated and takes its default course */
+    if (info->si_code <= 0) {
+      raise(signal); /* somebody sent it: that is not repeated */
+    }
   }
 }
 

@@ -47,7 +47,7 @@ struct gw_task {
   char name[GW_NAME_SIZE];
 
   /* The watcher's own. */
-  uint64_t seen_launches, preempted_ns, held_since_ns;
+  uint64_t seen_launches, preempted_ns, held_since_ns, checked_ns;
 
   struct gw_task *next;
   struct gw_task *sibling; /* the same thread's, on another page */

@@ -168,6 +168,9 @@ int gw_page_check(struct gw_page *page) {
   struct stat s;
   int saved = errno;
   int r = is_file(page, &s) ? GW_OK : reopen(page, &s);
+  if (r == GW_OK && s.st_nlink == 0) {
+    r = gw_fail(GW_E_DELETED, 0); /* programs that start now share another one */
+  }
   if (r == GW_OK && (size_t)s.st_size < PAGE_SIZE_BYTES) {
     r = gw_fail(GW_E_SIZE, 0);
   }

@@ -128,7 +128,6 @@ int gw_rejoin(struct gw_task *task) {
   int r = GW_OK;
   pthread_mutex_lock(&gw_process.lock);
   if (gw_task_lost(task)) {
-    task->options.priority = atomic_load(&task->row->priority);
     if (task->options.priority < GW_PRIORITY_MIN || task->options.priority > GW_PRIORITY_MAX) {
       task->options.priority = 0;
     }

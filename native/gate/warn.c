@@ -1,4 +1,6 @@
 /* Errors in words, and the one line that a program under giveway may ever print. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,11 +43,29 @@ const char *gw_error_text(int error) {
     return "no such task";
   case GW_E_ARGUMENT:
     return "priority outside -1000...1000 or bad device name";
+  case GW_E_DELETED:
+    return "the gate page was deleted while in use";
   case GW_E_RESOURCES:
     return "out of memory, threads or file descriptors";
   default:
     return "unknown error";
   }
+}
+
+/* write, not stdio: the program's own buffered stderr stays as it is. And a stderr that nobody
+ * reads must not end the program: the signal of a broken pipe is taken back. */
+static void say(const char *line, size_t size) {
+  int saved = errno;
+  sigset_t pipe, before, pending;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  sigpending(&pending);
+  pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  if (write(STDERR_FILENO, line, size) < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE)) {
+    sigtimedwait(&pipe, NULL, &(struct timespec){0, 0});
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = saved;
 }
 
 void gw_warn(const char *text) {
@@ -55,10 +75,7 @@ void gw_warn(const char *text) {
   char line[PATH_MAX + 256];
   int n = snprintf(line, sizeof line, "giveway: %s; see 'giveway doctor'\n", text);
   if (n > 0) {
-    /* write, not stdio: the program's own buffered stderr stays as it is. */
-    ssize_t ignored =
-        write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
-    (void)ignored;
+    say(line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
   }
 }
 

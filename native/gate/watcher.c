@@ -72,6 +72,8 @@ static uint64_t preempt(struct gw_task *task, uint64_t now) {
   if (!waited) {
     task->preempted_ns = closed_ns;
     atomic_load (&gw_preempt)();
+    atomic_fetch_add(&task->row->held, 1);
+    task->held_since_ns = now;
   }
   return now + gw_look_after(task, now, waited);
 }
@@ -94,7 +96,15 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   struct gw_row *row = task->row;
   count_held(task, now);
   uint64_t next = now + tick, quantum_end = 0;
+  if (now - task->checked_ns > LONGEST_TICK_NS) {
+    task->checked_ns = now;
+    gw_page_check(task->page); /* takes our locks again where the program closed our descriptor */
+    if (gw_task_lost(task)) {
+      atomic_store(&task->active, 0); /* so that its next launch joins again */
+    }
+  }
   if (!gw_task_lost(task)) {
+    task->options.priority = atomic_load_explicit(&row->priority, memory_order_relaxed);
     atomic_store_explicit(&row->beat_ns, now, memory_order_relaxed);
     if (atomic_load(&row->state) == GW_IDLE) {
       take_back(task, now);

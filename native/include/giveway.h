@@ -31,6 +31,7 @@ enum gw_error {
   GW_E_NO_TASK = -10,   /* no such task (any more) */
   GW_E_ARGUMENT = -11,  /* priority out of range, bad device name */
   GW_E_RESOURCES = -12, /* out of memory, threads or file descriptors */
+  GW_E_DELETED = -13,   /* the page's file was deleted while in use */
 };
 
 typedef struct gw_page gw_page;

@@ -19,28 +19,23 @@ class Release(NamedTuple):
 
     version: str
     """As symbols.txt has it."""
-    suite: str
-    packages: tuple[str, ...]
-    """The runtime first, then what it does not start without."""
+    package: str
+    suites: tuple[str, ...]
+
+
+class Runtime(NamedTuple):
+    """A runtime and all that it needs, the C library and its loader included."""
+
+    library: Path
+    loader: Path
+    folders: tuple[Path, ...]
 
 
 RELEASES: Final = (
-    Release(
-        "5.2.3",
-        "bookworm",
-        (
-            "libamdhip64-5",
-            "libhsa-runtime64-1",
-            "libhsakmt1",
-            "libdrm-amdgpu1",
-            "libdrm2",
-            "libelf1",
-            "libnuma1",
-        ),
-    ),
-    Release("5.7.1", "trixie", ("libamdhip64-5",)),
-    Release("6.4.3", "sid", ("libamdhip64-6",)),
-    Release("7.2.4", "experimental", ("libamdhip64-7",)),
+    Release("5.2.3", "libamdhip64-5", ("bookworm",)),
+    Release("5.7.1", "libamdhip64-5", ("trixie",)),
+    Release("6.4.3", "libamdhip64-6", ("sid",)),
+    Release("7.2.4", "libamdhip64-7", ("sid", "experimental")),
 )
 
 
@@ -48,8 +43,8 @@ class UnavailableError(Exception):
     """A release cannot be had here; says why."""
 
 
-def fetch(release: Release, folder: Path) -> Path:
-    """Unpacks a release below the folder, once; returns where its libraries are.
+def fetch(release: Release, folder: Path) -> Runtime:
+    """Unpacks a release below the folder, once.
 
     Raises:
         UnavailableError: no apt, no Debian mirror, or the mirror has another version.
@@ -59,22 +54,35 @@ def fetch(release: Release, folder: Path) -> Path:
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
         _download(release, root)
-        packages = sorted(root.glob("*.deb"))
-        if not any(f"_{release.version}" in package.name for package in packages):
-            found = ", ".join(package.name for package in packages)
-            raise UnavailableError(f"{release.suite} has another version: {found}")
+        packages = sorted(root.glob("archives/*.deb"))
+        found = [path.name for path in packages if path.name.startswith(release.package)]
+        if not any(f"_{release.version}" in name for name in found):
+            raise UnavailableError(f"{release.suites[-1]} has {', '.join(found)}")
         for package in packages:
             _run(["dpkg", "-x", str(package), str(root)], root)
         (root / "done").touch()
-    return root / "usr/lib/x86_64-linux-gnu"
+    folders = (root / "usr/lib/x86_64-linux-gnu", root / "lib/x86_64-linux-gnu")
+    return Runtime(
+        library=folders[0] / f"libamdhip64.so.{release.version[0]}",
+        loader=next(found for at in folders for found in at.glob("ld-linux-x86-64.so.2")),
+        folders=folders,
+    )
 
 
 def _download(release: Release, root: Path) -> None:
+    for part in ("lists/partial", "archives/partial"):
+        (root / part).mkdir(parents=True)
+    (root / "status").touch()
     options = [
         f"Dir::Etc::sourcelist={_sources(release, root)}",
         "Dir::Etc::sourceparts=-",
-        f"Dir::State={root}/state",
-        f"Dir::Cache={root}/cache",
+        f"Dir::State={root}",
+        # Nothing is installed there, so everything is fetched that the runtime needs.
+        f"Dir::State::status={root}/status",
+        f"Dir::Cache={root}",
+        # Machines that build images throw away what they have fetched.
+        "APT::Keep-Downloaded-Packages=true",
+        "Debug::NoLocking=true",
         # apt's own user cannot write to a folder of ours.
         "APT::Sandbox::User=root",
         "Acquire::Languages=none",
@@ -82,15 +90,14 @@ def _download(release: Release, root: Path) -> None:
         "Acquire::Check-Valid-Until=false",
         "Acquire::Retries=1",
     ]
-    for part in ("state/lists/partial", "cache/archives/partial"):
-        (root / part).mkdir(parents=True)
     apt = ["apt-get", "-q", *(word for option in options for word in ("-o", option))]
     _run([*apt, "update"], root)
-    _run([*apt, "download", *release.packages], root)
+    install = [*apt, "install", "--yes", "--no-install-recommends", "--download-only"]
+    _run([*install, "--target-release", release.suites[-1], release.package], root)
 
 
 def _sources(release: Release, root: Path) -> Path:
-    """A list of sources with that suite only, from the mirror that this machine uses."""
+    """A list of sources with those suites only, from the mirror that this machine uses."""
     if not KEYRING.exists():
         raise UnavailableError("no Debian keyring: this machine is no Debian")
     listed = _run(
@@ -105,7 +112,8 @@ def _sources(release: Release, root: Path) -> Path:
     if not mirrors:
         raise UnavailableError("apt has no Debian mirror here, or has never been updated")
     sources = root / "sources.list"
-    sources.write_text(f"deb [signed-by={KEYRING}] {mirrors[0]} {release.suite} main\n")
+    lines = (f"deb [signed-by={KEYRING}] {mirrors[0]} {suite} main\n" for suite in release.suites)
+    sources.write_text("".join(lines))
     return sources
 
 

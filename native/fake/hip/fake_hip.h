@@ -29,6 +29,7 @@ int cuThreadExchangeStreamCaptureMode(int *mode);
 int cuMemcpyAsync(void *to, const void *from, size_t size, CUstream stream);
 int cuMemcpyAsync_ptsz(void *to, const void *from, size_t size, CUstream stream);
 int cuMemcpy(void *to, const void *from, size_t size);
+int cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t size, CUstream stream);
 int cuStreamSynchronize_ptsz(CUstream stream);
 
 #endif

@@ -57,7 +57,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     try:
         code = cli.main(args=args, prog_name="giveway", standalone_mode=False)
         # Now, because what Python says about a closed pipe at exit is not for the user.
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = error.exit_code
@@ -65,6 +66,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = _complain(error.format_message(), error.exit_code)
     except GivewayError as error:
         code = _complain(str(error), error.exit_code)
+    except OSError as error:  # a full disk behind stdout, say
+        code = _complain(str(error), 1)
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     sys.exit(code)
