@@ -312,7 +312,10 @@ gw_task *gw_current(const char *device) {
 /* At exit other threads may still be launching: they go on ungated, and nothing is freed. */
 __attribute__((destructor)) static void leave_all(void) {
   atomic_store(&gw_process.exiting, true);
-  if (pthread_mutex_trylock(&gw_process.lock) == 0) {
+  struct timespec until; /* the watcher may have it for a moment, a stuck driver for ever */
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += 1;
+  if (pthread_mutex_timedlock(&gw_process.lock, &until) == 0) {
     for (struct gw_task *task = gw_process.tasks; task != NULL; task = task->next) {
       give_row_back(task);
     }

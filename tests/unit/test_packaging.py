@@ -49,11 +49,8 @@ def test_the_wheel_has_all_it_needs(wheel: Path) -> None:
         "giveway/devices/cpu.py",
         "giveway/lib/libgiveway.so",
         "giveway/lib/libgiveway-cpu.so",
-<<<<<<< HEAD
         *(f"giveway/lib/hip/libamdhip64.so.{generation}" for generation in "567"),
-=======
         "giveway/lib/libgiveway-cuda.so",
->>>>>>> 2ae2919961d061bdf940d5b535f6214d8e54471e
         "giveway/include/giveway.h",
     }
 
