@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include <pthread.h>
+#include <sys/time.h>
 
 static void keep_active(void) { setenv("GIVEWAY_LINGER_MS", "100000", 1); }
 
@@ -250,6 +251,56 @@ static void a_long_name_is_cut_at_a_character(void) {
   CHECK(strcmp(info_of(task).name, "0123456789012345678901234567890123456789012345") == 0);
 }
 
+static void a_held_operator_keeps_its_task_active(void) {
+  setenv("GIVEWAY_LINGER_MS", "5", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  gw_page *page = open_page();
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    gw_operator(join(open_page(), 0)); /* held for as long as the test lives */
+    _exit(0);
+  }
+  gw_task *high = join(page, 10);
+  gw_begin(high);
+  sleep_ms(300);
+  struct gw_task_info infos[GW_ROWS];
+  int n = gw_tasks(page, infos, GW_ROWS), held = 0;
+  for (int i = 0; i < n; i++) {
+    held += infos[i].pid == (uint32_t)pid && infos[i].waiters > 0 && infos[i].active;
+  }
+  CHECK(held == 1);
+  stop(pid);
+}
+
+static void on_timer(int signal) { (void)signal; }
+
+/* A profiler's signal ends every sleep early; the check of who holds it is made all the same. */
+static void a_timer_does_not_keep_a_held_task_from_its_checks(void) {
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  struct progress *low = shared_memory(sizeof *low), *high = shared_memory(sizeof *high);
+  pid_t urgent = spawn(10, high);
+  CHECK(eventually(&high->launches, 3, 2000));
+  signal(SIGALRM, on_timer);
+  pid_t other = fork();
+  CHECK(other >= 0);
+  if (other == 0) {
+    struct itimerval every = {{0, 3000}, {0, 3000}};
+    setitimer(ITIMER_REAL, &every, NULL);
+    gw_task *task = join(open_page(), 0);
+    gw_begin(task);
+    atomic_fetch_add(&low->launches, 1);
+    for (;;) {
+      pause();
+    }
+  }
+  sleep_ms(200);
+  CHECK(atomic_load(&low->launches) == 0);
+  stop(urgent);
+  CHECK(eventually(&low->launches, 0, 1000));
+  stop(other);
+}
+
 static const struct test_case cases[] = {
     {"an active task closes those below", an_active_task_closes_those_below},
     {"equals do not hold each other", equals_do_not_hold_each_other},
@@ -265,6 +316,9 @@ static const struct test_case cases[] = {
     {"the 257th task is refused", the_257th_task_is_refused_and_a_freed_row_is_reused},
     {"a thread has its own task", a_thread_has_its_own_task_and_they_nest},
     {"a long name is cut at a character", a_long_name_is_cut_at_a_character},
+    {"a held operator keeps its task active", a_held_operator_keeps_its_task_active},
+    {"a timer does not keep a task from its checks",
+     a_timer_does_not_keep_a_held_task_from_its_checks},
 };
 
 RUN_CASES(cases, 20)

@@ -165,6 +165,17 @@ static void a_stopped_lock_holder_blocks_nobody(void) {
   CHECK(info_of(task).active);
 }
 
+static void a_sigbus_that_was_sent_takes_its_course(void) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    CHECK(gw_current("cpu") != NULL);
+    raise(SIGBUS);
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+}
+
 static const struct test_case cases[] = {
     {"fork gives a task of its own", fork_gives_a_task_of_its_own},
     {"a child does not keep its parent alive", a_childs_descriptor_does_not_keep_its_parent_alive},
@@ -174,6 +185,7 @@ static const struct test_case cases[] = {
     {"a lost row is replaced", a_lost_row_is_replaced},
     {"another SIGBUS reaches the program", other_sigbus_reaches_the_program},
     {"a stopped lock holder blocks nobody", a_stopped_lock_holder_blocks_nobody},
+    {"a SIGBUS that was sent takes its course", a_sigbus_that_was_sent_takes_its_course},
 };
 
 RUN_CASES(cases, 20)

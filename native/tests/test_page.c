@@ -286,6 +286,30 @@ static void truncated_while_held(void) { damaged_while_held(cut); }
 static void scribbled_while_held(void) { damaged_while_held(scribble); }
 static void wiped_while_held(void) { damaged_while_held(wipe); }
 
+static void unlink_page(void) { CHECK(unlink(page_path) == 0); }
+static void deleted_in_use(void) { damage_in_use(unlink_page, "deleted"); }
+static void deleted_while_held(void) { damaged_while_held(unlink_page); }
+
+/* The line that nobody reads must not end the program. */
+static void nobody_reads_the_warning(void) {
+  setenv("GIVEWAY_DIR", "/proc/giveway", 1);
+  int ends[2];
+  CHECK(pipe(ends) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    signal(SIGPIPE, SIG_DFL);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    launch_some();
+    _exit(0);
+  }
+  close(ends[0]);
+  close(ends[1]);
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
 static const struct test_case cases[] = {
     {"truncated", truncated},
     {"zeroed", zeroed},
@@ -306,6 +330,9 @@ static const struct test_case cases[] = {
     {"truncated while held", truncated_while_held},
     {"scribbled while held", scribbled_while_held},
     {"wiped while held", wiped_while_held},
+    {"deleted in use", deleted_in_use},
+    {"deleted while held", deleted_while_held},
+    {"nobody reads the warning", nobody_reads_the_warning},
 };
 
 RUN_CASES(cases, 20)
