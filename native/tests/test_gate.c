@@ -255,14 +255,14 @@ static void a_held_operator_keeps_its_task_active(void) {
   setenv("GIVEWAY_LINGER_MS", "5", 1);
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   gw_page *page = open_page();
+  gw_task *high = join(page, 10);
+  gw_begin(high);
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
     gw_operator(join(open_page(), 0)); /* held for as long as the test lives */
     _exit(0);
   }
-  gw_task *high = join(page, 10);
-  gw_begin(high);
   sleep_ms(300);
   struct gw_task_info infos[GW_ROWS];
   int n = gw_tasks(page, infos, GW_ROWS), held = 0;
