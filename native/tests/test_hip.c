@@ -194,7 +194,25 @@ static void window_holds(void) {
     most = now > most ? now : most;
   }
   CHECK(most <= 500 * US && most >= 200 * US);
-  CHECK(hipDeviceSynchronize() == 0);
+  CHECK(hipDeviceSynchronize() == 0 && fake_calls("hipStreamWaitValue32") == 0);
+}
+
+static void stream_gate_where_asked_for(void) {
+  setenv("GIVEWAY_STREAM_GATE_US", "250", 1);
+  start_hip();
+  hipFunction_t f = kernel("ns_1000000");
+  gw_task *urgent = rival();
+  for (int i = 0; i < 20; i++) {
+    CHECK(by_address(f, NULL) == 0);
+  }
+  gw_begin(urgent);
+  sleep_ms(10);
+  uint64_t before = ask_fake("fake_in_flight_ns", NULL);
+  sleep_ms(40);
+  CHECK(before >= 10 * MS && ask_fake("fake_in_flight_ns", NULL) == before);
+  gw_end(urgent);
+  gw_idle(urgent);
+  CHECK(hipDeviceSynchronize() == 0 && fake_calls("hipStreamWaitValue32") > 0);
 }
 
 static void nobody_urgent_no_window(void) {
@@ -315,6 +333,7 @@ static const struct test_case cases[] = {
     {"the per-thread stream is held", per_thread_stream_is_held},
     {"a created stream is held", created_stream_is_held},
     {"the window holds", window_holds},
+    {"a stream gate where it is asked for", stream_gate_where_asked_for},
     {"no window where nobody is more urgent", nobody_urgent_no_window},
     {"captures are not disturbed", captures_are_not_disturbed},
     {"idle after synchronising", idle_after_synchronising},

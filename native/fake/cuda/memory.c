@@ -31,6 +31,18 @@ FAKE int cuMemHostAlloc(void **memory, size_t size, unsigned flags) {
   return allocate(memory, size);
 }
 
+/* The fake device has the process's own addresses. */
+FAKE int cuMemHostRegister_v2(void *memory, size_t size, unsigned flags) {
+  CALL(cuMemHostRegister_v2)(void) memory, (void)size, (void)flags;
+  return forbidden() ? CAPTURE_UNSUPPORTED : SUCCESS;
+}
+
+FAKE int cuMemHostGetDevicePointer_v2(void **address, void *memory, unsigned flags) {
+  CALL(cuMemHostGetDevicePointer_v2)(void) flags;
+  *address = memory;
+  return SUCCESS;
+}
+
 FAKE int cuMemFreeHost(void *memory) {
   CALL(cuMemFreeHost)
   free(memory);

@@ -98,6 +98,10 @@ FORWARD(hipModuleGetFunction, (CUfunction * function, CUmodule module, const cha
 
 FORWARD(hipMalloc, (CUdeviceptr * memory, size_t size), cuMemAlloc_v2(memory, size))
 FORWARD(hipFree, (CUdeviceptr memory), cuMemFree_v2(memory))
+FORWARD(hipHostRegister, (void *memory, size_t size, unsigned flags),
+        cuMemHostRegister_v2(memory, size, flags))
+FORWARD(hipHostGetDevicePointer, (void **address, void *memory, unsigned flags),
+        cuMemHostGetDevicePointer_v2(address, memory, flags))
 FORWARD(hipMemcpy, (void *to, const void *from, size_t size, int kind),
         ((void)kind, cuMemcpy(to, from, size)))
 FORWARD(hipMemcpyAsync, (void *to, const void *from, size_t size, int kind, CUstream stream),
@@ -116,6 +120,9 @@ FORWARD(hipStreamQuery, (CUstream stream), (valid(stream), cuStreamQuery(stream)
 FORWARD(hipStreamWaitValue32,
         (CUstream stream, CUdeviceptr address, uint32_t value, unsigned flags, uint32_t mask),
         ((void)mask, cuStreamWaitValue32_v2(stream, address, value, flags)))
+FORWARD(hipStreamWriteValue32,
+        (CUstream stream, CUdeviceptr address, uint32_t value, unsigned flags),
+        cuStreamWriteValue32_v2(stream, address, value, flags))
 
 FORWARD(hipEventCreateWithFlags, (CUevent * event, unsigned flags), cuEventCreate(event, flags))
 FORWARD(hipEventRecord, (CUevent event, CUstream stream),

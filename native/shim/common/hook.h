@@ -70,16 +70,20 @@ static inline void gw_count_end(struct gw_call *call, int result) {
   }
 }
 
+/* A launch that is not gated: no device, or a capture that records it. */
+void gw_passed(struct gw_call *call);
+
 /* Work for the device, of a kind that is worth estimating. */
 static inline void gw_before_launch(struct gw_call *call) {
   struct gw_device *device = gw_device_of_launch(call->stream);
   if (device == NULL) {
+    gw_passed(call);
     return;
   }
   gw_task *task = gw_device_task(device);
   gw_device_use(device, call->stream);
   if (__builtin_expect(gw_outranked(task), 0)) {
-    gw_window_wait(device, call->stream, call->key, &call->window);
+    gw_window_wait(task, call->stream, call->key, &call->window);
     gw_admit(task);
     gw_window_open(&call->window);
   } else {
