@@ -102,11 +102,14 @@ extern struct context fake_contexts[DEVICES];
 extern int fake_physical[DEVICES]; /* which ones these are, as CUDA_VISIBLE_DEVICES has it */
 extern __thread struct context *fake_current;
 /* streams.c */
-extern int fake_captures;              /* in global mode */
+extern int fake_captures; /* in global mode */
+extern int fake_all_captures;
 extern __thread int fake_capture_mode; /* 0 global, 1 thread-local, 2 relaxed */
-struct stream *stream_of(uintptr_t handle, bool per_thread);
+struct stream *stream_of(uintptr_t handle, bool per_thread); /* under the engine's lock */
 /* Locks and finds the stream, or gives an error; counts what a capture forbids. */
 int stream_enter(uintptr_t handle, bool per_thread, struct stream **stream);
+/* launch.c: so much work for the stream, or a node for its capture */
+int fake_launch(uint64_t ns, uintptr_t handle, bool per_thread);
 
 /* share.c: one device, time-sliced between processes that have work, as a GPU does it */
 void share_open(int device);
