@@ -34,15 +34,8 @@ static int record(struct event *event, uintptr_t handle, bool per_thread) {
   return result;
 }
 
-FAKE int cuEventRecord(struct event *event, uintptr_t stream) {
-  CALL(cuEventRecord)
-  return record(event, stream, false);
-}
-
-FAKE int cuEventRecord_ptsz(struct event *event, uintptr_t stream) {
-  CALL(cuEventRecord_ptsz)
-  return record(event, stream, true);
-}
+PAIR(cuEventRecord, _ptsz, (struct event * event, uintptr_t stream),
+     return record(event, stream, per_thread););
 
 /* A capture in global mode is lost when a thread asks what might not be safe. */
 static int forbid(void) {

@@ -96,6 +96,25 @@ static inline int call_enter(struct call *call) {
   if (__builtin_expect(!fake_initialized, 0)) {                                                    \
     return NOT_INITIALIZED;                                                                        \
   }
+/* A function and its variant for which stream 0 is the thread's own: their bodies are one. */
+#define PAIR(name, suffix, parameters, ...)                                                        \
+  FAKE int name parameters {                                                                       \
+    CALL(name)                                                                                     \
+    const bool per_thread = false;                                                                 \
+    __VA_ARGS__                                                                                    \
+  }                                                                                                \
+  FAKE int name##suffix parameters {                                                               \
+    CALL(name##suffix)                                                                             \
+    const bool per_thread = true;                                                                  \
+    __VA_ARGS__                                                                                    \
+  }                                                                                                \
+  _Static_assert(1, "a semicolon follows")
+
+struct function { /* or a kernel of a library: a handle of another kind, which launches take too */
+  uint64_t ns;
+  bool of_library;
+  char name[120];
+};
 
 /* api.c */
 extern struct context fake_contexts[DEVICES];

@@ -23,20 +23,14 @@ static int begin(uintptr_t handle, int mode, bool per_thread) {
   return result;
 }
 
-FAKE int cuStreamBeginCapture_v2(uintptr_t stream, int mode) {
-  CALL(cuStreamBeginCapture_v2)
-  return begin(stream, mode, false);
-}
+PAIR(cuStreamBeginCapture_v2, _ptsz, (uintptr_t stream, int mode),
+     return begin(stream, mode, per_thread););
 
-FAKE int cuStreamEndCapture(uintptr_t handle, struct graph **graph) {
-  CALL(cuStreamEndCapture)
-  struct stream *stream;
+static int end(uintptr_t handle, bool per_thread, struct graph **graph) {
+  int result = 401; /* CUDA_ERROR_ILLEGAL_STATE */
   engine_lock();
-  stream = stream_of(handle, false);
-  int result = SUCCESS;
-  if (stream->capture == NULL) {
-    result = 401; /* CUDA_ERROR_ILLEGAL_STATE */
-  } else {
+  struct stream *stream = stream_of(handle, per_thread);
+  if (stream->capture != NULL) {
     *graph = stream->invalidated ? NULL : stream->capture;
     result = stream->invalidated ? CAPTURE_INVALIDATED : SUCCESS;
     stream->capture = NULL;
@@ -47,14 +41,15 @@ FAKE int cuStreamEndCapture(uintptr_t handle, struct graph **graph) {
   return result;
 }
 
-FAKE int cuStreamIsCapturing(uintptr_t handle, int *status) {
-  CALL(cuStreamIsCapturing)
-  struct stream *stream;
+PAIR(cuStreamEndCapture, _ptsz, (uintptr_t stream, struct graph **graph),
+     return end(stream, per_thread, graph););
+
+static int is_capturing(uintptr_t handle, bool per_thread, int *status) {
   if (handle <= 2 && fake_current == NULL) {
     return INVALID_CONTEXT;
   }
   engine_lock();
-  stream = stream_of(handle, false);
+  struct stream *stream = stream_of(handle, per_thread);
   bool implicit = false;
   for (struct stream *s = stream->legacy ? stream->context->streams : NULL; s != NULL;
        s = s->next) {
@@ -64,6 +59,9 @@ FAKE int cuStreamIsCapturing(uintptr_t handle, int *status) {
   engine_unlock();
   return implicit ? CAPTURE_IMPLICIT : SUCCESS;
 }
+
+PAIR(cuStreamIsCapturing, _ptsz, (uintptr_t stream, int *status),
+     return is_capturing(stream, per_thread, status););
 
 FAKE int cuThreadExchangeStreamCaptureMode(int *mode) {
   CALL(cuThreadExchangeStreamCaptureMode)
@@ -86,10 +84,8 @@ FAKE int cuGraphGetNodes(struct graph *graph, void **nodes, size_t *count) {
   return nodes == NULL ? SUCCESS : INVALID_VALUE;
 }
 
-FAKE int cuGraphLaunch(struct graph *exec, uintptr_t stream) {
-  CALL(cuGraphLaunch)
-  return fake_launch(exec->ns, stream, false);
-}
+PAIR(cuGraphLaunch, _ptsz, (struct graph * exec, uintptr_t stream),
+     return exec == NULL ? INVALID_HANDLE : fake_launch(exec->ns, stream, per_thread););
 
 FAKE int cuGraphExecDestroy(struct graph *exec) {
   CALL(cuGraphExecDestroy)

@@ -3,10 +3,6 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-struct function {
-  uint64_t ns;
-};
-
 struct config { /* of cuLaunchKernelEx */
   unsigned grid[3], block[3], shared;
   uintptr_t stream;
@@ -31,27 +27,19 @@ int fake_launch(uint64_t ns, uintptr_t handle, bool per_thread) {
 #define LAUNCH_PARAMETERS                                                                          \
   struct function *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,      \
       unsigned bz, unsigned shared, uintptr_t stream, void **parameters
-#define LAUNCH(name, per_thread, ...)                                                              \
-  FAKE int name(LAUNCH_PARAMETERS __VA_ARGS__) {                                                   \
-    CALL(name)(void) gy, (void)gz, (void)bx, (void)by, (void)bz, (void)shared, (void)parameters;   \
-    if (function == NULL || gx == 0) {                                                             \
-      return function == NULL ? INVALID_HANDLE : INVALID_VALUE;                                    \
-    }                                                                                              \
-    return fake_launch(function->ns, stream, per_thread);                                          \
+
+static int launch(const struct function *function, unsigned gx, uintptr_t stream, bool per_thread) {
+  if (function == NULL || gx == 0) {
+    return function == NULL ? INVALID_HANDLE : INVALID_VALUE;
   }
-LAUNCH(cuLaunchKernel, false, , void **extra)
-LAUNCH(cuLaunchKernel_ptsz, true, , void **extra)
-LAUNCH(cuLaunchCooperativeKernel, false)
-LAUNCH(cuLaunchCooperativeKernel_ptsz, true)
-
-FAKE int cuLaunchKernelEx(const struct config *config, struct function *function, void **parameters,
-                          void **extra) {
-  CALL(cuLaunchKernelEx)
-  return config == NULL ? INVALID_VALUE : fake_launch(function->ns, config->stream, false);
+  return fake_launch(function->ns, stream, per_thread);
 }
 
-FAKE int cuLaunchKernelEx_ptsz(const struct config *config, struct function *function,
-                               void **parameters, void **extra) {
-  CALL(cuLaunchKernelEx_ptsz)
-  return config == NULL ? INVALID_VALUE : fake_launch(function->ns, config->stream, true);
-}
+PAIR(cuLaunchKernel, _ptsz, (LAUNCH_PARAMETERS, void **extra),
+     return launch(function, gx, stream, per_thread););
+PAIR(cuLaunchCooperativeKernel, _ptsz, (LAUNCH_PARAMETERS),
+     return launch(function, gx, stream, per_thread););
+PAIR(cuLaunchKernelEx, _ptsz,
+     (const struct config *config, struct function *function, void **parameters, void **extra),
+     return config == NULL ? INVALID_VALUE
+                           : launch(function, config->grid[0], config->stream, per_thread););

@@ -104,20 +104,8 @@ static int wait_for(uintptr_t handle, bool per_thread, bool query) {
   return result;
 }
 
-FAKE int cuStreamSynchronize(uintptr_t stream) {
-  CALL(cuStreamSynchronize)
-  return wait_for(stream, false, false);
-}
-
-FAKE int cuStreamSynchronize_ptsz(uintptr_t stream) {
-  CALL(cuStreamSynchronize_ptsz)
-  return wait_for(stream, true, false);
-}
-
-FAKE int cuStreamQuery(uintptr_t stream) {
-  CALL(cuStreamQuery)
-  return wait_for(stream, false, true);
-}
+PAIR(cuStreamSynchronize, _ptsz, (uintptr_t stream), return wait_for(stream, per_thread, false););
+PAIR(cuStreamQuery, _ptsz, (uintptr_t stream), return wait_for(stream, per_thread, true););
 
 FAKE int cuCtxSynchronize(void) {
   CALL(cuCtxSynchronize)
@@ -133,10 +121,9 @@ FAKE int cuCtxSynchronize(void) {
   return SUCCESS;
 }
 
-FAKE int cuStreamWaitEvent(uintptr_t handle, struct event *event, unsigned flags) {
-  CALL(cuStreamWaitEvent)
+static int wait_event(uintptr_t handle, struct event *event, bool per_thread) {
   struct stream *stream;
-  int result = stream_enter(handle, false, &stream);
+  int result = stream_enter(handle, per_thread, &stream);
   if (result == SUCCESS) {
     if (event->done_version < event->version) {
       engine_submit(stream,
@@ -146,6 +133,9 @@ FAKE int cuStreamWaitEvent(uintptr_t handle, struct event *event, unsigned flags
   }
   return result;
 }
+
+PAIR(cuStreamWaitEvent, _ptsz, (uintptr_t stream, struct event *event, unsigned flags),
+     return wait_event(stream, event, per_thread););
 
 static int value_op(uintptr_t handle, enum op_kind kind, void *address, uint32_t value) {
   struct stream *stream;
