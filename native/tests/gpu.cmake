@@ -1,4 +1,9 @@
 # What all shims promise: one source for each subject, compiled for each of them.
+set(traces ${CMAKE_CURRENT_BINARY_DIR}/traces)
+add_test(NAME gpu_traces_begin COMMAND ${CMAKE_COMMAND} -E make_directory ${traces})
+add_test(NAME gpu_traces_end COMMAND ${CMAKE_COMMAND} -E rm -rf ${traces})
+set_tests_properties(gpu_traces_begin PROPERTIES FIXTURES_SETUP traces)
+set_tests_properties(gpu_traces_end PROPERTIES FIXTURES_CLEANUP traces)
 foreach(api cuda hip5 hip6 hip7)
   set(variable GIVEWAY_CUDA_LIBRARY)
   set(definitions _GNU_SOURCE)
@@ -19,8 +24,8 @@ foreach(api cuda hip5 hip6 hip7)
     set_tests_properties(${test} PROPERTIES TIMEOUT 240 ENVIRONMENT "${preloaded}")
   endforeach()
   # The way of a call that is traced is another one.
-  file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/traces)
   add_test(NAME gpu_errors_traced_${api} COMMAND test_gpu_errors_${api})
-  set_tests_properties(gpu_errors_traced_${api} PROPERTIES TIMEOUT 240 ENVIRONMENT
-    "${preloaded};GIVEWAY_TRACE=${CMAKE_CURRENT_BINARY_DIR}/traces;GIVEWAY_TRACE_EVENTS=100")
+  set_tests_properties(gpu_errors_traced_${api} PROPERTIES
+    TIMEOUT 240 FIXTURES_REQUIRED traces ENVIRONMENT
+    "${preloaded};GIVEWAY_TRACE=${traces};GIVEWAY_TRACE_EVENTS=100")
 endforeach()
