@@ -150,6 +150,13 @@ FAKE int hipStreamIsCapturing(CUstream stream, int *status) {
 }
 
 #if GENERATION >= 6
+#define LOOKUP(function)                                                                           \
+  static struct call call_##function = {.name = #function};                                        \
+  int call_error = call_enter(&call_##function);                                                   \
+  if (call_error != SUCCESS) {                                                                     \
+    return hip_return(call_error);                                                                 \
+  }
+
 /* As AMD's: by name, _spt where the flags ask for it, from the library's own handle. */
 static int look_up(const char *name, void **function, uint64_t flags) {
   Dl_info info;
@@ -167,21 +174,21 @@ static int look_up(const char *name, void **function, uint64_t flags) {
 
 FAKE int hipGetProcAddress(const char *name, void **function, int version, uint64_t flags,
                            void *status) {
-  COUNT(hipGetProcAddress)
+  LOOKUP(hipGetProcAddress)
   (void)version, (void)status;
   return look_up(name, function, flags);
 }
 
 #if GENERATION == 7
 FAKE int hipGetDriverEntryPoint(const char *name, void **function, uint64_t flags, void *status) {
-  COUNT(hipGetDriverEntryPoint)
+  LOOKUP(hipGetDriverEntryPoint)
   (void)status;
   return look_up(name, function, flags);
 }
 
 FAKE int hipGetDriverEntryPoint_spt(const char *name, void **function, uint64_t flags,
                                     void *status) {
-  COUNT(hipGetDriverEntryPoint_spt)
+  LOOKUP(hipGetDriverEntryPoint_spt)
   (void)status;
   return look_up(name, function, flags != 0 ? flags : 2);
 }
