@@ -23,6 +23,7 @@ _POLL_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.25
 """Between two looks at the memory."""
 _MEMORY_SHARE: Final = 0.8
+_REAP_SECONDS: Final = 5
 _LAST_LINES: Final = 3
 
 
@@ -80,12 +81,14 @@ def run(
             env=dict(environment),
             start_new_session=True,
         )
+        children: list[psutil.Process] = []
         try:
             problem = _watch(popen.pid, began + limits.seconds, memory, stop)
+            children = _children(popen.pid)
             if problem == "hung":
-                stacks.write([popen.pid, *(each.pid for each in _children(popen.pid))], out)
+                stacks.write([popen.pid, *(each.pid for each in children)], out)
         finally:
-            _kill(popen)
+            _kill(popen, children)
     seconds = time.monotonic() - began
     if problem is not None:
         reason = {
@@ -139,15 +142,16 @@ def _available_bytes() -> int:
     return available
 
 
-def _kill(popen: subprocess.Popen[bytes]) -> None:
-    children = _children(popen.pid)  # also those that have left the group
+def _kill(popen: subprocess.Popen[bytes], children: list[psutil.Process]) -> None:
+    """Also those of the children that have left the process's group, or were orphaned since."""
+    doomed = {*children, *_children(popen.pid)}
     with contextlib.suppress(ProcessLookupError):
         os.killpg(popen.pid, signal.SIGKILL)
-    for child in children:
+    for child in doomed:
         with contextlib.suppress(psutil.Error):
             child.kill()
     popen.wait()
-    psutil.wait_procs(children, timeout=5)
+    psutil.wait_procs(doomed, timeout=_REAP_SECONDS)
 
 
 def _ended(status: int, folder: Path, log: Path, seconds: float) -> Ended:

@@ -21,17 +21,18 @@ _FRAMES: Final = 40
 def write(pids: Sequence[int], log: BinaryIO) -> None:
     """Appends to ``log`` the stacks of a process and its children; the process writes there too.
 
-    Python's by the process's own faulthandler, which works inside a C call as well; the native
-    ones by py-spy or gdb, where one of them is installed.
+    The native ones by py-spy or gdb, where one of them is installed. Python's by the process's own
+    faulthandler, which works inside a C call as well; last, as its signal ends some system calls
+    early, after which the process may go on.
     """
     for pid in pids:
+        _native(pid, log)
+    for pid in pids:
         if _shows_stacks(pid):
-            _say(log, f"Python stacks of process {pid}, most recent call first")
+            _say(log, f"Python stacks of process {pid}")
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, SHOW_STACKS)
             time.sleep(_PYTHON_SECONDS)
-    for pid in pids:
-        _native(pid, log)
 
 
 def _shows_stacks(pid: int) -> bool:
