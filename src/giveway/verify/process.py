@@ -90,14 +90,16 @@ def run(
         finally:
             _kill(popen, children)
     seconds = time.monotonic() - began
-    if problem is not None:
-        reason = {
-            "hung": f"hung: not done after {limits.seconds:g} s",
-            "out of memory": f"out of memory: it used more than {memory / 2**30:.1f} GiB",
-            "stopped": "interrupted",
-        }[problem]
-        return Ended(problem, reason, seconds)
-    return _ended(popen.returncode, folder, log, seconds)
+    if problem is None:
+        return _ended(popen.returncode, folder, log, seconds)
+    if problem == "hung":
+        at = stacks.place(log)
+        reason = f"hung: not done after {limits.seconds:g} s" + (f", at {at}" if at else "")
+    elif problem == "out of memory":
+        reason = f"out of memory: it used more than {memory / 2**30:.1f} GiB"
+    else:
+        reason = "interrupted"
+    return Ended(problem, reason, seconds)
 
 
 def _watch(pid: int, deadline: float, memory: int, stop: threading.Event) -> str | None:

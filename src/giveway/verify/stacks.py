@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -16,6 +17,7 @@ from giveway.verify.program import SHOW_STACKS
 _PYTHON_SECONDS: Final = 1.0
 _NATIVE_SECONDS: Final = 45.0
 _FRAMES: Final = 40
+_PYTHON: Final = "Python stacks of process"
 
 
 def write(pids: Sequence[int], log: BinaryIO) -> None:
@@ -29,7 +31,7 @@ def write(pids: Sequence[int], log: BinaryIO) -> None:
         _native(pid, log)
     for pid in pids:
         if _shows_stacks(pid):
-            _say(log, f"Python stacks of process {pid}")
+            _say(log, f"{_PYTHON} {pid}")
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, SHOW_STACKS)
             time.sleep(_PYTHON_SECONDS)
@@ -49,7 +51,15 @@ def _native(pid: int, log: BinaryIO) -> None:
     if tool := shutil.which("py-spy"):
         command = [tool, "dump", "--native", "--pid", str(pid)]
     elif tool := shutil.which("gdb"):
-        command = [tool, "-batch", "-nx", "-iex", "set debuginfod enabled off"]
+        command = [
+            tool,
+            "-batch",
+            "-nx",
+            "-iex",
+            "set debuginfod enabled off",
+            "-iex",
+            "set auto-load off",
+        ]
         command += ["-p", str(pid), "-ex", f"thread apply all backtrace {_FRAMES}"]
     else:
         _say(log, f"no native stacks of process {pid}: neither py-spy nor gdb is installed")
@@ -71,3 +81,10 @@ def _native(pid: int, log: BinaryIO) -> None:
 def _say(log: BinaryIO, text: str) -> None:
     log.write(f"--- {text}\n".encode())
     log.flush()
+
+
+def place(log: Path) -> str:
+    """Where the first thread of Python stacks in the log was: file, line and function."""
+    stacks = log.read_text(errors="replace").partition(_PYTHON)[2]
+    found = re.search(r'Current thread .*\n  File "(.+)", line (\d+) in (.+)', stacks)
+    return f"{Path(found[1]).name}, line {found[2]} in {found[3]}" if found else ""
