@@ -224,7 +224,8 @@ def _row(check: dict[str, Any], on_gpu: bool) -> list[str]:
 def _summary(document: dict[str, Any]) -> str:
     counts, device = document["counts"], document["device"]
     said = [f"{counts[status]} {status}" for status in ("passed", "failed", "skipped")]
-    beside = f", beside {2 * document['rivals']} rivals" if document["rivals"] else ""
+    worked = document["rivals_worked"]
+    beside = f", beside {2 * document['rivals']} rivals ({worked} in turn)" if worked else ""
     opening = "Interrupted: " if document["interrupted"] else ""
     return (
         f"{opening}{', '.join(said)} on {device['name']} ({device['description']}) "

@@ -35,7 +35,7 @@ def make_result(options: Options, results: Results) -> dict[str, Any]:
         "seed": options.seed,
         "jobs": options.jobs,
         "rivals": options.rivals,
-        "rivals_started": results.rivals_started,
+        "rivals_worked": results.rivals_worked,
         "seconds": round(results.seconds, 3),
         "interrupted": results.interrupted,
         "ok": ok(results),

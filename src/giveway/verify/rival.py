@@ -1,6 +1,7 @@
 """A rival: bursts of work with pauses between them, in tasks that come and go.
 
-``python -m giveway.verify.rival DEVICE PARENT_PID SEED``; ends at SIGTERM.
+``python -m giveway.verify.rival DEVICE PARENT_PID SEED`` says a word when it has done its first
+work, and ends at SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 _PR_SET_PDEATHSIG = 1
 _BURST_SECONDS: Final = (0.005, 0.05)
 _PAUSE_SECONDS: Final = (0.0, 0.1)
-_BURSTS: Final = 10
+_BURSTS: Final = 5
 """In each of its tasks."""
 _SIZE: Final = 512
 
@@ -32,11 +33,14 @@ def main() -> None:
 
     dice = random.Random(int(seed))
     matrix = torch.randn(_SIZE, _SIZE, device="cpu" if device == "cpu" else "cuda")
+    said = False
     while True:
         # Its priority is that of the process: only the task is another one each time.
         thread = threading.Thread(target=_task, args=(matrix, dice), daemon=True)
         thread.start()
         thread.join()
+        if not said:
+            said = bool(os.write(1, b"!"))
 
 
 def _task(matrix: object, dice: random.Random) -> None:

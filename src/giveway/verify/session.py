@@ -68,7 +68,7 @@ class Results:
     outcomes: list[Outcome]
     interrupted: bool
     seconds: float
-    rivals_started: int
+    rivals_worked: int
     logs: Path | None
     """Where logs were kept, if any were."""
 
@@ -79,6 +79,7 @@ def run(checks: Sequence[tuple[str, Check]], options: Options, progress: Progres
     Raises:
         UsageError: called under ``giveway run``, or unknown device.
         PageError: the device's gate page cannot be used.
+        ProgramError: rivals do not start.
     """
     began = time.monotonic()
     outcomes: dict[int, Outcome] = {}
@@ -97,7 +98,7 @@ def run(checks: Sequence[tuple[str, Check]], options: Options, progress: Progres
         ordered = [outcomes[number] for number in sorted(outcomes)]
         logs = session.keep_logs(ordered)
         seconds = time.monotonic() - began
-        return Results(ordered, interrupted, seconds, rivals.started, logs)
+        return Results(ordered, interrupted, seconds, rivals.worked, logs)
 
 
 def _run_all(
