@@ -248,7 +248,7 @@ static int open_new(const char *device, int create, struct gw_page *page) {
   }
   snprintf(page->device, sizeof page->device, "%s", device);
   r = map_page(page->path, page);
-  if (r == GW_E_VERSION && create && remove_old(page->path)) {
+  if (r == GW_E_VERSION && remove_old(page->path)) {
     r = GW_E_NO_PAGE;
   }
   if (r == GW_E_NO_PAGE && create) {

@@ -147,8 +147,9 @@ static void left_by_another_version(void) {
   make_page();
   uint32_t version = GW_ABI_VERSION - 1;
   overwrite(offsetof(struct gw_header, abi_version), &version, sizeof version);
-  make_page();
   gw_page *page;
+  CHECK(gw_page_open("cpu", 0, &page) == GW_E_NO_PAGE);
+  make_page();
   CHECK(gw_page_open("cpu", 0, &page) == GW_OK);
 }
 
