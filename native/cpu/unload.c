@@ -28,7 +28,7 @@ __attribute__((visibility("default"))) int dlclose(void *handle) {
   own++;
   atomic_fetch_add(&gw_unloads, 1);
   int result = gw_close_uncounted(handle);
-  atomic_fetch_add(&gw_unloads, GW_UNLOADING);
+  atomic_fetch_add(&gw_unloads, GW_UNLOADING); /* one more has ended, one less is under way */
   own--;
   return result;
 }
