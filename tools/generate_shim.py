@@ -32,6 +32,10 @@ KINDS = {
     "sync": ("SYNCS", "sync"),
     "sync_all": ("SYNCS", "sync_all"),
     "sync_event": ("SYNCS", "wait"),
+    "event": ("EVENTS", "plain"),
+    "query": ("QUERIES", "plain"),
+    "stream_query": ("QUERIES", "stream_query"),
+    "stream_create": ("OTHER", "plain"),
 }
 
 VARIANT = re.compile(r"(?P<base>.+?)(?P<version>_v\d+)?(?P<thread>_ptsz|_ptds|_spt)?")

@@ -16,15 +16,23 @@ static const char *const calls[] = {
 #include "hooked.h"
 #ifdef GENERATION
     "hipGetDeviceCount",    "hipDeviceGetUuid",
-    "hipDeviceGetPCIBusId", "hipStreamQuery",
-    "hipStreamIsCapturing", "hipEventCreateWithFlags",
-    "hipEventRecord",       "hipEventQuery",
-    "hipEventElapsedTime",  "hipThreadExchangeStreamCaptureMode",
+    "hipDeviceGetPCIBusId", "hipStreamIsCapturing",
+    "hipEventElapsedTime",  "hipEventCreateWithFlags",
+    "hipHostRegister",      "hipHostGetDevicePointer",
+    "hipStreamWaitValue32", "hipThreadExchangeStreamCaptureMode",
 #else
-    "cuDeviceGetCount",   "cuDeviceGetUuid_v2", "cuCtxGetDevice",
-    "cuCtxGetCurrent",    "cuStreamQuery",      "cuStreamIsCapturing",
-    "cuEventCreate",      "cuEventRecord",      "cuEventQuery",
-    "cuEventElapsedTime", "cuFuncGetName",      "cuThreadExchangeStreamCaptureMode",
+    "cuDeviceGetCount",
+    "cuDeviceGetUuid_v2",
+    "cuCtxGetDevice",
+    "cuCtxGetCurrent",
+    "cuStreamIsCapturing",
+    "cuEventCreate",
+    "cuEventElapsedTime",
+    "cuFuncGetName",
+    "cuThreadExchangeStreamCaptureMode",
+    "cuMemHostRegister_v2",
+    "cuMemHostGetDevicePointer_v2",
+    "cuStreamWaitValue32_v2",
 #endif
 };
 #define CALLS (sizeof calls / sizeof *calls)
@@ -50,7 +58,8 @@ static void fail(void) {
   setenv("GIVEWAY_FAKE_ERRORS", text, 1);
   gpu_start();
   gpu_kernel kernel = gpu_get_kernel("ns_1000");
-  gpu_stream stream = gpu_new_stream();
+  gpu_stream stream = NULL;
+  GPU(hipStreamCreateWithFlags, cuStreamCreate)(&stream, 1);
   gw_task *urgent = outranked ? gpu_rival() : NULL;
   for (int i = 0; i < 3; i++) {
     gpu_launch(kernel, NULL); /* the window works with streams and events as well */

@@ -44,7 +44,7 @@ def everything() -> None:
     function = call("cuModuleGetFunction", start(), b"ns_1000")
     library = call("cuLibraryLoadData", b"an image\0", [], [], 0, [], [], 0)
     kernel = call("cuLibraryGetKernel", library, b"ns_2000")
-    stream = call("cuStreamCreate", driver.CUstream_flags.CU_STREAM_NON_BLOCKING)
+    stream = call("cuStreamCreate", driver.CUstream_flags.CU_STREAM_NON_BLOCKING, counts="other")
     per_thread = driver.cuGetProcAddress(b"cuLaunchKernel", 12000, 2)[1]
     of_null = "launches" if "per_thread" in sys.argv else "legacy_launches"
     assert int(per_thread)
@@ -56,10 +56,11 @@ def everything() -> None:
         launch(driver.CUfunction(int(kernel)), stream)
 
     event = call("cuEventCreate", 0)
-    call("cuEventRecord", event, stream)
-    call("cuStreamWaitEvent", driver.CUstream(0), event, 0)
+    call("cuEventRecord", event, stream, counts="event_calls")
+    call("cuStreamWaitEvent", driver.CUstream(0), event, 0, counts="event_calls")
     call("cuEventSynchronize", event, counts="syncs")
-    assert driver.cuEventQuery(event)[0] == driver.cuStreamQuery(stream)[0] == 0
+    call("cuEventQuery", event, counts="queries")
+    call("cuStreamQuery", stream, counts="queries")
 
     memory = call("cuMemAlloc", 1024, counts="allocations")
     pooled = call("cuMemAllocAsync", 2048, stream, counts="allocations")

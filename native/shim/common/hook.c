@@ -32,6 +32,21 @@ void gw_after_sync(struct gw_call *call, int result) {
   }
 }
 
+/* A program may ask until its work is done, instead of waiting. */
+void gw_before_stream_query(struct gw_call *call) {
+  struct gw_device *device = gw_device_known();
+  if (device != NULL) {
+    gw_device_sync_begin(device, call->stream);
+  }
+}
+
+void gw_after_stream_query(struct gw_call *call, int result) {
+  struct gw_device *device = gw_device_known();
+  if (device != NULL && result == 0) {
+    gw_device_sync_end(device, call->stream);
+  }
+}
+
 void gw_before_sync_all(struct gw_call *call) {
   gw_before_wait(call);
   struct gw_device *device = gw_device_known();

@@ -61,8 +61,10 @@ static inline void gw_count_call(enum gw_counted what, gw_word stream) {
   gw_count(what == GW_LAUNCHES && stream == GW_STREAM_LEGACY ? GW_LEGACY_LAUNCHES : what, 1);
 }
 
+#define GW_NOT_READY 600 /* of both APIs: an answer, no failure */
+
 static inline void gw_count_end(struct gw_call *call, int result) {
-  if (__builtin_expect(result != 0, 0)) {
+  if (__builtin_expect(result != 0 && result != GW_NOT_READY, 0)) {
     gw_count(GW_FAILURES, 1);
   }
   if (__builtin_expect(gw_tracing, 0)) {
@@ -131,6 +133,8 @@ static inline void gw_after_copy_wait(struct gw_call *call, int result) {
 
 void gw_before_sync(struct gw_call *call);
 void gw_after_sync(struct gw_call *call, int result);
+void gw_before_stream_query(struct gw_call *call);
+void gw_after_stream_query(struct gw_call *call, int result);
 void gw_before_sync_all(struct gw_call *call);
 void gw_after_sync_all(struct gw_call *call, int result);
 void gw_before_stream_destroy(struct gw_call *call);

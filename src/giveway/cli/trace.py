@@ -33,6 +33,8 @@ _CALLS: Final = {
     "host_allocations": "host allocations",
     "host_frees": "host frees",
     "syncs": "syncs",
+    "event_calls": "events recorded, waits",
+    "queries": "queries",
     "other": "other hooked calls",
     "failures": "failures",
 }
