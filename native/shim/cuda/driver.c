@@ -14,7 +14,7 @@
 #define CAPTURE_MODE_RELAXED 2
 #define CAPTURE_NONE 0
 
-const char gw_soname[] = "libcuda.so.1";
+const char gw_soname[] = GIVEWAY_SONAME;
 const char gw_library_variable[] = "GIVEWAY_CUDA_LIBRARY";
 const char gw_library_folders[] = "";
 const int gw_not_supported = 801; /* CUDA_ERROR_NOT_SUPPORTED */
