@@ -20,7 +20,9 @@ _LOAD, _DYNAMIC, _STACK = 1, 2, 0x6474E551
 _NEEDED, _HASH, _STRTAB, _SYMTAB, _SONAME = 1, 4, 5, 6, 14
 _GNU_HASH, _VERSYM, _VERDEF = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC
 _LOCAL, _BASE = 0, 1
-_KINDS: Final[dict[int, Literal["data", "TLS"]]] = {1: "data", 5: "data", 6: "TLS"}
+
+Kind = Literal["function", "data", "TLS"]
+_KINDS: Final[dict[int, Kind]] = {1: "data", 5: "data", 6: "TLS"}
 
 
 class ElfError(Exception):
@@ -30,7 +32,7 @@ class ElfError(Exception):
 class Export(NamedTuple):
     """A symbol that a library defines for others."""
 
-    kind: Literal["function", "data", "TLS"]
+    kind: Kind
     size: int
     """In bytes; of no meaning for functions."""
 
@@ -68,7 +70,7 @@ def read(path: Path) -> Library:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
             try:
                 return _Reader(image).library()
-            except (struct.error, ValueError, IndexError, KeyError) as error:
+            except (struct.error, ArithmeticError, LookupError, ValueError) as error:
                 raise ElfError("a damaged shared library") from error
 
 
@@ -121,6 +123,8 @@ class _Reader:
         self, tags: dict[int, int], strings: int, nodes: dict[int, str]
     ) -> Iterator[tuple[tuple[str, str], Export]]:
         count = self.count(tags)
+        if count * 24 > len(self.image):
+            raise ValueError(count)
         symbols = self.offset(tags[_SYMTAB])
         versions: tuple[int, ...] = (_BASE,) * count
         if _VERSYM in tags:
@@ -130,8 +134,8 @@ class _Reader:
             node = version & 0x7FFF  # the last bit: not the default one
             # Not the absolute ones: they stand for the nodes themselves.
             if info >> 4 != 0 and 0 < section < 0xFF00 and node != _LOCAL:
-                kind = _KINDS.get(info & 15, "function")
-                yield (self.text(strings + name), nodes.get(node, "")), Export(kind, size)
+                export = Export(_KINDS.get(info & 15, "function"), size)
+                yield (self.text(strings + name), nodes.get(node, "")), export
 
     def nodes(self, at: int, strings: int) -> Iterator[tuple[int, str]]:
         """The version nodes by index, but for the library's own name."""
