@@ -93,6 +93,8 @@ def _environment(
     if not name or name != _shorten(name):
         raise UsageError(f"name {name!r} is not 1 to {NAME_BYTES} bytes of printable text")
     env = device.environment(base_env)
+    if env.get("GIVEWAY_DIR"):
+        env["GIVEWAY_DIR"] = os.path.abspath(env["GIVEWAY_DIR"])  # the program may go elsewhere
     env["GIVEWAY_DEVICE"] = device.name
     env["GIVEWAY_PRIORITY"] = str(priority)
     env["GIVEWAY_NAME"] = name

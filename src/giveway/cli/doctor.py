@@ -39,6 +39,8 @@ def command(as_json: bool, library: str | None) -> int:
       giveway doctor
       giveway doctor --library /opt/rocm/lib/libamdhip64.so.6
     """
+    if library is not None and not library:
+        raise UsageError("--library wants the path of a library")
     if library is not None:
         return _judge(library, as_json)
     from giveway.cli.examine import examine

@@ -16,6 +16,7 @@ from typing import Any, Final, TextIO
 import click
 
 from giveway.cli import options
+from giveway.errors import UsageError
 
 EVENTS: Final = 1_000_000
 """How many of the last calls a Perfetto trace keeps for each process."""
@@ -58,7 +59,15 @@ _CALLS: Final = {
     metavar="FILE",
     help="Write the calls, one by one, for ui.perfetto.dev. [default: they are only counted]",
 )
-@click.option("-p", "--priority", metavar="N", type=options.PRIORITY, default=0, show_default=True)
+@click.option(
+    "-p",
+    "--priority",
+    metavar="N",
+    type=options.PRIORITY,
+    default=0,
+    show_default=True,
+    help="-1000 to 1000, bigger is more urgent.",
+)
 @options.device("Device to trace. [default: cuda where there is an NVIDIA GPU, else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
 def command(
@@ -81,6 +90,8 @@ def command(
       giveway trace -- python train.py --steps 10
       giveway trace --json -o calls.json --perfetto calls.perfetto.json -- ./a.out
     """
+    if not cmd:
+        raise UsageError("no command: say giveway trace [OPTIONS] -- CMD [ARGS]")
     arguments = ["--priority", str(priority)]
     if device is not None:
         arguments += ["--device", device]
