@@ -75,8 +75,9 @@ class Verdict:
 
     library: Path
     api: str | None
-    """``CUDA`` or ``HIP``; None where it is no driver library that giveway could gate."""
+    """``CUDA`` or ``HIP``; None where it is no driver library that programs here could load."""
     mode: Mode | None
+    """None where giveway keeps off it."""
     why: tuple[str, ...]
     """Why not impersonation: what the library does or is, a phrase each."""
     escapes: tuple[str, ...]
@@ -104,7 +105,8 @@ def judge(library: Path, environment: Mapping[str, str]) -> Verdict:
         return _neither(library, f"is not a driver library: its SONAME is {soname}")
     generation = soname.removeprefix(api.stem).removeprefix(".") or _newest(real.nodes) or "1"
     if generation not in api.generations:
-        return _neither(library, f"is of a generation that giveway does not know: {soname}")
+        unknown = f"is of a generation that giveway does not know: {soname}"
+        return _neither(library, unknown, api)
     shim = elf.read(api.shim(generation))
     why = tuple(_obstacles(real, soname, shim, environment))
     mode: Mode = "interposition" if why else "impersonation"
@@ -116,8 +118,8 @@ def judge(library: Path, environment: Mapping[str, str]) -> Verdict:
     return Verdict(library, api.name, mode, why, escapes, hook)
 
 
-def _neither(library: Path, why: str) -> Verdict:
-    return Verdict(library, None, None, (why,), (), None)
+def _neither(library: Path, why: str, api: Api | None = None) -> Verdict:
+    return Verdict(library, api.name if api else None, None, (why,), (), None)
 
 
 def _newest(nodes: set[str]) -> str | None:

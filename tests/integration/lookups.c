@@ -45,6 +45,7 @@ int main(int argc, char **argv) {
   say("opened", dlsym(driver, "cuLaunchKernel"));
   say("program", dlsym(dlopen(NULL, RTLD_NOW), "cuLaunchKernel"));
   say("by path", dlsym(dlopen(argv[1], RTLD_NOW), "cuLaunchKernel"));
+  say("other namespace", dlsym(dlmopen(LM_ID_NEWLM, argv[1], RTLD_NOW), "cuLaunchKernel"));
   say("not hooked", dlsym(driver, "cuInit"));
   say("new", dlsym(driver, "cuFancyNew"));
 

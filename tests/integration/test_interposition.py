@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from giveway import launch
+from giveway import devices, launch
+from giveway.cli.examine import examine
 from giveway.devices import hip
 from giveway.driver import CUDA, EXECUTABLE_STACKS_REFUSED_SINCE, HIP, glibc_version
 from tests.conftest import GIVEWAY, Runner, Spawner
@@ -158,12 +159,13 @@ def test_every_way_to_a_function_leads_to_the_hook_but_those_that_doctor_names(
         "newest": "42",
         "missing": "said",
         "next": "second",  # dlsym still knows who called it
+        "other namespace": DRIVER,  # escapes
         "deepbound": DRIVER,  # escapes: what it is linked to ...
         "looked up by it": DRIVER,  # ... and what it looks up, by the loader's own dlsym
     }
     report = json.loads(giveway("doctor", "--json").stdout)
     (device,) = (device for device in report["devices"] if device["name"] == "cuda")
-    assert any("RTLD_DEEPBIND" in escape for escape in device["escapes"])
+    assert any("RTLD_DEEPBIND or by dlmopen" in escape for escape in device["escapes"])
 
 
 def test_impersonation_would_have_broken_that_program(lookups: list[str]) -> None:
@@ -299,14 +301,52 @@ def runtime(tmp_path: Path) -> Path:
     return library
 
 
-def test_hip_is_interposed_under_its_version_nodes(
-    runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def amd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An AMD GPU, to this process, with a runtime in the folder of the test."""
     (tmp_path / "nodes" / "1").mkdir(parents=True)
     (tmp_path / "nodes" / "1" / "name").write_text("gfx90a\n")
     (tmp_path / "nodes" / "1" / "properties").write_text("simd_count 416\nunique_id 250\n")
     monkeypatch.setattr(hip, "_NODES", tmp_path / "nodes")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("amd")
+def test_a_generation_that_is_not_known_is_let_alone(tmp_path: Path) -> None:
+    (tmp_path / "x.c").write_text("int hipInit(unsigned f) { return (int)f; }\n")
+    library = tmp_path / "libamdhip64.so.8"
+    soname = "-Wl,-soname,libamdhip64.so.8"
+    subprocess.run([*CC, *SHARED, soname, tmp_path / "x.c", "-o", library], check=True)
+    assert "LD_PRELOAD" not in launch.environment(os.environ, "hip", 0, "x")
+    assert devices.get("hip").notice == (
+        f"{library} is of a generation that giveway does not know: libamdhip64.so.8;"
+        " nothing is gated"
+    )
+    report = examine()
+    (problem,) = report.problems
+    assert problem.what == devices.get("hip").notice.removesuffix("; nothing is gated")
+    assert problem.do.startswith("say where another is: GIVEWAY_HIP_LIBRARY=")
+
+
+@pytest.mark.usefixtures("amd")
+def test_doctor_describes_an_amd_gpu(runtime: Path) -> None:
+    report = examine()
+    assert report.problems == []
+    (device,) = (device for device in report.devices if device.name == "hip")
+    assert device.description == "1 × gfx90a"
+    assert (device.driver, device.mode) == (str(runtime), "interposition")
+    assert device.hook == str(HIP.hooks("7"))
+    assert "HIP" not in [known["api"] for known in report.drivers]
+
+
+def test_doctor_says_that_a_runtime_has_no_gpu(giveway: Runner, runtime: Path) -> None:
+    done = giveway("doctor", env={"LD_LIBRARY_PATH": str(runtime.parent)})
+    assert done.returncode == 0
+    assert f"HIP: {runtime} found, but no AMD GPU" in done.stdout.splitlines()
+
+
+@pytest.mark.usefixtures("amd")
+def test_hip_is_interposed_under_its_version_nodes(runtime: Path, tmp_path: Path) -> None:
     (tmp_path / "client.c").write_text(HIP_CLIENT)
     program = tmp_path / "client"
     subprocess.run([*CC, tmp_path / "client.c", runtime, "-o", program], check=True)

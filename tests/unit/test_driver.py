@@ -172,5 +172,6 @@ def test_what_cannot_be_gated_is_said(build: Builder, tmp_path: Path) -> None:
     ]:
         verdict = judge(library)
         assert (verdict.mode, verdict.hook, verdict.why) == (None, None, (why,))
+        assert verdict.api == ("HIP" if library.name == "libamdhip64.so.8" else None)
     with pytest.raises(FileNotFoundError):
         judge(tmp_path / "none")

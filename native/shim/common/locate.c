@@ -135,8 +135,9 @@ void *gw_locate(const char *soname, const char *variable, char *why, unsigned lo
   why[0] = '\0';
 #ifdef GIVEWAY_SHIM_INTERPOSES
   /* The rest of the program's calls go to what it has loaded: so must these, whatever else is said.
-   */
-  if (gw_try_loaded(soname, try_loaded, &search)) {
+   * The loader can be asked by name here, for ours is another. */
+  search.found = dlopen(soname, RTLD_LAZY | RTLD_NOLOAD);
+  if (search.found != NULL || gw_try_loaded(soname, try_loaded, &search)) {
     return search.found;
   }
 #endif

@@ -42,7 +42,7 @@ def hook_problems(device: devices.Device, report: DeviceReport) -> Iterator[Prob
     if verdict is not None and verdict.mode is None:
         yield Problem(
             f"{verdict.library} {verdict.why[0]}",
-            "name another: GIVEWAY_CUDA_LIBRARY or GIVEWAY_HIP_LIBRARY",
+            f"say where another is: GIVEWAY_{device.name.upper()}_LIBRARY=/path/to/{device.soname}",
         )
         return
     if verdict is not None:

@@ -68,7 +68,7 @@ _CALLS: Final = {
     show_default=True,
     help="-1000 to 1000, bigger is more urgent.",
 )
-@options.device("Device to trace. [default: cuda where there is an NVIDIA GPU, else cpu]")
+@options.device("Device to trace. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
 def command(
     cmd: tuple[str, ...],

@@ -67,12 +67,12 @@ class Device:
     def notice(self) -> str | None:
         """What a user should know who starts a program on this device; one line."""
         verdict = self.verdict
-        if verdict is None or verdict.mode != "interposition":
+        if verdict is None or verdict.api is None or not verdict.why:
             return None
-        return (
-            f"{verdict.library} {verdict.why[0]}; "
-            "giveway stands beside it instead of in its place (giveway doctor says what escapes)"
-        )
+        then = "nothing is gated"
+        if verdict.mode is not None:
+            then = "giveway stands beside it, not in its place (giveway doctor says what escapes)"
+        return f"{verdict.library} {verdict.why[0]}; {then}"
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """``base`` with what gates a program's launches on this device.
@@ -82,9 +82,11 @@ class Device:
         """
         env = dict(base)
         hook, verdict = self.hook, self.verdict
-        if verdict is not None and verdict.mode == "interposition" and verdict.hook is not None:
+        if verdict is not None and verdict.api is not None:
+            if verdict.hook is None:
+                return env
             hook = verdict.hook
-            if self.library_is_given:
+            if verdict.mode == "interposition" and self.library_is_given:
                 _let_the_loader_find(verdict.library, env)
         env["LD_PRELOAD"] = _prepend(hook, env.get("LD_PRELOAD", ""), {self.hook, hook})
         if not any(name in env for name in self.unless):

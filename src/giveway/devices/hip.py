@@ -80,15 +80,19 @@ def _page(said: Mapping[str, int]) -> str:
 
 
 def installed(environment: Mapping[str, str]) -> tuple[str, Path | None]:
-    """The generation of the runtime that programs here will most likely load, and that runtime."""
+    """The generation of the runtime that programs here will most likely load, and that runtime.
+
+    It may be of another generation, where there is none of those that are known.
+    """
     given = environment.get(VARIABLE)
     if given:
         return _generation(Path(given).resolve()) or HIP.generations[0], Path(given)
-    for path in _candidates(environment):
+    found = list(_candidates(environment))
+    for path in found:
         generation = _generation(path)
         if generation is not None:
             return generation, path
-    return HIP.generations[0], None
+    return HIP.generations[0], next(iter(found), None)
 
 
 def _generation(library: Path) -> str | None:
