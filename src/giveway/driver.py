@@ -102,7 +102,8 @@ def judge(library: Path, environment: Mapping[str, str]) -> Verdict:
     soname = real.soname or library.name
     api = next((api for api in (CUDA, HIP) if f"{soname}.".startswith(f"{api.stem}.")), None)
     if api is None:
-        return _neither(library, f"is not a driver library: its SONAME is {soname}")
+        known_as = f"its SONAME is {real.soname}" if real.soname else "it has no SONAME"
+        return _neither(library, f"is not a driver library: {known_as}")
     generation = soname.removeprefix(api.stem).removeprefix(".") or _newest(real.nodes) or "1"
     if generation not in api.generations:
         unknown = f"is of a generation that giveway does not know: {soname}"

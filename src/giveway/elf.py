@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 _X86_64: Final = 62
-_MACHINES: Final = {3: "i386", 40: "ARM", 21: "PowerPC", 183: "AArch64", 243: "RISC-V"}
+_MACHINES: Final = {3: "i386", 40: "ARM", 183: "AArch64"}
 _SHARED: Final = 3
 _LOAD, _DYNAMIC, _STACK = 1, 2, 0x6474E551
 _NEEDED, _HASH, _STRTAB, _SYMTAB, _SONAME = 1, 4, 5, 6, 14

@@ -44,11 +44,18 @@ def _split(folders: str) -> list[str]:
 
 def _in(folder: str, soname: str) -> Iterator[Path]:
     path = Path(folder, soname)
+    if is_of_this_machine(path):
+        yield path
+
+
+def is_of_this_machine(path: Path) -> bool:
+    """Whether the loader would take the file, or fail over it; others it passes over."""
     try:
-        if path.is_file():
-            yield path
+        with path.open("rb") as file:
+            start = file.read(20)
     except OSError:
-        pass
+        return False
+    return not start.startswith(b"\x7fELF") or (start[4:5], start[18:20]) == (b"\x02", b"\x3e\0")
 
 
 def cached(soname: str, cache: Path = CACHE) -> list[Path]:

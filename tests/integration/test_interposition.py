@@ -97,7 +97,7 @@ def test_run_says_in_one_line_that_it_interposes(giveway: Runner, machine: Path)
     (line,) = done.stderr.splitlines()
     library = machine / "libcuda.so.1"
     assert line.startswith(
-        f"giveway: {library} exports what giveway does not know: cuFancyNew; giveway stands beside"
+        f"giveway: {library} exports what giveway does not know: cuFancyNew; interposing, not"
     )
 
 

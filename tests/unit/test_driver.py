@@ -164,6 +164,7 @@ def test_what_cannot_be_gated_is_said(build: Builder, tmp_path: Path) -> None:
         (copy, "is giveway's own"),
         (HIP.hooks("5"), "is giveway's own"),
         (library_path(), "is not a driver library: its SONAME is libgiveway.so"),
+        (Path("/bin/ls"), "is not a driver library: it has no SONAME"),
         (build("libcudart.so.12", KNOWN), "is not a driver library: its SONAME is libcudart.so.12"),
         (
             build("libamdhip64.so.8", KNOWN_HIP),

@@ -21,6 +21,17 @@ def test_the_path_comes_before_the_cache_and_the_default_folders(tmp_path: Path)
     assert others == list(loader.candidates("libm.so.6", {}))
 
 
+def test_libraries_of_other_machines_are_passed_over(tmp_path: Path) -> None:
+    i386, arm = b"\x7fELF\x01" + bytes(13) + b"\x03\0", b"\x7fELF\x02" + bytes(13) + b"\xb7\0"
+    x86_64, text = b"\x7fELF\x02" + bytes(13) + b"\x3e\0", b"INPUT(libx.so.2)\n"
+    for name, content in {"a": i386, "b": arm, "c": x86_64, "d": text}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "libx.so.1").write_bytes(content)
+    search = {"LD_LIBRARY_PATH": ":".join(str(tmp_path / name) for name in "abcd")}
+    found = list(loader.candidates("libx.so.1", search))
+    assert found == [tmp_path / "c" / "libx.so.1", tmp_path / "d" / "libx.so.1"]
+
+
 def test_an_empty_entry_is_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

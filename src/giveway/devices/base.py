@@ -71,7 +71,7 @@ class Device:
             return None
         then = "nothing is gated"
         if verdict.mode is not None:
-            then = "giveway stands beside it, not in its place (giveway doctor says what escapes)"
+            then = "interposing, not impersonating (giveway doctor says what escapes)"
         return f"{verdict.library} {verdict.why[0]}; {then}"
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:

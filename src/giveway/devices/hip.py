@@ -111,4 +111,5 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _in(folder: str) -> list[Path]:
-    return sorted(Path(folder).glob(f"{HIP.stem}.*"), reverse=True)
+    found = sorted(Path(folder).glob(f"{HIP.stem}.*"), reverse=True)
+    return [path for path in found if loader.is_of_this_machine(path)]
