@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from giveway import devices, launch
+from giveway import devices, driver, launch
 from giveway.cli.examine import examine
 from giveway.devices import hip
-from giveway.driver import CUDA, EXECUTABLE_STACKS_REFUSED_SINCE, HIP, glibc_version
+from giveway.driver import CUDA, HIP
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.integration.test_cuda import NATIVE, UUID, eventually, tasks
 
@@ -24,7 +24,7 @@ EXTRA = '__attribute__((visibility("default"))) int cuFancyNew(void) { return 42
 SOURCES = sorted((NATIVE / "fake" / "cuda").glob("*.c"))
 
 # What each of the driver's builds is made with, and what giveway makes of it.
-REFUSED = glibc_version() >= EXECUTABLE_STACKS_REFUSED_SINCE
+REFUSED = driver.glibc_version() >= driver.EXECUTABLE_STACKS_REFUSED_SINCE
 DRIVERS = {
     "known": ((), "impersonation"),
     "newer": (("extra.c",), "interposition"),
@@ -88,6 +88,26 @@ def test_the_less_urgent_program_is_held(giveway: Runner, spawn: Spawner, machin
     high.wait()
     launches = tasks(giveway)["low"]["launches"]
     assert eventually(lambda: tasks(giveway)["low"]["launches"] > launches + 1000)
+
+
+@pytest.mark.parametrize("machine", ["execstack"], indirect=True)
+def test_an_executable_stack_is_interposed_where_glibc_refuses_it(
+    monkeypatch: pytest.MonkeyPatch, machine: Path
+) -> None:
+    monkeypatch.setattr(driver, "glibc_version", lambda: driver.EXECUTABLE_STACKS_REFUSED_SINCE)
+    device = devices.get("cuda")
+    assert device.notice is not None
+    assert "executable stack" in device.notice
+    env = launch.environment(os.environ, "cuda", 0, "burst")
+    assert Path(env["LD_PRELOAD"]) == CUDA.hooks("1")
+    burst = [machine / "burst", "urgent", "0.1", "200", "2"]
+    done = subprocess.run(burst, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    (machine / "traces").mkdir()
+    env["GIVEWAY_TRACE"] = str(machine / "traces")
+    subprocess.run(burst, env=env, capture_output=True, check=True)
+    (report,) = (machine / "traces").glob("*.json")
+    assert json.loads(report.read_text())["tasks"][0]["launches"] > 0
 
 
 def test_run_says_in_one_line_that_it_interposes(giveway: Runner, machine: Path) -> None:
