@@ -94,13 +94,22 @@ def _environment(
         raise UsageError(f"name {name!r} is not 1 to {NAME_BYTES} bytes of printable text")
     env = device.environment(base_env)
     if env.get("GIVEWAY_DIR"):
-        env["GIVEWAY_DIR"] = os.path.abspath(env["GIVEWAY_DIR"])  # the program may go elsewhere
+        env["GIVEWAY_DIR"] = _absolute(env["GIVEWAY_DIR"])  # the program may go elsewhere
     env["GIVEWAY_DEVICE"] = device.name
     env["GIVEWAY_PRIORITY"] = str(priority)
     env["GIVEWAY_NAME"] = name
     # It says which process `giveway run` became; one that is merely inherited would lie.
     env.pop("GIVEWAY_RUN", None)
     return env
+
+
+def _absolute(folder: str) -> str:
+    try:
+        return os.path.abspath(folder)
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"GIVEWAY_DIR is relative ({folder}), and the current folder was removed"
+        ) from error
 
 
 def run(

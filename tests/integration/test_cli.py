@@ -83,6 +83,7 @@ def test_heavy_packages_are_not_imported_for_nothing(name: str) -> None:
         ["demo", "--seconds", "2"],
         ["run", "--priority", "nan", "--", "true"],
         ["trace"],
+        ["trace", "--perfetto", "-", "--", "true"],
         ["doctor", "--library"],
         ["doctor", "--library", ""],
     ],

@@ -251,6 +251,24 @@ def test_a_relative_folder_is_where_run_was_started(giveway: Runner, tmp_path: P
     assert done.stdout == f"{tmp_path}/pages\n"
 
 
+def test_a_relative_folder_in_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'rmdir "$PWD"; exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", GIVEWAY, "run", "--", "true"],
+        cwd=gone,
+        env={**os.environ, "GIVEWAY_DIR": "pages"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "giveway: GIVEWAY_DIR is relative (pages), and the current folder was removed\n"
+    )
+
+
 def test_a_file_in_the_place_of_the_folder_is_3_and_one_line(
     giveway: Runner, tmp_path: Path
 ) -> None:

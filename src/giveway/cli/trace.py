@@ -92,6 +92,8 @@ def command(
     """
     if not cmd:
         raise UsageError("no command: say giveway trace [OPTIONS] -- CMD [ARGS]")
+    if perfetto is not None and perfetto.fileno() == output.fileno():
+        raise UsageError("the report and --perfetto cannot both go to stdout: say -o FILE")
     arguments = ["--priority", str(priority)]
     if device is not None:
         arguments += ["--device", device]
