@@ -59,7 +59,10 @@ def test_the_shim_is_of_the_generation_that_is_installed(tmp_path: Path) -> None
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).touch()
     search = {"LD_LIBRARY_PATH": f"{tmp_path}/none::{tmp_path}/old:{tmp_path}/new"}
-    assert hip._generation(search) == "5"
-    assert hip._generation({"LD_LIBRARY_PATH": f"{tmp_path}/new"}) == "6"
+    old, new = tmp_path / "old" / "libamdhip64.so.5.7.1", tmp_path / "new" / "libamdhip64.so.6"
+    assert hip.installed(search) == ("5", old)
+    assert hip.installed({"LD_LIBRARY_PATH": f"{tmp_path}/new"}) == ("6", new)
     given = {"GIVEWAY_HIP_LIBRARY": str(tmp_path / "new" / "libamdhip64.so.6")}
-    assert hip._generation(search | given) == "6"
+    assert hip.installed(search | given) == ("6", new)
+    renamed = {"GIVEWAY_HIP_LIBRARY": str(tmp_path / "libamdhip64.so")}
+    assert hip.installed(search | renamed) == ("7", tmp_path / "libamdhip64.so")

@@ -50,7 +50,9 @@ def test_the_wheel_has_all_it_needs(wheel: Path) -> None:
         "giveway/lib/libgiveway.so",
         "giveway/lib/libgiveway-cpu.so",
         *(f"giveway/lib/hip/libamdhip64.so.{generation}" for generation in "567"),
+        *(f"giveway/lib/hip/libgiveway-hip-hooks.so.{generation}" for generation in "567"),
         "giveway/lib/libgiveway-cuda.so",
+        "giveway/lib/libgiveway-cuda-hooks.so",
         "giveway/include/giveway.h",
     }
 

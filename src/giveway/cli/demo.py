@@ -35,10 +35,10 @@ def _writable(_context: click.Context, _parameter: click.Parameter, path: str | 
     "-s",
     "--seconds",
     metavar="S",
-    type=click.FloatRange(min=3),
+    type=options.Number(3),
     default=60.0,
     show_default=True,
-    help="Seconds to measure for; starting and warming up come on top.",
+    help="Seconds to measure for, 3 or more; starting and warming up come on top.",
 )
 @click.option(
     "--json",

@@ -23,7 +23,7 @@ from giveway.cli import options
     help="-1000 to 1000, bigger is more urgent.",
 )
 @click.option("-n", "--name", metavar="S", help="Name in ps and top. [default: from CMD]")
-@options.device("Device to share. [default: cuda where there is an NVIDIA GPU, else cpu]")
+@options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
 def command(cmd: tuple[str, ...], priority: int, name: str | None, device: str | None) -> None:
     """Run a program that shares a device by priority.
