@@ -63,7 +63,7 @@ def read(path: Path) -> Library:
         raise ElfError(f"{path.name} is no 64-bit little-endian ELF file")
     try:
         return _parse(content)
-    except (struct.error, IndexError, StopIteration, ValueError) as error:
+    except (struct.error, IndexError, OverflowError, ValueError) as error:
         raise ElfError(f"{path.name} is damaged: {error}") from error
 
 
