@@ -151,6 +151,21 @@ def test_one_noisy_output_excuses_no_other(save: Save) -> None:
     assert verdict.first.output == "output.b"
 
 
+def test_each_output_may_be_near_to_another_plain_run(save: Save) -> None:
+    plain = [save({"a": single(1), "b": single(2)}), save({"a": single(3), "b": single(4)})]
+    mixed = judge(save({"a": single(1), "b": single(4)}), plain)
+    assert mixed.same
+    assert mixed.first is None
+
+
+def test_the_spread_is_that_of_all_outputs_of_a_type(save: Save) -> None:
+    plain = [save({"a": single(1, 1), "b": single(1, 1)})]
+    plain += [save({"a": single(1, 1 + 8e-6), "b": single(1, 1 + 1e-6)})]
+    assert judge(save({"a": single(1, 1), "b": single(1, 1 + 4e-6)}), plain).same
+    wide = {"a": np.ones(2), "b": np.array([1, 1 + 4e-6])}
+    assert not judge(save(wide), plain).same
+
+
 @settings(max_examples=50, deadline=None)
 @given(runs=st.lists(st.lists(st.floats(width=32), min_size=2, max_size=2), min_size=2, max_size=4))
 def test_any_numbers_get_a_verdict(

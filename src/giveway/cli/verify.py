@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -79,7 +80,7 @@ _INTERRUPTED: Final = 130
     "--jobs",
     metavar="N",
     type=click.IntRange(1),
-    help="Checks at a time. [default: 1 on cpu; on a GPU one for each two cores, at most 4]",
+    help="Checks at a time. [default: 1 on cpu; on a GPU one for each two cores, at most 6]",
 )
 @files.json_option("Write all that was found to FILE, - for standard output.")
 @click.option(
@@ -126,7 +127,7 @@ def command(
     chosen = Options(
         device=device,
         seed=seed,
-        jobs=jobs or (1 if device == "cpu" else max(1, min(4, cores // 2))),
+        jobs=jobs or (1 if device == "cpu" else max(1, min(6, cores // 2))),
         rivals=rivals,
         logs=logs,
     )
@@ -177,7 +178,8 @@ def _show(document: dict[str, Any], logs: Path | None) -> None:
     columns.append(Column("HELD s", right=True, keep=6))
     checks = document["checks"]
     # One table, so that the columns of all phases are as wide.
-    header, *lines = table.render(columns, [_row(check, on_gpu) for check in checks])
+    width = shutil.get_terminal_size().columns - 2 if sys.stdout.isatty() else None
+    header, *lines = table.render(columns, [_row(check, on_gpu) for check in checks], width)
     phase = None
     for check, line in zip(checks, lines, strict=True):
         if check["phase"] != phase:
