@@ -19,13 +19,18 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rocm lint format ctest native sanitize bench wheel clean
+.PHONY: help demo verify test test-rocm lint format ctest native sanitize bench wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.torch ## install, then show two programs sharing the device by priority
 	$(BIN)/giveway demo $(ARGS)
+
+verify: $(VENV)/.torch ## show that PyTorch computes the same under giveway; all checks, some minutes
+	@mkdir -p $(RESULTS)
+	GIVEWAY_COMMIT=$$(git rev-parse --short=12 HEAD 2>/dev/null) \
+	  $(BIN)/giveway verify --json $(RESULTS)/verify.json $(ARGS)
 
 test: lint ctest ## every check: format, lint, types, C tests, Python tests
 	$(BIN)/python -m pytest $(ARGS)

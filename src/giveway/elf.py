@@ -18,7 +18,7 @@ _MACHINES: Final = {3: "i386", 40: "ARM", 183: "AArch64"}
 _SHARED: Final = 3
 _LOAD, _DYNAMIC, _STACK = 1, 2, 0x6474E551
 _NEEDED, _HASH, _STRTAB, _SYMTAB, _SONAME = 1, 4, 5, 6, 14
-_GNU_HASH, _VERSYM, _VERDEF = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC
+_GNU_HASH, _VERSYM, _VERDEF, _VERNEED = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFE
 _LOCAL, _BASE = 0, 1
 
 Kind = Literal["function", "data", "TLS"]
@@ -45,6 +45,8 @@ class Library:
     needed: list[str] = field(default_factory=list)
     exports: dict[tuple[str, str], Export] = field(default_factory=dict)
     """By name and version node, which is empty where the symbol has none."""
+    wants: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    """What it refers to with a version: names and nodes, by the SONAME that they are wanted of."""
     nodes: set[str] = field(default_factory=set)
     executable_stack: bool = True
     """As the loader takes it to be where the file says nothing."""
@@ -117,11 +119,12 @@ class _Reader:
         nodes = dict(self.nodes(self.offset(tags[_VERDEF]), strings)) if _VERDEF in tags else {}
         found.nodes = set(nodes.values())
         found.exports = dict(self.exports(tags, strings, nodes))
+        if _VERNEED in tags:
+            found.wants = self.wants(tags, strings)
         return found
 
-    def exports(
-        self, tags: dict[int, int], strings: int, nodes: dict[int, str]
-    ) -> Iterator[tuple[tuple[str, str], Export]]:
+    def symbols(self, tags: dict[int, int]) -> Iterator[tuple[int, int, int, int, int]]:
+        """Of each that is not local: name, type, section, size and index of the version node."""
         count = self.count(tags)
         if count * 24 > len(self.image):
             raise ValueError(count)
@@ -131,11 +134,40 @@ class _Reader:
             versions = self.at(f"<{count}H", self.offset(tags[_VERSYM]))
         rows = struct.iter_unpack("<IBBHQQ", self.image[symbols : symbols + 24 * count])
         for (name, info, _, section, _, size), version in zip(rows, versions, strict=True):
-            node = version & 0x7FFF  # the last bit: not the default one
+            if info >> 4 != 0:
+                # The version's last bit: not the default one.
+                yield name, info & 15, section, size, version & 0x7FFF
+
+    def exports(
+        self, tags: dict[int, int], strings: int, nodes: dict[int, str]
+    ) -> Iterator[tuple[tuple[str, str], Export]]:
+        for name, kind, section, size, node in self.symbols(tags):
             # Not the absolute ones: they stand for the nodes themselves.
-            if info >> 4 != 0 and 0 < section < 0xFF00 and node != _LOCAL:
-                export = Export(_KINDS.get(info & 15, "function"), size)
+            if 0 < section < 0xFF00 and node != _LOCAL:
+                export = Export(_KINDS.get(kind, "function"), size)
                 yield (self.text(strings + name), nodes.get(node, "")), export
+
+    def wants(self, tags: dict[int, int], strings: int) -> dict[str, set[tuple[str, str]]]:
+        nodes = dict(self.wanted_nodes(self.offset(tags[_VERNEED]), strings))
+        found: dict[str, set[tuple[str, str]]] = {}
+        for name, _, section, _, index in self.symbols(tags):
+            if section == 0 and index in nodes:
+                library, node = nodes[index]
+                found.setdefault(library, set()).add((self.text(strings + name), node))
+        return found
+
+    def wanted_nodes(self, at: int, strings: int) -> Iterator[tuple[int, tuple[str, str]]]:
+        """The library and the version node that each index stands for."""
+        while True:
+            _, count, library, inner, following = self.at("<HHIII", at)
+            inner += at
+            for _ in range(count):
+                _, _, index, name, step = self.at("<IHHII", inner)
+                yield index, (self.text(strings + library), self.text(strings + name))
+                inner += step
+            if following == 0:
+                return
+            at += following
 
     def nodes(self, at: int, strings: int) -> Iterator[tuple[int, str]]:
         """The version nodes by index, but for the library's own name."""

@@ -26,7 +26,7 @@ BUILT_ON: dict[str, set[str]] = {
     "programs": {"task"},
     "bench": {"launch"},
     "traces": set(),
-    "verify": {"bench", "launch", "traces", "api"},
+    "verify": {"", "bench", "traces"},
     "cli": {"launch", "programs", "bench", "traces", "verify", "version"},
 }
 HEAVY = {"torch", "torchvision", "matplotlib"}

@@ -47,6 +47,8 @@ def test_the_wheel_has_all_it_needs(wheel: Path) -> None:
         "giveway/py.typed",
         "giveway/cli/run.py",
         "giveway/devices/cpu.py",
+        "giveway/verify/checks/models.py",
+        "giveway/verify/schema.json",
         "giveway/lib/libgiveway.so",
         "giveway/lib/libgiveway-cpu.so",
         *(f"giveway/lib/hip/libamdhip64.so.{generation}" for generation in "567"),

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from giveway.cli import options
-from giveway.errors import GivewayError, MissingExtraError
+from giveway.cli import files, options
+from giveway.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-
-
-def _writable(_context: click.Context, _parameter: click.Parameter, path: str | None) -> str | None:
-    """An error now is better than one when everything has been measured."""
-    if path not in (None, "-"):
-        folder = Path(path).absolute().parent
-        if not os.access(folder, os.W_OK):
-            raise click.BadParameter(f"cannot write into {folder}")
-    return path
 
 
 @click.command("demo")
@@ -40,14 +28,7 @@ def _writable(_context: click.Context, _parameter: click.Parameter, path: str | 
     show_default=True,
     help="Seconds to measure for, 3 or more; starting and warming up come on top.",
 )
-@click.option(
-    "--json",
-    "path",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, writable=True, allow_dash=True),
-    callback=_writable,
-    help="Write all figures to FILE, - for standard output.",
-)
+@files.json_option("Write all figures to FILE, - for standard output.")
 def command(device: str, seconds: float, path: str | None) -> None:
     """Show what giveway gains on this machine.
 
@@ -69,22 +50,11 @@ def command(device: str, seconds: float, path: str | None) -> None:
         sizes, rounds = dual.measure(device, seconds, progress)
     figures = result.make_result(device, sizes, rounds)
     if path is not None:
-        _write(path, figures)
+        files.write_json(path, figures)
     if path != "-":
         from rich.console import Console
 
         show(figures, Console(highlight=False))
-
-
-def _write(path: str, figures: dict[str, Any]) -> None:
-    text = json.dumps(figures, indent=2) + "\n"
-    if path == "-":
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise GivewayError(f"cannot write {path}: {error.strerror}") from error
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from giveway import driver, loader
 from giveway.devices.base import Capability, Device
+from giveway.devices.stream_gate import DEFAULT_US, stream_gate
 from giveway.page import hook_path
 
 _PROC: Final = Path("/proc/driver/nvidia/gpus")
@@ -26,9 +27,7 @@ def capabilities() -> dict[str, Capability]:
         "launch_gate": Capability(
             True, f"before kernels, graphs and copies; in flight at most {window} µs of kernels"
         ),
-        "stream_gate": Capability(
-            False, "measured, promising, not built: what is in flight runs to its end"
-        ),
+        "stream_gate": stream_gate(DEFAULT_US),
         "interrupt": Capability(False, "a kernel that runs is not stopped"),
     }
 

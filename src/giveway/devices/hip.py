@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from giveway import loader
 from giveway.devices.base import Capability, Device
+from giveway.devices.stream_gate import stream_gate
 from giveway.driver import HIP
 
 VARIABLE: Final = "GIVEWAY_HIP_LIBRARY"
@@ -17,13 +18,17 @@ VARIABLE: Final = "GIVEWAY_HIP_LIBRARY"
 _NODES: Final = Path("/sys/class/kfd/kfd/topology/nodes")
 _FOLDERS: Final = ("/opt/rocm/lib",)
 
-CAPABILITIES: Final = {
-    "launch_gate": Capability(
-        True, "before kernels, graphs and copies; work in flight is bounded by GIVEWAY_WINDOW_US"
-    ),
-    "stream_gate": Capability(False, "not in this version: what is in flight runs to its end"),
-    "interrupt": Capability(False, "a kernel that runs is not stopped"),
-}
+
+def capabilities() -> dict[str, Capability]:
+    """What a closed gate can stop on a GPU."""
+    return {
+        "launch_gate": Capability(
+            True,
+            "before kernels, graphs and copies; work in flight is bounded by GIVEWAY_WINDOW_US",
+        ),
+        "stream_gate": stream_gate(0),
+        "interrupt": Capability(False, "a kernel that runs is not stopped"),
+    }
 
 
 class Gpu(NamedTuple):
@@ -49,7 +54,7 @@ def find() -> list[Device]:
             soname=HIP.soname(generation),
             library=library,
             library_is_given=bool(os.environ.get(VARIABLE)),
-            capabilities=CAPABILITIES,
+            capabilities=capabilities(),
             pages=tuple(gpu.page for gpu in gpus),
         )
     ]

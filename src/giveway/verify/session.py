@@ -26,7 +26,7 @@ from giveway.verify.rivals import Rivals
 from giveway.verify.seen import Seen
 
 PRIORITY: Final = 0
-_MORE_PLAIN_RUNS: Final = 3
+_MORE_PLAIN_RUNS: Final = 5
 """Where the numbers differ, to find out how far those of plain runs are apart."""
 
 _VARIABLES: Final = {
@@ -128,6 +128,10 @@ def _run_all(
             raise
 
 
+def _stopped(check: Check) -> Outcome:
+    return Outcome(check, "failed", "interrupted", ended="stopped")
+
+
 class Session:
     """What all checks of a run share; a context manager that removes its temporary files."""
 
@@ -173,6 +177,8 @@ class Session:
 
     def run(self, source: str, check: Check) -> Outcome:
         """Runs one check; never raises because of anything that its processes do."""
+        if self.stop.is_set():
+            return _stopped(check)
         reason = check.inapplicable(self.options.device)
         if reason is not None:
             return Outcome(check, "skipped", reason)
@@ -196,6 +202,8 @@ class Session:
             return Outcome(check, "failed", given.reason or "it skipped itself", ended=given.status)
         saw = seen.read(trace, self.options.device)
         verdict = self._judge(folder, source, check)
+        if self.stop.is_set() and not verdict.same:
+            return _stopped(check)  # in the middle of finding out
         finding = Finding() if check.also is None else check.also(self._plain, self._gated)
         problem = self._problem(check, saw, verdict) or finding.problem
         return Outcome(
