@@ -12,7 +12,11 @@
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
 #define PUT(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
+/* The tasks of this very process share our watcher, and we run. */
 static bool stalled(const struct gw_row *row, uint64_t now) {
+  if (GET(row->owner) == GET(gw_process.owner)) {
+    return false;
+  }
   uint64_t beat = GET(row->beat_ns);
   return now > beat && now - beat > STALLED_NS;
 }
