@@ -96,6 +96,23 @@ FORWARD(hipModuleLoadData, (CUmodule * module, const void *image), cuModuleLoadD
 FORWARD(hipModuleGetFunction, (CUfunction * function, CUmodule module, const char *name),
         cuModuleGetFunction(function, module, name))
 
+FAKE const char *hipKernelNameRef(CUfunction function) {
+  const char *name;
+  return cuFuncGetName(&name, function) == SUCCESS ? name : NULL;
+}
+
+/* Not as AMD's, which follows an address that it has been told of: so that one sees who was asked.
+ */
+FAKE const char *hipKernelNameRefByPtr(const void *function, CUstream stream) {
+  static __thread char text[256];
+  const char *name;
+  if (stream != NULL || cuFuncGetName(&name, (CUfunction)(uintptr_t)function) != SUCCESS) {
+    return NULL;
+  }
+  snprintf(text, sizeof text, "address of %s", name);
+  return text;
+}
+
 FORWARD(hipMalloc, (CUdeviceptr * memory, size_t size), cuMemAlloc_v2(memory, size))
 FORWARD(hipFree, (CUdeviceptr memory), cuMemFree_v2(memory))
 FORWARD(hipMemcpy, (void *to, const void *from, size_t size, int kind),

@@ -1,6 +1,7 @@
 /* What the runtimes name and tests have no use for: ignored, or refused. */
-#define IGNORED(name) int name(void) { return 0; }
+#define IGNORED(name)                                                                              \
   int name(void) { return 0; }
+int name(void) { return 0; }
 #define REFUSED(name)                                                                              \
   int name(void) { return 0x1000; } /* HSA_STATUS_ERROR */
 

@@ -98,8 +98,8 @@ static bool add_symbols(struct executable *to, const struct object *object,
     const char *names = (const char *)object->file + sections[sections[i].sh_link].sh_offset;
     for (size_t j = 0; j < sections[i].sh_size / sizeof *symbols; j++) {
       if (ELF64_ST_TYPE(symbols[j].st_info) == STT_OBJECT && symbols[j].st_shndx != SHN_UNDEF &&
-          !add_symbol(to, names + symbols[j].st_name,
-                      (uintptr_t)to->image + symbols[j].st_value, symbols[j].st_size)) {
+          !add_symbol(to, names + symbols[j].st_name, (uintptr_t)to->image + symbols[j].st_value,
+                      symbols[j].st_size)) {
         return false;
       }
     }

@@ -29,8 +29,7 @@ static void make(const struct copy *copy) {
   for (uint32_t z = 0; z < copy->range.z; z++) {
     for (uint32_t y = 0; y < copy->range.y; y++) {
       memmove((char *)copy->to.base + z * copy->to.slice + y * copy->to.pitch,
-              (char *)copy->from.base + z * copy->from.slice + y * copy->from.pitch,
-              copy->range.x);
+              (char *)copy->from.base + z * copy->from.slice + y * copy->from.pitch, copy->range.x);
     }
   }
 }

@@ -90,7 +90,8 @@ bool gw_driver_capturing(gw_word stream) {
 }
 
 /* Launches take handles of two kinds, and each function knows one. */
-bool gw_driver_kernel_name(gw_word kernel, char *name, size_t size) {
+bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size) {
+  (void)id;
   const char *found = NULL;
   if (REAL(cuFuncGetName)(&found, kernel) != 0 && REAL(cuKernelGetName)(&found, kernel) != 0) {
     return false;

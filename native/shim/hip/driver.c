@@ -141,11 +141,19 @@ uint64_t gw_driver_event_elapsed(gw_word start, gw_word end) {
   return result == 0 && ms > 0 ? (uint64_t)((double)ms * 1e6) : 0;
 }
 
-/* A kernel is a host address to some launches and a handle to others, and HIP's functions that give
- * the name follow either without looking. */
-bool gw_driver_kernel_name(gw_word kernel, char *name, size_t size) {
-  (void)kernel, (void)name, (void)size;
-  return false;
+/* A kernel is a handle to launches of modules, and the address of a host function to the others.
+ * The runtime has a function for each, and both follow what they are given without looking. */
+static bool by_handle(unsigned id) {
+  return strstr(gw_names[id], "Module") != NULL ||
+         strcmp(gw_names[id], "hipDrvLaunchKernelEx") == 0;
+}
+
+bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size) {
+  const char *found =
+      by_handle(id) ? ((const char *(*)(gw_word))gw_slots[GW_ID_hipKernelNameRef])(kernel)
+                    : ((const char *(*)(gw_word, gw_word))gw_slots[GW_ID_hipKernelNameRefByPtr])(
+                          kernel, 0 /* whatever stream: on the current device */);
+  return found != NULL && snprintf(name, size, "%s", found) > 0;
 }
 
 /* No I/O: whoever asks whether launches are gated here gets the truth. */
