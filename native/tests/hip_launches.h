@@ -33,11 +33,11 @@ static int ext_cxx(hipFunction_t f, hipStream_t s) {
 static int hcc_cxx(hipFunction_t f, hipStream_t s) {
   return hipHccModuleLaunchKernelCxx(f, 1, 1, 1, 1, 1, 1, 0, s, NULL, NULL, NULL, NULL);
 }
-#if GENERATION == 5
+#if GENERATION == 5 && !defined WITHOUT_GGL /* gone in 5.7 */
 static int ggl(hipFunction_t f, hipStream_t s) {
   return hipLaunchKernelGGLImpl((uintptr_t)f, &one, &one, 0, s, NULL);
 }
-#else
+#elif GENERATION >= 6
 static int ext_c(hipFunction_t f, hipStream_t s) {
   return hipExtModuleLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, s, NULL, NULL, NULL, NULL, 0);
 }
@@ -75,9 +75,9 @@ static const struct launch {
     {"_Z24hipHccModuleLaunchKernelP18ihipModuleSymbol_tjjjjjjmP12ihipStream_tPPvS4_P11ihipEvent_"
      "tS6_",
      hcc_cxx, 0},
-#if GENERATION == 5
+#if GENERATION == 5 && !defined WITHOUT_GGL /* gone in 5.7 */
     {"_ZN8hip_impl22hipLaunchKernelGGLImplEmRK4dim3S2_jP12ihipStream_tPPv", ggl, 1},
-#else
+#elif GENERATION >= 6
     {"hipExtModuleLaunchKernel", ext_c, 0},
     {"hipHccModuleLaunchKernel", hcc_c, 0},
 #endif
