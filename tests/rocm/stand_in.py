@@ -25,7 +25,7 @@ PROGRAMS: Final = ROOT / "native/tests"
 OF_RUNTIME: Final = "__amd_rocclr_"
 """How the names of the kernels begin by which the runtime itself copies and fills."""
 
-COMPILER: Final = ("cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
+COMPILER: Final = ("cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
 
 
 class Seen(NamedTuple):
@@ -66,7 +66,7 @@ def build_hsa(runtime: Runtime, folder: Path) -> Path:
     # These alone: beside them are a C library's, and not this machine's.
     (folder / "hsa").symlink_to(runtime.root / "usr/include/hsa")
     headers = ["-isystem", str(folder)]
-    shared = [*COMPILER, "-fPIC", "-shared", "-D_GNU_SOURCE"]
+    shared = [*COMPILER, "-fPIC", "-shared"]
     hsa, smi = folder / "libhsa-runtime64.so.1", folder / "librocm_smi64.so.1"
     sources = [*sorted(map(str, FAKES.glob("hsa/*.c"))), str(FAKES / "cuda/share.c")]
     named = [f"-Wl,-soname,{hsa.name}", f"-Wl,--version-script,{FAKES}/hsa/exports.map"]

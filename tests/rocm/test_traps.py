@@ -12,7 +12,7 @@ import pytest
 
 from tests.rocm import stand_in
 from tests.rocm.packages import RELEASES, Runtime
-from tests.rocm.stand_in import FOLDER, SHIMS, Seen
+from tests.rocm.stand_in import FOLDER, ROOT, SHIMS, Seen
 
 pytestmark = pytest.mark.skipif(not FOLDER, reason="downloads AMD's runtimes: say make test-rocm")
 
@@ -58,6 +58,17 @@ def test_a_runtime_that_is_opened_by_another_name_escapes(
     assert seen.launched == {"by_handle": 3}
     real = runtime.library.resolve()
     assert runtimes(seen) == sorted([SHIMS / runtime.library.name, real])
+
+
+def test_every_look_up_gives_the_hook(runtime: Runtime, below: Below, tmp_path: Path) -> None:
+    """By dlsym, and by the runtime's own functions: they open libamdhip64.so to look into."""
+    hooks = f'-DHOOKS="{ROOT}/native/shim/hip/hooks.txt"'
+    program = stand_in.build(runtime, "test_hip_lookup.c", tmp_path / "lookup", hooks)
+    (tmp_path / "libamdhip64.so").symlink_to(runtime.library)
+    path = stand_in.variables(runtime, below(runtime), tmp_path, gated=True)["LD_LIBRARY_PATH"]
+    more = {"LD_LIBRARY_PATH": f"{tmp_path}:{path}"}
+    seen = stand_in.run(runtime, below(runtime), tmp_path, [str(program)], more=more)
+    assert seen.output.endswith("escaped 0, wrong 0\n")
 
 
 @pytest.mark.parametrize("lookups", [False, True], ids=["linked", "opened"])

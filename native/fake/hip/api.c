@@ -178,8 +178,8 @@ static int look_up(const char *name, void **function, uint64_t flags) {
 FAKE int hipGetProcAddress(const char *name, void **function, int version, uint64_t flags,
                            void *status) {
   COUNT(hipGetProcAddress)
-  (void)version, (void)status;
-  return look_up(name, function, flags);
+  (void)version, (void)flags, (void)status; /* 6.4 and 7.2 take no notice of the flags */
+  return look_up(name, function, 0);
 }
 
 #if GENERATION == 7
