@@ -21,7 +21,7 @@ struct params { /* of hipLaunchCooperativeKernelMultiDevice */
 int hipLaunchCooperativeKernelMultiDevice(struct params *list, int devices, unsigned flags);
 int hipExtLaunchMultiKernelMultiDevice(struct params *list, int devices, unsigned flags);
 
-static unsigned by_handle, by_address_, of_graph, other;
+static unsigned by_handle, addressed, of_graph, other;
 
 static void every_launch(hipStream_t stream) {
   hipFunction_t handle = module_kernel("by_handle");
@@ -39,13 +39,30 @@ static void every_launch(hipStream_t stream) {
         fprintf(stderr, "%s on stream %d: %d\n", launches[i].name, j, result);
         exit(1);
       }
-      *(launches[i].by_address ? &by_address_ : &by_handle) += 1;
+      *(launches[i].by_address ? &addressed : &by_handle) += 1;
     }
   }
   MUST(hipConfigureCall(one, one, 0, stream));
   MUST(hipLaunchByPtr(address));
-  by_address_++;
+  addressed++;
 }
+
+#if GENERATION >= 7
+int hipLibraryLoadData(void **library, const void *code, void *options, void *values,
+                       unsigned count, void *library_options, void *library_values,
+                       unsigned library_count);
+int hipLibraryGetKernel(void **kernel, void *library, const char *name);
+
+/* Where older runtimes want an address, these take a handle too. */
+static void kernels_of_libraries(hipStream_t stream) {
+  void *library, *kernel;
+  MUST(hipLibraryLoadData(&library, code, NULL, NULL, 0, NULL, NULL, 0));
+  MUST(hipLibraryGetKernel(&kernel, library, "by_handle"));
+  MUST(hipLaunchKernel(kernel, one, one, NULL, 0, stream));
+  MUST(hipModuleLaunchKernel(kernel, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL));
+  by_handle += 2;
+}
+#endif
 
 /* Which kernels these launch is in a structure that the shim does not look into. */
 static void several_devices(hipStream_t stream) {
@@ -97,12 +114,15 @@ int main(int count, char **arguments) {
   read_code(arguments[1]);
   MUST(hipStreamCreateWithFlags(&stream, 1));
   every_launch(stream);
+#if GENERATION >= 7
+  kernels_of_libraries(stream);
+#endif
   several_devices(stream);
   graphs(stream);
   memory(stream);
   MUST(hipDeviceSynchronize());
   MUST(hipStreamDestroy(stream));
   printf("{\"by_handle\": %u, \"by_address\": %u, \"of_graph\": %u, \"other\": %u}\n", by_handle,
-         by_address_, of_graph, other);
+         addressed, of_graph, other);
   return 0;
 }

@@ -141,18 +141,26 @@ uint64_t gw_driver_event_elapsed(gw_word start, gw_word end) {
   return result == 0 && ms > 0 ? (uint64_t)((double)ms * 1e6) : 0;
 }
 
-/* A kernel is a handle to launches of modules, and the address of a host function to the others.
- * The runtime has a function for each, and both follow what they are given without looking. */
+/* A kernel is a handle to launches of modules, and the address of a host function to the others,
+ * which take a handle as well from 7.x on. The runtime has a function for each kind, and the one
+ * for handles follows what it is given without looking; but here, a launch of the kernel has
+ * worked. */
 static bool by_handle(unsigned id) {
   return strstr(gw_names[id], "Module") != NULL ||
          strcmp(gw_names[id], "hipDrvLaunchKernelEx") == 0;
 }
 
 bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size) {
-  const char *found =
-      by_handle(id) ? ((const char *(*)(gw_word))gw_slots[GW_ID_hipKernelNameRef])(kernel)
-                    : ((const char *(*)(gw_word, gw_word))gw_slots[GW_ID_hipKernelNameRefByPtr])(
-                          kernel, 0 /* whatever stream: on the current device */);
+  const char *(*of_handle)(gw_word) = (const char *(*)(gw_word))gw_slots[GW_ID_hipKernelNameRef];
+  const char *(*of_address)(gw_word, gw_word) =
+      (const char *(*)(gw_word, gw_word))gw_slots[GW_ID_hipKernelNameRefByPtr];
+  const char *found = NULL;
+  if (!by_handle(id)) {
+    found = of_address(kernel, 0); /* whatever the stream: on the current device */
+  }
+  if (found == NULL) {
+    found = of_handle(kernel);
+  }
   return found != NULL && snprintf(name, size, "%s", found) > 0;
 }
 
