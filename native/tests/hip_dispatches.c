@@ -5,6 +5,7 @@
 
 int hipConfigureCall(dim3 grid, dim3 block, size_t shared, hipStream_t stream);
 int hipLaunchByPtr(const void *function);
+int hipStreamWriteValue32(hipStream_t stream, void *address, uint32_t value, unsigned flags);
 int hipMemset(void *memory, int value, size_t size);
 int hipMemsetAsync(void *memory, int value, size_t size, hipStream_t stream);
 int hipEventCreateWithFlags(hipEvent_t *event, unsigned flags);
@@ -101,6 +102,7 @@ static void memory(hipStream_t stream) {
   MUST(hipMemcpyAsync(first, second, 1 << 20, 3, stream));
   MUST(hipMemcpy(second, bytes, sizeof bytes, 1));
   MUST(hipMemcpyAsync(bytes, second, sizeof bytes, 2, stream));
+  MUST(hipStreamWriteValue32(stream, first, 1, 0));
   MUST(hipEventCreateWithFlags(&event, 0));
   MUST(hipEventRecord(event, stream));
   MUST(hipEventSynchronize(event));

@@ -55,10 +55,12 @@ LIBRARIES: Final = Release(
     "6.4.3",
     "libamdhip64-6",
     ("sid",),
-    ("libhsa-runtime-dev", "libhipblaslt1-bench", "librocblas4-bench", "libmiopen1-tests")
-    # MIOpen compiles its kernels with the system's clang, by way of a shell.
-    + ("libamdhip64-dev", "rocm-device-libs-21", "clang-21", "clang-tools-21", "lld-21", "llvm-21")
-    + ("dash",),
+    (
+        *("libhsa-runtime-dev", "libhipblaslt1-bench", "librocblas4-bench", "libmiopen1-tests"),
+        # MIOpen compiles its kernels with the system's clang, by way of a shell.
+        *("libamdhip64-dev", "rocm-device-libs-21", "clang-21", "clang-tools-21", "lld-21"),
+        *("llvm-21", "dash"),
+    ),
     "6.4.3-libraries",
 )
 

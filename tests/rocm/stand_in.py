@@ -25,7 +25,16 @@ PROGRAMS: Final = ROOT / "native/tests"
 OF_RUNTIME: Final = "__amd_rocclr_"
 """How the names of the kernels begin by which the runtime itself copies and fills."""
 
-COMPILER: Final = ("cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
+COMPILER: Final = (
+    "cc",
+    "-std=gnu11",
+    "-D_GNU_SOURCE",
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-pthread",
+)
 
 
 class Seen(NamedTuple):
@@ -44,7 +53,9 @@ class Seen(NamedTuple):
         """Kernels by which the runtime itself copied and filled."""
         kinds = ("copy", "fill")
         kernels = self.dispatched.items()
-        return sum(n for name, n in kernels if name.startswith(tuple(OF_RUNTIME + k for k in kinds)))
+        return sum(
+            n for name, n in kernels if name.startswith(tuple(OF_RUNTIME + k for k in kinds))
+        )
 
     @property
     def by_program(self) -> Counter[str]:

@@ -125,7 +125,7 @@ def test_the_runtime_comes_back_to_the_shim(below: Below, tmp_path: Path) -> Non
         "LD_DEBUG_OUTPUT": str(tmp_path / "loader"),
         "LD_BIND_NOW": "1",
     }
-    command = [str(path), *"-f axpy -r s -n 100 -i 1".split()]
+    command = [str(path), *["-f", "axpy", "-r", "s", "-n", "100", "-i", "1"]]
     stand_in.run(runtime, below(runtime), tmp_path, command, more=more)
     bindings = read_log(tmp_path).bindings
     own = {b for b in bindings if b.origin == runtime.library.name and b.node.startswith("hip_")}

@@ -69,11 +69,14 @@ def test_every_way_to_launch(runtime: Runtime, below: Below, kernels: Path, tmp_
     launches = seen.launched.total() - 5
     assert task["launches"] == launches + gated_calls
 
-    # What the runtime dispatched for itself: copies, memsets, and a set-up of cooperative launches.
+    # What the runtime dispatched for itself: copies and memsets, the set-up of cooperative
+    # launches, and a word that the program has the stream write, which is not gated.
     assert 0 < seen.by_runtime <= seen.calls["copies"] + seen.calls["memsets"]
     others = {n for n in seen.dispatched if n.startswith(OF_RUNTIME)}
     others = {n for n in others if not n.startswith((OF_RUNTIME + "copy", OF_RUNTIME + "fill"))}
-    assert others <= {OF_RUNTIME + "gwsInit"}
+    assert others <= {OF_RUNTIME + "gwsInit", OF_RUNTIME + "streamOpsWrite"}
+    assert seen.dispatched[OF_RUNTIME + "gwsInit"] <= must["by_address"] + must["by_handle"]
+    assert seen.dispatched[OF_RUNTIME + "streamOpsWrite"] == 1
 
 
 @pytest.mark.parametrize(
@@ -88,8 +91,7 @@ def test_every_way_to_launch(runtime: Runtime, below: Below, kernels: Path, tmp_
         "librocblas4-bench/rocblas-bench -f gemm_strided_batched -r d -m 64 -n 64 -k 64 "
         "--batch_count 4 -i 5 -j 1",
     ],
-    ids=["hipblaslt", "hipblaslt-batched", "rocblas-gemm", "rocblas-dot", "rocblas-gemv"]
-    + ["rocblas-batched"],
+    ids=["hipblaslt", "hipblaslt-batched", "gemm", "dot", "gemv", "gemm-batched"],
 )
 def test_blas_libraries(command: str, below: Below, tmp_path: Path) -> None:
     runtime = stand_in.need(LIBRARIES)
@@ -136,7 +138,13 @@ def test_triton(below: Below, tmp_path: Path) -> None:
     env["TRITON_CACHE_DIR"] = str(tmp_path / "cache")
     env["GIVEWAY_HIP_LIBRARY"] = str(runtime.library)
     path = env.pop("LD_LIBRARY_PATH")
-    interpreter = ["--library-path", path, "--argv0", sys.executable, os.path.realpath(sys.executable)]
+    interpreter = [
+        "--library-path",
+        path,
+        "--argv0",
+        sys.executable,
+        os.path.realpath(sys.executable),
+    ]
     program = str(Path(__file__).with_name("triton_program.py"))
     process = stand_in.start(runtime, tmp_path, [*interpreter, program, "7"], env)
     seen = stand_in.finish(process, tmp_path)

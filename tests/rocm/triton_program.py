@@ -15,7 +15,7 @@ from triton.backends.amd.driver import HIPDriver, _get_path_to_hip_runtime_dylib
 from triton.backends.compiler import GPUTarget
 
 
-class Driver(HIPDriver):  # type: ignore[misc]
+class Driver(HIPDriver):
     """Triton's, on device 0 and its NULL stream."""
 
     def __init__(self) -> None:
@@ -24,9 +24,9 @@ class Driver(HIPDriver):  # type: ignore[misc]
         self.get_current_stream = lambda device: 0
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def add_one(at, count, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D103, N803
-    index = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+@triton.jit
+def add_one(at, count, block: tl.constexpr):
+    index = tl.program_id(0) * block + tl.arange(0, block)
     tl.store(at + index, tl.load(at + index, index < count) + 1, index < count)
 
 
@@ -39,8 +39,8 @@ def main() -> None:
     assert CDLL(library).hipMalloc(byref(memory), 4096) == 0
     source = triton.compiler.ASTSource(
         fn=add_one,
-        signature={"at": "*fp32", "count": "i32", "BLOCK": "constexpr"},
-        constexprs={"BLOCK": 256},
+        signature={"at": "*fp32", "count": "i32", "block": "constexpr"},
+        constexprs={"block": 256},
     )
     kernel = triton.compile(source, target=GPUTarget("hip", "gfx90a", 64))
     for _ in range(int(sys.argv[1])):
