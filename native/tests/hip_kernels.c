@@ -1,4 +1,4 @@
-/* Compiles the kernels of hip_dispatches.c and hip_burst.c, which do nothing, with the compiler
+/* Compiles the kernels of the hip_*.c programs beside this, which do nothing, with the compiler
  * that comes with AMD's runtimes up to 6.x: hip_kernels FILE. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +11,8 @@ int hiprtcGetCode(void *program, char *code);
 
 #define KERNEL(name) "extern \"C\" __global__ void " name "() {}\n"
 
-static const char source[] =
-    KERNEL("by_handle") KERNEL("by_address") KERNEL("of_graph") KERNEL("other") KERNEL("ns_200000");
+static const char source[] = KERNEL("by_handle") KERNEL("by_address") KERNEL("of_graph")
+    KERNEL("other") KERNEL("ns_50000") KERNEL("ns_200000") KERNEL("ns_20000000");
 
 int main(int count, char **arguments) {
   /* Of a version that the older runtimes know as well. */

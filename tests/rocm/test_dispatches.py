@@ -121,10 +121,13 @@ def test_miopen(command: str, below: Below, tmp_path: Path) -> None:
     assert_all_were_seen(seen)
 
 
-def test_triton(below: Below, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bundled", [False, True], ids=["system", "bundled"])
+def test_triton(bundled: bool, below: Below, tmp_path: Path) -> None:
     """Its own compiler and driver, which takes every function by hipGetProcAddress.
 
-    That one opens libamdhip64.so, a name that Debian has in a package for developers.
+    That one opens libamdhip64.so, a name that Debian has in a package for developers. Where AMD's
+    Python packages bring a runtime, Triton refuses to run beside another one, unless it is told so,
+    as `giveway run` does.
     """
     try:
         triton = fetch_triton(Path(FOLDER).resolve())
@@ -134,19 +137,17 @@ def test_triton(below: Below, tmp_path: Path) -> None:
     shim = stand_in.SHIMS / runtime.library.name
     # The interpreter is this machine's; what it starts, a compiler, has to find its own libraries.
     env = os.environ | stand_in.variables(runtime, below(runtime), tmp_path, gated=True)
-    env["PYTHONPATH"] = str(triton)
+    env["PYTHONPATH"] = f"{triton}:{tmp_path}"
     env["TRITON_CACHE_DIR"] = str(tmp_path / "cache")
     env["GIVEWAY_HIP_LIBRARY"] = str(runtime.library)
+    if bundled:
+        found = f"def find_libraries(name): return [{str(runtime.library)!r}]\n"
+        (tmp_path / "rocm_sdk.py").write_text(found)
+        env["TRITON_LIBHIP_PATH"] = str(shim)
     path = env.pop("LD_LIBRARY_PATH")
-    interpreter = [
-        "--library-path",
-        path,
-        "--argv0",
-        sys.executable,
-        os.path.realpath(sys.executable),
-    ]
+    python = ["--library-path", path, "--argv0", sys.executable, os.path.realpath(sys.executable)]
     program = str(Path(__file__).with_name("triton_program.py"))
-    process = stand_in.start(runtime, tmp_path, [*interpreter, program, "7"], env)
+    process = stand_in.start(runtime, tmp_path, [*python, program, "7"], env)
     seen = stand_in.finish(process, tmp_path)
     assert seen.output.split() == [str(shim)]
     assert seen.by_program == Counter(add_one=7)

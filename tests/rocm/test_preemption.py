@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +40,7 @@ def share(
     folder.mkdir()
     env = os.environ | stand_in.variables(runtime, hsa, folder, gated)
 
-    def start(kind: str, seconds: float, priority: int) -> Any:
+    def start(kind: str, seconds: float, priority: int) -> subprocess.Popen[str]:
         more = {"GIVEWAY_PRIORITY": str(priority), "GIVEWAY_NAME": kind}
         command = [*program, kind, str(seconds)]
         process = stand_in.start(runtime, folder, command, env | more)
@@ -75,3 +76,28 @@ def test_the_other_program_gives_way(
     assert gated.held["holds"] > 10
     assert gated.held["held_ns"] > 0
     assert gated.other["kernels_per_s"] > 500
+
+
+def test_captures_are_not_disturbed(
+    runtime: Runtime, below: Callable[[Runtime], Path], kernels: Path, tmp_path: Path
+) -> None:
+    """By the shim's own events, which it needs as soon as somebody more urgent is there."""
+    hsa = below(runtime)
+    capture = stand_in.build(runtime, "hip_capture.c", tmp_path / "capture")
+    burst = stand_in.build(runtime, "hip_burst.c", tmp_path / "burst")
+    env = os.environ | stand_in.variables(runtime, hsa, tmp_path, gated=True)
+
+    def start(program: Path, priority: int, *arguments: str) -> subprocess.Popen[str]:
+        more = {"GIVEWAY_PRIORITY": str(priority)}
+        command = [str(program), str(kernels), *arguments]
+        process = stand_in.start(runtime, tmp_path, command, env | more)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    urgent = start(burst, 10, "urgent", "4")
+    seen = stand_in.finish(start(capture, 0, "3"), tmp_path)
+    assert int(seen.output) > 5
+    (task,) = seen.tasks
+    assert task["holds"] > 10
+    stand_in.finish(urgent, tmp_path)

@@ -40,12 +40,17 @@ def find() -> list[Device]:
     if not gpus:
         return []
     models = sorted({gpu.model for gpu in gpus})
+    hook = library_path().parent / "hip" / f"{LIBRARY}.{_generation(os.environ)}"
     return [
         Device(
             name="hip",
             description=f"{len(gpus)} × {', '.join(models)}",
-            hook=library_path().parent / "hip" / f"{LIBRARY}.{_generation(os.environ)}",
+            hook=hook,
             capabilities=CAPABILITIES,
+            # Triton opens the runtime by its path, and where AMD's Python packages bring one it
+            # refuses to run beside another, which is what it takes the hook for.
+            defaults={"TRITON_LIBHIP_PATH": str(hook)},
+            unless=("TRITON_LIBHIP_PATH",),
             pages=tuple(gpu.page for gpu in gpus),
         )
     ]
