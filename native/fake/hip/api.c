@@ -124,9 +124,35 @@ FORWARD(hipMemcpyAsync_spt, (void *to, const void *from, size_t size, int kind, 
 FORWARD(hipMemsetAsync, (void *to, int value, size_t size, CUstream stream),
         cuMemsetD8Async((CUdeviceptr)to, (unsigned char)value, size, stream))
 
-FORWARD(hipStreamCreateWithFlags, (CUstream * stream, unsigned flags),
-        cuStreamCreate(stream, flags))
-FORWARD(hipStreamDestroy, (CUstream stream), cuStreamDestroy_v2(stream))
+/* Streams that there are. */
+static CUstream streams[64];
+
+static bool swap_stream(CUstream from, CUstream to) {
+  for (int i = 0; i < 64; i++) {
+    CUstream expected = from;
+    if (__atomic_compare_exchange_n(&streams[i], &expected, to, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+FAKE int hipStreamCreateWithFlags(CUstream *stream, unsigned flags) {
+  HIP(hipStreamCreateWithFlags)
+  int result = cuStreamCreate(stream, flags);
+  if (result == SUCCESS) {
+    swap_stream(NULL, *stream);
+  }
+  return hip_return(result);
+}
+
+FAKE int hipStreamDestroy(CUstream stream) {
+  HIP(hipStreamDestroy)
+  swap_stream(stream, NULL);
+  return hip_return(cuStreamDestroy_v2(stream));
+}
+
 FORWARD(hipStreamSynchronize, (CUstream stream), (valid(stream), cuStreamSynchronize(stream)))
 FORWARD(hipStreamSynchronize_spt, (CUstream stream), cuStreamSynchronize_ptsz(stream))
 FORWARD(hipStreamQuery, (CUstream stream), (valid(stream), cuStreamQuery(stream)))
@@ -135,9 +161,28 @@ FORWARD(hipStreamWaitValue32,
         ((void)mask, cuStreamWaitValue32_v2(stream, address, value, flags)))
 
 FORWARD(hipEventCreateWithFlags, (CUevent * event, unsigned flags), cuEventCreate(event, flags))
-FORWARD(hipEventRecord, (CUevent event, CUstream stream),
-        (valid(stream), cuEventRecord(event, stream)))
-FORWARD(hipEventQuery, (CUevent event), cuEventQuery(event))
+FAKE int hipEventRecord(CUevent event, CUstream stream) {
+  HIP(hipEventRecord)((struct event *)event)->stream = (struct stream *)stream;
+  return hip_return((valid(stream), cuEventRecord(event, stream)));
+}
+
+/* As AMD's: looks at the stream where the event was recorded last, which may be gone by now, and if
+ * that is being captured, the capture is over. */
+FAKE int hipEventQuery(CUevent event) {
+  HIP(hipEventQuery)
+  struct stream *stream = ((struct event *)event)->stream;
+  if ((uintptr_t)stream > 2 && !swap_stream((CUstream)stream, (CUstream)stream)) {
+    fputs("fake-hip: the event's stream is gone, and AMD's runtime looks at it\n", stderr);
+    abort();
+  }
+  engine_lock();
+  bool captured = (uintptr_t)stream > 2 && stream->capture != NULL;
+  if (captured) {
+    stream->invalidated = true;
+  }
+  engine_unlock();
+  return hip_return(captured ? CAPTURED_EVENT : cuEventQuery(event));
+}
 FORWARD(hipEventSynchronize, (CUevent event), cuEventSynchronize(event))
 FORWARD(hipEventElapsedTime, (float *ms, CUevent start, CUevent end),
         cuEventElapsedTime(ms, start, end))

@@ -28,6 +28,10 @@ bool gw_driver_capturing(gw_word stream);
  * just launched it says what kind of handle it is. */
 bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size);
 
+/* Whether an event that is only asked makes the driver look at the stream where it was recorded:
+ * one that is gone, or whose capture ends by it. */
+extern const bool gw_driver_events_touch_streams;
+
 /* Events, in the current context. Creating gives 0 where it fails. */
 gw_word gw_driver_event_create(void);
 bool gw_driver_event_record(gw_word event, gw_word stream);

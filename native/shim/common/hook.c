@@ -81,7 +81,9 @@ void gw_before_context_destroy(struct gw_call *call) {
 void gw_after_context_destroy(struct gw_call *call, int result) { (void)call, (void)result; }
 
 void gw_before_capture_begin(struct gw_call *call) {
-  (void)call;
+  if (gw_driver_events_touch_streams) {
+    gw_window_forget_stream(call->stream);
+  }
   atomic_fetch_add(&gw_captures, 1);
   pthread_mutex_lock(&gw_streams); /* whoever is asking a stream now has done so after this */
   pthread_mutex_unlock(&gw_streams);

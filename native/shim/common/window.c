@@ -277,6 +277,22 @@ void gw_window_close(struct gw_window_call *call, bool submitted) {
 /* ---- what goes ---------------------------------------------------------------------------------
  */
 
+/* The window then thinks of less in flight than there is; by no more than its own size. */
+static void drop_marks(struct gw_window *window, gw_word stream) {
+  unsigned kept = 0;
+  for (unsigned i = 0; i < window->count; i++) {
+    struct mark *mark = &window->marks[(window->first + i) % MARKS];
+    if (mark->stream == stream) {
+      give_event(window, mark->event);
+      give_event(window, mark->before);
+      leave(window, mark->ns);
+    } else {
+      window->marks[(window->first + kept++) % MARKS] = *mark;
+    }
+  }
+  window->count = kept;
+}
+
 void gw_window_forget_stream(gw_word stream) {
   for (int i = 0; i < WINDOWS; i++) {
     struct gw_window *window = atomic_load(&windows[i]);
@@ -290,6 +306,9 @@ void gw_window_forget_stream(gw_word stream) {
         window->tails[j] = window->tails[--window->tail_count];
         break;
       }
+    }
+    if (gw_driver_events_touch_streams) {
+      drop_marks(window, stream);
     }
     pthread_mutex_unlock(&window->lock);
   }

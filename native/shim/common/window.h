@@ -28,6 +28,7 @@ void gw_window_wait(struct gw_device *device, gw_word stream, uint64_t key,
 void gw_window_open(struct gw_window_call *call);
 void gw_window_close(struct gw_window_call *call, bool submitted);
 
+/* What is marked on a stream that goes, or is captured. */
 void gw_window_forget_stream(gw_word stream);
 void gw_window_forget_all(void);
 void gw_window_fork_child(void);

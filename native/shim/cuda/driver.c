@@ -19,6 +19,7 @@ const char gw_library_variable[] = "GIVEWAY_CUDA_LIBRARY";
 const char gw_library_folders[] = "";
 const int gw_not_supported = 801; /* CUDA_ERROR_NOT_SUPPORTED */
 const int gw_no_device = 100;     /* CUDA_ERROR_NO_DEVICE */
+const bool gw_driver_events_touch_streams = false;
 
 void *gw_missing(const char *name) {
   (void)name;

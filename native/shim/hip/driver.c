@@ -19,6 +19,7 @@ const char gw_library_variable[] = "GIVEWAY_HIP_LIBRARY";
 const char gw_library_folders[] = "/opt/rocm/lib";
 const int gw_not_supported = 801; /* hipErrorNotSupported */
 const int gw_no_device = 100;     /* hipErrorNoDevice */
+const bool gw_driver_events_touch_streams = true;
 
 __thread bool gw_in_hook;
 
