@@ -5,7 +5,7 @@ foreach(generation 5 6 7)
   set_target_properties(echo-hip${generation} PROPERTIES C_VISIBILITY_PRESET default)
   # What the real library needs may in turn need the one that we stand in for.
   target_link_libraries(echo-hip${generation} PRIVATE -Wl,--no-as-needed giveway-hip${generation})
-  foreach(subject hip hip_forward hip_lookup)
+  foreach(subject hip hip_forward hip_lookup hip_trace)
     set(test ${subject}${generation})
     set(below $<TARGET_FILE:fake-hip${generation}>)
     if(subject STREQUAL hip_forward)

@@ -247,6 +247,26 @@ static void captures_are_not_disturbed(void) {
   CHECK(hipDeviceSynchronize() == 0);
 }
 
+/* AMD's runtime looks at the stream where an event was recorded, also when it is only asked. */
+static void events_are_let_alone(bool destroyed) {
+  start_hip();
+  rival();
+  hipStream_t first = new_stream(), second = new_stream();
+  hipFunction_t f = kernel("ns_5000000");
+  hipGraph_t graph;
+  CHECK(by_address(f, first) == 0 && by_address(f, first) == 0);
+  CHECK((destroyed ? hipStreamDestroy(first) : hipStreamBeginCapture(first, 0)) == 0);
+  for (int i = 0; i < 5; i++) { /* more than fits into the window: events are asked */
+    CHECK(by_address(f, second) == 0);
+  }
+  CHECK(fake_calls("hipEventQuery") > 0);
+  CHECK(destroyed || hipStreamEndCapture(first, &graph) == 0);
+  CHECK(hipDeviceSynchronize() == 0 && hipGetLastError() == 0);
+}
+
+static void events_of_a_captured_stream(void) { events_are_let_alone(false); }
+static void events_of_a_destroyed_stream(void) { events_are_let_alone(true); }
+
 static void idle_after_synchronising(void) {
   start_hip();
   hipFunction_t f = kernel("ns_1000000");
@@ -284,6 +304,8 @@ static const struct test_case cases[] = {
     {"a stream gate where it is asked for", stream_gate_where_asked_for},
     {"no window where nobody is more urgent", nobody_urgent_no_window},
     {"captures are not disturbed", captures_are_not_disturbed},
+    {"events of a captured stream are let alone", events_of_a_captured_stream},
+    {"events of a destroyed stream are let alone", events_of_a_destroyed_stream},
     {"idle after synchronising", idle_after_synchronising},
     {"two devices, two pages", two_devices_two_pages},
 };

@@ -53,9 +53,11 @@ static int variants(void) {
   wrong += hipGetProcAddress("hipLaunchKernel", &function, 600, 0, NULL) != 0 ||
            function != (void *)hipLaunchKernel;
   wrong += hipGetProcAddress("hipLaunchKernel", &function, 600, 2, NULL) != 0 ||
-           function != (void *)hipLaunchKernel_spt;
+           function != (void *)hipLaunchKernel; /* the runtimes take no notice of the flags */
 #endif
 #if GENERATION >= 7
+  wrong += hipGetDriverEntryPoint("hipLaunchKernel", &function, 2, NULL) != 0 ||
+           function != (void *)hipLaunchKernel_spt;
   wrong += hipGetDriverEntryPoint_spt("hipLaunchKernel", &function, 0, NULL) != 0 ||
            function != (void *)hipLaunchKernel_spt;
   wrong += hipGetDriverEntryPoint("hipGetProcAddress", &function, 0, NULL) != 0 ||

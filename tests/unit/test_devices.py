@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from giveway import devices
+import pytest
+
 from giveway.devices import cuda, hip
 
 
@@ -37,7 +39,9 @@ def test_gpus_are_found_without_a_driver_library(tmp_path: Path) -> None:
     assert cuda._from_kernel(tmp_path / "nowhere") == []
 
 
-def test_amd_gpus_are_found_without_a_runtime_library(tmp_path: Path) -> None:
+def test_amd_gpus_are_found_without_a_runtime_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nodes = {
         "0": ("", "simd_count 0\ncpu_cores_count 64\nunique_id 0\n"),
         "10": ("aldebaran", "simd_count 416\nunique_id 250\nlocation_id 256\n"),
@@ -52,6 +56,14 @@ def test_amd_gpus_are_found_without_a_runtime_library(tmp_path: Path) -> None:
         hip.Gpu("GPU-00000000000000fa", "aldebaran"),
     ]
     assert hip._from_kernel(tmp_path / "nowhere") == []
+
+    monkeypatch.setattr(hip, "_NODES", tmp_path)
+    (device,) = hip.find()
+    assert device.pages == ("GPU-pci-0001-c2-00.0", "GPU-00000000000000fa")
+    # Or Triton would go round it.
+    assert device.environment({})["TRITON_LIBHIP_PATH"] == str(device.hook)
+    users = {"TRITON_LIBHIP_PATH": "/opt/mine/libamdhip64.so"}
+    assert device.environment(users).items() >= users.items()
 
 
 def test_the_shim_is_of_the_generation_that_is_installed(tmp_path: Path) -> None:

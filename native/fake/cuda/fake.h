@@ -36,6 +36,7 @@ enum {
   CAPTURE_UNSUPPORTED = 900,
   CAPTURE_INVALIDATED = 901,
   CAPTURE_IMPLICIT = 906,
+  CAPTURED_EVENT = 907,
 };
 
 enum op_kind { OP_WORK, OP_RECORD, OP_WAIT_EVENT, OP_WAIT_VALUE, OP_WRITE_VALUE, OP_COPY };
@@ -44,7 +45,8 @@ struct event {
   bool recorded, done;
   uint64_t version; /* how many records; a wait is for one of them */
   uint64_t done_version;
-  uint64_t ns; /* when it was done */
+  uint64_t ns;           /* when it was done */
+  struct stream *stream; /* HIP only: where it was recorded last */
 };
 
 struct op {

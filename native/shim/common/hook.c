@@ -119,10 +119,12 @@ void gw_passed(struct gw_call *call) {
 }
 
 void gw_before_capture_begin(struct gw_call *call) {
-  (void)call;
   struct gw_device *device = gw_device_find();
   if (device != NULL) {
     gw_window_capture_begin(gw_device_task(device));
+  }
+  if (gw_driver_events_touch_streams) {
+    gw_window_forget_stream(call->stream);
   }
   atomic_fetch_add(&gw_captures, 1);
   pthread_mutex_lock(&gw_streams); /* whoever is asking a stream now has done so after this */

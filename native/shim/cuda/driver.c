@@ -23,6 +23,7 @@ const char gw_library_variable[] = "GIVEWAY_CUDA_LIBRARY";
 const char gw_library_folders[] = "";
 const int gw_not_supported = 801; /* CUDA_ERROR_NOT_SUPPORTED */
 const int gw_no_device = 100;     /* CUDA_ERROR_NO_DEVICE */
+const bool gw_driver_events_touch_streams = false;
 
 void *gw_missing(const char *name) {
   (void)name;
@@ -94,7 +95,8 @@ bool gw_driver_capturing(gw_word stream) {
 }
 
 /* Launches take handles of two kinds, and each function knows one. */
-bool gw_driver_kernel_name(gw_word kernel, char *name, size_t size) {
+bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size) {
+  (void)id;
   const char *found = NULL;
   if (REAL(cuFuncGetName)(&found, kernel) != 0 && REAL(cuKernelGetName)(&found, kernel) != 0) {
     return false;

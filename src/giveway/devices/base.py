@@ -33,7 +33,7 @@ class Device:
     capabilities: Mapping[str, Capability]
     """By ``launch_gate``, ``stream_gate`` and ``interrupt``."""
     defaults: Mapping[str, str] = field(default_factory=dict)
-    """Variables that help held programs stay out of the way."""
+    """Variables that programs should have under the hook."""
     unless: tuple[str, ...] = ()
     """The user who has set any of these has decided: no defaults then."""
     pages: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class Device:
             if verdict.mode == "interposition" and self.library_is_given:
                 _let_the_loader_find(verdict.library, env)
         env["LD_PRELOAD"] = _prepend(hook, env.get("LD_PRELOAD", ""), {self.hook, hook})
-        if not any(name in env for name in self.unless):
+        if hook == self.hook and not any(name in env for name in self.unless):
             env.update(self.defaults)
         return env
 

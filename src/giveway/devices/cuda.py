@@ -25,7 +25,8 @@ def capabilities() -> dict[str, Capability]:
     window = os.environ.get("GIVEWAY_WINDOW_US") or DEFAULT_WINDOW_US
     return {
         "launch_gate": Capability(
-            True, f"before kernels, graphs and copies; in flight {window} µs, or to the next stream gate"
+            True,
+            f"before kernels, graphs and copies; in flight {window} µs, or to the next stream gate",
         ),
         "stream_gate": stream_gate(DEFAULT_US),
         "interrupt": Capability(False, "a kernel that runs is not stopped"),

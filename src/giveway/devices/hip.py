@@ -55,6 +55,10 @@ def find() -> list[Device]:
             library=library,
             library_is_given=bool(os.environ.get(VARIABLE)),
             capabilities=capabilities(),
+            # Triton opens the runtime by its path, and where AMD's Python packages bring one it
+            # refuses to run beside another, which is what it takes the hook for.
+            defaults={"TRITON_LIBHIP_PATH": str(HIP.shim(generation))},
+            unless=("TRITON_LIBHIP_PATH",),
             pages=tuple(gpu.page for gpu in gpus),
         )
     ]
