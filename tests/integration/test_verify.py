@@ -162,7 +162,7 @@ def test_what_does_not_apply_is_skipped_with_its_reason(ran: Ran) -> None:
         "elsewhere": "not on cpu: only on hip",
         "missing": "no no_such_module",
     }
-    assert "skipped, not on cpu: only on hip: elsewhere" in ran.out
+    assert "elsewhere skipped: not on cpu: only on hip" in ran.out
 
 
 def test_nothing_but_skipped_is_no_success(tmp_path: Path) -> None:
