@@ -74,7 +74,14 @@ _INTERRUPTED: Final = 130
     show_default=True,
     help="Programs of lower, and as many of higher priority, that come and go beside the checks.",
 )
-@click.option("--seed", metavar="N", type=click.IntRange(0, 2**32 - 1), default=20)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**32 - 1),
+    default=20,
+    show_default=True,
+    help="Of weights and inputs.",
+)
 @click.option(
     "-j",
     "--jobs",
