@@ -74,7 +74,14 @@ _INTERRUPTED: Final = 130
     show_default=True,
     help="Programs of lower, and as many of higher priority, that come and go beside the checks.",
 )
-@click.option("--seed", metavar="N", type=click.IntRange(0, 2**32 - 1), default=20)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**32 - 1),
+    default=20,
+    show_default=True,
+    help="Of weights and inputs.",
+)
 @click.option(
     "-j",
     "--jobs",
@@ -195,15 +202,14 @@ def _show(document: dict[str, Any], logs: Path | None) -> None:
 
 
 def _reasons(checks: list[dict[str, Any]]) -> Iterator[str]:
-    """A line for each check that failed, and one for each reason to skip some."""
-    skipped: dict[str, list[str]] = {}
-    for check in checks:
-        if check["status"] == "failed":
-            yield f"{check['name']} failed: {check['reason']}"
-        elif check["status"] == "skipped":
-            skipped.setdefault(check["reason"], []).append(check["name"])
-    for reason, names in skipped.items():
-        yield f"skipped, {reason}: {', '.join(names)}"
+    """A line for each reason to fail, and for each to skip, with the checks that had it."""
+    for status in ("failed", "skipped"):
+        found: dict[str, list[str]] = {}
+        for check in checks:
+            if check["status"] == status:
+                found.setdefault(check["reason"], []).append(check["name"])
+        for reason, names in found.items():
+            yield f"{', '.join(names)} {status}: {reason}"
 
 
 def _row(check: dict[str, Any], on_gpu: bool) -> list[str]:

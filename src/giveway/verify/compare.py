@@ -111,6 +111,8 @@ class Verdict:
     first: Difference | None
     """The first output that differs by more than is allowed, else the first that differs."""
     plain_runs: int
+    plain_agree: bool | None
+    """Whether these were all the same, bit for bit; None where that was not looked at."""
     outputs: int
 
     def to_json(self) -> dict[str, Any]:
@@ -119,6 +121,7 @@ class Verdict:
             "how": self.how,
             "outputs": self.outputs,
             "plain_runs": self.plain_runs,
+            "plain_agree": self.plain_agree,
             "first_difference": first,
         }
 
@@ -137,7 +140,7 @@ def judge(given: Path, plain: Sequence[Path]) -> Verdict:
     outputs = sum(1 for _ in values.read(plain[0]))
     found = [differences(each, given) for each in plain]
     if not all(found):
-        return Verdict(True, "bitwise", None, len(plain), outputs)
+        return Verdict(True, "bitwise", None, len(plain), None, outputs)
     varying: set[str] = set()
     spread: dict[str, float] = {}
     for one, other in combinations(plain, 2):
@@ -153,7 +156,8 @@ def judge(given: Path, plain: Sequence[Path]) -> Verdict:
     ]
     # There is none where each output is, bit for bit, as one plain run or another has it.
     first = next(iter([*wrong, *nearest]), None)
-    return Verdict(not wrong, "tolerance", first, len(plain), outputs)
+    agree = not varying if len(plain) > 1 else None
+    return Verdict(not wrong, "tolerance", first, len(plain), agree, outputs)
 
 
 def _nearest(found: list[list[Difference]]) -> list[Difference]:
