@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from giveway.cli.table import Column, render
+
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
 
 def show(result: dict[str, Any], console: Console) -> None:
@@ -27,7 +29,8 @@ def _scenario(scenario: dict[str, Any], console: Console) -> None:
     for name, program in scenario.get("programs", {}).items():
         console.print(f"  {name}: {_program(program)}", markup=False)
     if scenario.get("modes"):
-        console.print(_table(scenario))
+        for line in _table(scenario):
+            console.print(f"  {line}", markup=False, soft_wrap=True)
     for bar in scenario["bars"]:
         console.print(f"{bar['verdict']:12} {bar['text']}: {_found(bar)}", markup=False)
     for failure in scenario.get("failures", []):
@@ -55,25 +58,23 @@ def _program(program: dict[str, Any]) -> str:
     )
 
 
-def _table(scenario: dict[str, Any]) -> RenderableType:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("")
-    for title in ("p50 ms", "p99 ms", "max ms", "p99 × alone", "per s", "of alone", "of left"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for mode, programs in scenario["modes"].items():
-        for name, figures in programs.items():
-            table.add_row(
-                f"{mode} {name}",
-                *(_number(figures[key]) for key in ("p50_ms", "p99_ms", "max_ms")),
-                _interval(figures["p99_ratio"], "{:.2f}"),
-                _number(figures["throughput"]),
-                _interval(figures["share_of_alone"], "{:.0%}", wide=False),
-                _interval(figures["share_of_left"], "{:.0%}", wide=False),
-            )
-    return table
+def _table(scenario: dict[str, Any]) -> list[str]:
+    rows = [
+        [
+            mode,
+            name,
+            *(_number(figures[key]) for key in ("p50_ms", "p99_ms", "max_ms")),
+            _estimate(figures["p99_ratio"], "{:.2f}"),
+            _number(figures["throughput"]),
+            _share(figures["share_of_alone"]),
+            _share(figures["share_of_left"]),
+        ]
+        for mode, programs in scenario["modes"].items()
+        for name, figures in programs.items()
+    ]
+    numbers = ("P50 ms", "P99 ms", "MAX ms", "P99 × ALONE", "PER s", "OF ALONE", "OF LEFT")
+    columns = [Column("MODE"), Column("PROGRAM"), *(Column(each, right=True) for each in numbers)]
+    return render(columns, rows)
 
 
 def _number(value: float | None) -> str:
@@ -82,13 +83,17 @@ def _number(value: float | None) -> str:
     return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def _interval(value: dict[str, Any] | None, form: str, wide: bool = True) -> str:
+def _estimate(value: dict[str, Any] | None, form: str) -> str:
     if value is None:
         return ""
     text = form.format(value["value"])
-    if not wide or value["interval"] is None:
+    if value["interval"] is None:
         return text
-    return f"{text}\n{'–'.join(form.format(edge) for edge in value['interval'])}"
+    return f"{text} ({'–'.join(form.format(edge) for edge in value['interval'])})"
+
+
+def _share(value: dict[str, Any] | None) -> str:
+    return "" if value is None else f"{value['value']:.0%}"
 
 
 def _found(bar: dict[str, Any]) -> str:
