@@ -86,7 +86,7 @@ def serve(
             max(0.0, min(ended, end) - max(began, segment.counted_from))
             for _, began, ended in spans
         ),
-        done=float(sum(segment.counted_from <= ended < end for _, _, ended in spans)),
+        done=float(sum(segment.counted_from < ended <= end for _, _, ended in spans)),
         spans=_from_start(spans, segment.start),
     )
 

@@ -47,7 +47,7 @@ class ModelRunner:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._tell("time", 0)  # Its answer says that torch is imported.
+        self._tell("time", 0, 0)  # Its answer says that torch is imported.
 
     @property
     def session(self) -> int | None:
@@ -62,9 +62,9 @@ class ModelRunner:
         timeout = self._scenario.start_timeout
         self._tell("load", self._program.model, self._program.task, dict(size), self._stream)
         self._answer(timeout)
-        self._tell("time", 4)
+        self._tell("time", 4, 2.0)
         self._answer(timeout)
-        self._tell("time", 7)
+        self._tell("time", 7, 2.0)
         return float(statistics.median(self._answer(timeout)["seconds"]))
 
     def prepare(self) -> None:

@@ -8,7 +8,8 @@ nothing. It knows nothing of giveway.
 =========================================  ======================================================
 ``load MODEL TASK SIZE STREAM``            makes the model and its input; with a stream of that
                                            priority unless STREAM is null
-``time N``                                 runs it N times; the seconds that each took
+``time N SECONDS``                         runs it N times, or until SECONDS have passed; the
+                                           seconds that each took
 ``serve SEGMENT PROCESS RATE SEED TRACE``  requests; what ``loops.Run`` holds
 ``repeat SEGMENT``                         batch after batch; the same
 =========================================  ======================================================
@@ -51,9 +52,9 @@ class Program:
             self._work = _on_stream(self._work, stream)
         return {}
 
-    def time(self, count: int) -> dict[str, Any]:
-        seconds = []
-        for _ in range(count):
+    def time(self, count: int, most: float) -> dict[str, Any]:
+        seconds: list[float] = []
+        while len(seconds) < count and sum(seconds) < most:
             began = time.monotonic()
             self._work()
             seconds.append(time.monotonic() - began)

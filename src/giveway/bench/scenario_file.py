@@ -20,7 +20,8 @@ _HEADER: Final = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?")
 def shipped() -> dict[str, Path]:
     """The scenarios that come with giveway, by name."""
     folder = Path(__file__).parent / "scenarios"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    found = {path.stem: path for path in folder.glob("*.toml")}
+    return dict(sorted(found.items()))
 
 
 def load(name: str, device: str) -> Scenario:

@@ -100,10 +100,16 @@ def _measure(device: str, seconds: float) -> dict[str, Any]:
             progress,
         )
     figures = result.summarise(head, {"dual": records})
-    for failure in figures["results"][0]["failures"]:
+    (scenario,) = figures["results"]
+    for failure in scenario["failures"]:
         words = " | ".join(failure["last_lines"])
         what = f"the {_WORDS[failure['program']]} program {failure['what']}"
         raise ProgramError(what + (f": {words}" if words else ""))
+    if any(each["high"]["p50_ms"] is None for each in scenario["modes"].values()):
+        raise GivewayError(
+            f"no request fits into segments of {settings.seconds:g} s on this machine: "
+            "say more --seconds"
+        )
     return figures
 
 
