@@ -111,6 +111,7 @@ class _Group:
         self._record, self._guard, self._stack = record, guard, stack
         self._runners: dict[str, dict[str, Runner]] = {}
         self._at = ("", 0)
+        self._reader = counters.Reader(settings.device)
         self._gpu = nvml.Utilization() if settings.device == "cuda" else None
 
     def failure(self, failure: ProgramFailedError) -> dict[str, Any]:
@@ -249,7 +250,7 @@ class _Group:
         for runner in runners.values():
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
-        return counters.read(self._settings.device, sessions, gated=mode == "giveway")
+        return self._reader.counters(sessions, gated=mode == "giveway")
 
     def _busy(self, answers: Mapping[str, Any], segment: Segment) -> float | None:
         if self._settings.device == "cpu":
@@ -284,9 +285,7 @@ class _Group:
         for runner in runners.values():
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
-        states = (
-            timeline.sample(self._settings.device, sessions, segment) if mode == "giveway" else {}
-        )
+        states = timeline.sample(self._reader, sessions, segment) if mode == "giveway" else {}
         _sleep_until(segment.end)
         for runner in runners.values():
             runner.mark()

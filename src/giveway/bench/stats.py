@@ -41,10 +41,10 @@ def latency_summary(latencies_us: Sequence[float]) -> dict[str, Any]:
     return {"requests": len(values)} | found
 
 
-def ratio_interval(
-    rounds: Sequence[Sequence[float]], base: Sequence[Sequence[float]], percent: float
-) -> tuple[float, float]:
-    """The 95 % interval of a percentile over the same percentile of a base, by the bootstrap.
+def ratio_intervals(
+    rounds: Sequence[Sequence[float]], base: Sequence[Sequence[float]], percents: Sequence[float]
+) -> list[tuple[float, float]]:
+    """The 95 % intervals of percentiles over the same ones of a base, by the bootstrap.
 
     Rounds are drawn with replacement, the same ones on both sides, as they were measured one after
     the other; within a round, blocks of neighbours are drawn (a circular block bootstrap, Politis
@@ -54,17 +54,18 @@ def ratio_interval(
     Args:
         rounds: latencies in order, by round; none empty.
         base: the same, of what is compared with.
-        percent: 0 to 100.
+        percents: 0 to 100.
     """
     draw = np.random.default_rng(_SEED)
     pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(rounds, base, strict=False)]
-    ratios = np.empty(RESAMPLES)
+    ratios = np.empty((len(percents), RESAMPLES))
     for at in range(RESAMPLES):
         chosen = [pairs[number] for number in draw.integers(len(pairs), size=len(pairs))]
         above = np.concatenate([_blocks(each, draw) for each, _ in chosen])
         below = np.concatenate([_blocks(each, draw) for _, each in chosen])
-        ratios[at] = _rank(above, percent) / _rank(below, percent)
-    return _edges(ratios)
+        for row, percent in zip(ratios, percents, strict=True):
+            row[at] = _rank(above, percent) / _rank(below, percent)
+    return [_edges(row) for row in ratios]
 
 
 def mean_ratio_interval(values: Sequence[float], base: Sequence[float]) -> tuple[float, float]:
