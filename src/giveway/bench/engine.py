@@ -134,7 +134,7 @@ class _Group:
         for number in range(settings.repeats):
             for at, mode in enumerate(wanted):
                 share = (number + at / len(wanted)) / settings.repeats
-                title = f"round {number + 1} of {settings.repeats}: {modes.TITLES[mode]}"
+                title = f"round {number + 1} of {settings.repeats}: {self._title(mode)}"
                 progress(title, 0.2 + 0.75 * share)
                 if mode in self._runners:
                     self._or_without(mode, partial(self._round, mode, number))
@@ -144,6 +144,11 @@ class _Group:
                 if mode in wanted:
                     self._timeline(mode)
         progress("done", 1.0)
+
+    def _title(self, mode: str) -> str:
+        if self._scenario.together:
+            return modes.TITLES[mode]
+        return f"{self._programs[0].name}, {'with' if mode == 'giveway' else 'without'} giveway"
 
     def _or_without(self, mode: str, do: Callable[[], object]) -> None:
         """Does something in a mode; one that can be done without is given up where that fails."""
