@@ -72,6 +72,6 @@ def test_modes_that_make_no_sense() -> None:
     assert modes.missing("native", "cpu", apart) == "its programs run one at a time"
     assert modes.missing("giveway", "cpu", apart) is None
     few = dataclasses.replace(THREE, modes=("alone",))
-    assert modes.missing("giveway", "cpu", few) == "three has not this mode"
+    assert modes.missing("giveway", "cpu", few) == "not a mode of three"
     command = dataclasses.replace(THREE, programs=(Program("d", SATURATING, command=("x",)),))
     assert modes.missing("streams", "cuda", command) == "a command chooses its streams itself"

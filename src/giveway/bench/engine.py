@@ -30,6 +30,8 @@ from giveway.page import Page
 _HEAD_START: Final = 0.05
 """Seconds from telling the programs to the start of their segment."""
 
+_STARVING_TAIL: Final = 2.0
+
 Record = Callable[[Mapping[str, Any]], None]
 """Keeps one line of raw results; docs/bench.md has their schema."""
 Progress = Callable[[str, float], None]
@@ -52,11 +54,13 @@ class Settings:
     def warm_seconds(self) -> float:
         return round(min(1.0, max(0.2, 0.15 * self.seconds)), 3)
 
-    def segment(self, seconds: float | None = None) -> Segment:
+    def segment(self, tail: float, seconds: float | None = None) -> Segment:
         """A segment that starts in a moment."""
         warm = self.warm_seconds
         start = time.monotonic() + _HEAD_START
-        return Segment(start, warm, self.seconds if seconds is None else seconds, warm / 2)
+        return Segment(
+            start, warm, self.seconds if seconds is None else seconds, max(tail, warm / 2)
+        )
 
 
 def run(scenario: Scenario, settings: Settings, record: Record, progress: Progress) -> bool:
@@ -228,7 +232,7 @@ class _Group:
     def _segment(self, mode: str, number: int, runners: Mapping[str, Runner]) -> None:
         for runner in runners.values():
             runner.prepare()
-        segment = self._settings.segment()
+        segment = self._settings.segment(self._tail(runners))
         for at, runner in enumerate(runners.values()):
             runner.begin(Stretch(segment, seed=1000 * number + at))
         _sleep_until(segment.counted_from)
@@ -250,6 +254,13 @@ class _Group:
         )
         if mode == "giveway":
             self._check_gated(runners, after)
+
+    def _tail(self, runners: Mapping[str, Runner]) -> float:
+        """Long where somebody is held all the time: its last batch is to end while it still is."""
+        running = [each for each in self._programs if each.name in runners]
+        least = min(each.priority for each in running)
+        starving = any(each.priority > least and not each.arrivals.open_loop for each in running)
+        return _STARVING_TAIL if starving else 0.0
 
     def _mark(self, mode: str, runners: Mapping[str, Runner]) -> dict[str, counters.Counters]:
         for runner in runners.values():
@@ -283,7 +294,8 @@ class _Group:
         runners = self._runners[mode]
         for runner in runners.values():
             runner.prepare()
-        segment = self._settings.segment(self._settings.timeline_seconds)
+        tail = self._tail(runners)
+        segment = self._settings.segment(tail, self._settings.timeline_seconds)
         for at, runner in enumerate(runners.values()):
             runner.begin(Stretch(segment, seed=at, spans=True))
         _sleep_until(segment.counted_from)

@@ -152,8 +152,9 @@ def _worst(
     return {"value": _rounded(min(map(_throughput, parts)) / usual), "interval": None}
 
 
-def _with_interval(value: float, interval: tuple[float, float]) -> dict[str, Any]:
-    return {"value": _rounded(value), "interval": [_rounded(edge) for edge in interval]}
+def _with_interval(value: float, interval: tuple[float, float] | None) -> dict[str, Any]:
+    edges = None if interval is None else [_rounded(edge) for edge in interval]
+    return {"value": _rounded(value), "interval": edges}
 
 
 def _rounded(value: float) -> float:

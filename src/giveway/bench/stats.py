@@ -68,14 +68,18 @@ def ratio_intervals(
     return [_edges(row) for row in ratios]
 
 
-def mean_ratio_interval(values: Sequence[float], base: Sequence[float]) -> tuple[float, float]:
+def mean_ratio_interval(
+    values: Sequence[float], base: Sequence[float]
+) -> tuple[float, float] | None:
     """The 95 % interval of a ratio of means over rounds, by drawing rounds with replacement.
 
-    With three rounds that is hardly more than the smallest and the largest.
+    With three rounds that is hardly more than the smallest and the largest; with one it is None.
     """
     draw = np.random.default_rng(_SEED)
     above, below = (np.asarray(each, dtype=np.float64) for each in (values, base))
     count = min(len(above), len(below))
+    if count < 2:
+        return None
     chosen = draw.integers(count, size=(RESAMPLES, count))
     return _edges(above[chosen].mean(axis=1) / below[chosen].mean(axis=1))
 

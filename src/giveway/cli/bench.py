@@ -154,9 +154,8 @@ def _need_torch(loaded: list[Scenario]) -> None:
 
 
 def _show(figures: dict[str, Any], folder: Path) -> None:
-    from rich.console import Console
+    from giveway.cli.bench_table import lines
 
-    from giveway.cli.bench_table import show
-
-    show(figures, Console(highlight=False))
+    for line in lines(figures):
+        click.echo(line)
     click.echo(f"Results: {folder}")
