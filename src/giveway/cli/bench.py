@@ -104,7 +104,11 @@ def command(
     folder = out or Path(time.strftime("giveway-bench-%Y%m%d-%H%M%S"))
     head = result.header(settings, names)
     store = Store(folder, head)
-    _run(loaded, settings, store)
+    try:
+        _run(loaded, settings, store)
+    except BaseException:
+        click.echo(f"Results so far: {folder}", err=True)
+        raise
     figures = result.read(folder)
     store.finish(figures)
     _show(figures, folder)
