@@ -15,7 +15,7 @@ from giveway.errors import GivewayError
 from giveway.version import __version__
 
 # In the order in which a newcomer needs them.
-COMMANDS: Final = ("run", "ps", "top", "set", "trace", "demo", "verify", "doctor")
+COMMANDS: Final = ("run", "ps", "top", "set", "trace", "demo", "bench", "verify", "doctor")
 
 INTERRUPTED: Final = 130
 

@@ -27,8 +27,8 @@ from giveway.verify.seen import Seen
 
 PRIORITY: Final = 0
 _PLAIN_RUNS: Final = (3, 6)
-"""Where the numbers differ, plain runs are made to find out how far apart these are: the first number
-of them if they all agree, else up to the second."""
+"""Where the numbers differ, plain runs are made to find out how far apart these are: the first
+number of them if they all agree, else up to the second."""
 
 _VARIABLES: Final = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it cuBLAS is not deterministic
