@@ -114,8 +114,10 @@ def judge(library: Path, environment: Mapping[str, str]) -> Verdict:
     hook = api.hooks(generation) if why else api.shim(generation)
     escapes = _ESCAPES[mode]
     if why:
-        moved = _moved(real, elf.read(hook))
+        hooks = elf.read(hook)
+        moved, newer = _moved(real, hooks), _newer(real, shim, hooks)
         escapes += (f"calls in version nodes that giveway does not know: {moved}",) if moved else ()
+        escapes += (f"newer calls that no hook stands for: {newer}",) if newer else ()
     return Verdict(library, api.name, mode, why, escapes, hook)
 
 
@@ -176,6 +178,20 @@ def _moved(real: elf.Library, hooks: elf.Library) -> str:
         if node and name in hooked and (name, node) not in hooks.exports
     ]
     return _list(moved)
+
+
+def _newer(real: elf.Library, shim: elf.Library, hooks: elf.Library) -> str:
+    """Versions of hooked calls that are newer than giveway, the look-ups among them."""
+    hooked = {_base(name) for name, _ in hooks.exports}
+    known = {name for name, _ in shim.exports}
+    return _list(
+        sorted(name for name, _ in real.exports if name not in known and _base(name) in hooked)
+    )
+
+
+def _base(name: str) -> str:
+    """A call without what tells its versions and its default streams apart."""
+    return re.sub(r"(_v\d+)?(_ptsz|_ptds|_spt)?$", "", name)
 
 
 def _list(names: Sequence[str]) -> str:

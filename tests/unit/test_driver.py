@@ -116,6 +116,16 @@ def test_a_hooked_call_in_an_unknown_node_is_said_to_escape(build: Builder) -> N
     assert judge(library).escapes[-1].endswith(": hipLaunchKernel@hip_9.9")
 
 
+def test_a_newer_version_of_a_hooked_call_is_said_to_escape(build: Builder) -> None:
+    code = "".join(
+        f"int {name}(void) {{ return 0; }}"
+        for name in ("cuInit", "cuGetProcAddress_v9", "cuLaunchKernel_v2_ptsz", "cuFancyNew")
+    )
+    assert judge(build("libcuda.so.1", code)).escapes[-1] == (
+        "newer calls that no hook stands for: cuGetProcAddress_v9, cuLaunchKernel_v2_ptsz"
+    )
+
+
 def test_a_runtime_whose_soname_lost_its_number_goes_by_its_nodes(build: Builder) -> None:
     nodes = NODES + "hip_6.0 { global: hipChooseDeviceR0600; };"
     code = KNOWN_HIP + "int hipChooseDeviceR0600(void) { return 0; }"
