@@ -325,6 +325,13 @@ static void from_atexit(void) {
   atexit(launch_late);
 }
 
+/* The thread that looks whether streams are done must not go on when the runtime has gone. */
+static void exit_with_work_in_flight(void) {
+  start_hip();
+  CHECK(by_address(kernel("ns_1000000000"), NULL) == 0);
+  sleep_ms(20);
+}
+
 static const struct test_case cases[] = {
     {"every launch is seen, once", every_launch_is_seen_once},
     {"every launch knows its stream", every_launch_knows_its_stream},
@@ -344,5 +351,6 @@ static const struct test_case cases[] = {
     {"after a reset", after_a_reset},
     {"a forked child", forked_child},
     {"from atexit", from_atexit},
+    {"exit with work in flight", exit_with_work_in_flight},
 };
 RUN_CASES(cases, 20)
