@@ -35,7 +35,7 @@ verify: $(VENV)/.torch ## show that PyTorch computes the same under giveway; all
 test: lint ctest ## every check: format, lint, types, C tests, Python tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-rocm: native $(VENV)/.test ## the HIP shims against AMD's runtimes, downloaded into build/rocm; no GPU
+test-rocm: native $(VENV)/.test ## the HIP shims on AMD's runtimes and libraries, downloaded into build/rocm; no GPU
 	GIVEWAY_ROCM=build/rocm $(BIN)/python -m pytest tests/rocm $(ARGS)
 
 lint: $(VENV)/.test ## ruff, clang-format and mypy, changing nothing

@@ -292,6 +292,13 @@ static void two_devices_two_pages(void) {
   CHECK(gw_tasks(page, &info, 1) == 1 && info.launches == 2 && own_task().launches == 1);
 }
 
+/* The thread that looks whether streams are done must not go on when the runtime has gone. */
+static void exit_with_work_in_flight(void) {
+  start_hip();
+  CHECK(by_address(kernel("ns_1000000000"), NULL) == 0);
+  sleep_ms(20);
+}
+
 static const struct test_case cases[] = {
     {"every launch is seen, once", every_launch_is_seen_once},
     {"every launch knows its stream", every_launch_knows_its_stream},
@@ -308,5 +315,6 @@ static const struct test_case cases[] = {
     {"events of a destroyed stream are let alone", events_of_a_destroyed_stream},
     {"idle after synchronising", idle_after_synchronising},
     {"two devices, two pages", two_devices_two_pages},
+    {"exit with work in flight", exit_with_work_in_flight},
 };
 RUN_CASES(cases, 20)

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static __thread int device;
+static _Atomic bool ended;
 static __thread int last_error;
 static bool started;
 
@@ -17,7 +19,19 @@ int hip_return(int result) {
   return result;
 }
 
+/* As AMD's, whose objects go while the process still has threads. */
+static void end(void) {
+  ended = true;
+  usleep(50000);
+}
+
+__attribute__((constructor)) static void begin(void) { atexit(end); }
+
 int hip_enter(void) {
+  if (ended) {
+    fputs("fake-hip: asked after its end\n", stderr);
+    abort();
+  }
   if (!started) {
     started = true;
     int result = cuInit(0);
