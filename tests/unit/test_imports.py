@@ -22,7 +22,8 @@ BUILT_ON: dict[str, set[str]] = {
     "launch": {"devices"},
     "programs": {"task"},
     "bench": {"launch"},
-    "cli": {"launch", "programs", "bench", "version"},
+    "report": {"bench", "version"},
+    "cli": {"launch", "programs", "bench", "report", "version"},
 }
 HEAVY = {"torch", "torchvision", "matplotlib"}
 MAY_IMPORT_HEAVY = {"bench", "verify", "report"}

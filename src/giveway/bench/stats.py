@@ -56,7 +56,17 @@ def ratio_interval(
         base: the same, of what is compared with.
         percent: 0 to 100.
     """
-    draw = np.random.default_rng(_SEED)
+    return _edges(ratio_draws(rounds, base, percent))
+
+
+def ratio_draws(
+    rounds: Sequence[Sequence[float]],
+    base: Sequence[Sequence[float]],
+    percent: float,
+    seed: int = _SEED,
+) -> Floats:
+    """The ``RESAMPLES`` ratios that ``ratio_interval`` is the middle of."""
+    draw = np.random.default_rng(seed)
     pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(rounds, base, strict=False)]
     ratios = np.empty(RESAMPLES)
     for at in range(RESAMPLES):
@@ -64,7 +74,7 @@ def ratio_interval(
         above = np.concatenate([_blocks(each, draw) for each, _ in chosen])
         below = np.concatenate([_blocks(each, draw) for _, each in chosen])
         ratios[at] = _rank(above, percent) / _rank(below, percent)
-    return _edges(ratios)
+    return ratios
 
 
 def mean_ratio_interval(values: Sequence[float], base: Sequence[float]) -> tuple[float, float]:
@@ -72,11 +82,24 @@ def mean_ratio_interval(values: Sequence[float], base: Sequence[float]) -> tuple
 
     With three rounds that is hardly more than the smallest and the largest.
     """
-    draw = np.random.default_rng(_SEED)
+    return _edges(mean_ratio_draws(values, base))
+
+
+def mean_ratio_draws(values: Sequence[float], base: Sequence[float], seed: int = _SEED) -> Floats:
+    """The ``RESAMPLES`` ratios that ``mean_ratio_interval`` is the middle of."""
+    draw = np.random.default_rng(seed)
     above, below = (np.asarray(each, dtype=np.float64) for each in (values, base))
     count = min(len(above), len(below))
     chosen = draw.integers(count, size=(RESAMPLES, count))
-    return _edges(above[chosen].mean(axis=1) / below[chosen].mean(axis=1))
+    ratios: Floats = above[chosen].mean(axis=1) / below[chosen].mean(axis=1)
+    return ratios
+
+
+def change_interval(new: Floats, old: Floats, among: int = 1) -> tuple[float, float]:
+    """The interval of a figure of one run by that of another, from draws of each (of different
+    seeds: the runs have nothing to do with each other). It is one of ``among`` such intervals that
+    hold all together with 95 % (Bonferroni): of many figures one would else always have moved."""
+    return _edges(new / old, 100 - (100 - _CONFIDENCE) / among)
 
 
 def relative_spread(values: Sequence[float]) -> float:
@@ -103,7 +126,7 @@ def _rank(values: Floats, percent: float) -> float:
     return float(np.partition(values, at)[at])
 
 
-def _edges(ratios: Floats) -> tuple[float, float]:
-    tail = (100 - _CONFIDENCE) / 2
+def _edges(ratios: Floats, confidence: float = _CONFIDENCE) -> tuple[float, float]:
+    tail = (100 - confidence) / 2
     low, high = np.percentile(ratios, [tail, 100 - tail])
     return float(low), float(high)

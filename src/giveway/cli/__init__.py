@@ -13,7 +13,18 @@ from giveway.errors import GivewayError
 from giveway.version import __version__
 
 # In the order in which a newcomer needs them.
-COMMANDS: Final = ("run", "ps", "top", "set", "trace", "demo", "bench", "doctor")
+COMMANDS: Final = (
+    "run",
+    "ps",
+    "top",
+    "set",
+    "trace",
+    "demo",
+    "bench",
+    "report",
+    "compare",
+    "doctor",
+)
 
 INTERRUPTED: Final = 130
 

@@ -12,6 +12,9 @@ def of(scenario: verdict.Scenario, records: store.Records) -> str:
     """The sentence; the raw records say whether the programs ran together."""
     if scenario["status"] == "not started":
         return "Not started."
+    if scenario["status"] == "failed":
+        each = scenario["failures"][0]
+        return f"Failed: {each['program']} {each['what']}."
     scenarios = (each["scenario"] for each in records if each["kind"] == "scenario")
     described: Mapping[str, Any] = next(scenarios, {})
     if not described.get("together", True):

@@ -138,7 +138,7 @@ def _subject(figure: str) -> str:
 
 
 def _in_units(figure: str, value: float) -> str:
-    return f"{100 * value:.3g}%" if "share" in figure else number(value)
+    return f"{number(100 * value)}%" if "share" in figure else number(value)
 
 
 def size(count: float) -> str:
