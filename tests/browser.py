@@ -122,7 +122,7 @@ def started(path: str, profile: Path) -> Iterator[Page]:
 
     # The protocol is spoken on the descriptors 3 and 4.
     process = subprocess.Popen(
-        ["sh", "-c", f'exec "$0" "$@" 3<&{commands} 4>&{answers}', path, *_FLAGS,
+        ["bash", "-c", f'exec "$0" "$@" 3<&{commands} 4>&{answers}', path, *_FLAGS,
          f"--user-data-dir={profile}", "about:blank"],
         pass_fds=(commands, answers),
         stdin=subprocess.DEVNULL,

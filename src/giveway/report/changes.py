@@ -17,6 +17,7 @@ from giveway.bench.figures import by_round
 from giveway.report import words
 from giveway.report.load import Run
 
+SCHEMA: Final = 1
 MODE: Final = "giveway"
 NOISE: Final = 0.05
 """A smaller change is never called one."""
@@ -69,7 +70,7 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; docs/cli.md has the schema."""
-        return {**asdict(self), "regressed": self.regressed}
+        return {"schema": SCHEMA, "regressed": self.regressed, **asdict(self)}
 
 
 def compare(old: Run, new: Run) -> Comparison:

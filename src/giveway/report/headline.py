@@ -48,7 +48,8 @@ def _several(judged: Sequence[verdict.Scenario]) -> str:
     outcomes = Counter(verdict.outcome(each) for each in judged)
     helped, worse = outcomes["helped"], outcomes["worse"]
     if helped == len(judged):
-        opening = f"giveway helped in all {helped} scenarios"
+        all_of_them = "both" if helped == 2 else f"all {helped}"
+        opening = f"giveway helped in {all_of_them} scenarios"
     elif helped:
         opening = f"giveway helped in {helped} of {len(judged)} scenarios"
     else:

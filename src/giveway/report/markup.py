@@ -65,23 +65,17 @@ class Column:
 def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Child]]) -> Markup:
     """A table whose first column names its rows.
 
-    On a narrow screen each row becomes a block, in which each cell says its column. Browsers then
-    no longer take the elements for a table, so that the roles are said as well.
+    On a narrow screen each row becomes a block, in which each cell says its column.
     """
     head = element(
         "tr",
-        *(
-            element("th", column.title, scope="col", role="columnheader", class_=_class(column))
-            for column in columns
-        ),
-        role="row",
+        *(element("th", column.title, scope="col", class_=_class(column)) for column in columns),
     )
     return element(
         "table",
         element("caption", caption),
-        element("thead", head, role="rowgroup"),
-        element("tbody", *(_row(columns, row) for row in rows), role="rowgroup"),
-        role="table",
+        element("thead", head),
+        element("tbody", *(_row(columns, row) for row in rows)),
     )
 
 
@@ -94,13 +88,13 @@ def stacked(said: str) -> Markup:
 
 def _row(columns: Sequence[Column], row: Sequence[Child]) -> Markup:
     first, *rest = row
-    cells = [element("th", first, scope="row", role="rowheader")]
+    cells = [element("th", first, scope="row")]
     cells += [
-        element("td", element("span", cell), role="cell", class_=_class(column),
+        element("td", element("span", cell), class_=_class(column),
                 data_label=column.title)
         for column, cell in zip(columns[1:], rest, strict=True)
     ]  # fmt: skip
-    return element("tr", *cells, role="row")
+    return element("tr", *cells)
 
 
 def _class(column: Column) -> str | None:

@@ -63,7 +63,7 @@ def _row(x: Scale, number: int, scenario: Scenario, found: dict[str, Any]) -> Ma
     native, giveway = (x.at(found[mode]["value"]) for mode in _SHOWN)
     name = joined(
         (
-            element("tspan", scenario["name"], class_="strong"),
+            element("tspan", words.short(scenario["name"]), class_="strong"),
             f" {words.times(found['native']['value'])} → {words.times(found['giveway']['value'])}",
         )
     )

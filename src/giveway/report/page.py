@@ -17,9 +17,9 @@ from giveway.version import __version__
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """The browser itself sees to it that the page asks nobody for anything."""
 _ICON: Final = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
-    "%3Crect width='16' height='16' rx='3' fill='%230b62c4'/%3E"
-    "%3Cpath d='M3 5h10M3 11h5' stroke='white' stroke-width='2'/%3E%3C/svg%3E"
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
+    '<rect width="16" height="16" rx="3" fill="#0b5fbd"/>'
+    '<path d="M3 5h10M3 11h5" stroke="white" stroke-width="2"/></svg>'
 )
 _SIGNS: Final = {"good": "✓", "bad": "✕", "open": "–"}
 _TYPES: Final = {".json": "application/json", ".jsonl": "application/jsonl"}
@@ -54,7 +54,7 @@ def _head(description: str) -> Markup:
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="description", content=description),
         element("title", "giveway report"),
-        element("link", rel="icon", href=_ICON),
+        element("link", rel="icon", href=_data("image/svg+xml", _ICON.encode())),
         element("style", Markup(style)),
     )
 
@@ -165,15 +165,18 @@ def _files(found: Found) -> Iterable[Path]:
 
 def _download(folder: str, path: Path) -> Markup:
     content = path.read_bytes()
-    data = base64.b64encode(content).decode("ascii")
-    kind = _TYPES[path.suffix]
     return element(
         "a",
         f"{folder}/{path.name}",
         element("small", f" {words.size(len(content))}"),
-        href=f"data:{kind};base64,{data}",
+        href=_data(_TYPES[path.suffix], content),
         download=f"{folder}-{path.name}",
     )
+
+
+def _data(kind: str, content: bytes) -> str:
+    """A link to what is in the link itself."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _day(date: str) -> str:

@@ -7,45 +7,50 @@ from typing import Any, Final
 
 from giveway.bench.verdict import Scenario
 from giveway.report import plot, words
-from giveway.report.markup import Markup, element, joined
+from giveway.report.markup import Child, Markup, element, joined
 from giveway.report.scale import Linear, Scale
 
-_ROW: Final = 44
+_ROW: Final = 42
+_HEADING: Final = 22
+_LABEL: Final = 20
 _BAR: Final = 14
 _KEPT_UP: Final = 0.98
 """Of the requests, answered within the run: the last few are still under way at its end."""
+
+Group = Mapping[str, Mapping[str, Any]]
+"""The figures of one program, by mode."""
 
 
 def chart(scenario: Scenario) -> Markup | None:
     """A bar for each program and mode, in shares of what the program does alone; None where alone
     was not measured."""
-    rows = []
+    groups: dict[str, Group] = {}
     kept_up = []
     for program, described in scenario["programs"].items():
-        measured = [
-            (program, mode, programs[program])
+        measured = {
+            mode: programs[program]
             for mode, programs in scenario["modes"].items()
             if programs.get(program, {}).get("share_of_alone")
-        ]
-        worst = min((each["share_of_alone"]["value"] for _, _, each in measured), default=0.0)
+        }
+        worst = min((each["share_of_alone"]["value"] for each in measured.values()), default=0.0)
         if described["arrivals"] != "saturating" and worst >= _KEPT_UP:
             kept_up.append(program)
-        else:
-            rows += measured
-    if not rows:
+        elif measured:
+            groups[program] = measured
+    if not groups:
         return None
-    largest = max(_largest(figures["share_of_alone"]) for _, _, figures in rows)
-    x = Linear(0, max(1.0, min(largest, 2.0)) * 104, "%")
-    height = _ROW * len(rows)
+    shares = [each["share_of_alone"] for group in groups.values() for each in group.values()]
+    x = Linear(0, min(max(1.0, *(each["value"] for each in shares)), 2.0) * 104, "%")
+    rows, height = _rows(x, groups)
     said = "; ".join(
         f"{program} {words.mode(mode)}: {words.percentage(figures['share_of_alone'])}"
-        for program, mode, figures in rows
+        for program, group in groups.items()
+        for mode, figures in group.items()
     )
     title = "Throughput"
-    bars = [_bar(x, number, *row) for number, row in enumerate(rows)]
     picture = plot.drawing(
         title, f"Of its throughput alone, each program had: {said}.", height,
-        plot.x_axis(x, "of its throughput alone"), *bars,
+        plot.x_axis(x, "of its throughput alone"), *rows,
     )  # fmt: skip
     note = (
         "The thin line is the 95% interval. ◆ is what the more urgent programs leave, by the time "
@@ -56,40 +61,43 @@ def chart(scenario: Scenario) -> Markup | None:
     return plot.figure("bars", title, note, element("div", picture, class_="plot wide"))
 
 
-def _bar(x: Scale, number: int, program: str, mode: str, figures: Mapping[str, Any]) -> Markup:
+def _rows(x: Scale, groups: Mapping[str, Group]) -> tuple[list[Markup], int]:
+    """The bars of all programs, and how high they are together. The name of a program has a line of
+    its own where it has several bars."""
+    rows = []
+    top = 0
+    for program, group in groups.items():
+        name = element("tspan", program, class_="strong")
+        if len(group) > 1:
+            rows.append(element("text", name, x="0%", y=top + 15))
+            top += _HEADING
+        for mode, figures in group.items():
+            label: Child = f"{words.mode(mode)}: " if len(group) > 1 else joined((name, " "))
+            rows.append(_bar(x, top, label, mode, figures))
+            top += _ROW
+    return rows, top
+
+
+def _bar(x: Scale, top: int, label: Child, mode: str, figures: Mapping[str, Any]) -> Markup:
     of_alone, of_left = figures["share_of_alone"], figures["share_of_left"]
-    top = number * _ROW + 22
-    middle = top + _BAR / 2
     left = of_alone["value"] / of_left["value"] if of_left and of_left["value"] else None
-    name = joined(
-        (
-            element("tspan", program, class_="strong"),
-            f" {words.mode(mode)}: {words.share(of_alone['value'])}, "
-            f"{words.number(figures['throughput'])}/s",
-        )
-    )
+    said = f"{words.share(of_alone['value'])}, {words.number(figures['throughput'])}/s"
+    middle = top + _LABEL + _BAR / 2
+    bar = element(
+        "rect", x="0%", y=top + _LABEL, rx=2, height=_BAR,
+        width=plot.percent(min(1.0, x.at(100 * of_alone["value"]))), class_=f"fill mode-{mode}",
+    )  # fmt: skip
+    diamond = None
+    if left is not None:
+        diamond = plot.text(
+            "◆", min(1.0, x.at(100 * left)), middle, dy="0.36em", text_anchor="middle",
+            class_="left-over",
+        )  # fmt: skip
     return joined(
         (
-            element("text", name, x="0%", y=top - 6),
-            element(
-                "rect",
-                x="0%",
-                y=top,
-                width=plot.percent(min(1.0, x.at(100 * of_alone["value"]))),
-                height=_BAR,
-                rx=2,
-                class_=f"fill mode-{mode}",
-            ),
+            element("text", label, said, x="0%", y=top + _LABEL - 6),
+            bar,
             plot.whisker(x, of_alone["interval"], middle, 100),
-            None
-            if left is None
-            else plot.text(
-                "◆", min(1.0, x.at(100 * left)), middle, dy="0.36em", text_anchor="middle",
-                class_="left-over",
-            ),
+            diamond,
         )
-    )  # fmt: skip
-
-
-def _largest(estimate: Mapping[str, Any]) -> float:
-    return float(estimate["value"])
+    )

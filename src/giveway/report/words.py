@@ -141,6 +141,11 @@ def _in_units(figure: str, value: float) -> str:
     return f"{number(100 * value)}%" if "share" in figure else number(value)
 
 
+def short(name: str) -> str:
+    """A name for a place where lines cannot be broken."""
+    return name if len(name) <= 20 else f"{name[:19]}…"
+
+
 def size(count: float) -> str:
     """Bytes as people say them."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
