@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from giveway.bench import result
+from giveway.bench.store import records_of
 from tests.conftest import GIVEWAY, Runner, Spawner
 
 SERVE = """
@@ -83,6 +84,12 @@ def test_programs_of_ones_own(giveway: Runner, tmp_path: Path) -> None:
     done = giveway(*arguments(tmp_path, scenario(tmp_path, "mine", SERVE)))
     assert done.returncode == 0, done.stderr
     found = result.read(tmp_path / "out")
+    segments = [each for each in records_of(tmp_path / "out", "mine") if each["kind"] == "segment"]
+    order = [(each["round"], each["mode"], *each["programs"]) for each in segments]
+    assert order == [
+        (0, "alone", "high"), (0, "alone", "low"), (0, "native", "high", "low"),
+        (1, "alone", "high"), (1, "alone", "low"), (1, "native", "high", "low"),
+    ]  # fmt: skip
     mine = of(found, "mine")
     assert (found["complete"], mine["status"]) == (True, "measured")
     high, low = mine["modes"]["native"]["high"], mine["modes"]["native"]["low"]
@@ -111,15 +118,18 @@ def test_a_bar_that_fails_is_exit_code_1(giveway: Runner, tmp_path: Path) -> Non
         ("raise SystemExit('no weights')", "ended with exit code 1 before it said `ready`"),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "was killed by signal 9"),
         ("print('done')\n" + CHILD, "ended with exit code 0 before it said `ready`"),
+        (None, "cannot be started: No such file or directory"),
         (SILENT, "did not say `done` within 2 s"),
         (WORK.replace("done 0.01", "done soon"), "reported 'done soon', not `done LATENCY [BUSY]`"),
     ],
-    ids=["dies", "killed", "ends", "silent", "nonsense"],
+    ids=["dies", "killed", "ends", "missing", "silent", "nonsense"],
 )
 def test_a_bad_program_is_named_and_the_rest_goes_on(
-    giveway: Runner, tmp_path: Path, code: str, what: str
+    giveway: Runner, tmp_path: Path, code: str | None, what: str
 ) -> None:
-    bad, good = scenario(tmp_path, "bad", code), scenario(tmp_path, "good", SERVE)
+    bad, good = scenario(tmp_path, "bad", code or ""), scenario(tmp_path, "good", SERVE)
+    if code is None:
+        Path(bad).write_text(Path(bad).read_text().replace('"python3"', '"/no/such/program"', 1))
     done = giveway(*arguments(tmp_path, bad, good))
     assert done.returncode == 6, done.stderr
     found = result.read(tmp_path / "out")
@@ -173,6 +183,7 @@ def test_ctrl_c_leaves_no_process_and_keeps_what_was_measured(
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
+    assert f"Results so far: {tmp_path / 'out'}" in err.splitlines()
     assert "Traceback" not in err
     assert all_gone(programs)
     found = result.read(tmp_path / "out")
@@ -245,6 +256,33 @@ def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
     states = {state for _, state in gated["states"]["low"]}
     assert states <= {"active", "held", "idle"}
     assert "active" in states
+
+
+def test_a_stall_of_the_program_is_charged_to_all_that_were_due(
+    spawn: Spawner, tmp_path: Path
+) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL.replace("rate = 5", "rate = 20"))
+    options = arguments(tmp_path, str(path), modes="alone")
+    options[options.index("--seconds") + 1] = "4"
+    process = spawn(GIVEWAY, *options, stderr=subprocess.PIPE, env={"OMP_NUM_THREADS": "1"})
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "round 1 of 2" in line:
+            break
+    high = psutil.Process(process.pid).children()[1]
+    assert "giveway.bench.program" in _command(high)
+    time.sleep(2)  # in the middle of its segment
+    high.suspend()
+    time.sleep(0.5)
+    high.resume()
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    first, *_ = (each for each in records_of(tmp_path / "out", "small") if "programs" in each)
+    latencies = first["programs"]["high"]["latencies_us"]
+    # Ten were due meanwhile. One at a time, asked for after the last answer, there would be one.
+    assert sum(latency > 50_000 for latency in latencies) >= 4
+    assert max(latencies) >= 400_000
 
 
 def test_a_model_that_stops_answering_is_named(spawn: Spawner, tmp_path: Path) -> None:

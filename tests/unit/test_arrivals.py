@@ -26,9 +26,12 @@ def test_requests_are_due_in_order_and_inside(
 
 
 def test_fixed_has_one_in_every_period() -> None:
-    assert list(due_times("fixed", 4, 10, 1, 0)) == [10.0, 10.25, 10.5, 10.75]
+    assert list(due_times("fixed", 4, 10, 1, 0)) == [10.125, 10.375, 10.625, 10.875]
     # 0.3 / 0.1 is not quite 3.
     assert len(due_times("fixed", 10, 0, 0.3, 0)) == 3
+    # One every three seconds is in any two of them.
+    assert list(due_times("fixed", 1 / 3, 0, 2, 0)) == pytest.approx([1.5])
+    assert list(due_times("fixed", 1 / 3, 0, 1, 0)) == []
 
 
 def test_poisson_has_independent_exponential_gaps() -> None:

@@ -120,7 +120,13 @@ def test_too_few_requests_are_not_compared_and_said_so(tmp_path: Path) -> None:
     found = compared(tmp_path, few, noisy(2))
     assert "high p99" not in by_figure(found)
     assert by_figure(found)["high p90"] == "no"
-    assert any("p99 of high needs 100 requests" in note and "60" in note for note in found.notes)
+    assert any("the p99 of high needs 100 requests" in note for note in found.notes)
+
+
+def test_one_round_says_nothing_about_noise(tmp_path: Path) -> None:
+    found = compared(tmp_path, noisy(1, rounds=1), noisy(2))
+    assert found.changes == []
+    assert "dual: high needs 2 rounds alone and with giveway in both results." in found.notes
 
 
 def test_another_size_is_another_program(tmp_path: Path) -> None:

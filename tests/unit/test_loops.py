@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -35,7 +36,8 @@ class Clock:
         return lambda: self.sleep(durations(next(calls)))
 
     def serve(self, work: Callable[[], None], segment: Segment, period: float) -> Run:
-        due = due_times("fixed", 1 / period, segment.start, segment.over - segment.start, 0)
+        count = math.ceil(round((segment.over - segment.start) / period, 6))
+        due = [segment.start + number * period for number in range(count)]
         return serve(work, segment, due, self, self.sleep)
 
 

@@ -13,7 +13,7 @@ from giveway.bench.stats import (
     latency_summary,
     mean_ratio_interval,
     percentile,
-    ratio_interval,
+    ratio_intervals,
     relative_spread,
 )
 
@@ -74,6 +74,13 @@ def test_latency_summary_of_nothing_invents_nothing() -> None:
     assert latency_summary([]) == dict.fromkeys(
         ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms")
     ) | {"requests": 0}
+
+
+def ratio_interval(
+    rounds: list[list[float]], base: list[list[float]], percent: float
+) -> tuple[float, float]:
+    (interval,) = ratio_intervals(rounds, base, [percent])
+    return interval
 
 
 def exponentials(seed: int, mean: float, rounds: int = 3, count: int = 400) -> list[list[float]]:

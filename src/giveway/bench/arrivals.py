@@ -32,8 +32,9 @@ def due_times(
     """
     end = start + seconds
     if process == "fixed":
-        count = math.ceil(round(seconds * rate, 6))
-        return array("d", (start + number / rate for number in range(count)))
+        # From the middle of a period: a short stretch then has a request of a slow process too.
+        count = math.ceil(round(seconds * rate - 0.5, 6))
+        return array("d", (start + (number + 0.5) / rate for number in range(count)))
     if process == "poisson":
         return _poisson(rate, start, end, random.Random(seed))
     if process == "trace":

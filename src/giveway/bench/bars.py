@@ -75,7 +75,10 @@ def _figure(bar: Bar, programs: Mapping[str, Any], name: str) -> tuple[float, li
     if isinstance(found, dict):
         return found["value"], found["interval"]
     if found is None:
-        raise _UnknownError(
-            f"{bar.figure} of {name} needs the mode alone, and others that leave something"
-        )
+        needs = "the mode alone"
+        if bar.figure == "share_of_left":
+            needs += (
+                ", and there to know how busy more urgent programs are and that they leave some"
+            )
+        raise _UnknownError(f"{bar.figure} of {name} needs {needs}")
     return found, None

@@ -102,8 +102,8 @@ class CommandRunner:
     def _stop(self) -> None:
         """Asks it to end, then makes it."""
         assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(self._process.pid, signal.SIGTERM)
             self._process.popen.wait(timeout=_GRACE_SECONDS)
         self.close()
 

@@ -40,34 +40,45 @@ class Counters:
         return found
 
 
-def read(device: str, sessions: Mapping[str, int | None], gated: bool) -> dict[str, Counters]:
-    """The counters of the programs whose processes are in those sessions.
+class Reader:
+    """The pages of a device, each opened once, and the programs that run on it."""
 
-    Args:
-        device: whose pages to look at.
-        sessions: by name of the program.
-        gated: whether to look at the pages at all.
-    """
-    by_session: dict[int, list[Task]] = {}
-    for task in tasks(device) if gated else ():
-        with contextlib.suppress(ProcessLookupError):
-            by_session.setdefault(os.getsid(task.pid), []).append(task)
-    return {
-        name: _counters(by_session.get(session or 0, []), session)
-        for name, session in sessions.items()
-    }
+    def __init__(self, device: str) -> None:
+        self._missing = list(devices.get(device).pages)
+        self._pages: list[Page] = []
 
+    def counters(self, sessions: Mapping[str, int | None], gated: bool) -> dict[str, Counters]:
+        """The counters of the programs whose processes are in those sessions.
 
-def tasks(device: str) -> list[Task]:
-    """The live tasks on all pages of a device."""
-    found: list[Task] = []
-    for name in devices.get(device).pages:
-        try:
-            found += Page.open(name).tasks()
-        except PageError as error:
-            if error.code != NO_PAGE:
-                raise
-    return found
+        Args:
+            sessions: by name of the program.
+            gated: whether to look at the pages at all.
+        """
+        tasks = self.tasks(sessions) if gated else {}
+        return {name: _counters(tasks.get(name, []), session) for name, session in sessions.items()}
+
+    def tasks(self, sessions: Mapping[str, int | None]) -> dict[str, list[Task]]:
+        """The live tasks of each program."""
+        self._open()
+        names = {session: name for name, session in sessions.items() if session}
+        found: dict[str, list[Task]] = {name: [] for name in sessions}
+        for task in (task for page in self._pages for task in page.tasks()):
+            with contextlib.suppress(ProcessLookupError):
+                name = names.get(os.getsid(task.pid))
+                if name is not None:
+                    found[name].append(task)
+        return found
+
+    def _open(self) -> None:
+        """Opens what is there by now: the first program on a GPU makes its page."""
+        for name in list(self._missing):
+            try:
+                self._pages.append(Page.open(name))
+            except PageError as error:
+                if error.code != NO_PAGE:
+                    raise
+            else:
+                self._missing.remove(name)
 
 
 def _counters(tasks: list[Task], session: int | None) -> Counters:

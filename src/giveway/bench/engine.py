@@ -30,6 +30,8 @@ from giveway.page import Page
 _HEAD_START: Final = 0.05
 """Seconds from telling the programs to the start of their segment."""
 
+_STARVING_TAIL: Final = 2.0
+
 Record = Callable[[Mapping[str, Any]], None]
 """Keeps one line of raw results; docs/bench.md has their schema."""
 Progress = Callable[[str, float], None]
@@ -52,11 +54,13 @@ class Settings:
     def warm_seconds(self) -> float:
         return round(min(1.0, max(0.2, 0.15 * self.seconds)), 3)
 
-    def segment(self, seconds: float | None = None) -> Segment:
+    def segment(self, tail: float, seconds: float | None = None) -> Segment:
         """A segment that starts in a moment."""
         warm = self.warm_seconds
         start = time.monotonic() + _HEAD_START
-        return Segment(start, warm, self.seconds if seconds is None else seconds, warm / 2)
+        return Segment(
+            start, warm, self.seconds if seconds is None else seconds, max(tail, warm / 2)
+        )
 
 
 def run(scenario: Scenario, settings: Settings, record: Record, progress: Progress) -> bool:
@@ -111,6 +115,7 @@ class _Group:
         self._record, self._guard, self._stack = record, guard, stack
         self._runners: dict[str, dict[str, Runner]] = {}
         self._at = ("", 0)
+        self._reader = counters.Reader(settings.device)
         self._gpu = nvml.Utilization() if settings.device == "cuda" else None
 
     def failure(self, failure: ProgramFailedError) -> dict[str, Any]:
@@ -133,7 +138,7 @@ class _Group:
         for number in range(settings.repeats):
             for at, mode in enumerate(wanted):
                 share = (number + at / len(wanted)) / settings.repeats
-                title = f"round {number + 1} of {settings.repeats}: {modes.TITLES[mode]}"
+                title = f"round {number + 1} of {settings.repeats}: {self._title(mode)}"
                 progress(title, 0.2 + 0.75 * share)
                 if mode in self._runners:
                     self._or_without(mode, partial(self._round, mode, number))
@@ -143,6 +148,11 @@ class _Group:
                 if mode in wanted:
                     self._timeline(mode)
         progress("done", 1.0)
+
+    def _title(self, mode: str) -> str:
+        if self._scenario.together:
+            return modes.TITLES[mode]
+        return f"{self._programs[0].name}, {'with' if mode == 'giveway' else 'without'} giveway"
 
     def _or_without(self, mode: str, do: Callable[[], object]) -> None:
         """Does something in a mode; one that can be done without is given up where that fails."""
@@ -222,7 +232,7 @@ class _Group:
     def _segment(self, mode: str, number: int, runners: Mapping[str, Runner]) -> None:
         for runner in runners.values():
             runner.prepare()
-        segment = self._settings.segment()
+        segment = self._settings.segment(self._tail(runners))
         for at, runner in enumerate(runners.values()):
             runner.begin(Stretch(segment, seed=1000 * number + at))
         _sleep_until(segment.counted_from)
@@ -245,11 +255,18 @@ class _Group:
         if mode == "giveway":
             self._check_gated(runners, after)
 
+    def _tail(self, runners: Mapping[str, Runner]) -> float:
+        """Long where somebody is held all the time: its last batch is to end while it still is."""
+        running = [each for each in self._programs if each.name in runners]
+        least = min(each.priority for each in running)
+        starving = any(each.priority > least and not each.arrivals.open_loop for each in running)
+        return _STARVING_TAIL if starving else 0.0
+
     def _mark(self, mode: str, runners: Mapping[str, Runner]) -> dict[str, counters.Counters]:
         for runner in runners.values():
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
-        return counters.read(self._settings.device, sessions, gated=mode == "giveway")
+        return self._reader.counters(sessions, gated=mode == "giveway")
 
     def _busy(self, answers: Mapping[str, Any], segment: Segment) -> float | None:
         if self._settings.device == "cpu":
@@ -277,16 +294,15 @@ class _Group:
         runners = self._runners[mode]
         for runner in runners.values():
             runner.prepare()
-        segment = self._settings.segment(self._settings.timeline_seconds)
+        tail = self._tail(runners)
+        segment = self._settings.segment(tail, self._settings.timeline_seconds)
         for at, runner in enumerate(runners.values()):
             runner.begin(Stretch(segment, seed=at, spans=True))
         _sleep_until(segment.counted_from)
         for runner in runners.values():
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
-        states = (
-            timeline.sample(self._settings.device, sessions, segment) if mode == "giveway" else {}
-        )
+        states = timeline.sample(self._reader, sessions, segment) if mode == "giveway" else {}
         _sleep_until(segment.end)
         for runner in runners.values():
             runner.mark()

@@ -10,7 +10,7 @@ from giveway.bench.stats import (
     latency_summary,
     mean_ratio_interval,
     percentile,
-    ratio_interval,
+    ratio_intervals,
     relative_spread,
 )
 
@@ -50,8 +50,7 @@ def figures(segments: Segments, mode: str, program: str, above: Sequence[str]) -
     found = latency_summary(latencies)
     found["throughput"] = _rounded(fmean(map(_throughput, parts)))
     found["busy_share"] = _busy_share(parts)
-    for name, percent in (("p50_ratio", 50.0), ("p99_ratio", 99.0)):
-        found[name] = _ratio(parts, alone, percent) if mode != "alone" else None
+    found |= _ratios(parts, alone if mode != "alone" else [])
     left = _left(segments, above) if above else None
     for name, share in (("share_of_alone", 1.0), ("share_of_left", left)):
         found[name] = _share(parts, alone, share) if mode != "alone" else None
@@ -112,16 +111,22 @@ def _left(segments: Segments, above: Sequence[str]) -> float | None:
     return max(0.0, 1 - sum(known)) if len(known) == len(shares) else None
 
 
-def _ratio(
-    parts: Sequence[Mapping[str, Any]], alone: Sequence[Mapping[str, Any]], percent: float
-) -> dict[str, Any] | None:
+def _ratios(
+    parts: Sequence[Mapping[str, Any]], alone: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any] | None]:
+    points = {"p50_ratio": 50.0, "p99_ratio": 99.0}
     above, below = ([part["latencies_us"] for part in each] for each in (parts, alone))
     pairs = [pair for pair in zip(above, below, strict=False) if all(pair)]
     if not pairs:
-        return None
+        return dict.fromkeys(points)
     above, below = ([pair[side] for pair in pairs] for side in (0, 1))
-    value = percentile(_together(above), percent) / percentile(_together(below), percent)
-    return _with_interval(value, ratio_interval(above, below, percent))
+    intervals = ratio_intervals(above, below, list(points.values()))
+    return {
+        name: _with_interval(
+            percentile(_together(above), percent) / percentile(_together(below), percent), interval
+        )
+        for (name, percent), interval in zip(points.items(), intervals, strict=True)
+    }
 
 
 def _together(rounds: Sequence[Sequence[float]]) -> list[float]:
@@ -147,8 +152,9 @@ def _worst(
     return {"value": _rounded(min(map(_throughput, parts)) / usual), "interval": None}
 
 
-def _with_interval(value: float, interval: tuple[float, float]) -> dict[str, Any]:
-    return {"value": _rounded(value), "interval": [_rounded(edge) for edge in interval]}
+def _with_interval(value: float, interval: tuple[float, float] | None) -> dict[str, Any]:
+    edges = None if interval is None else [_rounded(edge) for edge in interval]
+    return {"value": _rounded(value), "interval": edges}
 
 
 def _rounded(value: float) -> float:

@@ -37,7 +37,7 @@ class Setup:
 def missing(mode: str, device: str, scenario: Scenario) -> str | None:
     """Why a mode cannot be measured here; None where it can."""
     if mode not in scenario.modes:
-        return f"{scenario.name} has not this mode"
+        return f"not a mode of {scenario.name}"
     if mode in ("streams", "mps", "nice", "native") and not scenario.together:
         return "its programs run one at a time"
     if mode == "nice" and device != "cpu":

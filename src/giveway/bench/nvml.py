@@ -37,6 +37,13 @@ class Utilization:
         if any(codes):
             self.reason = f"NVML cannot be used: error {max(codes)}"
 
+    def driver(self) -> str | None:
+        """The version of the driver."""
+        text = ctypes.create_string_buffer(80)
+        if self.reason is not None or self._nvml.nvmlSystemGetDriverVersion(text, len(text)):
+            return None
+        return text.value.decode()
+
     def share(self, since: float) -> float | None:
         """The mean of the samples since a moment on the monotonic clock, 0 to 1.
 

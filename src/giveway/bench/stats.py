@@ -41,10 +41,10 @@ def latency_summary(latencies_us: Sequence[float]) -> dict[str, Any]:
     return {"requests": len(values)} | found
 
 
-def ratio_interval(
-    rounds: Sequence[Sequence[float]], base: Sequence[Sequence[float]], percent: float
-) -> tuple[float, float]:
-    """The 95 % interval of a percentile over the same percentile of a base, by the bootstrap.
+def ratio_intervals(
+    rounds: Sequence[Sequence[float]], base: Sequence[Sequence[float]], percents: Sequence[float]
+) -> list[tuple[float, float]]:
+    """The 95 % intervals of percentiles over the same ones of a base, by the bootstrap.
 
     Rounds are drawn with replacement, the same ones on both sides, as they were measured one after
     the other; within a round, blocks of neighbours are drawn (a circular block bootstrap, Politis
@@ -54,34 +54,39 @@ def ratio_interval(
     Args:
         rounds: latencies in order, by round; none empty.
         base: the same, of what is compared with.
-        percent: 0 to 100.
+        percents: 0 to 100.
     """
-    return _edges(ratio_draws(rounds, base, percent))
+    return [_edges(row) for row in ratio_draws(rounds, base, percents)]
 
 
 def ratio_draws(
     rounds: Sequence[Sequence[float]],
     base: Sequence[Sequence[float]],
-    percent: float,
+    percents: Sequence[float],
     seed: int = _SEED,
 ) -> Floats:
-    """The ``RESAMPLES`` ratios that ``ratio_interval`` is the middle of."""
+    """For each percentile the ``RESAMPLES`` ratios that ``ratio_intervals`` is the middle of."""
     draw = np.random.default_rng(seed)
     pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(rounds, base, strict=False)]
-    ratios = np.empty(RESAMPLES)
+    ratios = np.empty((len(percents), RESAMPLES))
     for at in range(RESAMPLES):
         chosen = [pairs[number] for number in draw.integers(len(pairs), size=len(pairs))]
         above = np.concatenate([_blocks(each, draw) for each, _ in chosen])
         below = np.concatenate([_blocks(each, draw) for _, each in chosen])
-        ratios[at] = _rank(above, percent) / _rank(below, percent)
+        for row, percent in zip(ratios, percents, strict=True):
+            row[at] = _rank(above, percent) / _rank(below, percent)
     return ratios
 
 
-def mean_ratio_interval(values: Sequence[float], base: Sequence[float]) -> tuple[float, float]:
+def mean_ratio_interval(
+    values: Sequence[float], base: Sequence[float]
+) -> tuple[float, float] | None:
     """The 95 % interval of a ratio of means over rounds, by drawing rounds with replacement.
 
-    With three rounds that is hardly more than the smallest and the largest.
+    With three rounds that is hardly more than the smallest and the largest; with one it is None.
     """
+    if min(len(values), len(base)) < 2:
+        return None
     return _edges(mean_ratio_draws(values, base))
 
 

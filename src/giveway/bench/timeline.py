@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -19,19 +17,13 @@ States = dict[str, list[list[Any]]]
 """By program, the moments at which its state changed (seconds from the start of the segment)."""
 
 
-def sample(device: str, sessions: Mapping[str, int | None], segment: Segment) -> States:
+def sample(reader: counters.Reader, sessions: Mapping[str, int | None], segment: Segment) -> States:
     """Looks at the page every millisecond for as long as a segment counts."""
     states: States = {name: [] for name in sessions}
-    names = {session: name for name, session in sessions.items() if session}
     while (now := time.monotonic()) < segment.end:
-        seen: dict[str, list[str]] = {}
-        for task in counters.tasks(device):
-            with contextlib.suppress(ProcessLookupError):
-                name = names.get(os.getsid(task.pid))
-                if name is not None:
-                    seen.setdefault(name, []).append(task.state)
+        tasks = reader.tasks(sessions)
         for name, changes in states.items():
-            found = seen.get(name, [])
+            found = {task.state for task in tasks[name]}
             state = next((each for each in _MOST_URGENT if each in found), "idle")
             if not changes or changes[-1][1] != state:
                 changes.append([round(now - segment.start, 6), state])

@@ -104,7 +104,11 @@ def command(
     folder = out or Path(time.strftime("giveway-bench-%Y%m%d-%H%M%S"))
     head = result.header(settings, names)
     store = Store(folder, head)
-    _run(loaded, settings, store)
+    try:
+        _run(loaded, settings, store)
+    except BaseException:
+        click.echo(f"Results so far: {folder}", err=True)
+        raise
     figures = result.read(folder)
     store.finish(figures)
     _show(figures, folder)
@@ -154,9 +158,8 @@ def _need_torch(loaded: list[Scenario]) -> None:
 
 
 def _show(figures: dict[str, Any], folder: Path) -> None:
-    from rich.console import Console
+    from giveway.cli.bench_table import lines
 
-    from giveway.cli.bench_table import show
-
-    show(figures, Console(highlight=False))
+    for line in lines(figures):
+        click.echo(line)
     click.echo(f"Results: {folder}")

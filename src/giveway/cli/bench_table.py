@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from giveway.cli.table import Column, render
 
-if TYPE_CHECKING:
-    from rich.console import Console
 
-
-def show(result: dict[str, Any], console: Console) -> None:
+def lines(result: dict[str, Any]) -> Iterator[str]:
     """Each scenario: what ran, the figures, the bars, and what to know before believing them."""
     machine = result["machine"]
-    where = f"{machine['device']} ({machine['cpu']}, {machine['cores']} cores)"
-    console.print(f"On {result['device']}: {where}.", markup=False)
+    yield f"{result['device']}: {machine['device']} ({machine['cpu']}, {machine['cores']} cores)"
     for scenario in result["results"]:
-        console.print()
-        _scenario(scenario, console)
+        yield ""
+        yield from _scenario(scenario)
     bars = result["bars"]
-    console.print(
-        f"\n{bars['passed']} passed, {bars['failed']} failed, {bars['not_measured']} not measured."
-    )
+    yield ""
+    yield f"{bars['passed']} passed, {bars['failed']} failed, {bars['not_measured']} not measured."
 
 
-def _scenario(scenario: dict[str, Any], console: Console) -> None:
-    console.print(f"{scenario['name']}: {scenario['title'] or scenario['status']}", markup=False)
+def _scenario(scenario: dict[str, Any]) -> Iterator[str]:
+    yield f"{scenario['name']}: {scenario['title'] or scenario['status']}"
     for name, program in scenario.get("programs", {}).items():
-        console.print(f"  {name}: {_program(program)}", markup=False)
+        yield f"  {name}: {_program(program)}"
     if scenario.get("modes"):
-        for line in _table(scenario):
-            console.print(f"  {line}", markup=False, soft_wrap=True)
+        yield from (f"  {line}" for line in _table(scenario))
+    for name, figures in scenario.get("modes", {}).get("giveway", {}).items():
+        if figures["holds"]:
+            times, seconds = figures["preemptions"], figures["held_seconds"]
+            yield f"  giveway preempted {name} {times} times and held it for {seconds:.1f} s."
     for bar in scenario["bars"]:
-        console.print(f"{bar['verdict']:12} {bar['text']}: {_found(bar)}", markup=False)
+        yield f"{bar['verdict']:12} {bar['text']}: {_found(bar)}"
     for failure in scenario.get("failures", []):
-        words = "".join(f"\n    {line}" for line in failure["last_lines"])
         place = f"{failure['mode']}, round {failure['round'] + 1}"
-        console.print(
-            f"FAILED       {failure['program']} {failure['what']} ({place}){words}", markup=False
-        )
+        yield f"FAILED       {failure['program']} {failure['what']} ({place})"
+        yield from (f"    {line}" for line in failure["last_lines"])
     for mode, reason in scenario.get("modes_not_measured", {}).items():
-        console.print(f"Not measured: {mode}: {reason}.", markup=False)
+        yield f"Not measured: {mode}: {reason}."
     noise = scenario.get("noise", {})
     if noise.get("noisy"):
-        console.print(f"This machine is noisy: {noise['text']}.", markup=False)
+        yield f"This machine is noisy: {noise['text']}."
 
 
 def _program(program: dict[str, Any]) -> str:

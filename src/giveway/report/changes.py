@@ -24,6 +24,8 @@ NOISE: Final = 0.05
 PERCENTS: Final = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
 ENOUGH: Final = {"p50": 20, "p90": 50, "p99": 100}
 """Requests, of all rounds, below which such a percentile is but one of the largest."""
+ROUNDS: Final = 2
+"""Fewer say nothing about noise."""
 _OLD_SEED: Final = 20
 _NEW_SEED: Final = 21
 
@@ -145,45 +147,47 @@ def _scenario(
         sides = [
             (by_round(each, MODE, program), by_round(each, "alone", program)) for each in segments
         ]
-        if not all(each for side in sides for each in side):
-            notes.append(f"{name}: {program} was not measured alone and with giveway in both.")
+        fewest = min(len(each) for side in sides for each in side)
+        if fewest < ROUNDS:
+            notes.append(
+                f"{name}: {program} needs {ROUNDS} rounds alone and with giveway in both results."
+            )
         elif before["arrivals"] == "saturating":
             yield _throughput((name, program, "throughput"), sides)
         else:
-            for figure, percent in PERCENTS.items():
-                latencies = [(_latencies(rounds), _latencies(alone)) for rounds, alone in sides]
-                fewest = min(sum(map(len, each)) for side in latencies for each in side)
-                if fewest >= ENOUGH[figure] and all(
-                    all(each) for side in latencies for each in side
-                ):
-                    yield _percentile((name, program, figure), latencies, percent)
-                else:
-                    notes.append(
-                        f"{name}: the {figure} of {program} needs {ENOUGH[figure]} requests, some "
-                        f"in each round; there were {fewest}."
-                    )
+            yield from _percentiles(notes, (name, program), sides)
 
 
-def _percentile(
-    what: tuple[str, str, str], sides: Sequence[tuple[Latencies, Latencies]], percent: float
-) -> _Pair:
-    def of_all(rounds: Latencies) -> float:
-        return stats.percentile([value for each in rounds for value in each], percent)
-
-    old, new = (of_all(rounds) / of_all(alone) for rounds, alone in sides)
-    before, after = sides
-    return _Pair(
-        what,
-        (old, new),
-        (
-            stats.ratio_draws(*before, percent, _OLD_SEED),
-            stats.ratio_draws(*after, percent, _NEW_SEED),
-        ),
-        max(
+def _percentiles(
+    notes: list[str], what: tuple[str, str], sides: Sequence[tuple[Rounds, Rounds]]
+) -> Iterator[_Pair]:
+    latencies = [(_latencies(rounds), _latencies(alone)) for rounds, alone in sides]
+    fewest = min(sum(map(len, each)) for side in latencies for each in side)
+    if not all(all(each) for side in latencies for each in side):
+        fewest = 0
+    percents = {name: each for name, each in PERCENTS.items() if fewest >= ENOUGH[name]}
+    for name in PERCENTS.keys() - percents.keys():
+        scenario, program = what
+        notes.append(
+            f"{scenario}: the {name} of {program} needs {ENOUGH[name]} requests, some in each "
+            "round of both results."
+        )
+    draws = [
+        stats.ratio_draws(*side, list(percents.values()), seed)
+        for side, seed in zip(latencies, (_OLD_SEED, _NEW_SEED), strict=True)
+        if percents
+    ]
+    for row, (name, percent) in enumerate(percents.items()):
+        old, new = (
+            stats.percentile(_together(rounds), percent)
+            / stats.percentile(_together(alone), percent)
+            for rounds, alone in latencies
+        )
+        spreads = (
             stats.relative_spread([stats.percentile(each, percent) for each in alone])
-            for _, alone in sides
-        ),
-    )
+            for _, alone in latencies
+        )
+        yield _Pair((*what, name), (old, new), (draws[0][row], draws[1][row]), max(spreads))
 
 
 def _throughput(what: tuple[str, str, str], sides: Sequence[tuple[Rounds, Rounds]]) -> _Pair:
@@ -215,6 +219,10 @@ def moved(
     if interval[0] <= 1 <= interval[1] or max(ratio, 1 / ratio) <= 1 + noise:
         return "no"
     return "better" if (ratio > 1) == more_is_better else "worse"
+
+
+def _together(rounds: Latencies) -> list[float]:
+    return [value for each in rounds for value in each]
 
 
 def _rates(rounds: Rounds) -> list[float]:
