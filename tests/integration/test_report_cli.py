@@ -15,13 +15,21 @@ from tests.unit.report_examples import noisy
 EXAMPLE = Path(__file__).parents[1] / "data" / "bench-result"
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two that are the same, and one in which requests take longer."""
-    report_examples.run(tmp_path / "old", {"dual": noisy(1)})
-    report_examples.run(tmp_path / "same", {"dual": noisy(2)})
-    report_examples.run(tmp_path / "slower", {"dual": noisy(3, slower=1.6)})
-    return tmp_path
+    folder = tmp_path_factory.mktemp("made")
+    report_examples.run(folder / "old", {"dual": noisy(1)})
+    report_examples.run(folder / "same", {"dual": noisy(2)})
+    report_examples.run(folder / "slower", {"dual": noisy(3, slower=1.6)})
+    return folder
+
+
+@pytest.fixture
+def results(made: Path, tmp_path: Path) -> Path:
+    """The same, for one test to do with as it likes."""
+    shutil.copytree(made, tmp_path / "results")
+    return tmp_path / "results"
 
 
 def test_report_writes_a_page(giveway: Runner, results: Path) -> None:

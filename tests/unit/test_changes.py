@@ -15,6 +15,12 @@ from tests.unit import report_examples
 from tests.unit.report_examples import Records, failed, noisy, renamed
 
 
+@pytest.fixture(autouse=True)
+def fewer_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough for what is as clear as here."""
+    monkeypatch.setattr(stats, "RESAMPLES", 250)
+
+
 def compared(tmp_path: Path, old: Any, new: Any, **changed: Any) -> Comparison:
     """Of two runs of one scenario; None for one that was not started."""
     first = report_examples.run(tmp_path / "old", {"dual": old})

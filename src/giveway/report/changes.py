@@ -166,7 +166,7 @@ def _percentiles(
     if not all(all(each) for side in latencies for each in side):
         fewest = 0
     percents = {name: each for name, each in PERCENTS.items() if fewest >= ENOUGH[name]}
-    for name in PERCENTS.keys() - percents.keys():
+    for name in (each for each in PERCENTS if each not in percents):
         scenario, program = what
         notes.append(
             f"{scenario}: the {name} of {program} needs {ENOUGH[name]} requests, some in each "

@@ -10,10 +10,10 @@ from giveway.report.load import Verify
 from giveway.report.markup import Column, Markup, element, table
 
 _PHASES: Final = {
-    "1": "torch and its libraries",
-    "2": "building blocks",
-    "3": "models",
-    "extra": "what else programs do",
+    "1": "Phase 1: torch and its libraries",
+    "2": "Phase 2: building blocks",
+    "3": "Phase 3: models",
+    "extra": "What else programs do",
 }
 _STATUS: Final = {"passed": ("good", "✓"), "failed": ("bad", "✕"), "skipped": ("open", "–")}
 _COLUMNS: Final = (
@@ -49,7 +49,7 @@ def section(verify: Verify) -> Markup:
 def _phases(checks: list[dict[str, Any]]) -> Iterator[Markup]:
     for phase in dict.fromkeys(check["phase"] for check in checks):
         rows = [_row(check) for check in checks if check["phase"] == phase]
-        yield table(f"Phase {phase}: {_PHASES.get(phase, '')}", _COLUMNS, rows)
+        yield table(_PHASES.get(phase, f"Phase {phase}"), _COLUMNS, rows)
 
 
 def _row(check: dict[str, Any]) -> list[Markup | str]:

@@ -134,4 +134,7 @@ def whisker(scale: Scale, interval: Sequence[float] | None, y: float, factor: fl
     if interval is None:
         return None
     low, high = (min(1.0, max(0.0, scale.at(factor * edge))) for edge in interval)
-    return element("line", x1=percent(low), x2=percent(high), y1=y, y2=y, class_="whisker")
+    return joined(
+        element("line", x1=percent(low), x2=percent(high), y1=y, y2=y, class_=kind)
+        for kind in ("halo", "whisker")
+    )

@@ -14,9 +14,9 @@ from giveway.report.markup import Child, Column, Markup, element, stacked, table
 COLUMNS: Final = (
     Column("Scenario"),
     Column("What"),
-    Column("Urgent p99 with giveway", number=True),
-    Column("Without", number=True),
-    Column("Other, of what is left", number=True),
+    Column("Urgent p99", number=True),
+    Column("Without giveway", number=True),
+    Column("Other gets, of what is left", number=True),
     Column("Bars"),
 )
 
