@@ -60,9 +60,20 @@ def test_the_curve_is_the_distribution(count: int) -> None:
     assert points[-1] == (float(count), (count - 1) / count)
     assert all(a[0] <= b[0] and a[1] <= b[1] for a, b in pairwise(points))
     assert len(points) < 600
-    # Wherever it goes up, as many requests as it says were faster than the value there.
-    for value, share in points[2::2]:
+    for value, share in points[::2]:
         assert sum(each < value for each in values) == pytest.approx(share * count)
+    for value, share in points[1::2]:
+        assert sum(each <= value for each in values) == pytest.approx(share * count)
+
+
+@pytest.mark.parametrize("percent", [50, 90, 99])
+def test_the_curve_crosses_a_share_at_its_percentile(percent: int) -> None:
+    values = [1.5 * value for value in range(1, 140)]
+    points = cdf.steps(values)
+    crossing = next(
+        b[0] for a, b in pairwise(points) if a[1] < percent / 100 <= b[1] and a[0] == b[0]
+    )
+    assert crossing == stats.percentile(values, percent)
 
 
 def test_of_a_long_run_the_whole_tail_is_kept() -> None:

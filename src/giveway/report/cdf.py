@@ -33,8 +33,9 @@ def latencies(segments: Sequence[Mapping[str, Any]], program: str) -> dict[str, 
 
 
 def steps(values: Sequence[float]) -> list[tuple[float, float]]:
-    """The empirical distribution of ascending values: (latency, share that was faster), thinned
-    where it is dense. It ends at the largest, below 1: one more request could have been slower."""
+    """The empirical distribution of ascending values, thinned where it is dense: at each value it
+    goes up from the share that was faster to the share that was not slower. It ends below 1, at the
+    largest: one more request could have been slower."""
     count = len(values)
     if count > _POINTS:
         # Evenly on the axis that the tail is stretched on, and the tail itself whole.
@@ -44,11 +45,8 @@ def steps(values: Sequence[float]) -> list[tuple[float, float]]:
         kept = np.unique(np.concatenate([dense, tail]).clip(0, count - 1))
     else:
         kept = np.arange(count)
-    found = [(values[int(kept[0])], 0.0)]
-    for at in kept:
-        found.append((values[int(at)], found[-1][1]))
-        found.append((values[int(at)], int(at) / count))
-    return found
+    shares = [(int(at), step) for at in kept for step in (0, 1)]
+    return [(values[at], (at + step) / count) for at, step in shares[:-1]]
 
 
 def chart(program: str, by_mode: Latencies) -> Markup:
