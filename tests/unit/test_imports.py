@@ -27,7 +27,8 @@ BUILT_ON: dict[str, set[str]] = {
     "bench": {"launch"},
     "traces": set(),
     "verify": {"", "bench", "traces"},
-    "cli": {"launch", "programs", "bench", "traces", "verify", "version"},
+    "report": {"bench", "version"},
+    "cli": {"launch", "programs", "bench", "report", "traces", "verify", "version"},
 }
 HEAVY = {"torch", "torchvision", "matplotlib"}
 MAY_IMPORT_HEAVY = {"bench", "verify", "report"}

@@ -15,7 +15,19 @@ from giveway.errors import GivewayError
 from giveway.version import __version__
 
 # In the order in which a newcomer needs them.
-COMMANDS: Final = ("run", "ps", "top", "set", "trace", "demo", "bench", "verify", "doctor")
+COMMANDS: Final = (
+    "run",
+    "ps",
+    "top",
+    "set",
+    "trace",
+    "demo",
+    "bench",
+    "report",
+    "compare",
+    "verify",
+    "doctor",
+)
 
 INTERRUPTED: Final = 130
 
