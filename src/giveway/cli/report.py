@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from giveway.cli.output import write
+from giveway.cli.files import write
 
 
 @click.command("report")
