@@ -68,6 +68,11 @@ def test_the_page_is_whole(everything: Path) -> None:
     assert "some CPU, 2 cores" in text
 
 
+def test_a_result_that_is_found_twice_counts_once(everything: Path) -> None:
+    once, twice = load([everything]), load([everything, everything])
+    assert (len(twice.runs), len(twice.verifies)) == (len(once.runs), len(once.verifies))
+
+
 def test_the_page_is_valid_and_accessible(everything: Path) -> None:
     tree = parsed(page(load([everything])))
     identifiers = [each.get("id") for each in tree.iter() if each.get("id")]

@@ -50,7 +50,7 @@ class Found:
 
 
 def load(folders: Sequence[Path]) -> Found:
-    """The results in folders: in each itself, and in the folders in it.
+    """The results in folders: in each itself, and in the folders in it; each once.
 
     Raises:
         UsageError: a folder without any, a damaged result, or one of another schema.
@@ -66,7 +66,9 @@ def load(folders: Sequence[Path]) -> Found:
             found.verifies += _verifies(place)
         if len(found.runs) + len(found.verifies) == before:
             raise UsageError(f"{folder} has no result of giveway bench, nor of giveway verify")
-    return found
+    runs = {each.folder.resolve(): each for each in found.runs}
+    verifies = {each.path.resolve(): each for each in found.verifies}
+    return Found(list(runs.values()), list(verifies.values()))
 
 
 def run(folder: Path) -> Run:
