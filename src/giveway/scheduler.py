@@ -1,0 +1,313 @@
+"""Between a host (the daemon, the simulator) and a policy: events in, checked decisions out.
+
+No clock, thread, file or connection here: the host says what happens and when, and does what is
+decided. What a policy gets wrong, up to and including an exception, ends here.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from giveway.policies.base import Policy, TaskView, View
+from giveway.policies.priority import Priority
+from giveway.task import (
+    Active,
+    Changed,
+    Close,
+    Decision,
+    Event,
+    Idle,
+    Joined,
+    Open,
+    TaskId,
+    Tick,
+    WakeAt,
+)
+
+MAX_DARK_NS: Final = 1_000_000_000
+"""How long a policy may keep every task of a device that has work waiting for nothing but time."""
+MIN_WAKE_NS: Final = 50_000
+"""No wake-up comes sooner: a policy that always wants the next nanosecond gets no busy loop."""
+
+_Key = TypeVar("_Key")
+_put = object.__setattr__  # views are frozen for policies; here is the one place that changes them
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A decision that is not carried out."""
+
+    decision: object
+    why: str
+    """One line, without the name of the policy."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the host is to do, and what it may want to tell."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    """The gates that change, in this order, then timers; each gate at most once."""
+    refusals: list[Refusal] = field(default_factory=list)
+    failure: str | None = None
+    """Why the policy has just been replaced by strict priority: its traceback, or what the host
+    said to `Scheduler.fall_back`."""
+
+
+class _World(View):
+    """The view, with what changes it."""
+
+    def join(self, event: Joined, now: int) -> None:
+        id_ = event.task
+        if id_ in self._tasks:
+            raise ValueError(f"{id_} joins twice")
+        task = TaskView(
+            id_, event.pid, event.name, event.attributes, False, True, None, now, 0, None
+        )
+        self._tasks[id_] = task
+        self._by_device[id_.device] = (*self.on(id_.device), task)
+        self._by_pid[task.pid] = (*self.of(task.pid), task)
+
+    def leave(self, task: TaskView) -> None:
+        del self._tasks[task.id]
+        _drop(self._by_device, task.id.device, task)
+        _drop(self._by_pid, task.pid, task)
+
+    def set(self, task: TaskView, active: bool, is_open: bool, now: int) -> None:
+        """Whether a task has work and may run; keeps the account of how long it has."""
+        if task.running_since_ns is not None:
+            _put(task, "used_ns", task.used(now))
+        _put(task, "running_since_ns", now if active and is_open else None)
+        if active is not task.active:
+            _put(task, "active", active)
+            _put(task, "since_ns", now)
+        _put(task, "open", is_open)
+
+
+def _drop(index: dict[_Key, tuple[TaskView, ...]], key: _Key, task: TaskView) -> None:
+    index[key] = tuple(other for other in index[key] if other is not task)
+    if not index[key]:
+        del index[key]
+
+
+def validate(decision: object, view: View) -> str | None:
+    """Why a decision cannot be carried out, whatever else is decided; None: it can."""
+    if type(decision) is WakeAt:
+        at_ns = decision.at_ns
+        if at_ns is not None and type(at_ns) is not int:
+            return f"a wake-up is at a whole number of nanoseconds, not at a {type(at_ns).__name__}"
+        if not isinstance(decision.device, str) or decision.device not in view.devices:
+            return "a wake-up for a device that no task has joined"
+        return None
+    if type(decision) is not Open and type(decision) is not Close:
+        return f"a {type(decision).__name__} is not a decision"
+    if not _known(decision.task, view):
+        return "a decision about a task that is not there"
+    holder = decision.holder if isinstance(decision, Close) else None
+    if holder is not None and not _known(holder, view):
+        return "a task is to wait for one that is not there"
+    return None
+
+
+def _known(task: object, view: View) -> bool:
+    return type(task) is TaskId and task in view.tasks
+
+
+class Scheduler:
+    """Keeps what is known of all tasks of all devices, and asks one policy what to do about it."""
+
+    def __init__(self, policy: Policy, fallback: Callable[[], Policy] = Priority) -> None:
+        self._policy = policy
+        self._fallback = fallback
+        self._world = _World()
+        self._now = 0
+        self._timers: dict[str, int] = {}
+        self._dark: dict[str, int] = {}  # devices of which all active tasks wait: since when
+        self.timers: Mapping[str, int] = MappingProxyType(self._timers)
+        """When the policy wants a `Tick`, for each device for which it does."""
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in service."""
+        return self._policy
+
+    @property
+    def view(self) -> View:
+        """What is known of all tasks, for the policy and for whoever reports."""
+        return self._world
+
+    def next_wake(self) -> tuple[int, str] | None:
+        """The earliest timer and its device."""
+        return min(((at, device) for device, at in self._timers.items()), default=None)
+
+    def handle(self, event: Event, now: int) -> Answer:
+        """Takes note of an event and asks the policy about it.
+
+        Args:
+            event: one that changes nothing (`Active` about an active task) is passed over.
+            now: nanoseconds on the monotonic clock; one that runs backwards is taken to stand.
+
+        Raises:
+            ValueError: the host is wrong: a task joins twice, or an event is about one that never
+                joined.
+        """
+        now = self._now = max(now, self._now)
+        answer = Answer()
+        if self._note(event, now):
+            self._ask((event,), now, answer)
+        return answer
+
+    def use(self, policy: Policy, now: int) -> Answer:
+        """Puts another policy in service; tasks keep their attributes and what they have used."""
+        now = self._now = max(now, self._now)
+        answer = Answer()
+        self._replace(policy, now, answer)
+        return answer
+
+    def fall_back(self, why: str, now: int) -> Answer:
+        """Takes the policy out of service for something that only the host can see: it is slow."""
+        now = self._now = max(now, self._now)
+        answer = Answer(failure=why)
+        self._replace(self._fallback(), now, answer)
+        return answer
+
+    def _note(self, event: Event, now: int) -> bool:
+        """Whether anything is different now."""
+        world = self._world
+        if isinstance(event, Tick):
+            if self._timers.get(event.device, now + 1) <= now:
+                del self._timers[event.device]
+            return True
+        if isinstance(event, Joined):
+            world.join(event, now)
+            return True
+        task = world.tasks.get(event.task)
+        if task is None:
+            raise ValueError(f"{event.task} never joined, or left")
+        if isinstance(event, Active | Idle):
+            active = isinstance(event, Active)
+            if active is task.active:
+                return False
+            world.set(task, active, task.open, now)
+        elif isinstance(event, Changed):
+            if event.attributes == task.attributes:
+                return False
+            _put(task, "attributes", event.attributes)
+        else:
+            world.leave(task)
+            if not world.on(event.device):
+                self._timers.pop(event.device, None)
+        return True
+
+    def _replace(self, policy: Policy, now: int, answer: Answer) -> None:
+        self._policy = policy
+        self._timers.clear()
+        events: list[Event] = []
+        for task in self._world.tasks.values():
+            events.append(Joined(task.id, task.pid, task.name, task.attributes))
+            if task.active:
+                events.append(Active(task.id))
+        self._ask(events, now, answer)
+
+    def _ask(self, events: Iterable[Event], now: int, answer: Answer) -> None:
+        """Asks the policy about each event and carries out what holds of all it says."""
+        gates: dict[TaskId, Open | Close] = {}
+        wakes: dict[str, int | None] = {}
+        devices: dict[str, None] = {}  # a set that keeps its order
+        try:
+            for event in events:
+                devices[event.device] = None
+                for decision in self._decisions(event, now, answer.refusals):
+                    if isinstance(decision, WakeAt):
+                        wakes[decision.device] = decision.at_ns
+                    else:
+                        gates[decision.task] = decision
+                        devices[decision.task.device] = None
+        except (Exception, SystemExit):
+            self._failed(now, answer)
+            return
+        self._set_timers(wakes, now)
+        for device in [*devices, *(self._dark.keys() - devices.keys())]:
+            self._keep_lit(device, gates, now, answer.refusals)
+        self._carry_out(gates, now, answer.decisions)
+        answer.decisions += (WakeAt(device, self._timers.get(device)) for device in wakes)
+
+    def _decisions(self, event: Event, now: int, refusals: list[Refusal]) -> Iterable[Decision]:
+        """What the policy says about an event, as far as it can be."""
+        # Nobody has more to say about each task than to open it, to close it and to be woken.
+        left = 3 * len(self._world.tasks) + 8
+        for decision in self._policy.decide(event, self._world, now):
+            left -= 1
+            if left < 0:
+                raise RuntimeError(f"no end of decisions about one {type(event).__name__}")
+            why = validate(decision, self._world)
+            if why is None:
+                yield decision
+            else:
+                refusals.append(Refusal(decision, why))
+
+    def _failed(self, now: int, answer: Answer) -> None:
+        """In the handler of what the policy raised."""
+        if answer.failure is None:
+            answer.failure = traceback.format_exc()
+            self._replace(self._fallback(), now, answer)
+        else:  # the fallback fails too: nobody waits
+            opened: dict[TaskId, Open | Close] = {id_: Open(id_) for id_ in self._world.tasks}
+            self._carry_out(opened, now, answer.decisions)
+
+    def _set_timers(self, wakes: Mapping[str, int | None], now: int) -> None:
+        for device, at_ns in wakes.items():
+            if at_ns is None:
+                self._timers.pop(device, None)
+            else:
+                self._timers[device] = max(at_ns, now + MIN_WAKE_NS)
+
+    def _keep_lit(
+        self, device: str, gates: dict[TaskId, Open | Close], now: int, refusals: list[Refusal]
+    ) -> None:
+        """Sees to it that tasks with work never all wait, unless for a task that runs or for a time
+        that is near."""
+        waiting = self._world.active(device)
+        if not waiting or any(self._opens(task, gates) for task in waiting):
+            self._dark.pop(device, None)
+            return
+        if any(self._is_held_by_a_runner(task, gates) for task in waiting):
+            self._dark[device] = now  # to be looked at again when that one stops
+            return
+        since = self._dark.setdefault(device, now)
+        if self._timers.get(device, since + MAX_DARK_NS + 1) <= since + MAX_DARK_NS:
+            return
+        del self._dark[device]
+        top = max(task.attributes.priority for task in waiting)
+        for task in waiting:
+            if task.attributes.priority == top:
+                closing = gates.get(task.id)
+                gates[task.id] = Open(task.id)
+                refusals.append(
+                    Refusal(closing, f"all that have work on {device} would wait for nobody")
+                )
+
+    def _opens(self, task: TaskView, gates: Mapping[TaskId, Open | Close]) -> bool:
+        decision = gates.get(task.id)
+        return task.open if decision is None else isinstance(decision, Open)
+
+    def _is_held_by_a_runner(self, task: TaskView, gates: Mapping[TaskId, Open | Close]) -> bool:
+        decision = gates.get(task.id)
+        holder = decision.holder if isinstance(decision, Close) else task.held_by
+        other = None if holder is None else self._world.tasks.get(holder)
+        return other is not None and other.active and self._opens(other, gates)
+
+    def _carry_out(
+        self, gates: Mapping[TaskId, Open | Close], now: int, decisions: list[Decision]
+    ) -> None:
+        for id_, decision in gates.items():
+            task = self._world.tasks[id_]
+            _put(task, "held_by", decision.holder if isinstance(decision, Close) else None)
+            is_open = isinstance(decision, Open)
+            if is_open is not task.open:
+                self._world.set(task, task.active, is_open, now)
+                decisions.append(decision)

@@ -1,0 +1,1 @@
+"""Policies and the scheduler on virtual time."""
