@@ -72,7 +72,8 @@ class _World(View):
         self._by_device[id_.device] = (*self.on(id_.device), task)
         self._by_pid[task.pid] = (*self.of(task.pid), task)
 
-    def leave(self, task: TaskView) -> None:
+    def leave(self, task: TaskView, now: int) -> None:
+        self.set(task, False, task.open, now)  # for a policy that still has it at hand
         del self._tasks[task.id]
         _drop(self._by_device, task.id.device, task)
         _drop(self._by_pid, task.pid, task)
@@ -198,7 +199,7 @@ class Scheduler:
                 return False
             _put(task, "attributes", event.attributes)
         else:
-            world.leave(task)
+            world.leave(task, now)
             if not world.on(event.device):
                 self._timers.pop(event.device, None)
         return True

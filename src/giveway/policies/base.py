@@ -99,16 +99,19 @@ class Policy(ABC):
         """
 
 
+def everyone(view: View, device: str) -> Iterator[Decision]:
+    """Opens every gate of a device: for when nobody has work, so that whoever comes first need not
+    wait to be seen."""
+    return (Open(task.id) for task in view.on(device) if not task.open)
+
+
 def only(view: View, device: str, chosen: Sequence[TaskView]) -> Iterator[Decision]:
     """Opens the gates of ``chosen`` and closes all others on the device, those of idle tasks
-    included: who comes next is decided upon before it runs.
-
-    Where nobody is chosen all are opened, so that whoever comes first need not wait to be seen.
-    """
+    included: who comes next is decided upon before it runs."""
     holder = next((task.id for task in chosen if task.active), None)
     may_run = frozenset(chosen)
     for task in view.on(device):
-        if not may_run or task in may_run:
+        if task in may_run:
             if not task.open:
                 yield Open(task.id)
         elif task.open or task.held_by != holder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from giveway.policies.base import Policy, TaskView, View, only
+from giveway.policies.base import Policy, TaskView, View, everyone, only
 from giveway.task import Decision, Event
 
 
@@ -24,7 +24,7 @@ class Priority(Policy):
     def decide(self, event: Event, view: View, now: int) -> Iterator[Decision]:
         active = view.active(event.device)
         if not active:
-            return only(view, event.device, ())
+            return everyone(view, event.device)
         top = max(map(self.urgency, active))
         urgent = [task for task in view.on(event.device) if self.urgency(task) >= top]
         return only(view, event.device, urgent)

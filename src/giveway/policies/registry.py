@@ -18,6 +18,16 @@ GROUP: Final = "giveway.policies"
 
 BUILT_IN: Final = {
     "priority": "priority:Priority",
+    "nice": "nice:Nice",
+    "window": "window:Window",
+    "priority-across": "across:PriorityAcross",
+    "edf": "edf:EarliestDeadline",
+    "laxity": "laxity:LeastLaxity",
+    "rr": "rr:RoundRobin",
+    "fair": "fair:Fair",
+    "share": "share:Share",
+    "group-share": "group_share:GroupShare",
+    "mlfq": "mlfq:MultiLevelFeedback",
 }
 
 _NAMES: Final = {int: "a whole number", float: "a number", str: "a word"}
