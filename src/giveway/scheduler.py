@@ -7,7 +7,7 @@ decided. What a policy gets wrong, up to and including an exception, ends here.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -159,7 +159,7 @@ class Scheduler:
         now = self._now = max(now, self._now)
         answer = Answer()
         if self._note(event, now):
-            self._ask((event,), now, answer)
+            self._ask(event, now, answer)
         return answer
 
     def use(self, policy: Policy, now: int) -> Answer:
@@ -205,17 +205,38 @@ class Scheduler:
         return True
 
     def _replace(self, policy: Policy, now: int, answer: Answer) -> None:
+        """The new policy sees tasks join and become active one by one, as one that was there from
+        the beginning did: it may keep an account of its own."""
         self._policy = policy
         self._timers.clear()
-        events: list[Event] = []
-        for task in self._world.tasks.values():
-            events.append(Joined(task.id, task.pid, task.name, task.attributes))
-            if task.active:
-                events.append(Active(task.id))
-        self._ask(events, now, answer)
+        tasks = list(self._world.tasks.values())
+        active = [task for task in tasks if task.active]
 
-    def _ask(self, events: Iterable[Event], now: int, answer: Answer) -> None:
-        """Asks the policy about each event and carries out what holds of all it says."""
+        def events() -> Iterator[Event]:
+            for task in tasks:
+                yield Joined(task.id, task.pid, task.name, task.attributes)
+            for task in active:
+                _put(task, "active", True)
+                yield Active(task.id)
+
+        for task in active:
+            _put(task, "active", False)
+        failure = self._consult(events(), now, answer)
+        for task in active:
+            _put(task, "active", True)
+        if failure is not None:
+            self._failed(failure, now, answer)
+
+    def _ask(self, event: Event, now: int, answer: Answer) -> None:
+        failure = self._consult((event,), now, answer)
+        if failure is not None:
+            self._failed(failure, now, answer)
+
+    def _consult(self, events: Iterable[Event], now: int, answer: Answer) -> str | None:
+        """Asks the policy about each event and carries out what holds of all it says.
+
+        Returns the traceback where it fails; then nothing is carried out.
+        """
         gates: dict[TaskId, Open | Close] = {}
         wakes: dict[str, int | None] = {}
         devices: dict[str, None] = {}  # a set that keeps its order
@@ -229,13 +250,13 @@ class Scheduler:
                         gates[decision.task] = decision
                         devices[decision.task.device] = None
         except (Exception, SystemExit):
-            self._failed(now, answer)
-            return
+            return traceback.format_exc()
         self._set_timers(wakes, now)
         for device in [*devices, *(self._dark.keys() - devices.keys())]:
             self._keep_lit(device, gates, now, answer.refusals)
         self._carry_out(gates, now, answer.decisions)
         answer.decisions += (WakeAt(device, self._timers.get(device)) for device in wakes)
+        return None
 
     def _decisions(self, event: Event, now: int, refusals: list[Refusal]) -> Iterable[Decision]:
         """What the policy says about an event, as far as it can be."""
@@ -251,10 +272,9 @@ class Scheduler:
             else:
                 refusals.append(Refusal(decision, why))
 
-    def _failed(self, now: int, answer: Answer) -> None:
-        """In the handler of what the policy raised."""
+    def _failed(self, failure: str, now: int, answer: Answer) -> None:
         if answer.failure is None:
-            answer.failure = traceback.format_exc()
+            answer.failure = failure
             self._replace(self._fallback(), now, answer)
         else:  # the fallback fails too: nobody waits
             opened: dict[TaskId, Open | Close] = {id_: Open(id_) for id_ in self._world.tasks}

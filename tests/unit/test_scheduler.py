@@ -260,16 +260,38 @@ def test_a_new_policy_is_told_all_and_tasks_lose_nothing() -> None:
     scheduler.handle(Changed(LOW, Attributes(priority=7, weight=3.0)), 0)
     scheduler.handle(Active(LOW), 10)
     says(scheduler, WakeAt("d0", 5 * MS), now=20)
-    policy = Scripted(quiet)
+    scheduler.handle(Active(HIGH), 25)
+    seen_active: list[list[TaskId]] = []
+    policy = Scripted(
+        lambda _, view, __: seen_active.append([t.id for t in view.active("d0")]) or ()
+    )
     scheduler.use(policy, 30)
     assert [event for event, _ in policy.seen] == [
         Joined(LOW, 10, "p10", Attributes(priority=7, weight=3.0)),
-        Active(LOW),
         Joined(HIGH, 11, "p11", Attributes(priority=5)),
         Joined(OTHER, 12, "p12", Attributes()),
+        Active(LOW),
+        Active(HIGH),
     ]
+    assert seen_active == [[], [], [], [LOW], [LOW, HIGH]]
     assert scheduler.view.tasks[LOW].used(30) == 20
     assert scheduler.timers == {}
+
+
+def test_a_new_policy_that_fails_while_it_takes_over() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(LOW), 1)
+    scheduler.handle(Active(HIGH), 1)
+
+    def fails(event: Event, _view: View, _now: int) -> Iterable[Any]:
+        if event == Active(LOW):
+            raise RuntimeError("half way")
+        return ()
+
+    answer = scheduler.use(Scripted(fails), 2)
+    assert answer.failure is not None
+    assert answer.decisions == [Close(LOW, HIGH)]
+    assert [task.id for task in scheduler.view.active("d0")] == [LOW, HIGH]
 
 
 def test_the_host_can_take_a_policy_out_of_service() -> None:

@@ -88,7 +88,8 @@ class Policy(ABC):
 
         Args:
             event: what happened; ``event.device`` says where. A policy that takes over is told of
-                every task there is as if it joined now, and became active now if it is active.
+                every task there is as if it joined now, then of those that are active as if they
+                became so one by one.
             view: all tasks, the event included; one that left is gone.
             now: nanoseconds on the monotonic clock; never less than before.
 
