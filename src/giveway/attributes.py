@@ -39,7 +39,9 @@ def show_duration(nanoseconds: int) -> str:
     return f"{nanoseconds // _UNITS[unit]}{unit}"
 
 
-def _whole(low: int, high: int) -> Callable[[str], int]:
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Reads a whole number in a range; what is returned raises ValueError, as all of these do."""
+
     def parse(text: str) -> int:
         value = int(text)
         if not low <= value <= high:
@@ -49,7 +51,9 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def _real(low: float, high: float, suffix: str = "") -> Callable[[str], float]:
+def real(low: float, high: float, suffix: str = "") -> Callable[[str], float]:
+    """Reads a number above ``low``, up to ``high``."""
+
     def parse(text: str) -> float:
         value = float(text.removesuffix(suffix))
         if not (low < value <= high and math.isfinite(value)):
@@ -59,7 +63,9 @@ def _real(low: float, high: float, suffix: str = "") -> Callable[[str], float]:
     return parse
 
 
-def _time(low_ns: int) -> Callable[[str], int]:
+def duration(low_ns: int) -> Callable[[str], int]:
+    """Reads a time from ``low_ns`` to an hour, in nanoseconds."""
+
     def parse(text: str) -> int:
         value = parse_duration(text)
         if not low_ns <= value <= 3_600_000_000_000:
@@ -69,22 +75,26 @@ def _time(low_ns: int) -> Callable[[str], int]:
     return parse
 
 
-def _name(text: str) -> str:
+def word(text: str) -> str:
+    """Reads a name."""
     if len(text) > 64 or not text.isprintable():
         raise ValueError
     return text
 
 
-def _yes(text: str) -> bool:
-    return {"yes": True, "no": False}[text]
+def yes(text: str) -> bool:
+    """Reads ``yes`` or ``no``."""
+    if text not in ("yes", "no"):
+        raise ValueError
+    return text == "yes"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One attribute as users know it."""
+    """One thing that users can set, as they know it."""
 
     field: str
-    """Of `Attributes`."""
+    """Of `Attributes`, or of what else it belongs to."""
     parse: Callable[[str], Any]
     allowed: str
     """Its range, for people."""
@@ -92,16 +102,16 @@ class Kind:
 
 KINDS: Final = {
     "priority": Kind(
-        "priority", _whole(PRIORITY_MIN, PRIORITY_MAX), f"{PRIORITY_MIN} to {PRIORITY_MAX}"
+        "priority", whole(PRIORITY_MIN, PRIORITY_MAX), f"{PRIORITY_MIN} to {PRIORITY_MAX}"
     ),
-    "weight": Kind("weight", _real(0, 10_000), "a number above 0, up to 10000"),
-    "share": Kind("share", _real(0, 100, "%"), "a percentage above 0, up to 100"),
-    "deadline": Kind("deadline_ns", _time(1), "a time such as 20ms, up to 3600s"),
-    "laxity": Kind("laxity_ns", _time(0), "a time such as 20ms, up to 3600s"),
-    "slice": Kind("slice_ns", _time(100_000), "a time from 100us to 3600s"),
-    "nice": Kind("nice", _whole(-20, 19), "-20 to 19"),
-    "group": Kind("group", _name, "a name of up to 64 characters"),
-    "focused": Kind("focused", _yes, "yes or no"),
+    "weight": Kind("weight", real(0, 10_000), "a number above 0, up to 10000"),
+    "share": Kind("share", real(0, 100, "%"), "a percentage above 0, up to 100"),
+    "deadline": Kind("deadline_ns", duration(1), "a time such as 20ms, up to 3600s"),
+    "laxity": Kind("laxity_ns", duration(0), "a time such as 20ms, up to 3600s"),
+    "slice": Kind("slice_ns", duration(100_000), "a time from 100us to 3600s"),
+    "nice": Kind("nice", whole(-20, 19), "-20 to 19"),
+    "group": Kind("group", word, "a name of up to 64 characters"),
+    "focused": Kind("focused", yes, "yes or no"),
 }
 """By the names that users write."""
 
@@ -119,7 +129,7 @@ def parse(name: str, text: str) -> tuple[str, Any]:
         return kind.field, getattr(Attributes(), kind.field)
     try:
         return kind.field, kind.parse(text)
-    except (ValueError, KeyError):
+    except ValueError:
         raise UsageError(f"{name} cannot be {text!r}: it is {kind.allowed}") from None
 
 

@@ -51,7 +51,7 @@ class Answer:
     """What the host is to do, and what it may want to tell."""
 
     decisions: list[Decision] = field(default_factory=list)
-    """The gates that change, in this order, then timers; each gate at most once."""
+    """What changes: gates in this order, then timers; each at most once."""
     refusals: list[Refusal] = field(default_factory=list)
     failure: str | None = None
     """Why the policy has just been replaced by strict priority: its traceback, or what the host
@@ -101,7 +101,9 @@ def validate(decision: object, view: View) -> str | None:
         at_ns = decision.at_ns
         if at_ns is not None and type(at_ns) is not int:
             return f"a wake-up is at a whole number of nanoseconds, not at a {type(at_ns).__name__}"
-        if not isinstance(decision.device, str) or decision.device not in view.devices:
+        if type(decision.device) is not str:
+            return "a wake-up for something that is no device"
+        if at_ns is not None and decision.device not in view.devices:
             return "a wake-up for a device that no task has joined"
         return None
     if type(decision) is not Open and type(decision) is not Close:
@@ -251,11 +253,12 @@ class Scheduler:
                         devices[decision.task.device] = None
         except (Exception, SystemExit):
             return traceback.format_exc()
-        self._set_timers(wakes, now)
+        timers: list[Decision] = []
+        self._set_timers(wakes, now, timers)
         for device in [*devices, *(self._dark.keys() - devices.keys())]:
             self._keep_lit(device, gates, now, answer.refusals)
         self._carry_out(gates, now, answer.decisions)
-        answer.decisions += (WakeAt(device, self._timers.get(device)) for device in wakes)
+        answer.decisions += timers
         return None
 
     def _decisions(self, event: Event, now: int, refusals: list[Refusal]) -> Iterable[Decision]:
@@ -280,12 +283,18 @@ class Scheduler:
             opened: dict[TaskId, Open | Close] = {id_: Open(id_) for id_ in self._world.tasks}
             self._carry_out(opened, now, answer.decisions)
 
-    def _set_timers(self, wakes: Mapping[str, int | None], now: int) -> None:
-        for device, at_ns in wakes.items():
+    def _set_timers(
+        self, wakes: Mapping[str, int | None], now: int, decisions: list[Decision]
+    ) -> None:
+        for device, wanted in wakes.items():
+            at_ns = None if wanted is None else max(wanted, now + MIN_WAKE_NS)
+            if at_ns == self._timers.get(device):
+                continue
             if at_ns is None:
-                self._timers.pop(device, None)
+                del self._timers[device]
             else:
-                self._timers[device] = max(at_ns, now + MIN_WAKE_NS)
+                self._timers[device] = at_ns
+            decisions.append(WakeAt(device, at_ns))
 
     def _keep_lit(
         self, device: str, gates: dict[TaskId, Open | Close], now: int, refusals: list[Refusal]

@@ -137,7 +137,7 @@ def test_only_changes_are_passed_on_and_the_last_word_counts() -> None:
         (WakeAt("d0", 1.5), "float"),  # type: ignore[arg-type]
         (WakeAt("d0", True), "bool"),
         (WakeAt("d9", 5), "no task has joined"),
-        (WakeAt(LOW, 5), "no task has joined"),  # type: ignore[arg-type]
+        (WakeAt(LOW, 5), "no device"),  # type: ignore[arg-type]
     ],
 )
 def test_what_cannot_be_is_refused_and_the_rest_is_done(decision: Any, why: str) -> None:

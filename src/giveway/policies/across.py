@@ -12,8 +12,7 @@ class PriorityAcross(Policy):
     """Strict priority over all devices of a process: while it has work on one, less urgent tasks
     wait on its others too, so that it finds them free when it gets there.
 
-    A process that itself waits on every device on which it has work holds nobody. As with
-    `priority`, less urgent tasks may starve.
+    A task that itself waits holds nobody. As with `priority`, less urgent tasks may starve.
 
     Source: heterogeneous highest priority first, in W. Shen et al., "XSched: Preemptive Scheduling
     for Diverse XPUs", OSDI 2025; the idea of holding a program's other processors for it is J. K.
@@ -24,17 +23,12 @@ class PriorityAcross(Policy):
 
     def decide(self, event: Event, view: View, now: int) -> Iterator[Decision]:
         devices = _linked(event.device, view)
-        claims: dict[str, tuple[int, TaskId]] = {}  # the most urgent, and for whom
-        pids = {task.pid for device in devices for task in view.on(device) if task.active}
-        for pid, priority in sorted(
-            ((pid, _priority(view.of(pid))) for pid in pids), key=lambda entry: (-entry[1], entry)
-        ):
-            tasks = view.of(pid)
-            runs = next((task for task in tasks if task.active and _passes(task, claims)), None)
-            if runs is None:
-                continue
-            for task in tasks:
-                claims.setdefault(task.id.device, (priority, runs.id))
+        active = [task for device in devices for task in view.active(device)]
+        claims: dict[str, tuple[int, TaskId]] = {}  # how urgent who has the device is, and who
+        for task in sorted(active, key=lambda task: -task.attributes.priority):
+            if _passes(task, claims):
+                for own in view.of(task.pid):
+                    claims.setdefault(own.id.device, (task.attributes.priority, task.id))
         for device in devices:
             for task in view.on(device):
                 if _passes(task, claims):
@@ -55,10 +49,6 @@ def _linked(device: str, view: View) -> list[str]:
                     found[other.id.device] = None
                     left.append(other.id.device)
     return list(found)
-
-
-def _priority(tasks: tuple[TaskView, ...]) -> int:
-    return max(task.attributes.priority for task in tasks)
 
 
 def _passes(task: TaskView, claims: dict[str, tuple[int, TaskId]]) -> bool:

@@ -12,13 +12,15 @@ from giveway.task import Active, Decision, Event, TaskId
 class Fair(Turns):
     """The device's time in proportion to ``weight``, among the tasks that have work.
 
-    Each task's *virtual time* runs while it does, the slower the greater its weight; the one
-    furthest behind is next. Who was idle has not saved up time: it starts where the others are,
-    less one slice, so that who rarely has work need not wait for long. Nobody starves.
+    Each task's *virtual time* runs while it does, the slower the greater its weight. Of those that
+    are not ahead of the mean, the one whose next slice would end first is next: nobody is ever
+    ahead or behind by more than about a slice. Who was idle has not saved up time: it starts where
+    the others are. A task with a shorter ``slice`` gets as much as before, and sooner. Nobody
+    starves.
 
-    Source: I. Molnár's Completely Fair Scheduler, Linux 2.6.23, 2007; virtual time is from A.
-    Demers, S. Keshav and S. Shenker, "Analysis and Simulation of a Fair Queueing Algorithm",
-    SIGCOMM 1989.
+    Source: earliest eligible virtual deadline first: I. Stoica et al., "A Proportional Share
+    Resource Allocation Algorithm for Real-Time, Time-Shared Systems", RTSS 1996; Linux's completely
+    fair scheduler since 6.6.
     """
 
     name = "fair"
@@ -26,20 +28,21 @@ class Fair(Turns):
     def __init__(self, *, slice_ns: int = SLICE_NS) -> None:
         super().__init__(slice_ns=slice_ns)
         self._virtual: dict[TaskId, float] = {}
-        self._floors: dict[str, float] = {}
+        self._means: dict[str, float] = {}
 
     def claim(self, task: TaskView, active: list[TaskView]) -> float:
         """The task's claim on the device's time, relative to those of others."""
         return task.attributes.weight
 
     def pick(self, waiting: list[TaskView], now: int) -> TaskView:
-        return min(waiting, key=lambda task: (self._virtual[task.id], self.place(task)))
+        mean = self._mean(waiting)
+        eligible = [task for task in waiting if self._virtual[task.id] <= mean] or waiting
+        return min(eligible, key=lambda task: (self._end(task, waiting), self.place(task)))
 
     def preempts(
         self, newcomer: TaskView, current: TaskView, active: list[TaskView], now: int
     ) -> bool:
-        behind = self._virtual[current.id] - self._virtual[newcomer.id]
-        return behind * self.claim(newcomer, active) > self._slice_ns / 2
+        return self._end(newcomer, active) < self._end(current, active)
 
     def ran(self, task: TaskView, ns: int, active: list[TaskView]) -> None:
         self._virtual[task.id] += ns / self.claim(task, active)
@@ -49,12 +52,20 @@ class Fair(Turns):
         self._virtual.pop(task, None)
 
     def decide(self, event: Event, view: View, now: int) -> Iterator[Decision]:
-        device = event.device
+        active = view.active(event.device)
         if isinstance(event, Active):
             task = view.tasks[event.task]
-            bonus = self._slice_ns / self.claim(task, view.active(device))
-            least = self._floors.get(device, 0.0) - bonus
-            self._virtual[task.id] = max(self._virtual.get(task.id, least), least)
+            start = self._means.get(event.device, 0.0)
+            self._virtual[task.id] = max(self._virtual.get(task.id, start), start)
         yield from super().decide(event, view, now)
-        others = [self._virtual[task.id] for task in view.active(device)]
-        self._floors[device] = max(self._floors.get(device, 0.0), min(others, default=0.0))
+        if active:
+            self._means[event.device] = self._mean(active)
+
+    def _mean(self, tasks: list[TaskView]) -> float:
+        claims = [self.claim(task, tasks) for task in tasks]
+        total = sum(c * self._virtual[task.id] for c, task in zip(claims, tasks, strict=True))
+        return total / sum(claims)
+
+    def _end(self, task: TaskView, active: list[TaskView]) -> float:
+        """The virtual time at the end of its next slice."""
+        return self._virtual[task.id] + self.slice(task) / self.claim(task, active)

@@ -13,8 +13,9 @@ class Share(Fair):
     lent to those with work, in proportion to what they have. Where more than 100 % is promised, all
     get less, in proportion. Nobody starves.
 
-    Source: stride scheduling: C. A. Waldspurger and W. E. Weihl, "Stride Scheduling: Deterministic
-    Proportional-Share Resource Management", MIT/LCS/TM-528, 1995.
+    Source: the shares are the tickets of C. A. Waldspurger and W. E. Weihl, "Stride Scheduling:
+    Deterministic Proportional-Share Resource Management", MIT/LCS/TM-528, 1995; who is next is
+    decided as in `fair`.
     """
 
     name = "share"

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from giveway.policies import Policy
 from giveway.scheduler import Scheduler
-from giveway.simulate.parts import Device, SimTask
+from giveway.simulate.parts import UNBOUNDED, Device, SimTask
 from giveway.simulate.record import Record
 from giveway.simulate.scenario import Scenario
 from giveway.task import Active, Event, Idle, Joined, Left, Open, TaskId, Tick, WakeAt
@@ -75,16 +75,11 @@ class _Engine:
                 pid = pids.setdefault(process, len(pids) + 1)
                 seed = f"{scenario.seed} {program.name} {copy}"
                 task = self.tasks[id_] = SimTask(program, id_, pid, device, seed)
+                if self.scheduler is not None and not self.model.interrupt:
+                    task.window = self.model.window_ns or UNBOUNDED
                 self.at(program.start_ns, self.start, task)
                 if program.stop_ns is not None:
                     self.at(program.stop_ns, self.stop, task)
-        shared: dict[str, int] = {}
-        for task in self.tasks.values():
-            shared[task.id.device] = shared.get(task.id.device, 0) + 1
-        for task in self.tasks.values():
-            bounded = self.model.window_ns and not self.model.interrupt
-            if bounded and shared[task.id.device] > 1:
-                task.window = self.model.window_ns
 
     def run(self) -> Run:
         heap, end = self.heap, self.end

@@ -18,8 +18,8 @@ class Model:
     """How devices and gates behave; the defaults are those of a GPU under giveway."""
 
     window_ns: int = 500_000
-    """Device time that a task with rivals has in flight at most; 0: no bound. One launch may always
-    be in flight."""
+    """Device time that a task has in flight at most; 0: no bound. One launch may always be in
+    flight."""
     gate_delay_ns: int = 100_000
     """From an event to the changed gate: the scheduler wakes, decides and writes."""
     linger_ns: int = 2 * MS
