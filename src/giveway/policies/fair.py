@@ -28,44 +28,48 @@ class Fair(Turns):
     def __init__(self, *, slice_ns: int = SLICE_NS) -> None:
         super().__init__(slice_ns=slice_ns)
         self._virtual: dict[TaskId, float] = {}
+        self._claims: dict[TaskId, float] = {}
         self._means: dict[str, float] = {}
 
-    def claim(self, task: TaskView, active: list[TaskView]) -> float:
-        """The task's claim on the device's time, relative to those of others."""
-        return task.attributes.weight
+    def claims(self, active: list[TaskView]) -> dict[TaskId, float]:
+        """The tasks' claims on the device's time, relative to each other."""
+        return {task.id: task.attributes.weight for task in active}
+
+    def ready(self, view: View, device: str, now: int) -> tuple[list[TaskView], int | None]:
+        active = view.active(device)
+        self._claims |= self.claims(active)
+        return active, None
 
     def pick(self, waiting: list[TaskView], now: int) -> TaskView:
         mean = self._mean(waiting)
         eligible = [task for task in waiting if self._virtual[task.id] <= mean] or waiting
-        return min(eligible, key=lambda task: (self._end(task, waiting), self.place(task)))
+        return min(eligible, key=lambda task: (self._end(task), self.place(task)))
 
-    def preempts(
-        self, newcomer: TaskView, current: TaskView, active: list[TaskView], now: int
-    ) -> bool:
-        return self._end(newcomer, active) < self._end(current, active)
+    def preempts(self, newcomer: TaskView, current: TaskView, now: int) -> bool:
+        return self._end(newcomer) < self._end(current)
 
-    def ran(self, task: TaskView, ns: int, active: list[TaskView]) -> None:
-        self._virtual[task.id] += ns / self.claim(task, active)
+    def ran(self, task: TaskView, ns: int) -> None:
+        self._virtual[task.id] += ns / self._claims[task.id]
 
     def forget(self, task: TaskId) -> None:
         super().forget(task)
         self._virtual.pop(task, None)
+        self._claims.pop(task, None)
 
     def decide(self, event: Event, view: View, now: int) -> Iterator[Decision]:
-        active = view.active(event.device)
+        device = event.device
         if isinstance(event, Active):
-            task = view.tasks[event.task]
-            start = self._means.get(event.device, 0.0)
-            self._virtual[task.id] = max(self._virtual.get(task.id, start), start)
+            start = self._means.get(device, 0.0)
+            self._virtual[event.task] = max(self._virtual.get(event.task, start), start)
         yield from super().decide(event, view, now)
-        if active:
-            self._means[event.device] = self._mean(active)
+        if active := view.active(device):
+            self._means[device] = self._mean(active)
 
     def _mean(self, tasks: list[TaskView]) -> float:
-        claims = [self.claim(task, tasks) for task in tasks]
+        claims = [self._claims[task.id] for task in tasks]
         total = sum(c * self._virtual[task.id] for c, task in zip(claims, tasks, strict=True))
         return total / sum(claims)
 
-    def _end(self, task: TaskView, active: list[TaskView]) -> float:
+    def _end(self, task: TaskView) -> float:
         """The virtual time at the end of its next slice."""
-        return self._virtual[task.id] + self.slice(task) / self.claim(task, active)
+        return self._virtual[task.id] + self.slice(task) / self._claims[task.id]

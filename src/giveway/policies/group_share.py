@@ -43,7 +43,7 @@ class GroupShare(Turns):
         self._period_ns = period_ns
         self._budgets: dict[str, _Budget] = {}
 
-    def ran(self, task: TaskView, ns: int, active: list[TaskView]) -> None:
+    def ran(self, task: TaskView, ns: int) -> None:
         spent, group = self._budgets[task.id.device].spent, group_of(task)
         spent[group] = spent.get(group, 0) + ns
 

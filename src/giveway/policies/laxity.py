@@ -47,9 +47,7 @@ class LeastLaxity(Turns):
             ),
         )
 
-    def preempts(
-        self, newcomer: TaskView, current: TaskView, active: list[TaskView], now: int
-    ) -> bool:
+    def preempts(self, newcomer: TaskView, current: TaskView, now: int) -> bool:
         return self.laxity(newcomer, now) < self.laxity(current, now)
 
     def forget(self, task: TaskId) -> None:

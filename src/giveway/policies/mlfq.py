@@ -46,12 +46,10 @@ class MultiLevelFeedback(Turns):
     def pick(self, waiting: list[TaskView], now: int) -> TaskView:
         return min(waiting, key=lambda task: (self.level(task), self.place(task)))
 
-    def preempts(
-        self, newcomer: TaskView, current: TaskView, active: list[TaskView], now: int
-    ) -> bool:
+    def preempts(self, newcomer: TaskView, current: TaskView, now: int) -> bool:
         return self.level(newcomer) < self.level(current)
 
-    def ran(self, task: TaskView, ns: int, active: list[TaskView]) -> None:
+    def ran(self, task: TaskView, ns: int) -> None:
         spent = self._spent.get(task.id, 0) + ns
         while spent >= self.slice(task) and self.level(task) < self._lowest:
             spent -= self.slice(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from giveway.policies.base import TaskView
 from giveway.policies.fair import Fair
+from giveway.task import TaskId
 
 
 class Share(Fair):
@@ -20,11 +21,9 @@ class Share(Fair):
 
     name = "share"
 
-    def claim(self, task: TaskView, active: list[TaskView]) -> float:
-        if task.attributes.share is not None:
-            return task.attributes.share
-        promised = [
-            other.attributes.share for other in active if other.attributes.share is not None
-        ]
-        without = max(1, len(active) - len(promised))
-        return max(100 - sum(promised), 1) / without
+    def claims(self, active: list[TaskView]) -> dict[TaskId, float]:
+        promised = {
+            task.id: task.attributes.share for task in active if task.attributes.share is not None
+        }
+        rest = max(100 - sum(promised.values()), 1) / max(len(active) - len(promised), 1)
+        return {task.id: promised.get(task.id, rest) for task in active}

@@ -38,13 +38,11 @@ class Turns(Policy):
         """The tasks with work that may have a turn, and when others may without an event."""
         return view.active(device), None
 
-    def preempts(
-        self, newcomer: TaskView, current: TaskView, active: list[TaskView], now: int
-    ) -> bool:
+    def preempts(self, newcomer: TaskView, current: TaskView, now: int) -> bool:
         """Whether the turn of ``current`` ends before its time, for one that has become active."""
         return False
 
-    def ran(self, task: TaskView, ns: int, active: list[TaskView]) -> None:
+    def ran(self, task: TaskView, ns: int) -> None:
         """The task has run for so long since the last time."""
 
     def forget(self, task: TaskId) -> None:
@@ -65,7 +63,7 @@ class Turns(Policy):
         turn = self._turns.get(device)
         if turn is not None:
             used = turn.task.used(now)
-            self.ran(turn.task, used - turn.charged_ns, active)
+            self.ran(turn.task, used - turn.charged_ns)
             turn.charged_ns = used
         if isinstance(event, Active):
             self._to_the_end(event.task)
@@ -82,7 +80,7 @@ class Turns(Policy):
             turn is None
             or turn.task not in ready
             or now >= turn.ends_ns
-            or (newcomer is not None and self.preempts(newcomer, turn.task, active, now))
+            or (newcomer is not None and self.preempts(newcomer, turn.task, now))
         ):
             if turn is not None and turn.task.active:
                 self._to_the_end(turn.task.id)
