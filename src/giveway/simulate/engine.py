@@ -107,9 +107,16 @@ class _Engine:
         self.at(self.now + task.next_gap(), self.arrive, task)
 
     def stop(self, task: SimTask) -> None:
+        """It ends, and with it what it has in flight, but for the launch that runs."""
         task.gone = True
         task.remaining = 0
         task.requests.clear()
+        runs = task.device.current is task
+        while len(task.queued) > runs:
+            task.queued.pop()
+        if task.ready and not runs:
+            task.device.ready.remove(task)
+            task.ready = False
         self._count_held(task)
         if self.scheduler is not None:
             self.tell(Left(task.id))
