@@ -94,7 +94,7 @@ def main() -> None:
             simulation(name, scenario)
             for scenario in (
                 fleet(10, 1, 2_000 if quick else 60_000),
-                fleet(10_000, 1_000, 50 if quick else 1_000),
+                fleet(10_000, 1_000, 50 if quick else 200),
             )
             for name in registry.BUILT_IN
         ],
