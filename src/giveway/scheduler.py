@@ -210,6 +210,7 @@ class Scheduler:
         """The new policy sees tasks join and become active one by one, as one that was there from
         the beginning did: it may keep an account of its own."""
         self._policy = policy
+        timers = list(self._timers)
         self._timers.clear()
         tasks = list(self._world.tasks.values())
         active = [task for task in tasks if task.active]
@@ -226,6 +227,7 @@ class Scheduler:
         failure = self._consult(events(), now, answer)
         for task in active:
             _put(task, "active", True)
+        answer.decisions += (WakeAt(at, None) for at in timers if at not in self._timers)
         if failure is not None:
             self._failed(failure, now, answer)
 
