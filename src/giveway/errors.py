@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class GivewayError(Exception):
     """Something went wrong that the user can act on; its text is one line."""
@@ -42,3 +45,10 @@ class ProgramError(GivewayError):
     """A program that giveway started and measures has died or does not answer."""
 
     exit_code = 6
+
+
+def choices(word: str, known: Iterable[str]) -> str:
+    """What to say behind an unknown word: the nearest right one, or all that there are."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"

@@ -15,6 +15,10 @@ BUILT_ON: dict[str, set[str]] = {
     "version": set(),
     "errors": set(),
     "task": set(),
+    "attributes": {"task", "errors"},
+    "policies": {"attributes"},
+    "scheduler": {"policies"},
+    "simulate": {"scheduler"},
     "page": {"task", "errors"},
     "api": {"page"},
     "": {"api", "version"},
@@ -28,7 +32,7 @@ BUILT_ON: dict[str, set[str]] = {
     "traces": set(),
     "verify": {"", "bench", "traces"},
     "report": {"bench", "version"},
-    "cli": {"launch", "programs", "bench", "report", "traces", "verify", "version"},
+    "cli": {"launch", "programs", "bench", "report", "simulate", "traces", "verify", "version"},
 }
 HEAVY = {"torch", "torchvision", "matplotlib"}
 MAY_IMPORT_HEAVY = {"bench", "verify", "report"}
@@ -73,6 +77,16 @@ def violations(code: str, part: str, package: str = "giveway") -> list[str]:
     return found
 
 
+# A policy or a scheduler that had a clock or a file would not be the same in a simulation. The one
+# who finds policies imports what users name.
+PURE = {"task", "policies", "scheduler"}
+PURE_MAY_USE = {
+    *("__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq"),
+    *("itertools", "math", "operator", "traceback", "types", "typing"),
+}
+IMPURE_FILES = {SOURCE / "policies" / "registry.py"}
+
+
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -95,6 +109,12 @@ def test_imports_go_one_way(path: Path) -> None:
         ("cli", "import torch.nn"),
         ("page", "from matplotlib import pyplot"),
         ("page", "from giveway import task_context"),
+        ("task", "from giveway.policies import Policy"),
+        ("policies", "from giveway.scheduler import Scheduler"),
+        ("policies", "from giveway.page import Page"),
+        ("scheduler", "from giveway.simulate import engine"),
+        ("scheduler", "from giveway.launch import environment"),
+        ("simulate", "from giveway.bench import stats"),
         ("gossip", ""),
     ],
 )
@@ -113,6 +133,33 @@ def test_a_wrong_import_is_found(part: str, code: str) -> None:
 )
 def test_a_right_import_is_not(part: str, code: str) -> None:
     assert violations(code, part) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if part_of(path) in PURE and path not in IMPURE_FILES],
+    ids=lambda path: str(path.relative_to(SOURCE)),
+)
+def test_policies_have_no_clock_thread_file_or_ctypes(path: Path) -> None:
+    assert impurities(path.read_text()) == []
+
+
+def impurities(code: str) -> list[str]:
+    used = {name.split(".")[0] for name in imported(code, "giveway")}
+    called = {
+        node.func.id
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    forbidden = {"open", "print", "input", "exec", "eval", "__import__"}
+    return sorted(used - PURE_MAY_USE - {"giveway"}) + sorted(called & forbidden)
+
+
+@pytest.mark.parametrize(
+    "code", ["import time", "from threading import Lock", "import os.path", "open('x')"]
+)
+def test_an_impure_policy_is_found(code: str) -> None:
+    assert impurities(code)
 
 
 def test_every_listed_part_exists() -> None:

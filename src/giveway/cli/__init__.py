@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "top",
     "set",
     "trace",
+    "simulate",
     "demo",
     "bench",
     "report",

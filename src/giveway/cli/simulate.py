@@ -1,0 +1,167 @@
+"""``giveway simulate``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from giveway.cli.table import Column, render
+
+if TYPE_CHECKING:
+    from giveway.simulate.scenario import Scenario
+
+_COLUMNS = (
+    Column("POLICY"),
+    Column("TASK"),
+    Column("P50 ms", right=True),
+    Column("P90", right=True),
+    Column("P99", right=True),
+    Column("P99.9", right=True),
+    Column("MAX", right=True),
+    Column("P99 × ALONE", right=True),
+    Column("LATE", right=True),
+    Column("BATCHES/S", right=True),
+    Column("OF ALONE", right=True),
+    Column("OF WHAT IS LEFT", right=True),
+    Column("DEVICE TIME", right=True),
+)
+
+
+@click.command("simulate")
+@click.argument("scenario", metavar="SCENARIO", type=click.Path(path_type=Path))
+@click.option(
+    "-p",
+    "--policy",
+    "policies",
+    metavar="P",
+    multiple=True,
+    default=("priority",),
+    help="A policy, such as edf, rr,slice=2ms or module:Class; may be repeated, or 'all'."
+    " [default: priority]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.option(
+    "--plot",
+    type=click.File("w", lazy=False, encoding="utf-8"),
+    metavar="FILE",
+    help="Draw who ran when, as SVG.",
+)
+@click.option(
+    "--span",
+    metavar="TIME",
+    default="200ms",
+    show_default=True,
+    help="How much of the time after the warm-up to draw.",
+)
+@click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Instead of the scenario's.")
+@click.option("--duration", metavar="TIME", help="Instead of the scenario's, such as 60s.")
+def command(
+    scenario: Path,
+    policies: tuple[str, ...],
+    as_json: bool,
+    plot: TextIO | None,
+    span: str,
+    seed: int | None,
+    duration: str | None,
+) -> None:
+    """Try policies on virtual time.
+
+    SCENARIO says in TOML which programs share which devices (docs/policies.md has its keys), or is
+    what giveway trace --json, bench or demo --json has written. The policies are the ones that
+    schedule real programs; programs and devices are a model. The same seed gives the same figures.
+
+    \b
+    Examples:
+      giveway simulate dual.toml -p priority -p fair
+      giveway simulate demo.json --json
+      giveway simulate tenants.toml -p all --plot tenants.svg --span 50ms
+      giveway simulate dual.toml -p mypackage.mymodule:MyPolicy
+    """
+    from giveway.attributes import parse_duration
+    from giveway.policies import registry
+    from giveway.simulate import engine, figures, load
+    from giveway.simulate import plot as drawing
+    from giveway.simulate.record import Record
+
+    told = load.load(scenario)
+    told = _changed(told, seed, duration)
+    names = [n for name in policies for n in (registry.BUILT_IN if name == "all" else (name,))]
+    span_ns = parse_duration(span)
+    # A wrong name is better found out now than after the others have run.
+    chosen = {name: registry.make(name) for name in dict.fromkeys(names)}
+    alone = engine.run(told, None)
+    runs, panels = {}, {}
+    for name, policy in chosen.items():
+        end_ns = min(told.duration_ns, told.warm_ns + max(1, span_ns))
+        record = Record(told.warm_ns, end_ns) if plot is not None else None
+        runs[name] = engine.run(told, policy, record)
+        if record is not None:
+            panels[name] = (runs[name].tasks, record)
+    result = figures.make_result(told, alone, runs)
+    if plot is not None:
+        plot.write(drawing.draw(panels))
+    if as_json:
+        import json
+
+        click.echo(json.dumps(result, indent=2))
+    else:
+        for line in lines(result):
+            click.echo(line)
+
+
+def _changed(scenario: Scenario, seed: int | None, duration: str | None) -> Scenario:
+    from giveway.attributes import parse_duration
+    from giveway.errors import UsageError
+
+    if seed is not None:
+        scenario = replace(scenario, seed=seed)
+    if duration is not None:
+        scenario = replace(scenario, duration_ns=parse_duration(duration))
+        if scenario.duration_ns <= scenario.warm_ns:
+            raise UsageError(f"--duration {duration} is not longer than the warm-up")
+    return scenario
+
+
+def lines(result: dict[str, Any]) -> Iterator[str]:
+    """The report for people."""
+    devices = result["devices"]
+    yield (
+        f"{result['scenario']}: {result['seconds']:g} s on {devices} device{'s'[: devices > 1]},"
+        f" seed {result['seed']}, simulated"
+    )
+    rows = [_row("alone", name, figures) for name, figures in result["alone"].items()]
+    for policy, run in result["policies"].items():
+        rows += [_row(policy, name, figures) for name, figures in run["tasks"].items()]
+    yield from render(_COLUMNS, rows)
+    for policy, run in result["policies"].items():
+        busy = f"{policy}: devices busy {run['device_busy_share']:.1%}"
+        yield f"{busy}, {run['gate_changes']} gate changes, {run['events']} events"
+        if run["refused"]:
+            yield f"{policy}: {run['refused']} decisions refused, such as: {run['refusals'][0]}"
+        if run["failure"]:
+            yield f"{policy} failed, and strict priority went on:\n{run['failure'].rstrip()}"
+
+
+def _row(policy: str, name: str, figures: dict[str, Any]) -> list[str]:
+    def milliseconds(key: str) -> str:
+        return f"{figures[key]:.2f}" if key in figures else ""
+
+    def percent(key: str) -> str:
+        return f"{figures[key]:.1%}" if figures.get(key) is not None else ""
+
+    ratio = figures.get("ratios", {}).get("p99")
+    return [
+        policy,
+        name,
+        *(milliseconds(f"{key}_ms") for key in ("p50", "p90", "p99", "p99.9", "max")),
+        f"{ratio:.2f}" if ratio is not None else "",
+        str(figures["missed"]) if "missed" in figures else "",
+        f"{figures['throughput']:.2f}" if "throughput" in figures else "",
+        percent("share_of_alone"),
+        percent("share_of_left"),
+        percent("busy_share"),
+    ]

@@ -1,0 +1,353 @@
+"""Discrete-event simulation of programs that share devices under a policy.
+
+A program submits launches as far as its gate and its window let it; a device runs what is in
+flight. Everything that takes host time is left out, but for the gaps that a program states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any, Final
+
+from giveway.policies import Policy
+from giveway.scheduler import Scheduler
+from giveway.simulate.parts import UNBOUNDED, Device, SimTask
+from giveway.simulate.record import Record
+from giveway.simulate.scenario import Scenario
+from giveway.task import Active, Event, Idle, Joined, Left, Open, TaskId, Tick, WakeAt
+
+KEPT_REFUSALS: Final = 5
+ALONE_COPIES: Final = 20
+"""How many copies of a program are enough to know what it does alone."""
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of a simulation, before any arithmetic."""
+
+    tasks: list[SimTask]
+    devices: list[Device]
+    events: int = 0
+    decisions: int = 0
+    """Gates changed."""
+    refused: int = 0
+    refusals: list[str] = field(default_factory=list)
+    """The first few."""
+    failure: str | None = None
+    """The traceback of the policy, where it failed and strict priority went on."""
+
+
+def run(scenario: Scenario, policy: Policy | None, record: Record | None = None) -> Run:
+    """Simulates a scenario under a policy; without one, each task alone on a device of its own, up
+    to 20 of each program.
+
+    The same scenario and policy give the same result.
+    """
+    return _Engine(scenario, policy, record).run()
+
+
+class _Engine:
+    def __init__(self, scenario: Scenario, policy: Policy | None, record: Record | None) -> None:
+        self.model = scenario.model
+        self.warm = scenario.warm_ns
+        self.end = scenario.duration_ns
+        self.record = record
+        self.now = 0
+        self.heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
+        self.sequence = 0
+        self.scheduler = None if policy is None else Scheduler(policy)
+        self.ticks: dict[str, int] = {}
+        self.devices: dict[int, Device] = {}
+        self.tasks: dict[TaskId, SimTask] = {}
+        self._place(scenario)
+        self.result = Run(list(self.tasks.values()), list(self.devices.values()))
+
+    def _place(self, scenario: Scenario) -> None:
+        pids: dict[str, int] = {}
+        ticket = 0
+        for program in scenario.programs:
+            alone = self.scheduler is None
+            for copy in range(min(program.count, ALONE_COPIES) if alone else program.count):
+                at = copy if program.device is None else program.device
+                at = ticket if alone else at % scenario.devices
+                device = self.devices.setdefault(at, Device(f"d{at}"))
+                ticket += 1
+                process = program.process or f"{ticket}"
+                id_ = TaskId(device.name, ticket)
+                pid = pids.setdefault(process, len(pids) + 1)
+                seed = f"{scenario.seed} {program.name} {copy}"
+                task = self.tasks[id_] = SimTask(program, id_, pid, device, seed)
+                if self.scheduler is not None and not self.model.interrupt:
+                    task.window = self.model.window_ns or UNBOUNDED
+                self.at(program.start_ns, self.start, task)
+                if program.stop_ns is not None:
+                    self.at(program.stop_ns, self.stop, task)
+
+    def run(self) -> Run:
+        heap, end = self.heap, self.end
+        events = 0
+        while heap and heap[0][0] <= end:
+            self.now, _, action, subject = heappop(heap)
+            action(subject)
+            events += 1
+        self.now = end
+        for task in self.tasks.values():
+            self._count_held(task)
+        self.result.events = events
+        return self.result
+
+    def at(self, when: int, action: Callable[[Any], None], subject: Any) -> None:
+        self.sequence += 1
+        heappush(self.heap, (when, self.sequence, action, subject))
+
+    # The program.
+
+    def start(self, task: SimTask) -> None:
+        if self.scheduler is not None:
+            program = task.program
+            self.tell(Joined(task.id, task.pid, program.name, program.attributes))
+        self.at(self.now + task.next_gap(), self.arrive, task)
+
+    def stop(self, task: SimTask) -> None:
+        """It ends, and with it what it has in flight, but for the launch that runs."""
+        task.gone = True
+        task.remaining = 0
+        task.requests.clear()
+        runs = task.device.current is task
+        while len(task.queued) > runs:
+            task.queued.pop()
+        if task.ready and not runs:
+            task.device.ready.remove(task)
+            task.ready = False
+        self._count_held(task)
+        if self.scheduler is not None:
+            self.tell(Left(task.id))
+
+    def arrive(self, task: SimTask) -> None:
+        """A request is due, or the next batch."""
+        if task.gone:
+            return
+        task.requests.append(self.now)
+        if task.program.arrivals != "continuous":
+            self.at(self.now + task.next_gap(), self.arrive, task)
+        if not task.working:
+            self.begin(task)
+
+    def begin(self, task: SimTask) -> None:
+        task.due = task.requests.popleft()
+        task.remaining = task.program.launches
+        task.working = True
+        if not task.active:
+            task.active = True
+            if self.scheduler is not None:
+                self.tell(Active(task.id))
+        if task.open:
+            self.submit(task)
+        else:
+            self.hold(task)
+
+    def submit(self, task: SimTask) -> None:
+        """As many launches as fit into the window; one always does."""
+        room = task.window - task.program.launch_ns  # what one takes is known on average only
+        queued, next_launch = task.queued, task.next_launch
+        in_flight, remaining = task.in_flight, task.remaining
+        while remaining and (in_flight <= room or not in_flight):
+            launch = next_launch()
+            queued.append(launch)
+            in_flight += launch
+            remaining -= 1
+        task.in_flight, task.remaining = in_flight, remaining
+        if queued and not task.ready:
+            task.ready = True
+            task.device.ready.append(task)
+            if task.device.current is None:
+                self.dispatch(task.device)
+
+    def finish(self, task: SimTask) -> None:
+        """The last launch of a request or batch is done."""
+        task.working = False
+        if task.gone:
+            return
+        if task.program.arrivals == "continuous":
+            gap = task.next_gap()
+            if gap:
+                self.at(self.now + gap, self.arrive, task)
+            else:
+                task.requests.append(self.now)
+        elif task.due >= self.warm:
+            task.latencies.append(self.now - task.due)
+        linger = self.model.linger_ns
+        if linger == 0:
+            self.become_idle(task)
+        if task.requests:
+            self.begin(task)
+        elif linger:
+            task.idle_at = self.now + linger
+            if not task.lingering:
+                task.lingering = True
+                self.at(task.idle_at, self.linger, task)
+
+    def linger(self, task: SimTask) -> None:
+        task.lingering = False
+        if task.working or task.gone:
+            return
+        if self.now < task.idle_at:
+            task.lingering = True
+            self.at(task.idle_at, self.linger, task)
+        else:
+            self.become_idle(task)
+
+    def become_idle(self, task: SimTask) -> None:
+        task.active = False
+        if self.scheduler is not None:
+            self.tell(Idle(task.id))
+
+    # The device.
+
+    def dispatch(self, device: Device) -> None:
+        ready = device.ready
+        if not ready:
+            return
+        if device.slice_left <= 0:
+            device.slice_left = self.model.timeslice_ns
+            ready.rotate(-1)
+        device.current = ready[0]
+        device.began = self.now
+        device.ends = self.now + ready[0].queued[0]
+        self.at(device.ends, self.complete, device)
+
+    def complete(self, device: Device) -> None:
+        task = device.current
+        if task is None or device.ends != self.now:
+            return  # it was interrupted
+        self._count_run(device, task)
+        task.in_flight -= task.queued.popleft()
+        if self.now > self.warm:
+            task.launches += 1
+        if task.remaining and task.open:
+            self.submit(task)
+        if not task.queued:
+            device.ready.popleft()
+            task.ready = False
+            device.slice_left = self.model.timeslice_ns
+        device.current = None
+        if not task.queued and not task.remaining:
+            self.finish(task)
+        if device.current is None:
+            self.dispatch(device)
+
+    def interrupt(self, task: SimTask) -> None:
+        """Nothing of the task runs any more; what has begun goes on later where it was."""
+        device = task.device
+        if device.current is task:
+            self._count_run(device, task)
+            done = self.now - device.began
+            task.queued[0] -= done
+            task.in_flight -= done
+            device.current = None
+            device.ends = -1
+        if task.ready:
+            device.ready.remove(task)
+            task.ready = False
+        if task.queued and task.queued[0] == 0:  # it was done at this very moment
+            task.queued[0] = 1
+            task.in_flight += 1
+        if device.current is None:
+            self.dispatch(device)
+
+    # The gate.
+
+    def tell(self, event: Event) -> None:
+        assert self.scheduler is not None
+        answer = self.scheduler.handle(event, self.now)
+        delay = self.model.gate_delay_ns
+        for decision in answer.decisions:
+            if isinstance(decision, WakeAt):
+                at_ns = decision.at_ns
+                if at_ns is not None and self.ticks.get(decision.device) != at_ns:
+                    self.ticks[decision.device] = at_ns
+                    self.at(at_ns, self.tick, decision.device)
+                continue
+            self.result.decisions += 1
+            change = (self.tasks[decision.task], isinstance(decision, Open))
+            if delay:
+                self.at(self.now + delay, self.set_gate, change)
+            else:
+                self.set_gate(change)
+        if answer.refusals:
+            self.result.refused += len(answer.refusals)
+            room = KEPT_REFUSALS - len(self.result.refusals)
+            self.result.refusals += [refusal.why for refusal in answer.refusals[:room]]
+        if answer.failure is not None:
+            self.result.failure = answer.failure
+
+    def tick(self, device: str) -> None:
+        assert self.scheduler is not None
+        if self.scheduler.timers.get(device) == self.now:
+            self.tell(Tick(device))
+
+    def set_gate(self, change: tuple[SimTask, bool]) -> None:
+        task, is_open = change
+        task.gate = is_open
+        if is_open or self.now >= task.quantum_until:
+            self.swing(task, is_open)
+
+    def swing(self, task: SimTask, is_open: bool) -> None:
+        if is_open is task.open or task.gone:
+            return
+        task.open = is_open
+        if is_open:
+            self._count_held(task)
+            self.submit(task)
+            return
+        if task.working:
+            task.preemptions += self.now > self.warm
+            self.hold(task)
+        if self.model.interrupt:
+            self.interrupt(task)
+
+    def hold(self, task: SimTask) -> None:
+        """It has work and a closed gate, and a turn after ``max_wait`` all the same."""
+        task.held_since = task.closed_since = self.now
+        if self.model.max_wait_ns and not task.checking:
+            task.checking = True
+            self.at(self.now + self.model.max_wait_ns, self.check, task)
+
+    def check(self, task: SimTask) -> None:
+        task.checking = False
+        if task.open or task.gone or not task.working:
+            return
+        due = task.closed_since + self.model.max_wait_ns
+        if self.now < due:
+            task.checking = True
+            self.at(due, self.check, task)
+            return
+        task.quantum_until = self.now + self.model.quantum_ns
+        self.at(task.quantum_until, self.end_quantum, task)
+        self.swing(task, True)
+
+    def end_quantum(self, task: SimTask) -> None:
+        if not task.gate:
+            self.swing(task, False)
+
+    # What is counted.
+
+    def _count_run(self, device: Device, task: SimTask) -> None:
+        ran = self.now - device.began
+        device.slice_left -= ran
+        counted = min(ran, self.now - self.warm)
+        if counted > 0:
+            task.busy_ns += counted
+            device.busy_ns += counted
+        if self.record is not None:
+            self.record.ran(task, device.began, self.now)
+
+    def _count_held(self, task: SimTask) -> None:
+        since = task.held_since
+        if since is not None:
+            task.held_since = None
+            task.held_ns += max(0, self.now - max(since, self.warm))
+            if self.record is not None:
+                self.record.held(task, since, self.now)

@@ -1,0 +1,94 @@
+"""Scenarios of what was measured: ``giveway trace --json``, ``bench`` and ``demo --json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from giveway.errors import UsageError
+from giveway.simulate.scenario import SECOND, Arrivals, Model, Program, Scenario
+from giveway.task import Attributes
+
+_PARTS: Final = 20
+"""Launches into which a request is divided where their number is not known. With interrupts it does
+not matter, and without it says how soon a request can be held up."""
+
+_ARRIVALS: Final[Mapping[str, Arrivals]] = {
+    "fixed": "periodic",
+    "poisson": "poisson",
+    "saturating": "continuous",
+}
+
+
+def scenario(name: str, result: dict[str, Any]) -> Scenario:
+    """The scenario behind a result.
+
+    Raises:
+        UsageError: it is neither of the two.
+    """
+    try:
+        if "processes" in result:
+            return _of_trace(name, result)
+        if "results" in result:
+            return _of_bench(name, result)
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise UsageError(f"{name} is damaged: {type(error).__name__}: {error}") from error
+    raise UsageError(f"{name} was written by neither giveway trace, nor bench, nor demo")
+
+
+def _of_trace(name: str, result: dict[str, Any]) -> Scenario:
+    """Each task that was traced, launching as often as it did.
+
+    A trace does not say how long launches take on the device. They are taken to fill the time in
+    which the task was not held, which is the most that it can be.
+    """
+    seconds = float(result["seconds"])
+    programs: list[Program] = []
+    devices: dict[str, int] = {}
+    for process in result["processes"]:
+        syncs = int(process["calls"].get("syncs", 0))
+        for task in process["tasks"]:
+            launches = int(task["launches"])
+            if launches == 0:
+                continue
+            device = devices.setdefault(str(task["device"]), len(devices))
+            free = seconds * SECOND - int(task["held_ns"])
+            programs.append(
+                Program(
+                    name=f"{task['name']} {len(programs) + 1}",
+                    arrivals="continuous",
+                    launch_ns=max(1_000, round(free / launches)),
+                    launches=max(1, round(launches / syncs)) if syncs else 1,
+                    device=device,
+                    process=str(process["pid"]),
+                    attributes=Attributes(priority=int(task["priority"])),
+                )
+            )
+    if not programs:
+        raise UsageError(f"{name} has no launches in it")
+    return Scenario(
+        name, tuple(programs), devices=len(devices), model=Model(interrupt="cpu" in devices)
+    )
+
+
+def _of_bench(name: str, result: dict[str, Any]) -> Scenario:
+    """The programs of its first scenario, as they were alone: here they come together."""
+    measured = result["results"][0]
+    programs = []
+    for each, program in measured["programs"].items():
+        alone = measured["modes"]["alone"][each]
+        arrivals = _ARRIVALS.get(program["arrivals"])
+        if arrivals is None:
+            raise UsageError(f"{name}: arrivals of {each} are neither {' nor '.join(_ARRIVALS)}")
+        service_ns = SECOND * float(alone["busy_share"]) / float(alone["throughput"])
+        programs.append(
+            Program(
+                name=each,
+                arrivals=arrivals,
+                period_ns=round(SECOND / float(program["rate"])) if program["rate"] else 0,
+                launches=_PARTS,
+                launch_ns=round(service_ns / _PARTS),
+                attributes=Attributes(priority=int(program["priority"] or 0)),
+            )
+        )
+    return Scenario(name, tuple(programs), model=Model(interrupt=result["device"] == "cpu"))

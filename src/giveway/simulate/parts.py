@@ -1,0 +1,95 @@
+"""The state of a simulation: devices, and the tasks on them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from random import Random
+
+from giveway.simulate.scenario import Program
+from giveway.task import TaskId
+
+UNBOUNDED = 1 << 62
+
+
+class Device:
+    """Serves the tasks that have launches in flight in turn, one launch at a time."""
+
+    __slots__ = ("began", "busy_ns", "current", "ends", "name", "ready", "slice_left")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ready: deque[SimTask] = deque()  # the one that is served first
+        self.current: SimTask | None = None
+        self.began = 0
+        self.ends = -1
+        self.slice_left = 0
+        self.busy_ns = 0
+
+
+class SimTask:
+    """One running copy of a program."""
+
+    __slots__ = (
+        *("active", "busy_ns", "checking", "closed_since", "device", "due", "gate", "gone"),
+        *("held_ns", "held_since", "id", "idle_at", "in_flight", "latencies", "launches"),
+        *("lingering", "next_gap", "next_launch", "open", "pid", "preemptions", "program"),
+        *("quantum_until", "queued", "ready", "remaining", "requests", "window", "working"),
+    )
+
+    def __init__(self, program: Program, id_: TaskId, pid: int, device: Device, seed: str) -> None:
+        self.program = program
+        self.id = id_
+        self.pid = pid
+        self.device = device
+        self.next_launch = _launch_times(program, f"{seed} launches")
+        self.next_gap = _gaps(program, f"{seed} arrivals")
+        self.window = UNBOUNDED
+        # What it does: the requests that wait, and when the one at work was due.
+        self.requests: deque[int] = deque()
+        self.due = 0
+        self.working = False
+        self.remaining = 0  # launches not yet submitted
+        self.queued: deque[int] = deque()  # launches in flight: what is left of each
+        self.in_flight = 0  # the sum of these
+        self.ready = False  # is among those that the device serves
+        # What the scheduler knows and says of it.
+        self.active = False
+        self.lingering = False  # there is an event to come that looks at idle_at
+        self.idle_at = 0
+        self.gate = True  # as was decided
+        self.open = True  # as it is, a quantum included
+        self.closed_since = 0
+        self.checking = False  # there is an event to come that looks at closed_since
+        self.quantum_until = 0
+        self.gone = False
+        # What is counted, after the warm-up.
+        self.latencies: list[int] = []
+        self.launches = 0
+        self.busy_ns = 0
+        self.held_since: int | None = None
+        self.held_ns = 0
+        self.preemptions = 0
+
+
+def _launch_times(program: Program, seed: str) -> Callable[[], int]:
+    """What the next launch takes; the same sequence whatever happens around the program."""
+    mean, jitter = program.launch_ns, program.jitter
+    if jitter == 0:
+        return lambda: mean
+    uniform = Random(seed).uniform
+    low, high = mean * (1 - jitter), mean * (1 + jitter)
+    return lambda: max(1, round(uniform(low, high)))
+
+
+def _gaps(program: Program, seed: str) -> Callable[[], int]:
+    """The time to the next request, or batch; the first time, to the first."""
+    period = program.period_ns
+    if program.arrivals == "continuous":
+        return lambda: period
+    random = Random(seed)
+    if program.arrivals == "poisson":
+        return lambda: max(1, round(random.expovariate(1 / period)))
+    phase = program.phase_ns
+    first = [random.randrange(period) if phase is None else phase]
+    return lambda: first.pop() if first else period

@@ -1,0 +1,36 @@
+"""Who ran when, and who was held, for a plot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from giveway.simulate.parts import SimTask
+from giveway.task import TaskId
+
+Span = tuple[int, int]
+"""From and until, in nanoseconds."""
+
+
+@dataclass(slots=True)
+class Record:
+    """The spans that touch the time from ``begin_ns`` to ``end_ns``."""
+
+    begin_ns: int
+    end_ns: int
+    runs: dict[TaskId, list[Span]] = field(default_factory=dict)
+    holds: dict[TaskId, list[Span]] = field(default_factory=dict)
+
+    def ran(self, task: SimTask, begin: int, end: int) -> None:
+        self._note(self.runs, task, begin, end)
+
+    def held(self, task: SimTask, begin: int, end: int) -> None:
+        self._note(self.holds, task, begin, end)
+
+    def _note(self, spans: dict[TaskId, list[Span]], task: SimTask, begin: int, end: int) -> None:
+        begin, end = max(begin, self.begin_ns), min(end, self.end_ns)
+        if begin >= end:
+            return
+        mine = spans.setdefault(task.id, [])
+        if mine and mine[-1][1] == begin:
+            begin = mine.pop()[0]  # one launch behind the other is one span
+        mine.append((begin, end))

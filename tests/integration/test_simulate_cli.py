@@ -1,0 +1,112 @@
+"""``giveway simulate``, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Runner
+
+SCENARIO = """
+duration = "600ms"
+warm = "100ms"
+[[task]]
+name = "serve"
+arrivals = "periodic"
+period = "20ms"
+launches = 20
+launch = "100us"
+priority = 10
+deadline = "10ms"
+[[task]]
+name = "train"
+arrivals = "continuous"
+launches = 50
+launch = "200us"
+"""
+MINE = """
+from giveway.policies import Policy, everyone
+class Open(Policy):
+    name = "open"
+    def decide(self, event, view, now):
+        return everyone(view, event.device)
+class Closed(Policy):
+    name = "closed"
+    def decide(self, event, view, now):
+        from giveway.task import Close
+        return [Close(task.id) for task in view.on(event.device)]
+class Broken(Policy):
+    name = "broken"
+    def decide(self, event, view, now):
+        raise KeyError("where is it")
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "s.toml").write_text(SCENARIO)
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    return "s.toml"
+
+
+def test_a_table(giveway: Runner, scenario: str) -> None:
+    done = giveway("simulate", scenario, "-p", "priority", "-p", "edf,k=2")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "s: 0.5 s on 1 device, seed 0, simulated"
+    assert [line.split()[:2] for line in lines[2:8]] == [
+        [policy, task] for policy in ("alone", "priority", "edf,k=2") for task in ("serve", "train")
+    ]
+
+
+def test_json_is_the_same_twice(giveway: Runner, scenario: str) -> None:
+    arguments = ("simulate", scenario, "--policy", "all", "--json", "--seed", "5")
+    first, again = giveway(*arguments), giveway(*arguments)
+    assert first.stdout == again.stdout
+    result = json.loads(first.stdout)
+    assert (result["schema"], result["seed"]) == (1, 5)
+    assert len(result["policies"]) == 11
+    for run in result["policies"].values():
+        assert (run["refused"], run["failure"]) == (0, None)
+    assert result["policies"]["priority"]["tasks"]["serve"]["p99_ms"] < 3
+
+
+def test_a_plot(giveway: Runner, scenario: str) -> None:
+    done = giveway("simulate", scenario, "--plot", "out.svg", "--span", "50ms")
+    assert done.returncode == 0
+    assert Path("out.svg").read_text().startswith("<svg ")
+
+
+def test_a_users_policies(giveway: Runner, scenario: str) -> None:
+    names = [f"mine:{name}" for name in ("Open", "Closed", "Broken")]
+    done = giveway("simulate", scenario, *(part for name in names for part in ("-p", name)))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "mine:Closed: " in done.stdout
+    assert "decisions refused, such as: all that have work on d0 would wait" in done.stdout
+    assert "mine:Broken failed, and strict priority went on:\nTraceback" in done.stdout
+    assert "where is it" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("s.toml", "-p", "priorty"), "did you mean 'priority'?"),
+        (("s.toml", "-p", "edf,k=0"), "k of policy edf cannot be 0"),
+        (("none.toml",), "cannot read none.toml"),
+        (("mine.py",), "mine.py:2: not TOML"),
+        (("s.toml", "--span", "5"), "no unit"),
+        (("s.toml", "--duration", "50ms"), "not longer than the warm-up"),
+        (("s.toml", "--seed", "-1"), "--seed"),
+        (("s.toml", "--plot", "no/such/folder.svg"), "no/such/folder.svg"),
+    ],
+)
+@pytest.mark.usefixtures("scenario")
+def test_mistakes(giveway: Runner, arguments: tuple[str, ...], words: str) -> None:
+    done = giveway("simulate", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert done.stderr.startswith("giveway: ")
+    assert done.stderr.count("\n") == 1

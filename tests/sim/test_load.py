@@ -1,0 +1,263 @@
+"""Scenarios: what can be written, what was measured, and what is said about mistakes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from giveway.errors import UsageError
+from giveway.policies import registry
+from giveway.simulate.engine import run
+from giveway.simulate.figures import make_result
+from giveway.simulate.load import load
+from giveway.simulate.scenario import MS, SECOND, Model, Program
+from giveway.task import Attributes
+
+ROOT = Path(__file__).parents[2]
+
+FULL = """\
+name = "all of it"
+duration = "5s"
+warm = "500ms"
+seed = 7
+devices = 2
+
+[model]
+window = "1ms"
+gate_delay = "0s"
+linger = "3ms"
+interrupt = true
+max_wait = "2s"
+quantum = "10ms"
+timeslice = "1ms"
+
+[[task]]
+name = "a"
+arrivals = "poisson"
+rate = 20
+launch = "50us"
+launches = 60
+jitter = 0.2
+count = 3
+process = "p"
+start = "1s"
+stop = "4s"
+priority = -3
+weight = 2.5
+share = 30
+deadline = "20ms"
+laxity = "0ms"
+slice = "2ms"
+nice = -5
+group = "g"
+focused = true
+
+[[task]]
+name = "b"
+arrivals = "periodic"
+period = "50ms"
+phase = "0ms"
+launch = "1.5ms"
+device = 1
+
+[[task]]
+name = "c"
+arrivals = "continuous"
+gap = "1ms"
+launch = "1ms"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "s.toml"
+    path.write_text(text)
+    return path
+
+
+def test_every_key(tmp_path: Path) -> None:
+    scenario = load(written(tmp_path, FULL))
+    assert (scenario.name, scenario.duration_ns, scenario.warm_ns) == (
+        "all of it",
+        5 * SECOND,
+        SECOND // 2,
+    )
+    assert (scenario.seed, scenario.devices) == (7, 2)
+    assert scenario.model == Model(MS, 0, 3 * MS, True, 2 * SECOND, 10 * MS, MS)
+    a, b, c = scenario.programs
+    assert a == Program(
+        name="a",
+        arrivals="poisson",
+        launch_ns=50_000,
+        launches=60,
+        jitter=0.2,
+        period_ns=50 * MS,
+        count=3,
+        process="p",
+        start_ns=SECOND,
+        stop_ns=4 * SECOND,
+        attributes=Attributes(-3, 2.5, 30.0, 20 * MS, 0, 2 * MS, -5, "g", True),
+    )
+    assert b == Program("b", "periodic", 1_500_000, period_ns=50 * MS, phase_ns=0, device=1)
+    assert c == Program("c", "continuous", MS, period_ns=MS)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "at", "words"),
+    [
+        ("seed = 7", "sead = 7", 4, "sead: unknown: did you mean 'seed'?"),
+        ('duration = "5s"', 'duration = "5"', 2, "duration: '5' has no unit"),
+        ('duration = "5s"', "duration = [5]", 2, "duration: '[5]' is not a time"),
+        ('warm = "500ms"', 'warm = "5s"', 3, "warm: has to be shorter than the duration"),
+        ("devices = 2", "devices = 0", 5, "devices: cannot be '0': it is 1 to"),
+        ("devices = 2", "devices = true", 5, "devices: cannot be 'yes'"),
+        (
+            "interrupt = true",
+            "interrupt = 1",
+            11,
+            "[model] interrupt: cannot be '1': it is true or",
+        ),
+        (
+            'quantum = "10ms"',
+            'quantm = "1ms"',
+            13,
+            "[model] quantm: unknown: did you mean 'quantum'",
+        ),
+        (
+            "launches = 60",
+            "lanches = 60",
+            21,
+            "[[task]] 1 lanches: unknown: did you mean 'launches'?",
+        ),
+        ("launches = 60", "launches = 0.5", 21, "launches: cannot be '0.5'"),
+        ("jitter = 0.2", "jitter = 1", 22, "jitter: cannot be '1': it is 0 to less than 1"),
+        ("share = 30", "share = 300", 29, "share: cannot be '300': it is a percentage"),
+        ("focused = true", 'focused = "yes"', 35, "focused: cannot be 'yes': it is yes or no"),
+        ("rate = 20", 'period = "1ms"\nrate = 20', 20, "rate: there is a period already"),
+        ("rate = 20", "", 16, "[[task]] 1: 'rate' is missing"),
+        ('period = "50ms"', "rate = 5", 40, "[[task]] 2 rate: periodic tasks have period or phase"),
+        ("device = 1", "device = 2", 43, "[[task]] 2 device: there are 2, from 0"),
+        ('name = "b"', 'name = "a"', 38, "[[task]] 2 name: 'a' is there twice"),
+        (
+            'arrivals = "continuous"',
+            'arrivals = "always"',
+            47,
+            "it is continuous, periodic or poisson",
+        ),
+        ('arrivals = "continuous"', "", 45, "[[task]] 3: 'arrivals' is missing"),
+        ('gap = "1ms"', "gap = ", 48, "not TOML"),
+        ("count = 3", "count = 100000", 1, "more than 100000 tasks"),
+    ],
+)
+def test_a_mistake_is_found_where_it_is(
+    tmp_path: Path, line: str, instead: str, at: int, words: str
+) -> None:
+    assert line in FULL
+    path = written(tmp_path, FULL.replace(line, instead, 1))
+    with pytest.raises(UsageError) as caught:
+        load(path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}:{at}: "), text
+    assert words in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "at least one [[task]]"),
+        ("task = 5", "at least one [[task]]"),
+        ("task = [5]", "is a table"),
+        ("model = 5\n[[task]]", "is a table: [model]"),
+        ("{", "1: Expecting"),
+        ("{}", "neither giveway trace, nor bench"),
+        ('{"processes": 5, "seconds": 1}', "is damaged"),
+        ('{"processes": [], "seconds": 1}', "no launches"),
+    ],
+)
+def test_what_is_no_scenario(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(written(tmp_path, text))
+    assert words in str(caught.value)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        load(tmp_path / "none.toml")
+    with pytest.raises(UsageError, match="directory"):
+        load(tmp_path)
+    (tmp_path / "s.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="no text"):
+        load(tmp_path / "s.toml")
+
+
+LINES = FULL.splitlines()
+
+
+@given(st.lists(st.tuples(st.sampled_from(range(len(LINES))), st.text(max_size=12)), max_size=4))
+def test_whatever_is_written_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, str]]
+) -> None:
+    lines = list(LINES)
+    for at, text in changes:
+        lines[at] = lines[at].partition("=")[0] + "=" + text
+    path = tmp_path_factory.getbasetemp() / "fuzzed.toml"
+    path.write_text("\n".join(lines), encoding="utf-8", errors="replace")
+    with contextlib.suppress(UsageError):  # and nothing else
+        load(path)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "scenarios").glob("*.toml")), ids=str)
+def test_the_scenarios_of_the_documentation(path: Path) -> None:
+    assert load(path).name == path.stem
+
+
+def trace(**task: Any) -> dict[str, Any]:
+    told = {"device": "GPU-1", "name": "a.py", "priority": 4, "launches": 1000, "held_ns": 10**9}
+    process = {"pid": 1, "name": "a.py", "calls": {"syncs": 50}, "tasks": [told | task]}
+    return {"schema": 1, "exit_code": 0, "seconds": 3.0, "processes": [process]}
+
+
+def test_a_trace(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(trace()))
+    scenario = load(path)
+    (program,) = scenario.programs
+    assert program == Program(
+        "a.py 1",
+        "continuous",
+        2 * MS,
+        launches=20,
+        device=0,
+        process="1",
+        attributes=Attributes(priority=4),
+    )
+    assert not scenario.model.interrupt
+    told = trace()
+    told["processes"] += [trace(device="GPU-2")["processes"][0] | {"pid": 2}]
+    path.write_text(json.dumps(told))
+    assert load(path).devices == 2
+    assert [program.device for program in load(path).programs] == [0, 1]
+    path.write_text(json.dumps(trace(device="cpu")))
+    assert load(path).model.interrupt
+
+
+def test_a_result_of_bench_comes_out_as_it_was_measured() -> None:
+    """What was measured alone is what the model says of alone."""
+    path = ROOT / "results" / "h200-2026-11-23" / "bench" / "result.json"
+    measured = json.loads(path.read_text())["results"][0]["modes"]["alone"]
+    scenario = load(path)
+    alone = run(scenario, None)
+    result = make_result(scenario, alone, {"p": run(scenario, registry.make("priority"))})
+    assert result["alone"]["high"]["busy_share"] == pytest.approx(
+        measured["high"]["busy_share"], rel=0.05
+    )
+    assert result["alone"]["low"]["throughput"] == pytest.approx(
+        measured["low"]["throughput"], rel=0.03
+    )
+    assert result["policies"]["p"]["tasks"]["low"]["share_of_left"] > 0.9

@@ -1,0 +1,149 @@
+"""Policies that divide the device's time: shares within 2 % over 100 slices, and nobody starves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from giveway.simulate.scenario import MS, Model, Program
+from giveway.task import Attributes
+from tests.sim.programs import EXACT, GPU, SLICE_MS, busy, shares, simulate
+
+MODELS = pytest.mark.parametrize("model", [EXACT, GPU], ids=["exact", "gpu"])
+MS_OF_100_SLICES = 100 * SLICE_MS
+QUICK = settings(max_examples=30)
+
+
+@MODELS
+@given(count=st.integers(2, 7))
+@QUICK
+def test_round_robin_is_even_and_nobody_waits_longer_than_a_round(model: Model, count: int) -> None:
+    done = simulate("rr", model, MS_OF_100_SLICES, *(busy(f"p{n}") for n in range(count)))
+    assert shares(done, MS_OF_100_SLICES) == pytest.approx([100 / count] * count, abs=2)
+
+
+@given(count=st.integers(2, 7))
+@QUICK
+def test_a_request_waits_for_a_slice_of_each_of_the_others_at_most(count: int) -> None:
+    request = Program("request", "periodic", launch_ns=MS, period_ns=47 * MS)
+    done = simulate("rr", EXACT, 2000, request, *(busy(f"p{n}") for n in range(count)))
+    assert max(done.tasks[0].latencies) <= (count * SLICE_MS + 1) * MS
+
+
+@MODELS
+@given(weights=st.lists(st.integers(1, 9), min_size=2, max_size=5))
+@QUICK
+def test_fair_is_in_proportion_to_the_weights(model: Model, weights: list[int]) -> None:
+    programs = [busy(f"p{n}", weight=float(weight)) for n, weight in enumerate(weights)]
+    done = simulate("fair", model, MS_OF_100_SLICES, *programs)
+    expected = [100 * weight / sum(weights) for weight in weights]
+    assert shares(done, MS_OF_100_SLICES) == pytest.approx(expected, abs=2)
+
+
+def test_fair_does_not_pay_back_time_that_was_not_wanted() -> None:
+    late = replace(busy("late"), start_ns=1000 * MS)
+    done = simulate("fair", EXACT, 1500, busy("early"), late)
+    assert shares(done, 1500)[1] == pytest.approx(100 / 6, abs=1)
+
+
+def test_fair_serves_who_asks_for_short_slices_sooner_and_gives_it_no_more() -> None:
+    def request(slice_ms: int) -> Program:
+        attributes = Attributes(slice_ns=slice_ms * MS)
+        return Program("r", "poisson", MS, period_ns=30 * MS, attributes=attributes)
+
+    def median(slice_ms: int) -> int:
+        done = simulate("fair", EXACT, 3000, request(slice_ms), *(busy(f"p{n}") for n in range(3)))
+        latencies = sorted(done.tasks[0].latencies)
+        return latencies[len(latencies) // 2]
+
+    assert median(1) < median(5) / 2
+    done = simulate("fair", EXACT, 500, busy("short", slice_ns=MS), busy("long"))
+    assert shares(done, 500) == pytest.approx([50, 50], abs=2)
+
+
+SHARES = st.lists(st.integers(5, 60), min_size=2, max_size=5).filter(lambda s: sum(s) <= 95)
+
+
+@MODELS
+@given(promised=SHARES)
+@QUICK
+def test_everyone_gets_its_share_and_the_rest_has_what_is_left(
+    model: Model, promised: list[int]
+) -> None:
+    programs = [busy(f"p{n}", share=float(share)) for n, share in enumerate(promised)]
+    done = simulate("share", model, MS_OF_100_SLICES, busy("rest"), *programs)
+    expected = [100 - sum(promised), *promised]
+    assert shares(done, MS_OF_100_SLICES) == pytest.approx(expected, abs=2)
+
+
+def test_a_share_that_is_not_used_is_lent() -> None:
+    idle = Program("idle", "periodic", MS, period_ns=50 * MS, attributes=Attributes(share=60.0))
+    done = simulate("share", EXACT, 1000, idle, busy("a", share=30.0), busy("b", share=10.0))
+    used = shares(done, 1000)
+    assert used[0] == pytest.approx(2, abs=0.2)
+    assert used[1] == pytest.approx(3 * used[2], rel=0.1)
+    assert sum(used) == pytest.approx(100, abs=0.1)
+
+
+@MODELS
+@given(promised=SHARES)
+@QUICK
+def test_a_group_gets_its_share_and_no_more(model: Model, promised: list[int]) -> None:
+    programs = [busy(f"p{n}", share=float(share)) for n, share in enumerate(promised)]
+    done = simulate("group-share", model, MS_OF_100_SLICES, *programs)
+    assert shares(done, MS_OF_100_SLICES) == pytest.approx(promised, abs=2)
+
+
+@MODELS
+@given(share=st.integers(5, 90))
+@QUICK
+def test_what_a_group_does_not_use_is_lent_to_nobody(model: Model, share: int) -> None:
+    done = simulate("group-share", model, MS_OF_100_SLICES, busy("alone", share=float(share)))
+    assert shares(done, MS_OF_100_SLICES) == pytest.approx([share], abs=2)
+
+
+def test_tasks_of_a_group_divide_what_it_is_given() -> None:
+    pair = [busy(name, share=40.0, group="pair") for name in ("a", "b")]
+    process = [replace(busy(name, share=20.0), process="c") for name in ("c1", "c2")]
+    done = simulate("group-share", EXACT, 1000, *pair, *process, busy("rest"))
+    assert shares(done, 1000) == pytest.approx([20, 20, 10, 10, 40], abs=2)
+
+
+def test_mlfq_runs_short_work_first() -> None:
+    short = Program("short", "poisson", launch_ns=MS, period_ns=50 * MS)
+    programs = (busy("a"), busy("b"), short)
+    mlfq = simulate("mlfq", EXACT, 4000, *programs).tasks[2].latencies
+    rr = simulate("rr", EXACT, 4000, *programs).tasks[2].latencies
+    assert sorted(mlfq)[len(mlfq) // 2] <= 1.1 * MS
+    assert sorted(mlfq)[len(mlfq) // 2] < sorted(rr)[len(rr) // 2]
+
+
+@given(levels=st.integers(1, 6), newcomers=st.integers(1, 3))
+@QUICK
+def test_mlfq_lets_nobody_starve(levels: int, newcomers: int) -> None:
+    # Short jobs without end keep the upper levels busy; once a second all are equal.
+    short = [
+        Program(f"s{n}", "periodic", launch_ns=4 * MS, period_ns=4 * MS * newcomers)
+        for n in range(newcomers)
+    ]
+    done = simulate(f"mlfq,levels={levels},boost=200ms", EXACT, 2000, busy("long"), *short)
+    assert done.tasks[0].busy_ns >= 4 * SLICE_MS * MS
+
+
+@pytest.mark.parametrize("policy", ["rr", "fair", "share", "group-share", "mlfq"])
+@MODELS
+def test_where_it_is_promised_nobody_starves(policy: str, model: Model) -> None:
+    greedy = busy("greedy", weight=100.0, share=99.0, priority=9)
+    done = simulate(policy, model, 3000, greedy, busy("modest", weight=1.0, priority=-9))
+    assert shares(done, 3000)[1] > 0.4
+
+
+def test_strict_priority_starves_but_for_max_wait() -> None:
+    programs = (busy("urgent", priority=1), busy("other"))
+    assert shares(simulate("priority", EXACT, 3000, *programs), 3000)[1] == 0
+    spared = replace(EXACT, max_wait_ns=1000 * MS)
+    # Two quanta, in which the urgent one goes on as well.
+    assert 4 * MS <= simulate("priority", spared, 3000, *programs).tasks[1].busy_ns <= 10 * MS

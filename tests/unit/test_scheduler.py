@@ -1,0 +1,410 @@
+"""The scheduler between a host and a policy: what it keeps, checks, refuses and falls back to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from giveway.policies import Policy, View
+from giveway.policies.priority import Priority
+from giveway.scheduler import MAX_DARK_NS, MIN_WAKE_NS, Answer, Scheduler
+from giveway.task import (
+    Active,
+    Attributes,
+    Changed,
+    Close,
+    Event,
+    Idle,
+    Joined,
+    Left,
+    Open,
+    TaskId,
+    Tick,
+    WakeAt,
+)
+
+LOW, HIGH, OTHER = TaskId("d0", 1), TaskId("d0", 2), TaskId("d1", 3)
+MS = 1_000_000
+
+
+class Scripted(Policy):
+    """Says what a test wants it to say."""
+
+    name = "scripted"
+
+    def __init__(self, answer: Callable[[Event, View, int], Any]) -> None:
+        self.answer = answer
+        self.seen: list[tuple[Event, int]] = []
+
+    def decide(self, event: Event, view: View, now: int) -> Iterable[Any]:
+        self.seen.append((event, now))
+        return self.answer(event, view, now)
+
+
+def quiet(_event: Event, _view: View, _now: int) -> Iterable[Any]:
+    return ()
+
+
+def with_tasks(policy: Policy) -> Scheduler:
+    """Two tasks on d0 and one on d1, all idle."""
+    scheduler = Scheduler(policy)
+    for id_, pid, priority in ((LOW, 10, 0), (HIGH, 11, 5), (OTHER, 12, 0)):
+        scheduler.handle(Joined(id_, pid, f"p{pid}", Attributes(priority=priority)), 0)
+    return scheduler
+
+
+def says(scheduler: Scheduler, *decisions: Any, event: Event | None = None, now: int = 0) -> Answer:
+    """What comes of it when the policy says this about an event."""
+    policy = scheduler.policy
+    assert isinstance(policy, Scripted)
+    policy.answer = lambda *_: decisions
+    try:
+        return scheduler.handle(event or Tick("d0"), now)
+    finally:
+        policy.answer = quiet
+
+
+def test_strict_priority_closes_and_opens() -> None:
+    scheduler = with_tasks(Priority())
+    assert scheduler.handle(Active(LOW), 1).decisions == []
+    assert scheduler.handle(Active(HIGH), 2).decisions == [Close(LOW, HIGH)]
+    assert scheduler.view.tasks[LOW].held_by == HIGH
+    assert scheduler.handle(Idle(HIGH), 3).decisions == [Open(LOW)]
+    assert scheduler.view.tasks[LOW].held_by is None
+
+
+def test_a_policy_sees_the_event_already_done() -> None:
+    seen: list[Any] = []
+    scheduler = with_tasks(Scripted(lambda e, view, _: seen.append(view.tasks.get(LOW)) or ()))
+    seen.clear()
+    scheduler.handle(Active(LOW), 5)
+    assert (seen[-1].active, seen[-1].since_ns, seen[-1].open) == (True, 5, True)
+    scheduler.handle(Changed(LOW, Attributes(weight=2.0)), 6)
+    assert seen[-1].attributes.weight == 2
+    scheduler.handle(Left(LOW), 7)
+    assert seen[-1] is None
+    assert [task.id for task in scheduler.view.on("d0")] == [HIGH]
+
+
+def test_what_changes_nothing_is_not_asked_about() -> None:
+    policy = Scripted(quiet)
+    scheduler = with_tasks(policy)
+    policy.seen.clear()
+    scheduler.handle(Idle(LOW), 1)
+    scheduler.handle(Changed(LOW, Attributes()), 1)
+    scheduler.handle(Active(LOW), 1)
+    scheduler.handle(Active(LOW), 2)
+    assert policy.seen == [(Active(LOW), 1)]
+
+
+@pytest.mark.parametrize(
+    "event", [Active(TaskId("d0", 9)), Left(TaskId("d9", 1)), Joined(LOW, 1, "")]
+)
+def test_a_wrong_host_is_told(event: Event) -> None:
+    with pytest.raises(ValueError, match="TaskId"):
+        with_tasks(Priority()).handle(event, 0)
+
+
+def test_a_policy_cannot_change_a_task() -> None:
+    task = with_tasks(Priority()).view.tasks[LOW]
+    with pytest.raises(AttributeError):
+        task.open = False  # type: ignore[misc]
+
+
+def test_only_changes_are_passed_on_and_the_last_word_counts() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    assert says(scheduler, Open(LOW)).decisions == []
+    assert says(scheduler, Close(LOW), Open(LOW), Close(LOW)).decisions == [Close(LOW)]
+    assert says(scheduler, Open(LOW), Close(LOW)).decisions == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "why"),
+    [
+        (None, "NoneType"),
+        ("close", "str"),
+        (LOW, "TaskId"),
+        (Open, "type"),
+        (Open(TaskId("d0", 9)), "not there"),
+        (Open(("d0", 1)), "not there"),  # type: ignore[arg-type]
+        (Close([]), "not there"),  # type: ignore[arg-type]
+        (Close(LOW, TaskId("d9", 1)), "to wait for one"),
+        (Close(LOW, "p11"), "to wait for one"),  # type: ignore[arg-type]
+        (WakeAt("d0", 1.5), "float"),  # type: ignore[arg-type]
+        (WakeAt("d0", True), "bool"),
+        (WakeAt("d9", 5), "no task has joined"),
+        (WakeAt(LOW, 5), "no device"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_cannot_be_is_refused_and_the_rest_is_done(decision: Any, why: str) -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    answer = says(scheduler, decision, Close(HIGH, LOW))
+    (refusal,) = answer.refusals
+    assert refusal.decision == decision
+    assert why in refusal.why
+    assert "\n" not in refusal.why
+    assert answer.decisions == [Close(HIGH, LOW)]
+    assert answer.failure is None
+
+
+def test_a_decision_about_a_task_that_left_is_refused() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Left(LOW), 1)
+    assert says(scheduler, Close(LOW)).refusals[0].why.endswith("not there")
+
+
+def test_all_closed_for_nobody_is_refused() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(LOW), 1)
+    scheduler.handle(Active(HIGH), 1)
+    answer = says(scheduler, Close(LOW), Close(HIGH), now=2)
+    assert answer.decisions == [Close(LOW)]  # the most urgent goes on
+    assert [refusal.decision for refusal in answer.refusals] == [Close(HIGH)]
+
+
+def test_a_newcomer_at_a_closed_gate_about_whom_the_policy_says_nothing_is_let_in() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    says(scheduler, Close(LOW), Close(HIGH))
+    answer = scheduler.handle(Active(LOW), 1)
+    assert answer.decisions == [Open(LOW)]
+    assert answer.refusals[0].decision is None
+
+
+def test_all_closed_until_a_time_that_is_near_is_not() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(LOW), 1)
+    answer = says(scheduler, Close(LOW), WakeAt("d0", 500 * MS), now=2)
+    assert answer.decisions == [Close(LOW), WakeAt("d0", 500 * MS)]
+    assert answer.refusals == []
+    # It cannot be put off for ever.
+    answer = says(scheduler, WakeAt("d0", 900 * MS), now=500 * MS)
+    assert answer.refusals == []
+    answer = says(scheduler, WakeAt("d0", 1_100 * MS), now=900 * MS)
+    assert answer.decisions == [Open(LOW), WakeAt("d0", 1_100 * MS)]
+    assert len(answer.refusals) == 1
+
+
+def test_all_closed_until_a_time_that_is_far_is_refused() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(LOW), 1)
+    answer = says(scheduler, Close(LOW), WakeAt("d0", 3 + MAX_DARK_NS), now=2)
+    assert len(answer.refusals) == 1
+    assert scheduler.view.tasks[LOW].open
+
+
+def test_a_device_may_wait_for_another_for_as_long_as_that_one_runs() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(LOW), 1)
+    scheduler.handle(Active(OTHER), 1)
+    assert says(scheduler, Close(LOW, OTHER), now=2).refusals == []
+    assert says(scheduler, now=5 * MAX_DARK_NS).refusals == []
+    answer = scheduler.handle(Idle(OTHER), 6 * MAX_DARK_NS)
+    assert answer.decisions == [Open(LOW)]
+    assert len(answer.refusals) == 1
+
+
+def broken(_event: Event, view: View, _now: int) -> Iterable[Any]:
+    yield Close(LOW)
+    raise RuntimeError("no idea\nat all")
+
+
+def exits(_event: Event, view: View, _now: int) -> Iterable[Any]:
+    raise SystemExit(3)
+
+
+def endless(_event: Event, view: View, _now: int) -> Iterable[Any]:
+    while True:
+        yield Open(LOW)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        (broken, "no idea"),
+        (exits, "SystemExit"),
+        (endless, "no end of decisions"),
+        (lambda *_: None, "not iterable"),
+        (lambda *_: 5, "not iterable"),
+        (lambda *_: [Open()], "missing 1 required"),
+    ],
+)
+def test_a_policy_that_fails_is_replaced_by_strict_priority(wrong: Any, text: str) -> None:
+    policy = Scripted(quiet)
+    scheduler = with_tasks(policy)
+    scheduler.handle(Active(LOW), 1)
+    policy.answer = wrong
+    answer = scheduler.handle(Active(HIGH), 2)
+    assert answer.failure is not None
+    assert "Traceback" in answer.failure
+    assert text in answer.failure
+    assert isinstance(scheduler.policy, Priority)
+    assert answer.decisions == [Close(LOW, HIGH)]
+    assert scheduler.handle(Idle(HIGH), 3).failure is None
+
+
+def test_where_the_fallback_fails_too_nobody_waits() -> None:
+    policy = Scripted(quiet)
+    scheduler = Scheduler(policy, fallback=lambda: Scripted(broken))
+    scheduler.handle(Joined(LOW, 1, "p"), 0)
+    says(scheduler, Close(LOW))
+    policy.answer = broken
+    assert scheduler.handle(Tick("d0"), 1).decisions == [Open(LOW)]
+
+
+def test_a_new_policy_is_told_all_and_tasks_lose_nothing() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Changed(LOW, Attributes(priority=7, weight=3.0)), 0)
+    scheduler.handle(Active(LOW), 10)
+    says(scheduler, WakeAt("d0", 5 * MS), now=20)
+    scheduler.handle(Active(HIGH), 25)
+    seen_active: list[list[TaskId]] = []
+    policy = Scripted(
+        lambda _, view, __: seen_active.append([t.id for t in view.active("d0")]) or ()
+    )
+    answer = scheduler.use(policy, 30)
+    assert answer.decisions == [WakeAt("d0", None)]
+    assert [event for event, _ in policy.seen] == [
+        Joined(LOW, 10, "p10", Attributes(priority=7, weight=3.0)),
+        Joined(HIGH, 11, "p11", Attributes(priority=5)),
+        Joined(OTHER, 12, "p12", Attributes()),
+        Active(LOW),
+        Active(HIGH),
+    ]
+    assert seen_active == [[], [], [], [LOW], [LOW, HIGH]]
+    assert scheduler.view.tasks[LOW].used(30) == 20
+    assert scheduler.timers == {}
+
+
+def test_a_new_policy_that_fails_while_it_takes_over() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(LOW), 1)
+    scheduler.handle(Active(HIGH), 1)
+
+    def fails(event: Event, _view: View, _now: int) -> Iterable[Any]:
+        if event == Active(LOW):
+            raise RuntimeError("half way")
+        return ()
+
+    answer = scheduler.use(Scripted(fails), 2)
+    assert answer.failure is not None
+    assert answer.decisions == [Close(LOW, HIGH)]
+    assert [task.id for task in scheduler.view.active("d0")] == [LOW, HIGH]
+
+
+def test_the_host_can_take_a_policy_out_of_service() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(HIGH), 1)
+    answer = scheduler.fall_back("took 80 ms", 2)
+    assert answer.failure == "took 80 ms"
+    assert answer.decisions == [Close(LOW, HIGH)]
+    assert isinstance(scheduler.policy, Priority)
+
+
+def test_timers() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    assert scheduler.next_wake() is None
+    assert says(scheduler, WakeAt("d0", 0), now=9).decisions == [WakeAt("d0", 9 + MIN_WAKE_NS)]
+    says(scheduler, WakeAt("d0", 5 * MS), WakeAt("d1", 4 * MS), now=10)
+    assert scheduler.next_wake() == (4 * MS, "d1")
+    assert says(scheduler, WakeAt("d1", None), now=11).decisions == [WakeAt("d1", None)]
+    assert scheduler.next_wake() == (5 * MS, "d0")
+    scheduler.handle(Tick("d0"), 4 * MS)
+    assert scheduler.timers == {"d0": 5 * MS}
+    scheduler.handle(Tick("d0"), 5 * MS)
+    assert scheduler.next_wake() is None
+
+
+def test_a_clock_that_runs_backwards_stands() -> None:
+    policy = Scripted(quiet)
+    scheduler = with_tasks(policy)
+    scheduler.handle(Active(LOW), 10)
+    scheduler.handle(Idle(LOW), 5)
+    assert policy.seen[-1] == (Idle(LOW), 10)
+    assert scheduler.view.tasks[LOW].used(10) == 0
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["active", "idle", "open", "close", "switch"]),
+        st.sampled_from([LOW, HIGH, OTHER]),
+        st.integers(0, 50),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_time_is_charged_while_a_task_has_work_and_may_run(
+    steps: list[tuple[str, TaskId, int]],
+) -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    expected = dict.fromkeys((LOW, HIGH, OTHER), 0)
+    now = 0
+    for what, id_, wait in steps:
+        for task in scheduler.view.tasks.values():
+            expected[task.id] += wait * (task.active and task.open)
+        now += wait
+        if what == "switch":
+            scheduler.use(Scripted(quiet), now)
+        elif what in ("active", "idle"):
+            scheduler.handle(Active(id_) if what == "active" else Idle(id_), now)
+        else:
+            decision = Open(id_) if what == "open" else Close(id_)
+            says(scheduler, decision, event=Tick(id_.device), now=now)
+        for task in scheduler.view.tasks.values():
+            assert task.used(now) == expected[task.id]
+
+
+ANYTHING = st.one_of(
+    st.none(),
+    st.integers(),
+    st.builds(Open, st.sampled_from([LOW, HIGH, OTHER, TaskId("d0", 9)])),
+    st.builds(
+        Close,
+        st.sampled_from([LOW, HIGH, OTHER, TaskId("d0", 9)]),
+        st.sampled_from([None, LOW, HIGH, OTHER, TaskId("d0", 9)]),
+    ),
+    st.builds(WakeAt, st.sampled_from(["d0", "d1", "d2"]), st.none() | st.integers(0, 2 * 10**9)),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [
+                    *(kind(id_) for kind in (Active, Idle) for id_ in (LOW, HIGH, OTHER)),
+                    *(Tick("d0"), Tick("d1")),
+                ]
+            ),
+            st.integers(0, MAX_DARK_NS // 2),
+            st.lists(ANYTHING, max_size=6),
+        ),
+        max_size=30,
+    )
+)
+def test_whatever_a_policy_says_a_device_with_work_runs_or_waits_for_something(
+    steps: list[tuple[Event, int, list[Any]]],
+) -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    now = 0
+    for event, wait, decisions in steps:
+        now += wait
+        scheduler_answer = says(scheduler, *decisions, event=event, now=now)
+        assert scheduler_answer.failure is None
+        for device in ("d0", "d1"):
+            active = scheduler.view.active(device)
+            runs = [task for task in active if task.open]
+            held = [
+                task
+                for task in active
+                if task.held_by is not None
+                and scheduler.view.tasks[task.held_by].running_since_ns is not None
+            ]
+            timer = scheduler.timers.get(device)
+            soon = timer is not None and timer <= now + MAX_DARK_NS
+            assert not active or runs or held or soon
