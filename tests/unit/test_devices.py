@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from giveway import devices
 import pytest
 
+from giveway import devices
 from giveway.devices import cuda, hip
 
 
