@@ -1,4 +1,4 @@
-"""The stand-in keeps what it promises, seen through AMD's runtimes: tests on it mean something."""
+"""The stand-in keeps its promises, seen through AMD's runtimes: so tests on it mean something."""
 
 from __future__ import annotations
 
