@@ -247,11 +247,14 @@ def test_a_trace(tmp_path: Path) -> None:
     assert load(path).model.interrupt
 
 
+BENCH = ROOT / "results" / "h200-2026-11-23" / "bench" / "result.json"
+
+
+@pytest.mark.skipif(not BENCH.exists(), reason="source distributions have no results")
 def test_a_result_of_bench_comes_out_as_it_was_measured() -> None:
     """What was measured alone is what the model says of alone."""
-    path = ROOT / "results" / "h200-2026-11-23" / "bench" / "result.json"
-    measured = json.loads(path.read_text())["results"][0]["modes"]["alone"]
-    scenario = load(path)
+    measured = json.loads(BENCH.read_text())["results"][0]["modes"]["alone"]
+    scenario = load(BENCH)
     alone = run(scenario, None)
     result = make_result(scenario, alone, {"p": run(scenario, registry.make("priority"))})
     assert result["alone"]["high"]["busy_share"] == pytest.approx(

@@ -29,7 +29,7 @@ def make_result(options: Options, results: Results) -> dict[str, Any]:
             "name": options.device,
             "description": devices.get(options.device).description,
         },
-        "machine": machine(),
+        "machine": machine(options.device),
         "versions": versions(),
         "torch": dict(environment),
         "seed": options.seed,
