@@ -22,7 +22,7 @@ class FakeRunner:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
-    def load(self, size: Size) -> float:
+    def load(self, size: Size, limit: float = 0.0) -> float:
         self.duration = self.seconds * size["batch"] * size["image"] ** 2
         return self.duration
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import statistics
@@ -16,6 +17,8 @@ from giveway.bench.guard import Guard
 from giveway.bench.process import Process
 from giveway.bench.runner import Stretch
 from giveway.bench.scenario import Program, Scenario, Size
+
+_TIMING_SECONDS = 2.0
 
 
 class ModelRunner:
@@ -57,16 +60,21 @@ class ModelRunner:
         """Waits until the program is there."""
         self._answer(self._scenario.start_timeout)
 
-    def load(self, size: Size) -> float:
-        """Builds and warms the model at a size; the median seconds of a run."""
+    def load(self, size: Size, limit: float = math.inf) -> float:
+        """Builds and warms the model at a size; the median seconds of a run.
+
+        Of one that takes more than twice the limit, less exactly: it is not wanted.
+        """
         timeout = self._scenario.start_timeout
         self._tell("load", self._program.model, self._program.task, dict(size), self._stream)
         self._answer(timeout)
         # The first run is in a class of its own: it loads kernels and chooses algorithms.
-        for count, seconds in ((1, 0.1), (3, 2.0), (7, 2.0)):
-            self._tell("time", count, seconds)
-            times = self._answer(timeout)["seconds"]
-        return float(statistics.median(times))
+        for count in (1, 3, 7):
+            self._tell("time", count, _TIMING_SECONDS)
+            seconds = float(statistics.median(self._answer(timeout)["seconds"]))
+            if count > 1 and seconds > 2 * limit:
+                break
+        return seconds
 
     def prepare(self) -> None:
         pass

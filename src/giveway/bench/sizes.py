@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ BATCHES = 20
 """Batches wanted in a segment of a saturating program."""
 _DEFAULT_BUSY = 0.3
 _PROBE_REQUESTS = 16
+_PROBE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,14 @@ class Chosen:
 
 def choose(program: Program, runner: ModelRunner, segment_seconds: float) -> Chosen:
     """The first of a program's sizes with which a segment still holds enough of its runs."""
+    most = segment_seconds / BATCHES
+    if program.arrivals.open_loop:
+        most = segment_seconds * (program.arrivals.busy or 1.0) / REQUESTS
     for size in program.sizes:
-        seconds = runner.load(size)
+        last = size == program.sizes[-1]
+        seconds = runner.load(size, math.inf if last else most)
+        if seconds > 2 * most and not last:
+            continue
         rate = None
         if program.arrivals.open_loop:
             seconds = _paced_service(runner, seconds)
@@ -71,7 +79,8 @@ def _paced_service(runner: ModelRunner, back_to_back: float) -> float:
     clocks cool down in between."""
     period = back_to_back / _DEFAULT_BUSY
     runner.rate = 1 / period
-    segment = Segment(time.monotonic() + 0.05, 4 * period, _PROBE_REQUESTS * period)
+    requests = min(_PROBE_REQUESTS, max(4, int(_PROBE_SECONDS / period)))
+    segment = Segment(time.monotonic() + 0.05, 4 * period, requests * period)
     runner.begin(Stretch(segment, seed=1, spans=True))
     spans = runner.finish()["spans"]
     return float(statistics.median(ended - began for _, began, ended in spans[4:] or spans))
