@@ -5,8 +5,8 @@
 FOLDER has symbols.txt and hooks.txt; their first lines say what they mean. With a GENERATION, 6,
 symbols that list releases are left out unless one of these is a 6.x. OUT_FOLDER gets forward.S
 (every function as a tail jump, data, the slots and their first targets), hooks.c (what runs around
-the hooked calls), names.c, ids.h and exports.map. Functions keep their order, so that a symbol's id
-is its line.
+the hooked calls), names.c, ids.h and exports.map, and for tests hooked.h, which names the hooked
+functions. Functions keep their order, so that a symbol's id is its line.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ KINDS = {
     "sync": ("SYNCS", "sync"),
     "sync_all": ("SYNCS", "sync_all"),
     "sync_event": ("SYNCS", "wait"),
+    "event": ("EVENTS", "plain"),
+    "query": ("QUERIES", "plain"),
+    "stream_query": ("QUERIES", "stream_query"),
+    "stream_create": ("OTHER", "plain"),
 }
 
 VARIANT = re.compile(r"(?P<base>.+?)(?P<version>_v\d+)?(?P<thread>_ptsz|_ptds|_spt)?")
@@ -202,7 +206,7 @@ def exports_map(symbols: list[Symbol]) -> str:
 
 
 def main(folder: Path, out: Path, generation: str = "") -> None:
-    """Writes the five files."""
+    """Writes the files."""
     known = read_symbols(folder / "symbols.txt")
     hooks = match_hooks(folder / "hooks.txt", [symbol for symbol in known if not symbol.size])
     symbols = [symbol for symbol in known if symbol.is_in(generation)]
@@ -221,6 +225,7 @@ def main(folder: Path, out: Path, generation: str = "") -> None:
     )
     (out / "ids.h").write_text(f"#pragma once\n{custom}enum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n")
     (out / "exports.map").write_text(exports_map(symbols))
+    (out / "hooked.h").write_text("".join(f"HOOKED({name})\n" for name in hooks))
 
 
 if __name__ == "__main__":

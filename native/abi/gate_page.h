@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define GW_PAGE_MAGIC UINT64_C(0x3179617765766967) /* "giveway1", little endian */
-#define GW_ABI_VERSION 1u
+#define GW_ABI_VERSION 2u
 #define GW_ROWS 256u
 #define GW_CACHE_LINE 64
 #define GW_NAME_SIZE 48 /* bytes, the terminating NUL included */
@@ -25,6 +25,14 @@
 #define GW_PRIORITY_MAX 1000
 
 enum gw_gate { GW_OPEN = 0, GW_CLOSED = 1 };
+
+/* The gate once more, as a device waits for it (row.stream_gate): work goes on where the word minus
+ * GW_STREAM_OPEN(ticket), taken as signed, is not negative. So a ticket's work waits only while the
+ * row has its ticket and its gate is closed: a word of zero, and that of every later owner of the
+ * row, lets it pass. */
+#define GW_STREAM_OPEN(ticket) (UINT32_C(0xC0000000) + 2 * (uint32_t)(ticket))
+#define GW_STREAM_CLOSED(ticket) (GW_STREAM_OPEN(ticket) - 1)
+#define GW_STREAM_TICKETS (UINT64_C(1) << 29) /* from there on the arithmetic does not hold */
 
 enum gw_state {
   GW_FREE = 0,   /* nobody's row */
@@ -35,6 +43,7 @@ enum gw_state {
 /* row.flags */
 enum gw_row_flags {
   GW_ROW_THREAD = 1u << 0, /* a thread's own task, not its process's */
+  GW_ROW_STREAM = 1u << 1, /* its device waits for stream_gate: transitions count the held time */
 };
 
 struct gw_row {
@@ -59,7 +68,9 @@ struct gw_row {
   _Atomic uint64_t held_ns;                          /* time spent at a closed gate, all threads */
   _Atomic uint64_t held;                             /* launches that met a closed gate */
   _Atomic uint64_t preemptions; /* gate closed while the task was active (written by transitions) */
-  uint64_t reserved1[3];
+  _Atomic uint32_t stream_gate; /* GW_STREAM_OPEN or GW_STREAM_CLOSED (written by transitions) */
+  uint32_t reserved0;
+  uint64_t reserved1[2];
 
   /* Line 2: identity. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t pid; /* as its own PID namespace has it */

@@ -1,6 +1,7 @@
 #include "runtime.h"
 
 #include "interrupt.h"
+#include "unload.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -8,20 +9,26 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MODULES 4096 /* torch.compile makes one for each kernel */
 
 struct module {
   uintptr_t start, end;
+  _Atomic uint64_t seen; /* gw_unloads at that time: after another unload it may be gone */
   struct runtime runtime;
 };
 
-/* Entries are only ever added, so readers need no lock. */
+/* Entries are only ever added, so readers need no lock. One that is found again after an unload is
+ * used again. */
 static struct module *_Atomic modules[MODULES];
 static _Atomic int module_count;
 static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 
-static void fork_child(void) { pthread_mutex_init(&adding, NULL); }
+static void fork_child(void) {
+  pthread_mutex_init(&adding, NULL);
+  gw_unload_fork_child();
+}
 
 static void install_fork_handler(void) { pthread_atfork(NULL, NULL, fork_child); }
 
@@ -61,7 +68,7 @@ void *gw_next_symbol(const void *caller, const char *name) {
       void *handle = dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD);
       if (handle != NULL) {
         found = dlsym(handle, name);
-        dlclose(handle);
+        gw_close_uncounted(handle);
       }
     }
   }
@@ -76,25 +83,44 @@ static void look_up(const void *caller, struct runtime *runtime) {
   *(void **)&runtime->get_max_threads = gw_next_symbol(caller, "omp_get_max_threads");
 }
 
-static struct module *find(uintptr_t address) {
+static struct module *find(uintptr_t address, uint64_t unloads) {
   int n = atomic_load_explicit(&module_count, memory_order_acquire);
   for (int i = 0; i < n; i++) {
     struct module *module = atomic_load_explicit(&modules[i], memory_order_relaxed);
-    if (address - module->start < module->end - module->start) {
+    if (address - module->start < module->end - module->start &&
+        atomic_load_explicit(&module->seen, memory_order_acquire) == unloads) {
       return module;
     }
   }
   return NULL;
 }
 
-static const struct runtime *add(const void *caller) {
+/* Under `adding`: the entry that says the same, or the new one if there is room. */
+static struct module *remember(struct module *fresh) {
+  int n = atomic_load(&module_count);
+  for (int i = 0; i < n; i++) {
+    struct module *module = atomic_load(&modules[i]);
+    if (module->start == fresh->start && module->end == fresh->end &&
+        memcmp(&module->runtime, &fresh->runtime, sizeof module->runtime) == 0) {
+      return module;
+    }
+  }
+  if (n == MODULES) {
+    return NULL;
+  }
+  atomic_store(&modules[n], fresh);
+  atomic_store_explicit(&module_count, n + 1, memory_order_release);
+  return fresh;
+}
+
+static const struct runtime *add(const void *caller, uint64_t unloads) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  static _Thread_local struct runtime spare; /* when there is no room or memory to remember it */
+  static _Thread_local struct runtime spare; /* where it cannot be remembered */
   pthread_once(&once, install_fork_handler);
   gw_interrupt_setup();
   /* The loader's own lock is taken in here, and whoever holds it may be opening a region. */
   struct search search = {.address = (uintptr_t)caller};
-  bool known = dl_iterate_phdr(contains, &search) != 0;
+  bool known = (unloads & GW_UNLOADING) == 0 && dl_iterate_phdr(contains, &search) != 0;
   struct module *fresh = known ? calloc(1, sizeof *fresh) : NULL;
   if (fresh == NULL) {
     look_up(caller, &spare);
@@ -104,12 +130,9 @@ static const struct runtime *add(const void *caller) {
   fresh->end = search.end;
   look_up(caller, &fresh->runtime);
   pthread_mutex_lock(&adding);
-  struct module *module = find((uintptr_t)caller);
-  int n = atomic_load(&module_count);
-  if (module == NULL && n < MODULES) {
-    module = fresh;
-    atomic_store(&modules[n], module);
-    atomic_store_explicit(&module_count, n + 1, memory_order_release);
+  struct module *module = remember(fresh);
+  if (module != NULL) {
+    atomic_store_explicit(&module->seen, unloads, memory_order_release);
   }
   pthread_mutex_unlock(&adding);
   if (module == NULL) {
@@ -122,15 +145,21 @@ static const struct runtime *add(const void *caller) {
 }
 
 const struct runtime *gw_runtime_of(const void *caller) {
-  static _Thread_local const struct module *last; /* a thread calls from where it called before */
+  /* A thread calls from where it called before. */
+  static _Thread_local const struct module *last;
+  static _Thread_local uint64_t last_unloads;
   uintptr_t address = (uintptr_t)caller;
-  if (__builtin_expect(last != NULL && address - last->start < last->end - last->start, 1)) {
+  uint64_t unloads = atomic_load_explicit(&gw_unloads, memory_order_relaxed);
+  if (__builtin_expect(last != NULL && address - last->start < last->end - last->start &&
+                           last_unloads == unloads,
+                       1)) {
     return &last->runtime;
   }
-  const struct module *module = find(address);
+  const struct module *module = find(address, unloads);
   if (module == NULL) {
-    return add(caller);
+    return add(caller, unloads);
   }
   last = module;
+  last_unloads = unloads;
   return &module->runtime;
 }

@@ -34,6 +34,12 @@ void gw_gates_update(struct gw_page *page, uint64_t now) {
     if (gate == GET(row->gate)) {
       continue;
     }
+    uint64_t ticket = GET(row->ticket);
+    PUT(row->stream_gate, gate == GW_CLOSED ? GW_STREAM_CLOSED(ticket) : GW_STREAM_OPEN(ticket));
+    if (gate == GW_OPEN && state == GW_ACTIVE && (GET(row->flags) & GW_ROW_STREAM) != 0) {
+      uint64_t closed = GET(row->closed_ns);
+      PUT(row->held_ns, GET(row->held_ns) + (now > closed ? now - closed : 0));
+    }
     if (gate == GW_CLOSED) {
       PUT(row->closed_ns, now);
       if (state == GW_ACTIVE) {
@@ -52,6 +58,9 @@ void gw_gates_update(struct gw_page *page, uint64_t now) {
 
 void gw_row_free(struct gw_row *row) {
   PUT(row->state, GW_FREE);
+  if (GET(row->ticket) != 0) {
+    PUT(row->stream_gate, GW_STREAM_OPEN(GET(row->ticket))); /* what is queued goes on */
+  }
   PUT(row->ticket, 0);
   PUT(row->owner, 0);
   PUT(row->waiters, 0);

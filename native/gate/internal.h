@@ -43,11 +43,13 @@ struct gw_task {
   struct gw_page *page;
   _Atomic uint64_t ticket; /* the row's, while it is ours */
   _Atomic bool left;
+  _Atomic bool on_device; /* its device waits for the row's stream_gate */
   struct gw_task_options options;
   char name[GW_NAME_SIZE];
 
   /* The watcher's own. */
   uint64_t seen_launches, preempted_ns, held_since_ns, checked_ns;
+  bool released;
 
   struct gw_task *next;
   struct gw_task *sibling; /* the same thread's, on another page */
@@ -60,8 +62,9 @@ struct gw_process {
   struct gw_page *pages;
   struct gw_task *tasks;
   _Atomic uint32_t task_count;
-  _Atomic uint64_t owner; /* random, never 0 once set */
-  _Atomic uint32_t lent;  /* as in its tasks' rows */
+  _Atomic uint32_t thread_count; /* of these, tasks of single threads */
+  _Atomic uint64_t owner;        /* random, never 0 once set */
+  _Atomic uint32_t lent;         /* as in its tasks' rows */
   _Atomic bool exiting;
 };
 extern struct gw_process gw_process;
@@ -122,6 +125,11 @@ void gw_begin_slow(struct gw_task *task);
  * before the next look, 0: it is not held (any more). */
 uint64_t gw_look_after(struct gw_task *task, uint64_t now, bool waited);
 void gw_pause_task(struct gw_task *task);
+
+/* stream_gate.c: the same for work that waits on its device, by the watcher. When it has to look
+ * again, in nanoseconds from now; 0: nothing is held. */
+uint64_t gw_look_after_device(struct gw_task *task, uint64_t now);
+void gw_lost_on_device(struct gw_task *task); /* its row is somebody else's, or nonsense */
 
 /* task.c */
 int gw_rejoin(struct gw_task *task);

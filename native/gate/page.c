@@ -220,6 +220,23 @@ static int map_page(const char *path, struct gw_page *page) {
   return r;
 }
 
+/* A page that another version left behind, and whose last task is gone, makes way. */
+static bool remove_old(const char *path) {
+  int fd = open_descriptor(path);
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* any row's, to the end */
+  struct {
+    uint64_t magic;
+    uint32_t abi_version;
+  } head = {0};
+  bool old = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK &&
+             pread(fd, &head, sizeof head, 0) == sizeof head && head.magic == GW_PAGE_MAGIC &&
+             head.abi_version != GW_ABI_VERSION && unlink(path) == 0;
+  if (fd >= 0) {
+    close(fd);
+  }
+  return old;
+}
+
 static int open_new(const char *device, int create, struct gw_page *page) {
   char directory[PATH_MAX];
   int r = page_directory(directory, sizeof directory);
@@ -231,6 +248,9 @@ static int open_new(const char *device, int create, struct gw_page *page) {
   }
   snprintf(page->device, sizeof page->device, "%s", device);
   r = map_page(page->path, page);
+  if (r == GW_E_VERSION && remove_old(page->path)) {
+    r = GW_E_NO_PAGE;
+  }
   if (r == GW_E_NO_PAGE && create) {
     r = create_file(page->path);
     if (r == GW_OK) {

@@ -34,6 +34,7 @@ static void after_fork_child(void) {
   pthread_mutex_init(&joining, NULL); /* another thread's, it may have been taken */
   gw_process.tasks = NULL;            /* copies of the parent's, which nobody here may touch */
   atomic_store(&gw_process.task_count, 0);
+  atomic_store(&gw_process.thread_count, 0);
   atomic_store(&gw_process.owner, 0);
   atomic_store(&process_task, NULL);
   atomic_store(&process_state, NOT_TRIED);
@@ -93,6 +94,7 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->lent, atomic_load(&gw_process.lent));
   atomic_store(&row->owner, atomic_load(&gw_process.owner));
   uint64_t ticket = atomic_fetch_add(&page->map->header.next_ticket, 1);
+  atomic_store(&row->stream_gate, GW_STREAM_OPEN(ticket));
   atomic_store(&row->ticket, ticket);
   if ((uint32_t)index >= gw_rows_used(page)) {
     atomic_store(&page->map->header.rows_used, (uint32_t)index + 1);
@@ -151,6 +153,13 @@ static void copy_name(char *to, const char *name) {
   memcpy(to, name, n);
 }
 
+static void count_task(const struct gw_task *task, uint32_t by) {
+  atomic_fetch_add(&gw_process.task_count, by);
+  if (task->options.is_thread) {
+    atomic_fetch_add(&gw_process.thread_count, by);
+  }
+}
+
 int gw_join(gw_page *page, const struct gw_task_options *options, gw_task **out) {
   *out = NULL;
   if (options->priority < GW_PRIORITY_MIN || options->priority > GW_PRIORITY_MAX) {
@@ -176,7 +185,7 @@ int gw_join(gw_page *page, const struct gw_task_options *options, gw_task **out)
   if (r == GW_OK) {
     task->next = gw_process.tasks;
     gw_process.tasks = task;
-    atomic_fetch_add(&gw_process.task_count, 1);
+    count_task(task, 1);
   }
   pthread_mutex_unlock(&gw_process.lock);
   if (r != GW_OK) {
@@ -213,7 +222,7 @@ void gw_leave(gw_task *task) {
   bool found = *link == task; /* not where it was the parent's, before a fork */
   if (found) {
     *link = task->next;
-    atomic_fetch_sub(&gw_process.task_count, 1);
+    count_task(task, (uint32_t)-1);
     give_row_back(task);
   }
   pthread_mutex_unlock(&gw_process.lock);
@@ -240,7 +249,7 @@ void gw_sweep(void) {
       continue;
     }
     *link = task->next;
-    atomic_fetch_sub(&gw_process.task_count, 1);
+    count_task(task, (uint32_t)-1);
     give_row_back(task);
     free(task);
   }

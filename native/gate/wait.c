@@ -109,7 +109,9 @@ static void wait_at_gate(struct gw_task *task) {
   for (uint64_t slice; (slice = gw_look_after(task, gw_now(), waited)) != 0;) {
     uint64_t slept = gw_now();
     int r = sleep_at_gate(row, slice);
-    atomic_fetch_add_explicit(&row->held_ns, gw_now() - slept, memory_order_relaxed);
+    if ((GET(row->flags) & GW_ROW_STREAM) == 0) {
+      atomic_fetch_add_explicit(&row->held_ns, gw_now() - slept, memory_order_relaxed);
+    }
     if (r == EFAULT || r == EINVAL || (r == EAGAIN && GET(row->gate) > GW_CLOSED)) {
       gw_page_distrust(task->page, GW_E_MAGIC);
     }

@@ -100,6 +100,7 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
     task->checked_ns = now;
     gw_page_check(task->page); /* takes our locks again where the program closed our descriptor */
     if (gw_task_lost(task)) {
+      gw_lost_on_device(task);
       atomic_store(&task->active, 0); /* so that its next launch joins again */
     }
   }
@@ -115,6 +116,10 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
     } else if (quantum_end != 0 && quantum_end < next) {
       next = quantum_end;
     }
+  }
+  uint64_t slice = gw_look_after_device(task, now);
+  if (slice != 0) {
+    return now + slice;
   }
   uint32_t in_flight = atomic_load(&task->in_flight);
   if (in_flight != 0) {

@@ -88,6 +88,9 @@ struct gw_task_options {
    * where that cannot be told. Asked by the watcher's thread before the task is taken for idle. */
   int (*busy)(void *context);
   void *context;
+  /* For tasks with a stream gate: called by the watcher's thread when the page cannot be trusted
+   * any more, to open the gate by way of the device. */
+  void (*release)(void *context);
 };
 
 GW_API int gw_join(gw_page *page, const struct gw_task_options *options, gw_task **task);
@@ -103,6 +106,15 @@ GW_API void gw_end(gw_task *task);
 GW_API void gw_admit(gw_task *task);
 /* 1: another task with a higher priority has joined, so that this one may have to give way. */
 GW_API int gw_outranked(const gw_task *task);
+/* For hooks that can make a device wait for memory: what it has to wait for. 1, and the task's held
+ * time counts from when its gate closes, or 0 where the task must not be held there. */
+struct gw_stream_gate {
+  void *page; /* what the word is in: the whole mapping */
+  size_t page_size;
+  void *word;    /* 32 bits: work goes on while the word less `open`, as signed, is not negative */
+  uint32_t open; /* as long as the task keeps its row */
+};
+GW_API int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate);
 /* A launch whose end nobody reports, a single-threaded operator: the task stays active while the
  * calling thread keeps a core busy. */
 GW_API void gw_operator(gw_task *task);

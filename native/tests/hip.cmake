@@ -15,7 +15,8 @@ foreach(generation 5 6 7)
     target_compile_definitions(test_${test} PRIVATE _GNU_SOURCE GENERATION=${generation}
       SYMBOLS="${CMAKE_CURRENT_SOURCE_DIR}/../shim/hip/symbols.txt"
       HOOKS="${CMAKE_CURRENT_SOURCE_DIR}/../shim/hip/hooks.txt")
-    target_include_directories(test_${test} PRIVATE ../abi)
+    target_include_directories(test_${test} PRIVATE
+      ../abi ${CMAKE_CURRENT_BINARY_DIR}/../shim/hip${generation})
     target_link_libraries(test_${test} PRIVATE
       giveway-hip${generation} giveway Threads::Threads dl)
     add_test(NAME ${test} COMMAND test_${test})

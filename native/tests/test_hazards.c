@@ -114,6 +114,38 @@ static void a_lost_row_is_replaced(void) {
   CHECK(info_of(task).ticket > ticket && info_of(task).active);
 }
 
+/* What `giveway set` last said, even where somebody else has the row by then. */
+static void a_lost_row_comes_back_with_its_own_priority(bool taken) {
+  setenv("GIVEWAY_LINGER_MS", "100000", 1); /* active, so that the watcher looks after it */
+  gw_page *page = open_page();
+  gw_task *task = join(page, 3);
+  gw_begin(task);
+  gw_end(task);
+  struct gw_task_info before = info_of(task);
+  CHECK(gw_set_priority(page, before.ticket, 7) == GW_OK);
+  sleep_ms(300);
+  struct gw_row *row = &raw_page()->rows[before.row];
+  atomic_store(&row->state, GW_FREE); /* as a mistaken reaper would */
+  atomic_store(&row->ticket, 0);
+  atomic_store(&row->priority, -1000);
+  if (taken) {
+    atomic_store(&row->state, GW_IDLE);
+    atomic_store(&row->ticket, 1u << 20);
+  }
+  struct gw_task_info after = before;
+  for (int i = 0; i < 2000 && after.ticket == before.ticket; i++) {
+    sleep_ms(1);
+    gw_begin(task);
+    gw_end(task);
+    gw_task_describe(task, &after); /* an error, and `after` as it was, until it is back */
+  }
+  CHECK(after.ticket > before.ticket && after.active && after.priority == 7);
+  CHECK(strcmp(after.name, before.name) == 0 && after.pid == before.pid);
+}
+
+static void a_reaped_row_comes_back(void) { a_lost_row_comes_back_with_its_own_priority(false); }
+static void a_taken_row_comes_back(void) { a_lost_row_comes_back_with_its_own_priority(true); }
+
 static volatile sig_atomic_t own_sigbus;
 
 static void on_own_sigbus(int signal) {
@@ -184,6 +216,8 @@ static const struct test_case cases[] = {
     {"exec loses the task", exec_loses_the_task},
     {"all descriptors closed", all_descriptors_closed},
     {"a lost row is replaced", a_lost_row_is_replaced},
+    {"a reaped row comes back with its own priority", a_reaped_row_comes_back},
+    {"a taken row comes back with its own priority", a_taken_row_comes_back},
     {"another SIGBUS reaches the program", other_sigbus_reaches_the_program},
     {"a stopped lock holder blocks nobody", a_stopped_lock_holder_blocks_nobody},
     {"a SIGBUS that was sent takes its course", a_sigbus_that_was_sent_takes_its_course},

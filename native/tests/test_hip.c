@@ -106,19 +106,6 @@ static void every_launch_knows_its_stream(void) {
   CHECK(own_task().launches == before + 1);
 }
 
-static void errors_are_the_runtimes_own(void) {
-  setenv("GIVEWAY_FAKE_ERRORS",
-         "hipLaunchKernel=719,hipMemcpyAsync=700,hipStreamQuery=999,hipEventQuery=998,"
-         "hipStreamSynchronize=719",
-         1);
-  start_hip();
-  hipFunction_t f = kernel("ns_0");
-  char byte = 0;
-  CHECK(by_address(f, NULL) == 719 && of_module(NULL, NULL) == 400 && hipGetLastError() == 400);
-  CHECK(hipMemcpyAsync(&byte, &byte, 1, 4, NULL) == 700);
-  CHECK(hipStreamSynchronize(NULL) == 719 && hipStreamQuery(NULL) == 999);
-}
-
 /* Neither do they show where HIP keeps the last error, nor do they hide the program's. */
 static void own_failures_stay_ours(void) {
   setenv("GIVEWAY_FAKE_ERRORS", "hipEventCreateWithFlags=2,hipEventRecord=2,hipDeviceGetUuid=1", 1);
@@ -194,7 +181,25 @@ static void window_holds(void) {
     most = now > most ? now : most;
   }
   CHECK(most <= 500 * US && most >= 200 * US);
-  CHECK(hipDeviceSynchronize() == 0);
+  CHECK(hipDeviceSynchronize() == 0 && fake_calls("hipStreamWaitValue32") == 0);
+}
+
+static void stream_gate_where_asked_for(void) {
+  setenv("GIVEWAY_STREAM_GATE_US", "250", 1);
+  start_hip();
+  hipFunction_t f = kernel("ns_1000000");
+  gw_task *urgent = rival();
+  for (int i = 0; i < 20; i++) {
+    CHECK(by_address(f, NULL) == 0);
+  }
+  gw_begin(urgent);
+  sleep_ms(10);
+  uint64_t before = ask_fake("fake_in_flight_ns", NULL);
+  sleep_ms(40);
+  CHECK(before >= 10 * MS && ask_fake("fake_in_flight_ns", NULL) == before);
+  gw_end(urgent);
+  gw_idle(urgent);
+  CHECK(hipDeviceSynchronize() == 0 && fake_calls("hipStreamWaitValue32") > 0);
 }
 
 static void nobody_urgent_no_window(void) {
@@ -267,60 +272,19 @@ static void two_devices_two_pages(void) {
   CHECK(gw_tasks(page, &info, 1) == 1 && info.launches == 2 && own_task().launches == 1);
 }
 
-static void after_a_reset(void) {
-  start_hip();
-  rival();
-  hipFunction_t f = kernel("ns_100000");
-  for (int i = 0; i < 20; i++) {
-    CHECK(by_address(f, NULL) == 0);
-  }
-  CHECK(hipDeviceReset() == 0);
-  for (int i = 0; i < 20; i++) {
-    CHECK(by_address(f, NULL) == 0);
-  }
-  CHECK(hipDeviceSynchronize() == 0 && own_task().launches == 40);
-}
-
-static void forked_child(void) {
-  start_hip();
-  hipFunction_t f = kernel("ns_0");
-  CHECK(by_address(f, NULL) == 0);
-  rival();
-  pid_t pid = fork();
-  if (pid == 0) {
-    _exit(by_address(f, NULL) == 3 && hipDeviceSynchronize() == 3 ? 0 : 1);
-  }
-  int status = -1;
-  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
-  CHECK(by_address(f, NULL) == 0);
-}
-
-static hipFunction_t late;
-static void launch_late(void) { CHECK(by_address(late, NULL) == 0); }
-
-static void from_atexit(void) {
-  start_hip();
-  late = kernel("ns_1000");
-  CHECK(by_address(late, NULL) == 0);
-  atexit(launch_late);
-}
-
 static const struct test_case cases[] = {
     {"every launch is seen, once", every_launch_is_seen_once},
     {"every launch knows its stream", every_launch_knows_its_stream},
-    {"errors are the runtime's own", errors_are_the_runtimes_own},
     {"our own failures stay ours", own_failures_stay_ours},
     {"a pending error stays", a_pending_error_stays},
     {"the NULL stream is held", null_stream_is_held},
     {"the per-thread stream is held", per_thread_stream_is_held},
     {"a created stream is held", created_stream_is_held},
     {"the window holds", window_holds},
+    {"a stream gate where it is asked for", stream_gate_where_asked_for},
     {"no window where nobody is more urgent", nobody_urgent_no_window},
     {"captures are not disturbed", captures_are_not_disturbed},
     {"idle after synchronising", idle_after_synchronising},
     {"two devices, two pages", two_devices_two_pages},
-    {"after a reset", after_a_reset},
-    {"a forked child", forked_child},
-    {"from atexit", from_atexit},
 };
 RUN_CASES(cases, 20)

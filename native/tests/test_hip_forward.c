@@ -57,6 +57,30 @@ static void missing_functions(void) {
   CHECK(channel.x == 0 && channel.f == 0);
 }
 
+/* Of those that return an error code. */
+static void every_missing_function(void) {
+  static const char *const hooked[] = {
+#define HOOKED(name) #name,
+#include "hooked.h"
+  };
+  void *echo = dlopen(getenv("GIVEWAY_HIP_LIBRARY"), RTLD_LAZY);
+  int missing = 0;
+  for (size_t i = 0; i < sizeof hooked / sizeof *hooked; i++) {
+    void *function = dlsym(RTLD_DEFAULT, hooked[i]);
+    Dl_info info;
+    if (dladdr(dlsym(echo, hooked[i]), &info) != 0 && strstr(info.dli_fname, "echo") != NULL) {
+      continue;
+    }
+    int result = ((int (*)(void))function)();
+    if (result != 801) {
+      fprintf(stderr, "%s: %d\n", hooked[i], result);
+      _exit(1);
+    }
+    missing++;
+  }
+  CHECK(missing > 80);
+}
+
 static void missing_library(void) {
   setenv("GIVEWAY_HIP_LIBRARY", "/nowhere/libamdhip64.so", 1);
   void *memory = NULL;
@@ -101,6 +125,7 @@ static const struct test_case cases[] = {
     {"structures by value", structures_by_value},
     {"many arguments", many_arguments},
     {"missing functions", missing_functions},
+    {"every missing function", every_missing_function},
     {"missing library", missing_library},
     {"every symbol", every_symbol},
 };

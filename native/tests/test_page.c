@@ -124,11 +124,33 @@ static void damaged_lock(void) {
   check_ungated_with("lock");
 }
 
+/* A program of another version: it holds a row's lock. */
 static void another_version(void) {
   make_page();
+  int ends[2];
+  char byte;
+  CHECK(pipe(ends) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    launch_some();
+    CHECK(write(ends[1], "", 1) == 1);
+    pause();
+  }
+  CHECK(read(ends[0], &byte, 1) == 1);
   uint32_t version = GW_ABI_VERSION + 1;
   overwrite(offsetof(struct gw_header, abi_version), &version, sizeof version);
   check_ungated_with("another giveway version");
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+}
+
+static void left_by_another_version(void) {
+  make_page();
+  uint32_t version = GW_ABI_VERSION - 1;
+  overwrite(offsetof(struct gw_header, abi_version), &version, sizeof version);
+  gw_page *page;
+  CHECK(gw_page_open("cpu", 0, &page) == GW_E_NO_PAGE);
+  make_page();
+  CHECK(gw_page_open("cpu", 0, &page) == GW_OK);
 }
 
 static void as_nobody(void) {
@@ -317,6 +339,7 @@ static const struct test_case cases[] = {
     {"random rows", random_rows},
     {"damaged lock", damaged_lock},
     {"another version", another_version},
+    {"left by another version", left_by_another_version},
     {"read-only file", read_only_file},
     {"owned by somebody else", owned_by_somebody_else},
     {"another user cannot open it", another_user_cannot_open_it},

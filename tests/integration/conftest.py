@@ -1,7 +1,8 @@
-"""A program whose launches are gated, without torch."""
+"""A program whose launches are gated, without torch, and a GPU that is simulated."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GIVEWAY, Spawner
+from tests.integration import fake_gpu
 
 Regions = Callable[..., "subprocess.Popen[str]"]
 
@@ -32,3 +34,22 @@ def regions(spawn: Spawner, regions_program: str) -> Regions:
         return process
 
     return start
+
+
+@pytest.fixture(scope="session")
+def fake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the fake driver and what belongs to it."""
+    folder = tmp_path_factory.mktemp("fake")
+    fake_gpu.build(folder)
+    return folder
+
+
+@pytest.fixture
+def cuda(fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The environment in which the fake GPU is there."""
+    if Path("/proc/driver/nvidia/gpus").exists():
+        pytest.skip("this machine has a GPU of its own, which giveway would find first")
+    monkeypatch.setenv("PATH", f"{fake}:{os.environ['PATH']}")
+    monkeypatch.setenv("GIVEWAY_CUDA_LIBRARY", str(fake / "libcuda.so.1"))
+    monkeypatch.setenv("GIVEWAY_FAKE_DIR", str(tmp_path))
+    return fake

@@ -3,62 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
-
-NATIVE = Path(__file__).parents[2] / "native"
-UUID = "GPU-fafafafa-fafa-fafa-fafa-fafafafafa00"
-
-
-@pytest.fixture(scope="module")
-def fake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the fake driver, a program that launches, and an nvidia-smi that knows both."""
-    folder = tmp_path_factory.mktemp("fake")
-    driver = folder / "libcuda.so.1"
-    cc = ["cc", "-std=c11", "-O1", "-D_GNU_SOURCE", "-pthread"]
-    sources = sorted((NATIVE / "fake" / "cuda").glob("*.c"))
-    soname = "-Wl,-soname,libcuda.so.1,-Bsymbolic"
-    subprocess.run([*cc, "-fPIC", "-shared", soname, *sources, "-o", driver], check=True)
-    burst = NATIVE / "bench" / "burst.c"
-    subprocess.run([*cc, burst, driver, "-o", folder / "burst"], check=True)
-    tool = folder / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\necho '{UUID}, giveway fake GPU (simulated)'\n")
-    tool.chmod(0o755)
-    return folder
-
-
-@pytest.fixture
-def cuda(fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The environment in which the fake GPU is there."""
-    if Path("/proc/driver/nvidia/gpus").exists():
-        pytest.skip("this machine has a GPU of its own, which giveway would find first")
-    monkeypatch.setenv("PATH", f"{fake}:{os.environ['PATH']}")
-    monkeypatch.setenv("GIVEWAY_CUDA_LIBRARY", str(fake / "libcuda.so.1"))
-    monkeypatch.setenv("GIVEWAY_FAKE_DIR", str(tmp_path))
-    return fake
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def tasks(giveway: Runner) -> dict[str, dict[str, Any]]:
-    return {task["name"]: task for task in json.loads(giveway("ps", "--json").stdout)["tasks"]}
+from tests.integration.fake_gpu import UUID, eventually, tasks
 
 
 def test_the_less_urgent_program_is_held(giveway: Runner, spawn: Spawner, cuda: Path) -> None:

@@ -52,6 +52,7 @@ def test_the_hook_exports_nothing_else() -> None:
     assert names - hooks == {
         "ompt_start_tool",
         "_ZN2at27getStepCallbacksUnlessEmptyENS_11RecordScopeE",
+        "dlclose",
     }
 
 

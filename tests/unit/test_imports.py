@@ -26,7 +26,9 @@ BUILT_ON: dict[str, set[str]] = {
     "launch": {"devices"},
     "programs": {"task"},
     "bench": {"launch"},
-    "cli": {"launch", "programs", "bench", "simulate", "version"},
+    "traces": set(),
+    "verify": {"bench", "launch", "traces", "api"},
+    "cli": {"launch", "programs", "bench", "simulate", "traces", "verify", "version"},
 }
 HEAVY = {"torch", "torchvision", "matplotlib"}
 MAY_IMPORT_HEAVY = {"bench", "verify", "report"}

@@ -1,4 +1,4 @@
-/* Devices, contexts, modules, and how functions are found. */
+/* Devices, contexts, and how functions are found. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -193,42 +193,6 @@ FAKE int cuCtxGetDevice(int *device) {
     return INVALID_CONTEXT;
   }
   *device = fake_current->device;
-  return SUCCESS;
-}
-
-/* ---- modules ---- */
-
-struct function {
-  uint64_t ns; /* streams.c knows this much of it */
-  char name[120];
-};
-
-FAKE int cuModuleLoadData(void **module, const void *image) {
-  CALL(cuModuleLoadData)(void) image;
-  static int any;
-  *module = &any;
-  return SUCCESS;
-}
-
-FAKE int cuModuleUnload(void *module) {
-  CALL(cuModuleUnload)(void) module;
-  return SUCCESS;
-}
-
-FAKE int cuModuleGetFunction(struct function **function, void *module, const char *name) {
-  CALL(cuModuleGetFunction)(void) module;
-  const char *fallback = getenv("GIVEWAY_FAKE_KERNEL_NS");
-  *function = malloc(sizeof **function); /* with its module, which nobody unloads */
-  snprintf((*function)->name, sizeof(*function)->name, "%s", name);
-  (*function)->ns = strncmp(name, "ns_", 3) == 0 ? strtoull(name + 3, NULL, 10)
-                    : fallback != NULL           ? strtoull(fallback, NULL, 10)
-                                                 : 0;
-  return SUCCESS;
-}
-
-FAKE int cuFuncGetName(const char **name, struct function *function) {
-  CALL(cuFuncGetName)
-  *name = function->name;
   return SUCCESS;
 }
 

@@ -49,6 +49,11 @@ static bool runnable(const struct stream *stream) {
   return op->kind != OP_WAIT_VALUE || (int32_t)(*op->word - op->value) >= 0;
 }
 
+/* What comes after a wait cannot have begun before it was over. */
+static uint64_t ready_at(const struct op *op) {
+  return op->kind == OP_WAIT_VALUE ? fake_now() : op->ready_ns;
+}
+
 /* The runnable stream whose head is the oldest; *any: there is work at all. */
 static struct stream *choose(int device, bool *any) {
   struct context *context = &fake_contexts[device];
@@ -127,7 +132,7 @@ static void *engine(void *unused) {
         continue;
       }
       ran = true;
-      uint64_t ready = stream->first->ready_ns;
+      uint64_t ready = ready_at(stream->first);
       uint64_t from = ready > clock[device] ? ready : clock[device];
       if (stream->first->kind == OP_WORK && stream->first->ns != 0) {
         uint64_t ns = stream->first->ns;

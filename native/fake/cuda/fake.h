@@ -22,6 +22,7 @@ enum {
   INVALID_HANDLE = 400,
   NOT_FOUND = 500,
   NOT_READY = 600,
+  NOT_SUPPORTED = 801,
   CAPTURE_UNSUPPORTED = 900,
   CAPTURE_INVALIDATED = 901,
   CAPTURE_IMPLICIT = 906,
@@ -51,8 +52,8 @@ struct op {
 };
 
 struct graph {
-  uint64_t ns;
-  unsigned kernels;
+  struct op *ops; /* what it does, one after the other */
+  size_t count;
 };
 
 struct stream {
@@ -96,17 +97,41 @@ static inline int call_enter(struct call *call) {
   if (__builtin_expect(!fake_initialized, 0)) {                                                    \
     return NOT_INITIALIZED;                                                                        \
   }
+/* A function and its variant for which stream 0 is the thread's own: their bodies are one. */
+#define PAIR(name, suffix, parameters, ...)                                                        \
+  FAKE int name parameters {                                                                       \
+    CALL(name)                                                                                     \
+    const bool per_thread = false;                                                                 \
+    __VA_ARGS__                                                                                    \
+  }                                                                                                \
+  FAKE int name##suffix parameters {                                                               \
+    CALL(name##suffix)                                                                             \
+    const bool per_thread = true;                                                                  \
+    __VA_ARGS__                                                                                    \
+  }                                                                                                \
+  _Static_assert(1, "a semicolon follows")
+
+struct function { /* or a kernel of a library: a handle of another kind, which launches take too */
+  uint64_t ns;
+  bool of_library;
+  char name[120];
+};
 
 /* api.c */
 extern struct context fake_contexts[DEVICES];
 extern int fake_physical[DEVICES]; /* which ones these are, as CUDA_VISIBLE_DEVICES has it */
 extern __thread struct context *fake_current;
 /* streams.c */
-extern int fake_captures;              /* in global mode */
+extern int fake_captures; /* in global mode */
+extern int fake_all_captures;
 extern __thread int fake_capture_mode; /* 0 global, 1 thread-local, 2 relaxed */
-struct stream *stream_of(uintptr_t handle, bool per_thread);
+struct stream *stream_of(uintptr_t handle, bool per_thread); /* under the engine's lock */
 /* Locks and finds the stream, or gives an error; counts what a capture forbids. */
 int stream_enter(uintptr_t handle, bool per_thread, struct stream **stream);
+/* launch.c: so much work for the stream, or a node for its capture */
+int fake_launch(uint64_t ns, uintptr_t handle, bool per_thread);
+/* graphs.c: what a capture records */
+void graph_add(struct graph *graph, struct op op);
 
 /* share.c: one device, time-sliced between processes that have work, as a GPU does it */
 void share_open(int device);

@@ -31,22 +31,32 @@ FAKE int cuMemHostAlloc(void **memory, size_t size, unsigned flags) {
   return allocate(memory, size);
 }
 
+/* The fake device has the process's own addresses. */
+FAKE int cuMemHostRegister_v2(void *memory, size_t size, unsigned flags) {
+  CALL(cuMemHostRegister_v2)(void) memory, (void)size, (void)flags;
+  return forbidden() ? CAPTURE_UNSUPPORTED : SUCCESS;
+}
+
+FAKE int cuMemHostGetDevicePointer_v2(void **address, void *memory, unsigned flags) {
+  CALL(cuMemHostGetDevicePointer_v2)(void) flags;
+  *address = memory;
+  return SUCCESS;
+}
+
 FAKE int cuMemFreeHost(void *memory) {
   CALL(cuMemFreeHost)
   free(memory);
   return SUCCESS;
 }
 
-FAKE int cuMemAllocAsync(void **memory, size_t size, uintptr_t stream) {
-  CALL(cuMemAllocAsync)(void) stream;
-  return allocate(memory, size);
-}
+PAIR(cuMemAllocAsync, _ptsz, (void **memory, size_t size, uintptr_t stream), (void)stream,
+     (void)per_thread;
+     return allocate(memory, size););
 
 /* Now, rather than in order: a test that reads freed memory is wrong either way. */
-FAKE int cuMemFreeAsync(void *memory, uintptr_t handle) {
-  CALL(cuMemFreeAsync)
+static int free_async(void *memory, uintptr_t handle, bool per_thread) {
   struct stream *stream;
-  int result = stream_enter(handle, false, &stream);
+  int result = stream_enter(handle, per_thread, &stream);
   if (result == SUCCESS) {
     engine_wait_stream(stream);
     free(memory);
@@ -54,6 +64,9 @@ FAKE int cuMemFreeAsync(void *memory, uintptr_t handle) {
   }
   return result;
 }
+
+PAIR(cuMemFreeAsync, _ptsz, (void *memory, uintptr_t stream),
+     return free_async(memory, stream, per_thread););
 
 FAKE int cuMemGetInfo_v2(size_t *available, size_t *total) {
   CALL(cuMemGetInfo_v2)
@@ -69,7 +82,7 @@ static int copy(void *to, const void *from, uint32_t value, size_t size, uintptr
     return result;
   }
   if (stream->capture != NULL) {
-    stream->capture->kernels++;
+    graph_add(stream->capture, (struct op){.kind = OP_WORK});
   } else {
     engine_submit(
         stream, (struct op){.kind = OP_COPY, .to = to, .from = from, .value = value, .size = size});
@@ -81,35 +94,23 @@ static int copy(void *to, const void *from, uint32_t value, size_t size, uintptr
   return SUCCESS;
 }
 
-#define COPY_ASYNC(name, per_thread)                                                               \
-  FAKE int name(void *to, const void *from, size_t size, uintptr_t stream) {                       \
-    CALL(name)                                                                                     \
-    return copy(to, from, 0, size, stream, per_thread, false);                                     \
-  }
-#define COPY(name, per_thread)                                                                     \
-  FAKE int name(void *to, const void *from, size_t size) {                                         \
-    CALL(name)                                                                                     \
-    return copy(to, from, 0, size, 0, per_thread, true);                                           \
-  }
+#define COPY_ASYNC(name)                                                                           \
+  PAIR(name, _ptsz, (void *to, const void *from, size_t size, uintptr_t stream),                   \
+       return copy(to, from, 0, size, stream, per_thread, false);)
+#define COPY(name)                                                                                 \
+  PAIR(name, _ptds, (void *to, const void *from, size_t size),                                     \
+       return copy(to, from, 0, size, 0, per_thread, true);)
 
-COPY_ASYNC(cuMemcpyAsync, false)
-COPY_ASYNC(cuMemcpyAsync_ptsz, true)
-COPY_ASYNC(cuMemcpyHtoDAsync_v2, false)
-COPY_ASYNC(cuMemcpyHtoDAsync_v2_ptsz, true)
-COPY_ASYNC(cuMemcpyDtoHAsync_v2, false)
-COPY_ASYNC(cuMemcpyDtoHAsync_v2_ptsz, true)
-COPY_ASYNC(cuMemcpyDtoDAsync_v2, false)
-COPY(cuMemcpy, false)
-COPY(cuMemcpyHtoD_v2, false)
-COPY(cuMemcpyDtoH_v2, false)
-COPY(cuMemcpyDtoD_v2, false)
+COPY_ASYNC(cuMemcpyAsync);
+COPY_ASYNC(cuMemcpyHtoDAsync_v2);
+COPY_ASYNC(cuMemcpyDtoHAsync_v2);
+COPY_ASYNC(cuMemcpyDtoDAsync_v2);
+COPY(cuMemcpy);
+COPY(cuMemcpyHtoD_v2);
+COPY(cuMemcpyDtoH_v2);
+COPY(cuMemcpyDtoD_v2);
 
-FAKE int cuMemsetD8Async(void *to, unsigned char value, size_t size, uintptr_t stream) {
-  CALL(cuMemsetD8Async)
-  return copy(to, NULL, value, size, stream, false, false);
-}
-
-FAKE int cuMemsetD8_v2(void *to, unsigned char value, size_t size) {
-  CALL(cuMemsetD8_v2)
-  return copy(to, NULL, value, size, 0, false, true);
-}
+PAIR(cuMemsetD8Async, _ptsz, (void *to, unsigned char value, size_t size, uintptr_t stream),
+     return copy(to, NULL, value, size, stream, per_thread, false););
+PAIR(cuMemsetD8_v2, _ptds, (void *to, unsigned char value, size_t size),
+     return copy(to, NULL, value, size, 0, per_thread, true););

@@ -98,6 +98,10 @@ FORWARD(hipModuleGetFunction, (CUfunction * function, CUmodule module, const cha
 
 FORWARD(hipMalloc, (CUdeviceptr * memory, size_t size), cuMemAlloc_v2(memory, size))
 FORWARD(hipFree, (CUdeviceptr memory), cuMemFree_v2(memory))
+FORWARD(hipHostRegister, (void *memory, size_t size, unsigned flags),
+        cuMemHostRegister_v2(memory, size, flags))
+FORWARD(hipHostGetDevicePointer, (void **address, void *memory, unsigned flags),
+        cuMemHostGetDevicePointer_v2(address, memory, flags))
 FORWARD(hipMemcpy, (void *to, const void *from, size_t size, int kind),
         ((void)kind, cuMemcpy(to, from, size)))
 FORWARD(hipMemcpyAsync, (void *to, const void *from, size_t size, int kind, CUstream stream),
@@ -116,6 +120,9 @@ FORWARD(hipStreamQuery, (CUstream stream), (valid(stream), cuStreamQuery(stream)
 FORWARD(hipStreamWaitValue32,
         (CUstream stream, CUdeviceptr address, uint32_t value, unsigned flags, uint32_t mask),
         ((void)mask, cuStreamWaitValue32_v2(stream, address, value, flags)))
+FORWARD(hipStreamWriteValue32,
+        (CUstream stream, CUdeviceptr address, uint32_t value, unsigned flags),
+        cuStreamWriteValue32_v2(stream, address, value, flags))
 
 FORWARD(hipEventCreateWithFlags, (CUevent * event, unsigned flags), cuEventCreate(event, flags))
 FORWARD(hipEventRecord, (CUevent event, CUstream stream),
@@ -143,6 +150,13 @@ FAKE int hipStreamIsCapturing(CUstream stream, int *status) {
 }
 
 #if GENERATION >= 6
+#define LOOKUP(function)                                                                           \
+  static struct call call_##function = {.name = #function};                                        \
+  int call_error = call_enter(&call_##function);                                                   \
+  if (call_error != SUCCESS) {                                                                     \
+    return hip_return(call_error);                                                                 \
+  }
+
 /* As AMD's: by name, _spt where the flags ask for it, from the library's own handle. */
 static int look_up(const char *name, void **function, uint64_t flags) {
   Dl_info info;
@@ -160,21 +174,21 @@ static int look_up(const char *name, void **function, uint64_t flags) {
 
 FAKE int hipGetProcAddress(const char *name, void **function, int version, uint64_t flags,
                            void *status) {
-  COUNT(hipGetProcAddress)
+  LOOKUP(hipGetProcAddress)
   (void)version, (void)status;
   return look_up(name, function, flags);
 }
 
 #if GENERATION == 7
 FAKE int hipGetDriverEntryPoint(const char *name, void **function, uint64_t flags, void *status) {
-  COUNT(hipGetDriverEntryPoint)
+  LOOKUP(hipGetDriverEntryPoint)
   (void)status;
   return look_up(name, function, flags);
 }
 
 FAKE int hipGetDriverEntryPoint_spt(const char *name, void **function, uint64_t flags,
                                     void *status) {
-  COUNT(hipGetDriverEntryPoint_spt)
+  LOOKUP(hipGetDriverEntryPoint_spt)
   (void)status;
   return look_up(name, function, flags != 0 ? flags : 2);
 }

@@ -22,6 +22,8 @@ enum gw_counted {
   GW_HOST_ALLOCATIONS,
   GW_HOST_FREES,
   GW_SYNCS,
+  GW_EVENTS,  /* recorded, and streams told to wait for them */
+  GW_QUERIES, /* of streams and events */
   GW_OTHER,
   GW_FAILURES,
   GW_SYNC_NS, /* while tracing only */

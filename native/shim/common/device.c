@@ -68,6 +68,11 @@ static int busy(void *context) {
   return result;
 }
 
+static void release(void *context) {
+  (void)context;
+  gw_window_release();
+}
+
 static struct gw_device *join(int index) {
   char name[64];
   if (!gw_driver_device_name(index, name, sizeof name)) {
@@ -78,7 +83,7 @@ static struct gw_device *join(int index) {
     return NULL;
   }
   struct gw_task_options options = {
-      .priority = gw_environment_priority(), .busy = busy, .context = device};
+      .priority = gw_environment_priority(), .busy = busy, .context = device, .release = release};
   int r = gw_page_open(name, 1, &device->page);
   if (r == GW_OK) {
     r = gw_join(device->page, &options, &device->task);

@@ -27,6 +27,17 @@ bool gw_driver_capturing(gw_word stream);
 /* What the program's source calls it, mangled; false where the driver cannot say. */
 bool gw_driver_kernel_name(gw_word kernel, char *name, size_t size);
 
+/* Whether stream gates are used where nobody says. */
+extern const bool gw_driver_gates_by_default;
+/* Makes memory of this process known to the current context's device: what the device calls the
+ * word in it; 0 where that cannot be. */
+gw_word gw_driver_gate_register(void *memory, size_t size, void *word);
+/* Makes the stream wait until the 32 bits at the address less value, as signed, are not negative.
+ */
+bool gw_driver_gate_wait(gw_word stream, gw_word address, uint32_t value);
+/* Makes the device write 32 ones there; from a thread without a context. */
+void gw_driver_gate_clear(gw_word context, gw_word address);
+
 /* Events, in the current context. Creating gives 0 where it fails. */
 gw_word gw_driver_event_create(void);
 bool gw_driver_event_record(gw_word event, gw_word stream);

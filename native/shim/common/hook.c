@@ -1,6 +1,8 @@
 /* The hooks that are not on the way of a launch. */
 #include "hook.h"
 
+#include "stream_gate.h"
+
 gw_task *gw_current_task(void) {
   struct gw_device *device = gw_device_known();
   return device != NULL ? gw_device_task(device) : NULL;
@@ -24,6 +26,21 @@ void gw_before_sync(struct gw_call *call) {
 
 void gw_after_sync(struct gw_call *call, int result) {
   gw_after_wait(call, result);
+  struct gw_device *device = gw_device_known();
+  if (device != NULL && result == 0) {
+    gw_device_sync_end(device, call->stream);
+  }
+}
+
+/* A program may ask until its work is done, instead of waiting. */
+void gw_before_stream_query(struct gw_call *call) {
+  struct gw_device *device = gw_device_known();
+  if (device != NULL) {
+    gw_device_sync_begin(device, call->stream);
+  }
+}
+
+void gw_after_stream_query(struct gw_call *call, int result) {
   struct gw_device *device = gw_device_known();
   if (device != NULL && result == 0) {
     gw_device_sync_end(device, call->stream);
@@ -80,8 +97,20 @@ void gw_before_context_destroy(struct gw_call *call) {
 
 void gw_after_context_destroy(struct gw_call *call, int result) { (void)call, (void)result; }
 
+void gw_passed(struct gw_call *call) {
+  struct gw_device *device;
+  if (gw_stream_gates_in_graphs() != 0 && atomic_load(&gw_captures) != 0 &&
+      (device = gw_device_known()) != NULL) {
+    gw_window_captured(gw_device_task(device), call->stream);
+  }
+}
+
 void gw_before_capture_begin(struct gw_call *call) {
   (void)call;
+  struct gw_device *device = gw_device_find();
+  if (device != NULL) {
+    gw_window_capture_begin(gw_device_task(device));
+  }
   atomic_fetch_add(&gw_captures, 1);
   pthread_mutex_lock(&gw_streams); /* whoever is asking a stream now has done so after this */
   pthread_mutex_unlock(&gw_streams);

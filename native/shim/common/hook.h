@@ -61,8 +61,10 @@ static inline void gw_count_call(enum gw_counted what, gw_word stream) {
   gw_count(what == GW_LAUNCHES && stream == GW_STREAM_LEGACY ? GW_LEGACY_LAUNCHES : what, 1);
 }
 
+#define GW_NOT_READY 600 /* of both APIs: an answer, no failure */
+
 static inline void gw_count_end(struct gw_call *call, int result) {
-  if (__builtin_expect(result != 0, 0)) {
+  if (__builtin_expect(result != 0 && result != GW_NOT_READY, 0)) {
     gw_count(GW_FAILURES, 1);
   }
   if (__builtin_expect(gw_tracing, 0)) {
@@ -70,16 +72,20 @@ static inline void gw_count_end(struct gw_call *call, int result) {
   }
 }
 
+/* A launch that is not gated: no device, or a capture that records it. */
+void gw_passed(struct gw_call *call);
+
 /* Work for the device, of a kind that is worth estimating. */
 static inline void gw_before_launch(struct gw_call *call) {
   struct gw_device *device = gw_device_of_launch(call->stream);
   if (device == NULL) {
+    gw_passed(call);
     return;
   }
   gw_task *task = gw_device_task(device);
   gw_device_use(device, call->stream);
   if (__builtin_expect(gw_outranked(task), 0)) {
-    gw_window_wait(device, call->stream, call->key, &call->window);
+    gw_window_wait(task, call->stream, call->key, &call->window);
     gw_admit(task);
     gw_window_open(&call->window);
   } else {
@@ -127,6 +133,8 @@ static inline void gw_after_copy_wait(struct gw_call *call, int result) {
 
 void gw_before_sync(struct gw_call *call);
 void gw_after_sync(struct gw_call *call, int result);
+void gw_before_stream_query(struct gw_call *call);
+void gw_after_stream_query(struct gw_call *call, int result);
 void gw_before_sync_all(struct gw_call *call);
 void gw_after_sync_all(struct gw_call *call, int result);
 void gw_before_stream_destroy(struct gw_call *call);

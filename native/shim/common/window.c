@@ -7,6 +7,7 @@
 
 #include "device.h"
 #include "estimate.h"
+#include "stream_gate.h"
 
 #define WINDOWS 16 /* contexts of this process that are limited */
 #define MARKS 64   /* events in flight */
@@ -26,7 +27,7 @@ struct mark {
   uint64_t ns, key;
 };
 
-/* Submitted to a stream after its last mark. */
+/* Submitted to a stream after its last mark, or its last gate. */
 struct tail {
   gw_word stream;
   uint64_t ns;
@@ -43,6 +44,7 @@ struct gw_window {
   unsigned tail_count;
   gw_word spare[2 * MARKS];
   unsigned spare_count;
+  struct gw_stream_gates gates;
   struct gw_estimates estimates;
 };
 
@@ -116,26 +118,31 @@ static struct tail *tail_of(struct gw_window *window, gw_word stream) {
   return &window->tails[window->tail_count++];
 }
 
-/* Puts an event behind a tail; its work is forgotten where that cannot be done. */
-static void mark(struct gw_window *window, struct tail *tail, const struct gw_window_call *call) {
-  bool capturing = atomic_load(&gw_captures) != 0 && gw_driver_capturing(tail->stream);
+/* Puts an event behind that much work; it is forgotten where that cannot be done. */
+static void mark(struct gw_window *window, gw_word stream, uint64_t ns,
+                 const struct gw_window_call *call) {
+  bool capturing = atomic_load(&gw_captures) != 0 && gw_driver_capturing(stream);
   gw_word event = capturing || window->count == MARKS ? 0 : take_event(window);
-  if (event != 0 && gw_driver_event_record(event, tail->stream)) {
-    window->marks[(window->first + window->count++) % MARKS] =
-        (struct mark){event, call != NULL ? call->before : 0, tail->stream, tail->ns,
-                      call != NULL ? call->key : 0};
+  if (event != 0 && gw_driver_event_record(event, stream)) {
+    window->marks[(window->first + window->count++) % MARKS] = (struct mark){
+        event, call != NULL ? call->before : 0, stream, ns, call != NULL ? call->key : 0};
   } else {
     give_event(window, event);
     give_event(window, call != NULL ? call->before : 0);
-    leave(window, tail->ns);
+    leave(window, ns);
   }
+}
+
+static void mark_tail(struct gw_window *window, struct tail *tail,
+                      const struct gw_window_call *call) {
+  mark(window, tail->stream, tail->ns, call);
   tail->ns = 0;
 }
 
 static void mark_all(struct gw_window *window) {
   for (unsigned i = 0; i < window->tail_count; i++) {
     if (window->tails[i].ns != 0) {
-      mark(window, &window->tails[i], NULL);
+      mark_tail(window, &window->tails[i], NULL);
     }
   }
   window->tail_count = 0;
@@ -211,9 +218,21 @@ static void make_room(struct gw_window *window, uint64_t ns) {
   }
 }
 
-void gw_window_wait(struct gw_device *device, gw_word stream, uint64_t key,
-                    struct gw_window_call *call) {
-  (void)device;
+/* Where the device holds what it has not begun, launches wait for no room. */
+static void choose_gate(struct gw_window *window, struct gw_window_call *call, bool unknown) {
+  call->gated = true;
+  if (call->timed || unknown || window->count > MARKS / 2) {
+    retire(window);
+  }
+  struct tail *tail = tail_of(window, call->stream);
+  if (tail == NULL) {
+    window->tail_count = 0;
+    tail = tail_of(window, call->stream);
+  }
+  call->behind = tail->ns + call->ns > gw_stream_gates_spacing();
+}
+
+void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, struct gw_window_call *call) {
   pthread_once(&sized, read_size);
   gw_word context = gw_driver_current_context();
   struct gw_window *window = size_ns != 0 && context != 0 ? find(context) : NULL;
@@ -231,21 +250,36 @@ void gw_window_wait(struct gw_device *device, gw_word stream, uint64_t key,
         .ns = estimate->ns != 0 ? estimate->ns : size_ns / 2, /* careful with the unknown */
         .timed = gw_estimate_wants_time(estimate),
     };
-    make_room(window, call->ns);
-    if (window->suspended_until == 0) {
-      window->in_flight += call->ns;
+    if (gw_stream_gates_ready(&window->gates, task)) {
+      choose_gate(window, call, estimate->ns == 0);
     } else {
-      call->window = NULL;
+      make_room(window, call->ns);
+      if (window->suspended_until == 0) {
+        window->in_flight += call->ns;
+      } else {
+        call->window = NULL;
+      }
     }
   }
   pthread_mutex_unlock(&window->lock);
 }
 
 void gw_window_open(struct gw_window_call *call) {
-  if (call->window == NULL || !call->timed) {
+  if (call->window == NULL || !(call->timed || call->behind)) {
     return;
   }
   pthread_mutex_lock(&call->window->lock);
+  if (call->behind) {
+    gw_stream_gates_wait(&call->window->gates, call->stream);
+    struct tail *tail = tail_of(call->window, call->stream);
+    if (tail != NULL) {
+      tail->ns = 0;
+    }
+  }
+  if (!call->timed) {
+    pthread_mutex_unlock(&call->window->lock);
+    return;
+  }
   gw_word event = take_event(call->window);
   if (event != 0 && !gw_driver_event_record(event, call->stream)) {
     give_event(call->window, event);
@@ -261,15 +295,47 @@ void gw_window_close(struct gw_window_call *call, bool submitted) {
   struct tail *tail = submitted ? tail_of(window, call->stream) : NULL;
   if (tail == NULL) {
     give_event(window, call->before);
-    leave(window, call->ns);
+    leave(window, call->gated ? 0 : call->ns);
+  } else if (call->gated) {
+    tail->ns += call->ns;
+    if (call->before != 0) {
+      mark(window, call->stream, 0, call);
+    }
   } else {
     if (call->before != 0 && tail->ns != 0) {
-      mark(window, tail, NULL); /* so that the timed launch has a mark of its own */
+      mark_tail(window, tail, NULL); /* so that the timed launch has a mark of its own */
     }
     tail->ns += call->ns;
     if (call->before != 0 || tail->ns >= size_ns / MARKS_PER_WINDOW) {
-      mark(window, tail, call);
+      mark_tail(window, tail, call);
     }
+  }
+  pthread_mutex_unlock(&window->lock);
+}
+
+/* ---- graphs ------------------------------------------------------------------------------------
+ */
+
+void gw_window_capture_begin(gw_task *task) {
+  gw_word context = gw_stream_gates_in_graphs() != 0 ? gw_driver_current_context() : 0;
+  struct gw_window *window = context != 0 ? find(context) : NULL;
+  if (window != NULL) {
+    pthread_mutex_lock(&window->lock);
+    gw_stream_gates_ready(&window->gates, task);
+    pthread_mutex_unlock(&window->lock);
+  }
+}
+
+void gw_window_captured(gw_task *task, gw_word stream) {
+  struct gw_window *window = find(gw_driver_current_context());
+  if (window == NULL) {
+    return;
+  }
+  pthread_mutex_lock(&window->lock);
+  if (++window->gates.captured >= gw_stream_gates_in_graphs() &&
+      gw_stream_gates_ready(&window->gates, task)) {
+    window->gates.captured = 0;
+    gw_stream_gates_wait(&window->gates, stream);
   }
   pthread_mutex_unlock(&window->lock);
 }
@@ -295,7 +361,18 @@ void gw_window_forget_stream(gw_word stream) {
   }
 }
 
-/* Events go with their context, and a new one may get the old one's address. */
+void gw_window_release(void) {
+  for (int i = 0; i < WINDOWS; i++) {
+    struct gw_window *window = atomic_load(&windows[i]);
+    gw_word address = window != NULL ? atomic_load(&window->gates.address) : 0;
+    if (address != 0) {
+      gw_driver_gate_clear(window->context, address);
+    }
+  }
+}
+
+/* Events and registered memory go with their context, and a new one may get the old one's address.
+ */
 void gw_window_forget_all(void) {
   for (int i = 0; i < WINDOWS; i++) {
     struct gw_window *window = atomic_load(&windows[i]);
@@ -304,6 +381,8 @@ void gw_window_forget_all(void) {
       suspend(window, 0);
       window->suspended_until = 0;
       window->spare_count = 0;
+      window->gates.state = GW_GATE_UNTRIED;
+      atomic_store(&window->gates.address, 0);
       pthread_mutex_unlock(&window->lock);
     }
   }

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "driver.h"
+#include "giveway.h"
 
-struct gw_device;
 struct gw_window;
 
 /* One launch on its way through the window. */
@@ -19,15 +19,22 @@ struct gw_window_call {
   uint64_t ns;    /* what it is taken to need */
   gw_word before; /* event in front of it, 0 if it is not timed */
   bool timed;
+  bool gated;  /* by the device: the window does not count it */
+  bool behind; /* a gate of its own */
 };
 
 /* Returns when the launch fits into the window, or has waited for longer than makes sense. */
-void gw_window_wait(struct gw_device *device, gw_word stream, uint64_t key,
-                    struct gw_window_call *call);
+void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, struct gw_window_call *call);
 /* Right before and right after the launch is submitted. */
 void gw_window_open(struct gw_window_call *call);
 void gw_window_close(struct gw_window_call *call, bool submitted);
 
+/* Before a capture begins, and before each launch that one records: graphs get gates too, if that
+ * is asked for. */
+void gw_window_capture_begin(gw_task *task);
+void gw_window_captured(gw_task *task, gw_word stream);
+/* Opens the stream gates by way of the devices. */
+void gw_window_release(void);
 void gw_window_forget_stream(gw_word stream);
 void gw_window_forget_all(void);
 void gw_window_fork_child(void);

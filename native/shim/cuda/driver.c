@@ -13,6 +13,10 @@
 #define EVENT_DEFAULT 0
 #define CAPTURE_MODE_RELAXED 2
 #define CAPTURE_NONE 0
+#define REGISTER_PORTABLE_AND_MAPPED 3
+#define ALREADY_REGISTERED 712
+#define WAIT_UNTIL_REACHED 0 /* CU_STREAM_WAIT_VALUE_GEQ */
+#define NON_BLOCKING 1
 
 const char gw_soname[] = "libcuda.so.1";
 const char gw_library_variable[] = "GIVEWAY_CUDA_LIBRARY";
@@ -96,6 +100,36 @@ bool gw_driver_kernel_name(gw_word kernel, char *name, size_t size) {
     return false;
   }
   return found != NULL && snprintf(name, size, "%s", found) > 0;
+}
+
+const bool gw_driver_gates_by_default = true;
+
+gw_word gw_driver_gate_register(void *memory, size_t size, void *word) {
+  gw_word address = 0;
+  int result;
+  RELAXED(result, REAL(cuMemHostRegister_v2)(memory, size, REGISTER_PORTABLE_AND_MAPPED));
+  if (result != 0 && result != ALREADY_REGISTERED) {
+    return 0;
+  }
+  return REAL(cuMemHostGetDevicePointer_v2)(&address, word, 0) == 0 ? address : 0;
+}
+
+bool gw_driver_gate_wait(gw_word stream, gw_word address, uint32_t value) {
+  int result;
+  RELAXED(result, REAL(cuStreamWaitValue32_v2)(stream, address, value, WAIT_UNTIL_REACHED));
+  return result == 0;
+}
+
+void gw_driver_gate_clear(gw_word context, gw_word address) {
+  gw_word stream = 0;
+  int result;
+  if (gw_driver_current_context() != context && REAL(cuCtxSetCurrent)(context) != 0) {
+    return;
+  }
+  RELAXED(result, REAL(cuStreamCreate)(&stream, NON_BLOCKING));
+  if (result == 0) { /* it stays: destroying it might wait */
+    RELAXED(result, REAL(cuStreamWriteValue32_v2)(stream, address, UINT32_MAX, 0));
+  }
 }
 
 gw_word gw_driver_event_create(void) {

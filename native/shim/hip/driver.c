@@ -13,6 +13,10 @@
 #define EVENT_DEFAULT 0
 #define CAPTURE_MODE_RELAXED 2
 #define CAPTURE_NONE 0
+#define REGISTER_PORTABLE_AND_MAPPED 3
+#define ALREADY_REGISTERED 712
+#define WAIT_UNTIL_REACHED 0 /* hipStreamWaitValueGte */
+#define NON_BLOCKING 1
 
 const char gw_soname[] = GIVEWAY_SONAME;
 const char gw_library_variable[] = "GIVEWAY_HIP_LIBRARY";
@@ -113,6 +117,40 @@ bool gw_driver_capturing(gw_word stream) {
   }
   QUIETLY(result, REAL(hipStreamIsCapturing)(stream, &status));
   return result != 0 || status != CAPTURE_NONE;
+}
+
+/* AMD asks for memory of its own kind there, which a page is not: only for those who want to try.
+ */
+const bool gw_driver_gates_by_default = false;
+
+gw_word gw_driver_gate_register(void *memory, size_t size, void *word) {
+  gw_word address = 0;
+  int result;
+  RELAXED(result, REAL(hipHostRegister)(memory, size, REGISTER_PORTABLE_AND_MAPPED));
+  if (result != 0 && result != ALREADY_REGISTERED) {
+    return 0;
+  }
+  QUIETLY(result, REAL(hipHostGetDevicePointer)(&address, word, 0));
+  return result == 0 ? address : 0;
+}
+
+bool gw_driver_gate_wait(gw_word stream, gw_word address, uint32_t value) {
+  int result;
+  RELAXED(result, REAL(hipStreamWaitValue32)(handle(stream), address, value, WAIT_UNTIL_REACHED,
+                                             UINT32_MAX));
+  return result == 0;
+}
+
+void gw_driver_gate_clear(gw_word context, gw_word address) {
+  gw_word stream = 0;
+  int result;
+  if (gw_driver_current_context() != context && REAL(hipSetDevice)((int)context - 1) != 0) {
+    return;
+  }
+  RELAXED(result, REAL(hipStreamCreateWithFlags)(&stream, NON_BLOCKING));
+  if (result == 0) { /* it stays: destroying it might wait */
+    RELAXED(result, REAL(hipStreamWriteValue32)(stream, address, UINT32_MAX, 0));
+  }
 }
 
 gw_word gw_driver_event_create(void) {

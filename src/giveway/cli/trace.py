@@ -16,6 +16,7 @@ from typing import Any, Final, TextIO
 import click
 
 from giveway.cli import options
+from giveway.traces import read
 
 EVENTS: Final = 1_000_000
 """How many of the last calls a Perfetto trace keeps for each process."""
@@ -32,6 +33,8 @@ _CALLS: Final = {
     "host_allocations": "host allocations",
     "host_frees": "host frees",
     "syncs": "syncs",
+    "event_calls": "events recorded, waits",
+    "queries": "queries",
     "other": "other hooked calls",
     "failures": "failures",
 }
@@ -118,28 +121,6 @@ def _run(arguments: Sequence[str], folder: str, events: int) -> int:
         signal.signal(signal.SIGINT, previous)
         signal.signal(signal.SIGTERM, terminate)
     return status if status >= 0 else 128 - status
-
-
-def read(folder: Path) -> list[dict[str, Any]]:
-    """What each process left, in the order in which they ended."""
-    processes = []
-    for path in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
-        process = json.loads(path.read_text(errors="replace"))
-        process.setdefault("calls", {})
-        process["kernels"] = _by_name(process.get("kernels", []))
-        processes.append(process)
-    return processes
-
-
-def _by_name(kernels: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A name may have several handles: one for each module and context it was loaded into."""
-    launches: dict[str, int] = {}
-    for kernel in kernels:
-        launches[kernel["name"]] = launches.get(kernel["name"], 0) + kernel["launches"]
-    return [
-        {"name": name, "launches": count}
-        for name, count in sorted(launches.items(), key=lambda item: (-item[1], item[0]))
-    ]
 
 
 def perfetto_trace(processes: list[dict[str, Any]]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def find() -> list[Device]:
         Device(
             name="hip",
             description=f"{len(gpus)} × {', '.join(models)}",
-            hook=library_path().parent / "hip" / f"{LIBRARY}.{_generation(os.environ)}",
+            hook=shim(_generation(os.environ)),
             capabilities=CAPABILITIES,
             pages=tuple(gpu.page for gpu in gpus),
         )
@@ -88,6 +88,16 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
     given = environment.get("GIVEWAY_HIP_LIBRARY")
     if given:
         yield Path(given).resolve()
-    folders = [*environment.get("LD_LIBRARY_PATH", "").split(":"), *_FOLDERS]
-    for folder in filter(None, folders):
-        yield from sorted(Path(folder).glob(f"{LIBRARY}.*"), reverse=True)
+    for folder in folders(environment):
+        yield from sorted(folder.glob(f"{LIBRARY}.*"), reverse=True)
+
+
+def folders(environment: Mapping[str, str]) -> list[Path]:
+    """Where programs look for AMD's libraries."""
+    listed = [*environment.get("LD_LIBRARY_PATH", "").split(":"), *_FOLDERS]
+    return [Path(folder) for folder in listed if folder]
+
+
+def shim(generation: str) -> Path:
+    """The library that stands in for the runtime of a generation."""
+    return library_path().parent / "hip" / f"{LIBRARY}.{generation}"

@@ -1,0 +1,125 @@
+/* Captures and graphs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake.h"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+void graph_add(struct graph *graph, struct op op) {
+  graph->ops = realloc(graph->ops, (graph->count + 1) * sizeof op);
+  graph->ops[graph->count++] = op;
+}
+
+static int begin(uintptr_t handle, int mode, bool per_thread) {
+  struct stream *stream;
+  int result = stream_enter(handle, per_thread, &stream);
+  if (result != SUCCESS) {
+    return result;
+  }
+  if (stream->legacy || stream->capture != NULL) {
+    result = CAPTURE_UNSUPPORTED;
+  } else {
+    stream->capture = calloc(1, sizeof *stream->capture);
+    stream->invalidated = false;
+    fake_all_captures++;
+    fake_captures += mode == 0;
+  }
+  engine_unlock();
+  return result;
+}
+
+PAIR(cuStreamBeginCapture_v2, _ptsz, (uintptr_t stream, int mode),
+     return begin(stream, mode, per_thread););
+
+static int end(uintptr_t handle, bool per_thread, struct graph **graph) {
+  int result = 401; /* CUDA_ERROR_ILLEGAL_STATE */
+  engine_lock();
+  struct stream *stream = stream_of(handle, per_thread);
+  if (stream->capture != NULL) {
+    *graph = stream->invalidated ? NULL : stream->capture;
+    result = stream->invalidated ? CAPTURE_INVALIDATED : SUCCESS;
+    stream->capture = NULL;
+    fake_all_captures--;
+    fake_captures -= fake_captures > 0;
+  }
+  engine_unlock();
+  return result;
+}
+
+PAIR(cuStreamEndCapture, _ptsz, (uintptr_t stream, struct graph **graph),
+     return end(stream, per_thread, graph););
+
+static int is_capturing(uintptr_t handle, bool per_thread, int *status) {
+  if (handle <= 2 && fake_current == NULL) {
+    return INVALID_CONTEXT;
+  }
+  engine_lock();
+  struct stream *stream = stream_of(handle, per_thread);
+  bool implicit = false;
+  for (struct stream *s = stream->legacy ? stream->context->streams : NULL; s != NULL;
+       s = s->next) {
+    implicit = implicit || (s->capture != NULL && s->blocking);
+  }
+  *status = stream->capture == NULL ? 0 : stream->invalidated ? 2 : 1;
+  engine_unlock();
+  return implicit ? CAPTURE_IMPLICIT : SUCCESS;
+}
+
+PAIR(cuStreamIsCapturing, _ptsz, (uintptr_t stream, int *status),
+     return is_capturing(stream, per_thread, status););
+
+FAKE int cuThreadExchangeStreamCaptureMode(int *mode) {
+  CALL(cuThreadExchangeStreamCaptureMode)
+  int before = fake_capture_mode;
+  fake_capture_mode = *mode;
+  *mode = before;
+  return SUCCESS;
+}
+
+FAKE int cuGraphInstantiateWithFlags(struct graph **exec, struct graph *graph, uint64_t flags) {
+  CALL(cuGraphInstantiateWithFlags)
+  *exec = malloc(sizeof **exec);
+  **exec = (struct graph){malloc(graph->count * sizeof *graph->ops + 1), graph->count};
+  memcpy((*exec)->ops, graph->ops, graph->count * sizeof *graph->ops);
+  return SUCCESS;
+}
+
+FAKE int cuGraphGetNodes(struct graph *graph, void **nodes, size_t *count) {
+  CALL(cuGraphGetNodes)
+  *count = graph->count;
+  return nodes == NULL ? SUCCESS : INVALID_VALUE;
+}
+
+static int graph_launch(const struct graph *exec, uintptr_t handle, bool per_thread) {
+  struct stream *stream;
+  int result = exec == NULL ? INVALID_HANDLE : stream_enter(handle, per_thread, &stream);
+  for (size_t i = 0; result == SUCCESS && i < exec->count; i++) {
+    if (stream->capture != NULL) {
+      graph_add(stream->capture, exec->ops[i]);
+    } else {
+      engine_submit(stream, exec->ops[i]);
+    }
+  }
+  if (result == SUCCESS) {
+    engine_unlock();
+  }
+  return result;
+}
+
+PAIR(cuGraphLaunch, _ptsz, (struct graph * exec, uintptr_t stream),
+     return graph_launch(exec, stream, per_thread););
+
+FAKE int cuGraphExecDestroy(struct graph *exec) {
+  CALL(cuGraphExecDestroy)
+  free(exec->ops);
+  free(exec);
+  return SUCCESS;
+}
+
+FAKE int cuGraphDestroy(struct graph *graph) {
+  CALL(cuGraphDestroy)
+  free(graph->ops);
+  free(graph);
+  return SUCCESS;
+}

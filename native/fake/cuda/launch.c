@@ -1,0 +1,44 @@
+/* Every way to launch a kernel. */
+#include "fake.h"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+struct config { /* of cuLaunchKernelEx */
+  unsigned grid[3], block[3], shared;
+  uintptr_t stream;
+};
+
+int fake_launch(uint64_t ns, uintptr_t handle, bool per_thread) {
+  struct stream *stream;
+  int result = stream_enter(handle, per_thread, &stream);
+  if (result != SUCCESS) {
+    return result;
+  }
+  if (stream->capture != NULL) {
+    graph_add(stream->capture, (struct op){.kind = OP_WORK, .ns = ns});
+  } else if (ns != 0 || !engine_stream_free(stream)) {
+    engine_submit(stream, (struct op){.kind = OP_WORK, .ns = ns});
+  }
+  engine_unlock();
+  return SUCCESS;
+}
+
+#define LAUNCH_PARAMETERS                                                                          \
+  struct function *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,      \
+      unsigned bz, unsigned shared, uintptr_t stream, void **parameters
+
+static int launch(const struct function *function, unsigned gx, uintptr_t stream, bool per_thread) {
+  if (function == NULL || gx == 0) {
+    return function == NULL ? INVALID_HANDLE : INVALID_VALUE;
+  }
+  return fake_launch(function->ns, stream, per_thread);
+}
+
+PAIR(cuLaunchKernel, _ptsz, (LAUNCH_PARAMETERS, void **extra),
+     return launch(function, gx, stream, per_thread););
+PAIR(cuLaunchCooperativeKernel, _ptsz, (LAUNCH_PARAMETERS),
+     return launch(function, gx, stream, per_thread););
+PAIR(cuLaunchKernelEx, _ptsz,
+     (const struct config *config, struct function *function, void **parameters, void **extra),
+     return config == NULL ? INVALID_VALUE
+                           : launch(function, config->grid[0], config->stream, per_thread););

@@ -1,0 +1,58 @@
+#include "stream_gate.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device.h"
+
+/* A gate costs about 2 us of device time on an H200, so that this is under 1 %. */
+#define DEFAULT_SPACING_US 250
+
+static uint64_t spacing_ns;
+static unsigned in_graphs;
+static pthread_once_t read_once = PTHREAD_ONCE_INIT;
+
+static void read_settings(void) {
+  const char *text = getenv("GIVEWAY_STREAM_GATE_US");
+  char *end = NULL;
+  double us = text != NULL && *text != '\0' ? strtod(text, &end) : -1;
+  if (end == NULL || *end != '\0' || !(us >= 0 && us <= 1e9)) {
+    us = gw_driver_gates_by_default ? DEFAULT_SPACING_US : 0;
+  }
+  spacing_ns = (uint64_t)(us * 1000);
+  const char *every = getenv("GIVEWAY_GRAPH_GATE_EVERY");
+  long launches = every != NULL ? strtol(every, &end, 10) : 0;
+  in_graphs = launches > 0 && launches <= 1000000 && *end == '\0' ? (unsigned)launches : 0;
+}
+
+uint64_t gw_stream_gates_spacing(void) { return spacing_ns; }
+
+unsigned gw_stream_gates_in_graphs(void) {
+  pthread_once(&read_once, read_settings);
+  return spacing_ns != 0 ? in_graphs : 0;
+}
+
+bool gw_stream_gates_ready(struct gw_stream_gates *gates, gw_task *task) {
+  pthread_once(&read_once, read_settings);
+  if (spacing_ns == 0 || gates->state == GW_GATE_FAILED || !gw_stream_gate(task, &gates->of)) {
+    return false;
+  }
+  if (gates->state == GW_GATE_WORKS && gates->page == gates->of.page) {
+    return true;
+  }
+  if (atomic_load(&gw_captures) != 0) {
+    return false; /* memory is not registered while somebody captures */
+  }
+  gw_word address = gw_driver_gate_register(gates->of.page, gates->of.page_size, gates->of.word);
+  atomic_store(&gates->address, address);
+  gates->page = gates->of.page;
+  gates->state = address != 0 ? GW_GATE_WORKS : GW_GATE_FAILED;
+  return address != 0;
+}
+
+void gw_stream_gates_wait(struct gw_stream_gates *gates, gw_word stream) {
+  if (!gw_driver_gate_wait(stream, atomic_load(&gates->address), gates->of.open)) {
+    gates->state = GW_GATE_FAILED; /* the window takes over */
+  }
+}

@@ -1,0 +1,32 @@
+/* The stream gate: the device itself waits for the task's gate, between the kernels that are
+ * already submitted. */
+#ifndef GIVEWAY_SHIM_STREAM_GATE_H
+#define GIVEWAY_SHIM_STREAM_GATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "driver.h"
+#include "giveway.h"
+
+/* Of one context. */
+struct gw_stream_gates {
+  enum { GW_GATE_UNTRIED = 0, GW_GATE_WORKS, GW_GATE_FAILED } state;
+  const void *page;         /* the task's, when it was registered */
+  _Atomic gw_word address;  /* of the task's word, as the device knows it */
+  struct gw_stream_gate of; /* the task's */
+  unsigned captured;        /* launches since the last gate in a graph */
+};
+
+/* Whether the current context's device can wait for the gate of the task; asked before each launch,
+ * under the window's lock. */
+bool gw_stream_gates_ready(struct gw_stream_gates *gates, gw_task *task);
+/* Puts a gate on the stream. */
+void gw_stream_gates_wait(struct gw_stream_gates *gates, gw_word stream);
+/* How many launches of a graph there are for each gate in it; 0: graphs get none. */
+unsigned gw_stream_gates_in_graphs(void);
+/* What follows a gate on its stream before the next one, in nanoseconds of device time. */
+uint64_t gw_stream_gates_spacing(void);
+
+#endif

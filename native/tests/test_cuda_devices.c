@@ -1,0 +1,75 @@
+/* Several devices in one process, under the CUDA shim. */
+#include "cuda_harness.h"
+
+static bool page_exists(const char *device) {
+  gw_page *page;
+  return gw_page_open(device, 0, &page) == GW_OK;
+}
+
+static uint64_t launches_on(const char *device) {
+  gw_page *page;
+  struct gw_task_info infos[8];
+  uint64_t launches = 0;
+  CHECK(gw_page_open(device, 0, &page) == GW_OK);
+  for (int i = gw_tasks(page, infos, 8); i-- > 0;) {
+    launches += infos[i].launches;
+  }
+  return launches;
+}
+
+#define FIRST DEVICE
+#define SECOND "GPU-fafafafa-fafa-fafa-fafa-fafafafafa01"
+
+static void start_with(const char *visible, CUcontext contexts[2], int count) {
+  setenv("GIVEWAY_FAKE_DEVICES", "2", 1);
+  setenv("CUDA_VISIBLE_DEVICES", visible, 1);
+  start_cuda();
+  int seen = 0;
+  CHECK(cuDeviceGetCount(&seen) == 0 && seen == count);
+  for (int i = 0; i < count; i++) {
+    CHECK(cuDevicePrimaryCtxRetain(&contexts[i], i) == 0);
+  }
+}
+
+static void a_page_for_each_uuid(void) {
+  CUcontext contexts[2];
+  start_with("1,0", contexts, 2);
+  CUfunction f = kernel("ns_0");
+  for (int i = 0; i < 6; i++) {
+    CHECK(cuCtxSetCurrent(contexts[i % 3 == 0]) == 0 && launch(f, NULL) == 0);
+  }
+  CHECK(launches_on(SECOND) == 4 && launches_on(FIRST) == 2);
+}
+
+static void the_only_visible_one_has_its_own_page(void) {
+  CUcontext contexts[2];
+  start_with("1", contexts, 1);
+  CHECK(launch(kernel("ns_0"), NULL) == 0);
+  CHECK(launches_on(SECOND) == 1 && !page_exists(FIRST));
+}
+
+static void a_rival_on_one_device_holds_there_only(void) {
+  CUcontext contexts[2];
+  start_with("1,0", contexts, 2);
+  struct waiter w = {.function = kernel("ns_0"), .context = contexts[1]};
+  for (int i = 0; i < 2; i++) {
+    CHECK(cuCtxSetCurrent(contexts[i]) == 0 && launch(w.function, NULL) == 0);
+  }
+  gw_task *urgent = rival(); /* on the first, which is device 1 here */
+  gw_begin(urgent);
+  pthread_t thread;
+  pthread_create(&thread, NULL, launch_in_thread, &w);
+  sleep_ms(30);
+  CHECK(atomic_load(&w.state) == 1);
+  CHECK(cuCtxSetCurrent(contexts[0]) == 0 && launch(w.function, NULL) == 0);
+  gw_end(urgent);
+  gw_idle(urgent);
+  pthread_join(thread, NULL);
+}
+
+static const struct test_case cases[] = {
+    {"a page for each UUID", a_page_for_each_uuid},
+    {"the only visible one has its own page", the_only_visible_one_has_its_own_page},
+    {"a rival on one device holds there only", a_rival_on_one_device_holds_there_only},
+};
+RUN_CASES(cases, 20)

@@ -1,0 +1,241 @@
+/* Work that is submitted and has not begun stops at the gate, on the device. */
+#include "cuda_harness.h"
+
+#define KERNELS 20
+
+static gw_task *urgent;
+
+/* A rival that is there, and kernels of 1 ms on a stream, submitted ahead. */
+static void submit(CUstream stream) {
+  CUfunction f = kernel("ns_1000000");
+  urgent = rival();
+  for (int i = 0; i < KERNELS; i++) {
+    CHECK(launch(f, stream) == 0);
+  }
+}
+
+static bool in_flight_stays(void) {
+  sleep_ms(10); /* one kernel runs to its end */
+  uint64_t before = fake_in_flight_ns();
+  sleep_ms(40);
+  return fake_in_flight_ns() == before && before >= KERNELS / 2 * MS;
+}
+
+static void held_on(CUstream stream) {
+  start_cuda();
+  if (stream == (CUstream)-1) {
+    CHECK(cuStreamCreate(&stream, 1) == 0);
+  }
+  submit(stream);
+  gw_begin(urgent);
+  CHECK(in_flight_stays());
+  gw_end(urgent);
+  gw_idle(urgent);
+  uint64_t start = now_ns();
+  CHECK(cuStreamSynchronize(stream) == 0 && now_ns() - start > KERNELS / 2 * MS);
+  CHECK(own_task().held_ns >= 45 * MS && own_task().held_ns < 1000 * MS);
+}
+
+static void null_stream(void) { held_on(NULL); }
+static void per_thread_stream(void) { held_on((CUstream)2); }
+static void created_stream(void) { held_on((CUstream)-1); }
+
+static void gates_are_spaced(void) {
+  setenv("GIVEWAY_STREAM_GATE_US", "250", 1);
+  start_cuda();
+  CUfunction f = kernel("ns_20000");
+  rival();
+  for (int i = 0; i < 100; i++) { /* until it is known how long they take */
+    CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
+  }
+  uint64_t before = fake_calls("cuStreamWaitValue32_v2");
+  for (int i = 0; i < 1200; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  uint64_t gates = fake_calls("cuStreamWaitValue32_v2") - before;
+  CHECK(gates >= 70 && gates <= 110); /* one every 12 */
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+static void nobody_urgent_no_gate(void) {
+  start_cuda();
+  CUfunction f = kernel("ns_1000000");
+  for (int i = 0; i < KERNELS; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  CHECK(fake_calls("cuStreamWaitValue32_v2") == 0 && fake_calls("cuMemHostRegister_v2") == 0);
+}
+
+/* A process of its own that is more urgent and has work, for ever. */
+static pid_t urgent_process(void) {
+  int ends[2];
+  char byte;
+  CHECK(pipe(ends) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    gw_begin(rival());
+    CHECK(write(ends[1], "", 1) == 1);
+    pause();
+  }
+  CHECK(read(ends[0], &byte, 1) == 1);
+  return pid;
+}
+
+static void killed_while_it_holds(void) {
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  start_cuda();
+  submit(NULL);
+  pid_t pid = urgent_process();
+  CHECK(in_flight_stays());
+  CHECK(kill(pid, SIGKILL) == 0);
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+/* Nobody says that the page's rules end, and nobody starves. */
+static void a_quantum_after_max_wait(void) {
+  setenv("GIVEWAY_MAX_WAIT_MS", "50", 1);
+  start_cuda();
+  submit(NULL);
+  gw_begin(urgent);
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+static void page_path(char *path) { CHECK(gw_page_path(DEVICE, path, 4096) == GW_OK); }
+
+static void page_truncated_while_held(void) {
+  char path[4096];
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  start_cuda();
+  submit(NULL);
+  gw_begin(urgent);
+  CHECK(in_flight_stays());
+  page_path(path);
+  CHECK(truncate(path, 0) == 0);
+  for (int i = 0; i < 500 && fake_calls("cuStreamWriteValue32_v2") == 0; i++) {
+    sleep_ms(1);
+  }
+  CHECK(fake_calls("cuStreamWriteValue32_v2") == 1); /* the device may have kept the old memory */
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+static void page_deleted_while_held(void) {
+  char path[4096];
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  start_cuda();
+  submit(NULL);
+  gw_begin(urgent);
+  CHECK(in_flight_stays());
+  page_path(path);
+  CHECK(unlink(path) == 0);
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+static void page_overwritten_while_held(void) {
+  char path[4096];
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  start_cuda();
+  submit(NULL);
+  gw_begin(urgent);
+  CHECK(in_flight_stays());
+  page_path(path);
+  int fd = open(path, O_WRONLY);
+  for (int i = 0; i < 48; i++) {
+    char noise[1024];
+    memset(noise, 0xB5, sizeof noise);
+    CHECK(write(fd, noise, sizeof noise) == sizeof noise);
+  }
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+/* Streams of one process may share a queue of the device, and block each other there. */
+static void not_between_threads(void) {
+  start_cuda();
+  CUfunction f = kernel("ns_1000");
+  gw_own *own;
+  rival();
+  CHECK(gw_enter(DEVICE, "thread", 1, &own) == GW_OK);
+  for (int i = 0; i < 50; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  CHECK(fake_calls("cuStreamWaitValue32_v2") == 0);
+  CHECK(cuCtxSynchronize() == 0);
+  gw_exit(own);
+}
+
+static void window_instead(const char *errors) {
+  setenv("GIVEWAY_FAKE_ERRORS", errors, 1);
+  start_cuda();
+  CUfunction f = kernel("ns_100000");
+  rival();
+  uint64_t most = 0;
+  for (int i = 0; i < 100; i++) {
+    CHECK(launch(f, NULL) == 0);
+    most = fake_in_flight_ns() > most ? fake_in_flight_ns() : most;
+  }
+  CHECK(most <= 800 * US && cuCtxSynchronize() == 0); /* a window, and what went before it */
+  CHECK(fake_calls("cuStreamWaitValue32_v2") <= 1);
+}
+
+static void memory_that_cannot_be_registered(void) { window_instead("cuMemHostRegister_v2=801"); }
+static void drivers_without_waits(void) { window_instead("cuStreamWaitValue32_v2=801"); }
+
+static void graphs_where_asked_for(void) {
+  setenv("GIVEWAY_GRAPH_GATE_EVERY", "5", 1);
+  start_cuda();
+  CUstream stream;
+  CUgraph graph;
+  CUgraphExec exec;
+  size_t nodes = 0;
+  CHECK(cuStreamCreate(&stream, 1) == 0);
+  CUfunction f = kernel("ns_1000000");
+  CHECK(cuStreamBeginCapture_v2(stream, 0) == 0);
+  for (int i = 0; i < KERNELS; i++) {
+    CHECK(launch(f, stream) == 0);
+  }
+  CHECK(cuStreamEndCapture(stream, &graph) == 0);
+  CHECK(cuGraphGetNodes(graph, NULL, &nodes) == 0 && nodes == KERNELS + KERNELS / 5);
+  CHECK(cuGraphInstantiateWithFlags(&exec, graph, 0) == 0 && cuGraphLaunch(exec, stream) == 0);
+  urgent = rival();
+  gw_begin(urgent);
+  CHECK(in_flight_stays());
+  gw_end(urgent);
+  gw_idle(urgent);
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+/* Whatever a word is, it holds nobody but the one whose gate is closed. */
+static bool passes(uint32_t word, uint64_t ticket) {
+  return (int32_t)(word - GW_STREAM_OPEN(ticket)) >= 0;
+}
+
+static void words(void) {
+  const uint64_t tickets[] = {1, 2, 1000, GW_STREAM_TICKETS / 2, GW_STREAM_TICKETS - 2};
+  for (unsigned i = 0; i < sizeof tickets / sizeof *tickets; i++) {
+    uint64_t ticket = tickets[i];
+    CHECK(passes(GW_STREAM_OPEN(ticket), ticket) && !passes(GW_STREAM_CLOSED(ticket), ticket));
+    CHECK(passes(0, ticket) && passes(UINT32_MAX, ticket));
+    for (unsigned j = i + 1; j < sizeof tickets / sizeof *tickets; j++) {
+      CHECK(passes(GW_STREAM_OPEN(tickets[j]), ticket));
+      CHECK(passes(GW_STREAM_CLOSED(tickets[j]), ticket));
+    }
+  }
+}
+
+static const struct test_case cases[] = {
+    {"the NULL stream", null_stream},
+    {"a per-thread stream", per_thread_stream},
+    {"a created stream", created_stream},
+    {"gates are spaced", gates_are_spaced},
+    {"no gate where nobody is more urgent", nobody_urgent_no_gate},
+    {"the holder is killed", killed_while_it_holds},
+    {"a quantum after max_wait", a_quantum_after_max_wait},
+    {"the page is truncated while it holds", page_truncated_while_held},
+    {"the page is deleted while it holds", page_deleted_while_held},
+    {"the page is overwritten while it holds", page_overwritten_while_held},
+    {"not between threads", not_between_threads},
+    {"memory that cannot be registered", memory_that_cannot_be_registered},
+    {"drivers without waits", drivers_without_waits},
+    {"inside graphs, where that is asked for", graphs_where_asked_for},
+    {"words", words},
+};
+RUN_CASES(cases, 20)

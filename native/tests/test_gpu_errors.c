@@ -1,0 +1,259 @@
+/* A driver that fails, lacks something, or is not there; a gate page that cannot be had. What the
+ * program sees is what the driver says. For each API: see gpu.h. */
+#include "gpu.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+/* ---- every call fails --------------------------------------------------------------------------
+ */
+
+/* What is hooked, and what the shim itself calls. */
+static const char *const calls[] = {
+#define HOOKED(name) #name,
+#include "hooked.h"
+#ifdef GENERATION
+    "hipGetDeviceCount",    "hipDeviceGetUuid",
+    "hipDeviceGetPCIBusId", "hipStreamIsCapturing",
+    "hipEventElapsedTime",  "hipEventCreateWithFlags",
+    "hipHostRegister",      "hipHostGetDevicePointer",
+    "hipStreamWaitValue32", "hipThreadExchangeStreamCaptureMode",
+#else
+    "cuDeviceGetCount",
+    "cuDeviceGetUuid_v2",
+    "cuCtxGetDevice",
+    "cuCtxGetCurrent",
+    "cuStreamIsCapturing",
+    "cuEventCreate",
+    "cuEventElapsedTime",
+    "cuFuncGetName",
+    "cuThreadExchangeStreamCaptureMode",
+    "cuMemHostRegister_v2",
+    "cuMemHostGetDevicePointer_v2",
+    "cuStreamWaitValue32_v2",
+#endif
+};
+#define CALLS (sizeof calls / sizeof *calls)
+
+static int in_a_child(void (*program)(void)) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    program();
+    exit(0);
+  }
+  int status = -1;
+  CHECK(waitpid(pid, &status, 0) == pid);
+  return status;
+}
+
+static const char *name;
+static int code;
+static bool outranked, capturing;
+
+static void fail(void) {
+  char text[256];
+  snprintf(text, sizeof text, "%s=%d", name, code);
+  setenv("GIVEWAY_FAKE_ERRORS", text, 1);
+  gpu_start();
+  gpu_kernel kernel = gpu_get_kernel("ns_1000");
+  gpu_stream stream = NULL;
+  GPU(hipStreamCreateWithFlags, cuStreamCreate)(&stream, 1);
+  gw_task *urgent = outranked ? gpu_rival() : NULL;
+  for (int i = 0; i < 3; i++) {
+    gpu_launch(kernel, NULL); /* the window works with streams and events as well */
+    gpu_launch(kernel, stream);
+  }
+  if (capturing) {
+    GPU(hipStreamBeginCapture, cuStreamBeginCapture_v2)(stream, 0);
+  }
+  void *function = dlsym(RTLD_DEFAULT, name);
+  Dl_info info;
+  CHECK(function != NULL && dladdr(function, &info) != 0);
+  CHECK(strstr(info.dli_fname, GPU_SHIM) != NULL);
+  errno = 77;
+  for (int again = 0; again < 2; again++) {
+    int result = gpu_call_with_zeros(function);
+    if (result != code || errno != 77) {
+      fprintf(stderr, "%s gave %d, the driver %d, errno %d\n", name, result, code, errno);
+      _exit(1);
+    }
+  }
+#ifdef GENERATION
+  CHECK(hipGetLastError() == code);
+#endif
+  if (urgent != NULL) {
+    gw_leave(urgent);
+  }
+}
+
+static void fail_each(void) {
+  int failed = 0;
+  for (size_t i = 0; i < CALLS; i++) {
+    name = calls[i];
+    code = 1000 + (int)i;
+    failed += in_a_child(fail) != 0;
+  }
+  CHECK(CALLS > 100 && failed == 0);
+}
+
+static void every_call_fails(void) { fail_each(); }
+
+static void every_call_fails_while_outranked(void) {
+  outranked = true;
+  fail_each();
+}
+
+static void every_call_fails_while_capturing(void) {
+  outranked = capturing = true;
+  fail_each();
+}
+
+/* ---- no library --------------------------------------------------------------------------------
+ */
+
+static void find_no_device(void) {
+  int count = -1;
+  CHECK(gpu_init(0) == GPU_NO_DEVICE && gpu_sync() == GPU_NO_DEVICE);
+  CHECK(GPU(hipGetDeviceCount, cuDeviceGetCount)(&count) == GPU_NO_DEVICE && count == -1);
+  CHECK(gpu_launch(NULL, NULL) == GPU_NO_DEVICE && gpu_init(0) == GPU_NO_DEVICE);
+  for (size_t i = 0; i < CALLS; i++) {
+    CHECK(gpu_call_with_zeros(dlsym(RTLD_DEFAULT, calls[i])) == GPU_NO_DEVICE);
+  }
+}
+
+static void use_library(const char *path, const char *why) {
+  setenv(GPU_LIBRARY, path, 1);
+  gpu_one_line(find_no_device, why);
+}
+
+static void write_library(const void *bytes, size_t size, const char *why) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/" GPU_SONAME, getenv("GIVEWAY_DIR"));
+  int fd = open(path, O_WRONLY | O_CREAT, 0600);
+  CHECK(fd >= 0 && write(fd, bytes, size) == (ssize_t)size && close(fd) == 0);
+  use_library(path, why);
+}
+
+static void the_library_is_missing(void) { use_library("/no/such/library.so", "is not there"); }
+
+static void the_library_is_of_another_machine(void) {
+  unsigned char elf[64] = {0x7f, 'E', 'L', 'F', 1 /* 32 bits */, 1, 1};
+  elf[16] = 3;
+  elf[18] = 3; /* i386 */
+  elf[20] = 1;
+  write_library(elf, sizeof elf, "ELFCLASS32");
+}
+
+static void the_library_is_none(void) {
+  static const char text[] = "version https://git-lfs.github.com/spec/v1\n";
+  write_library(text, sizeof text, GPU_SONAME);
+}
+
+static void the_library_is_the_shim(void) {
+  Dl_info info;
+  CHECK(dladdr(dlsym(RTLD_DEFAULT, gpu_launch_name), &info) != 0);
+  CHECK(strstr(info.dli_fname, GPU_SHIM) != NULL);
+  use_library(info.dli_fname, "giveway's own");
+}
+
+/* ---- no page: the program runs ungated, and is told so once ------------------------------------
+ */
+
+static void launch_on_two_threads(void *(*run)(void *)) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, run, NULL) == 0) {
+    pthread_join(thread, NULL);
+  }
+  run(NULL);
+}
+
+static gpu_kernel shared;
+
+static void *launch_some(void *unused) {
+  (void)unused;
+  CHECK(gpu_retain() == 0);
+  for (int i = 0; i < 20; i++) {
+    CHECK(gpu_launch(shared, NULL) == 0);
+  }
+  CHECK(gpu_sync() == 0);
+  return NULL;
+}
+
+static void start_and_launch(void) {
+  gpu_start();
+  shared = gpu_get_kernel("ns_1000");
+  launch_on_two_threads(launch_some);
+}
+
+static void the_folder_cannot_be_made(void) {
+  setenv("GIVEWAY_FAKE_DIR", getenv("GIVEWAY_DIR"), 1);
+  setenv("GIVEWAY_DIR", "/proc/giveway", 1);
+  gpu_one_line(start_and_launch, "running ungated");
+}
+
+static void the_folder_is_somebody_elses(void) {
+  setenv("GIVEWAY_FAKE_DIR", getenv("GIVEWAY_DIR"), 1);
+  setenv("GIVEWAY_DIR", "/dev/null", 1);
+  gpu_one_line(start_and_launch, "running ungated");
+}
+
+/* From now on these system calls fail, as where /dev/shm is read-only or a sandbox forbids it. */
+static void forbid(int error, const int *numbers, unsigned count) {
+  struct sock_filter program[32] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
+  unsigned n = 1;
+  for (unsigned i = 0; i < count; i++) {
+    program[n++] =
+        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)numbers[i], 0, 1);
+    program[n++] =
+        (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error);
+  }
+  program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  struct sock_fprog filter = {(unsigned short)n, program};
+  CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+}
+
+/* The fake is ready by then: it has a file of its own, and for this kernel it needs no thread. */
+static void launch_under(int error, const int *numbers, unsigned count) {
+  gpu_start();
+  shared = gpu_get_kernel("ns_0");
+  CHECK(gpu_stream_sync(NULL) == 0);
+  forbid(error, numbers, count);
+  launch_on_two_threads(launch_some);
+}
+
+#define FORBID(error, ...)                                                                         \
+  do {                                                                                             \
+    static const int numbers[] = {__VA_ARGS__};                                                    \
+    launch_under(error, numbers, sizeof numbers / sizeof *numbers);                                \
+  } while (0)
+
+static void no_files(void) { FORBID(EROFS, SYS_mkdir, SYS_mkdirat, SYS_open, SYS_openat); }
+static void no_mappings(void) { FORBID(EPERM, SYS_fallocate, SYS_ftruncate, SYS_link, SYS_linkat); }
+static void no_locks(void) { FORBID(EPERM, SYS_fcntl); }
+static void no_threads(void) { FORBID(EAGAIN, SYS_clone, SYS_clone3); }
+
+static void the_folder_is_read_only(void) { gpu_one_line(no_files, "running ungated"); }
+static void the_page_cannot_be_made(void) { gpu_one_line(no_mappings, "running ungated"); }
+static void the_page_cannot_be_locked(void) { gpu_one_line(no_locks, "running ungated"); }
+static void the_watcher_cannot_start(void) { gpu_one_line(no_threads, "running ungated"); }
+
+static const struct test_case cases[] = {
+    {"every call fails", every_call_fails},
+    {"every call fails while outranked", every_call_fails_while_outranked},
+    {"every call fails while capturing", every_call_fails_while_capturing},
+    {"the library is missing", the_library_is_missing},
+    {"the library is of another machine", the_library_is_of_another_machine},
+    {"the library is none", the_library_is_none},
+    {"the library is the shim", the_library_is_the_shim},
+    {"the folder cannot be made", the_folder_cannot_be_made},
+    {"the folder is somebody else's", the_folder_is_somebody_elses},
+    {"the folder is read-only", the_folder_is_read_only},
+    {"the page cannot be made", the_page_cannot_be_made},
+    {"the page cannot be locked", the_page_cannot_be_locked},
+    {"the watcher cannot start", the_watcher_cannot_start},
+};
+RUN_CASES(cases, 60)

@@ -1,0 +1,320 @@
+"""What else programs do: graphs, compilers, streams, threads, processes, profilers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from giveway.verify.check import Check, Place
+from giveway.verify.seen import Seen
+
+if TYPE_CHECKING:
+    import torch
+
+_GPUS = ("cuda", "hip")
+_REPLAYS = 5
+_PER_THREAD_STREAM = 2
+"""The handle that both runtimes have for the calling thread's own default stream."""
+_URGENT, _OTHER = ("urgent", 10), ("other", -10)
+_JOIN_SECONDS = 100.0
+
+
+def _perceptron(size: int = 256) -> torch.nn.Module:
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(size, 2 * size), nn.ReLU(), nn.Linear(2 * size, size))
+
+
+def _graphs(at: Place) -> object:
+    import torch
+
+    with at.device:
+        model, given = _perceptron(), torch.randn(64, 256)
+        inputs = torch.randn(_REPLAYS, 64, 256)
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            model(given).sum().backward()  # capturing needs what the first run allocates
+        torch.cuda.current_stream().wait_stream(side)
+        model.zero_grad(set_to_none=True)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            output = model(given)
+            output.sum().backward()
+        outputs = []
+        for number in range(_REPLAYS):
+            given.copy_(inputs[number])
+            graph.replay()
+            outputs.append(output.clone())
+    gradients = {name: weight.grad for name, weight in model.named_parameters()}
+    return {"outputs": outputs, "gradients": gradients}
+
+
+def _replays_were_seen(seen: Seen) -> str | None:
+    if seen.graph_launches is not None and seen.graph_launches < _REPLAYS:
+        return f"of {_REPLAYS} replays giveway saw {seen.graph_launches}"
+    return None
+
+
+def _compile(at: Place) -> object:
+    import torch
+
+    # The second process would find what the first one has compiled.
+    with tempfile.TemporaryDirectory() as cache, at.device:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.environ["TRITON_CACHE_DIR"] = cache
+        model = _perceptron()
+        compiled = torch.compile(model)
+        given = torch.randn(64, 256, requires_grad=True)
+        output = compiled(given)
+        output.sum().backward()
+    if not torch._dynamo.utils.counters["stats"]["unique_graphs"]:
+        raise RuntimeError("torch.compile has compiled nothing")
+    gradients = {name: weight.grad for name, weight in model.named_parameters()}
+    return {"output": output, "input": given.grad, "gradients": gradients}
+
+
+def _triton(at: Place) -> object:
+    import torch
+
+    from giveway.verify import kernels
+
+    with at.device:
+        x, y = torch.randn(100_000), torch.randn(100_000)
+        result = torch.empty_like(x)
+        kernels.run(2.0, x, y, result)
+        torch.testing.assert_close(result, 2 * x + y)
+    return result
+
+
+def _the_kernel_was_seen(seen: Seen) -> str | None:
+    return None if "axpy" in seen.kernels else "giveway did not see the Triton kernel"
+
+
+def _streams(at: Place) -> object:
+    import torch
+
+    with at.device:
+        given, main = torch.randn(512, 512), torch.cuda.current_stream()
+        one, two = torch.cuda.Stream(), torch.cuda.Stream(priority=-1)
+        began, done = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        results = []
+        for _ in range(5):
+            one.wait_stream(main)
+            with torch.cuda.stream(one):
+                began.record()
+                product = given @ given
+                done.record()
+            two.wait_event(done)
+            with torch.cuda.stream(two):
+                product.record_stream(two)
+                results.append(product.relu().sum(dim=0))
+            main.wait_stream(two)
+            given = given + results[-1] / 1e3
+        done.synchronize()
+        if began.elapsed_time(done) <= 0:
+            raise RuntimeError("an event says that no time has passed")
+        main.synchronize()
+    return {"results": results, "given": given}
+
+
+def _streams_were_seen(seen: Seen) -> str | None:
+    if seen.null_stream is not None and seen.launches == seen.null_stream:
+        return "giveway saw launches on the NULL stream only"
+    return None
+
+
+def _in_threads(work: Callable[[int], None], count: int = 2) -> None:
+    """Runs ``work(number)`` in threads; raises what one of them has raised."""
+    problems: list[BaseException] = []
+
+    def run(number: int) -> None:
+        try:
+            work(number)
+        except BaseException as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if problems:
+        raise problems[0]
+
+
+def _per_thread(at: Place) -> object:
+    import torch
+
+    with at.device:
+        given = torch.randn(2, 512, 512)
+        # Made here: two threads' streams have one handle, so torch would mix up their memory.
+        results = torch.zeros_like(given)
+    torch.cuda.synchronize()
+
+    def work(number: int) -> None:
+        stream = torch.cuda.ExternalStream(_PER_THREAD_STREAM, device=at.device)
+        with torch.cuda.stream(stream):
+            for _ in range(10):
+                torch.mul(given[number], 1.5, out=results[number])
+                results[number].add_(given[number]).relu_()
+            stream.synchronize()
+
+    _in_threads(work)
+    return results
+
+
+class _Numbers:
+    """A dataset."""
+
+    def __len__(self) -> int:
+        return 64
+
+    def __getitem__(self, number: int) -> Any:
+        import torch
+
+        generator = torch.Generator().manual_seed(number)
+        return torch.randn(256, generator=generator)
+
+
+def _workers(at: Place) -> object:
+    import torch
+    from torch.utils.data import DataLoader
+
+    with at.device:
+        model = _perceptron()
+        model(torch.randn(64, 256))  # the device is in use when the workers are forked
+    loader = DataLoader(
+        _Numbers(),
+        batch_size=16,
+        num_workers=2,
+        multiprocessing_context="fork",
+    )
+    return [model(batch.to(at.device)) for _ in range(2) for batch in loader]
+
+
+def _spawned(number: int, device: str, seed: int, results: Any) -> None:
+    import torch
+
+    torch.manual_seed(seed + number)
+    torch.use_deterministic_algorithms(True)
+    with torch.device(device):
+        results.put((number, _perceptron()(torch.randn(64, 256)).tolist()))
+
+
+def _spawn(at: Place) -> object:
+    import torch
+    from torch import multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    children = [
+        context.Process(target=_spawned, args=(number, at.device.type, at.seed, results))
+        for number in range(2)
+    ]
+    for child in children:
+        child.start()
+    found = dict(results.get(timeout=_JOIN_SECONDS) for _ in children)
+    for child in children:
+        child.join(_JOIN_SECONDS)
+        if child.exitcode != 0:
+            raise RuntimeError(f"a spawned process ended with {child.exitcode}")
+    return [torch.tensor(found[number]) for number in sorted(found)]
+
+
+def _priorities(at: Place) -> object:
+    import torch
+
+    import giveway
+
+    with at.device:
+        models, given = [_perceptron(), _perceptron()], torch.randn(2, 64, 256)
+    results: dict[str, Any] = {}
+
+    def work(number: int) -> None:
+        name, priority = (_URGENT, _OTHER)[number]
+        with giveway.task(priority=priority, name=name):
+            output = given[number]
+            for _ in range(50):
+                output = torch.tanh(models[number](output))
+            results[name] = output.detach().cpu()
+
+    _in_threads(work)
+    return dict(sorted(results.items()))
+
+
+def _both_tasks_were_seen(seen: Seen) -> str | None:
+    missing = {_URGENT, _OTHER} - set(seen.tasks)
+    return f"giveway saw no task {missing.pop()[0]!r}" if missing else None
+
+
+def _profiler(at: Place) -> object:
+    import torch
+    from torch import profiler
+
+    with at.device:
+        model, given = _perceptron(), torch.randn(64, 256)
+        with profiler.profile(activities=profiler.supported_activities()) as profile:
+            output = model(given)
+            output.sum().backward()
+    averages = profile.key_averages()
+    operators = sorted(each.key for each in averages if each.key.startswith("aten::"))
+    if "aten::addmm" not in operators:
+        raise RuntimeError("the profiler has not seen the products")
+    gradients = {name: weight.grad for name, weight in model.named_parameters()}
+    # The kernels, where the profiler is allowed to see them, have to be there as well.
+    kernels = any(each.device_type != torch.autograd.DeviceType.CPU for each in averages)
+    return {"output": output, "gradients": gradients, "operators": operators, "kernels": kernels}
+
+
+_COMPILERS = {"cpu": ("g++", "clang++"), "cuda": ("gcc", "clang"), "hip": ("gcc", "clang")}
+
+
+def _check(name: str, title: str, run: Callable[[Place], object], **options: Any) -> Check:
+    return Check(name=name, phase="extra", title=title, run=run, **options)
+
+
+CHECKS = (
+    _check(
+        "graphs",
+        "CUDA graph capture and replay",
+        _graphs,
+        devices=_GPUS,
+        expect=_replays_were_seen,
+    ),
+    _check("compile", "torch.compile", _compile, programs=_COMPILERS, gpu_modules=("triton",)),
+    _check(
+        "triton",
+        "Triton kernel",
+        _triton,
+        devices=_GPUS,
+        programs=_COMPILERS,
+        gpu_modules=("triton",),
+        expect=_the_kernel_was_seen,
+    ),
+    _check(
+        "streams",
+        "side streams and events",
+        _streams,
+        devices=_GPUS,
+        expect=_streams_were_seen,
+    ),
+    _check(
+        "per-thread",
+        "per-thread default stream",
+        _per_thread,
+        devices=_GPUS,
+        expect=_streams_were_seen,
+    ),
+    _check("workers", "DataLoader workers (fork)", _workers),
+    _check("spawn", "multiprocessing spawn", _spawn),
+    _check(
+        "priorities",
+        "two threads at two priorities",
+        _priorities,
+        expect=_both_tasks_were_seen,
+    ),
+    _check("profiler", "profiler on", _profiler),
+)

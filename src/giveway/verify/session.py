@@ -1,0 +1,245 @@
+"""Runs checks: each one plainly and under giveway, in processes of its own, and compares."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from giveway import devices, launch
+from giveway.errors import UsageError
+from giveway.page import Page
+from giveway.verify import process, seen
+from giveway.verify.check import Check, Finding
+from giveway.verify.compare import Verdict, judge
+from giveway.verify.options import Options
+from giveway.verify.process import Ended, Limits
+from giveway.verify.rivals import Rivals
+from giveway.verify.seen import Seen
+
+PRIORITY: Final = 0
+_MORE_PLAIN_RUNS: Final = 3
+"""Where the numbers differ, to find out how far those of plain runs are apart."""
+
+_VARIABLES: Final = {
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it cuBLAS is not deterministic
+    "PYTHONHASHSEED": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one check."""
+
+    check: Check
+    status: str
+    """``passed``, ``failed`` or ``skipped``."""
+    reason: str = ""
+    """One line; empty where it passed."""
+    seconds: float = 0.0
+    ended: str = "done"
+    """How the process that decided it ended: see `Ended`."""
+    verdict: Verdict | None = None
+    seen: Seen | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    not_deterministic: Sequence[str] = ()
+    """Operators without a deterministic implementation."""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    rss_bytes: int | None = None
+
+
+Progress = Callable[[Outcome, int], None]
+"""Told what became of a check, and how many are decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What became of all of them, in the order of the list; those that were not begun are absent
+    where a run was interrupted."""
+
+    outcomes: list[Outcome]
+    interrupted: bool
+    seconds: float
+    rivals_worked: int
+    logs: Path | None
+    """Where logs were kept, if any were."""
+
+
+def run(checks: Sequence[tuple[str, Check]], options: Options, progress: Progress) -> Results:
+    """Runs the checks. Ctrl-C ends the run, not the program: what is finished is returned.
+
+    Raises:
+        UsageError: called under ``giveway run``, or unknown device.
+        PageError: the device's gate page cannot be used.
+        ProgramError: rivals do not start.
+    """
+    began = time.monotonic()
+    outcomes: dict[int, Outcome] = {}
+
+    def finish(number: int, outcome: Outcome) -> None:
+        if outcome.ended != "stopped":
+            outcomes[number] = outcome
+            progress(outcome, len(outcomes))
+
+    with Session(options) as session, Rivals(options) as rivals:
+        try:
+            _run_all(session, checks, finish)
+            interrupted = False
+        except KeyboardInterrupt:
+            interrupted = True
+        ordered = [outcomes[number] for number in sorted(outcomes)]
+        logs = session.keep_logs(ordered)
+        seconds = time.monotonic() - began
+        return Results(ordered, interrupted, seconds, rivals.worked, logs)
+
+
+def _run_all(
+    session: Session,
+    checks: Sequence[tuple[str, Check]],
+    finish: Callable[[int, Outcome], None],
+) -> None:
+    for number, (source, check) in enumerate(checks):
+        if check.alone:
+            finish(number, session.run(source, check))
+    with ThreadPoolExecutor(session.options.jobs) as pool:
+        futures = {
+            pool.submit(session.run, source, check): number
+            for number, (source, check) in enumerate(checks)
+            if not check.alone
+        }
+        told = set()
+        try:
+            for future in as_completed(futures):
+                told.add(future)
+                finish(futures[future], future.result())
+        except BaseException:
+            session.stop.set()
+            for future in as_completed(futures):
+                if future not in told and future.exception() is None:
+                    finish(futures[future], future.result())
+            raise
+
+
+class Session:
+    """What all checks of a run share; a context manager that removes its temporary files."""
+
+    def __init__(self, options: Options) -> None:
+        if "GIVEWAY_RUN" in os.environ:
+            raise UsageError("giveway verify starts its programs itself: call it without run")
+        self.options = options
+        self.stop = threading.Event()
+        """Set to end all that runs."""
+        self._plain = dict(os.environ) | _VARIABLES
+        self._gated = launch.environment(self._plain, options.device, PRIORITY, "verify")
+        # A page that cannot be used is better found out now than by the programs.
+        for page in devices.get(options.device).pages:
+            Page.open(page, create=True).check()
+        self._folder = Path(tempfile.mkdtemp(prefix="giveway-verify-"))
+        self._logs = self._folder / "logs"
+        if options.logs is not None:
+            self._logs = options.logs
+        self._logs.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for each in self._folder.iterdir():
+            if each != self._logs:
+                shutil.rmtree(each)
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()  # not where logs were kept
+
+    def keep_logs(self, outcomes: Sequence[Outcome]) -> Path | None:
+        """Where the logs are that are kept: all that were asked for, else those of failures."""
+        if self.options.logs is not None:
+            return self.options.logs
+        if all(outcome.status != "failed" for outcome in outcomes):
+            shutil.rmtree(self._logs)
+            return None
+        for outcome in outcomes:
+            if outcome.status != "failed":
+                for log in self._logs.glob(f"{outcome.check.name}.*.log"):
+                    log.unlink()
+        return self._logs
+
+    def run(self, source: str, check: Check) -> Outcome:
+        """Runs one check; never raises because of anything that its processes do."""
+        reason = check.inapplicable(self.options.device)
+        if reason is not None:
+            return Outcome(check, "skipped", reason)
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=f"{check.name}-") as folder:
+            outcome = self._compare(Path(folder), source, check)
+        return replace(outcome, seconds=round(time.monotonic() - began, 3))
+
+    def _compare(self, folder: Path, source: str, check: Check) -> Outcome:
+        plain = self._once(folder, source, check, "plain-1", self._plain)
+        if plain.status == "skipped":
+            return Outcome(check, "skipped", plain.reason)
+        if plain.status != "done":
+            reason = f"without giveway as well: {plain.reason}"
+            return Outcome(check, "failed", reason, ended=plain.status)
+        trace = folder / "trace"
+        trace.mkdir()
+        variables = {"GIVEWAY_TRACE": str(trace), "GIVEWAY_NAME": f"verify-{check.name}"}
+        given = self._once(folder, source, check, "giveway", self._gated | variables)
+        if given.status != "done":
+            return Outcome(check, "failed", given.reason or "it skipped itself", ended=given.status)
+        saw = seen.read(trace, self.options.device)
+        verdict = self._judge(folder, source, check)
+        finding = Finding() if check.also is None else check.also(self._plain, self._gated)
+        problem = self._problem(check, saw, verdict) or finding.problem
+        return Outcome(
+            check,
+            "passed" if problem is None else "failed",
+            problem or "",
+            verdict=verdict,
+            seen=saw,
+            facts=finding.facts,
+            not_deterministic=given.details["not_deterministic"],
+            environment=given.details["environment"],
+            rss_bytes=given.details["rss_bytes"],
+        )
+
+    def _once(
+        self, folder: Path, source: str, check: Check, name: str, environment: Mapping[str, str]
+    ) -> Ended:
+        (folder / name).mkdir()
+        options = self.options
+        # Rivals take their share of the time.
+        limits = Limits(check.limit * (1 + 2 * options.rivals), options.memory_bytes)
+        return process.run(
+            [source, check.name, options.device, str(options.seed)],
+            {**environment, **check.variables},
+            folder / name,
+            self._logs / f"{check.name}.{name}.log",
+            limits,
+            self.stop,
+        )
+
+    def _judge(self, folder: Path, source: str, check: Check) -> Verdict:
+        plain = [folder / "plain-1"]
+        verdict = judge(folder / "giveway", plain)
+        while not verdict.same and len(plain) <= _MORE_PLAIN_RUNS:
+            name = f"plain-{len(plain) + 1}"
+            if self._once(folder, source, check, name, self._plain).status != "done":
+                break
+            plain.append(folder / name)
+            verdict = judge(folder / "giveway", plain)
+        return verdict
+
+    def _problem(self, check: Check, saw: Seen, verdict: Verdict) -> str | None:
+        if not verdict.same:
+            return f"{verdict.first}; seed {self.options.seed}"
+        if check.launches and saw.launches == 0:
+            return "it ran ungated: giveway saw no launch of it"
+        return None if check.expect is None else check.expect(saw)

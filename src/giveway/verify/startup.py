@@ -1,0 +1,55 @@
+"""How much later ``import torch`` is done under giveway."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from giveway.verify.check import Finding
+
+MOST_SECONDS: Final = 0.05
+_PAIRS: Final = (5, 15)
+"""Measured at least; and at most, as long as the median is above the bound."""
+_PROGRAM: Final = "import torch, os; os.write(1, b'!'); os._exit(0)"
+
+
+def added(plain: Mapping[str, str], gated: Mapping[str, str]) -> Finding:
+    """The median of what the shim adds, over pairs of runs: from the start of the process until
+    torch is imported. Pairs, because a machine that is busy for a while is so for both."""
+    differences: list[float] = []
+    seconds: list[float] = []
+    while len(differences) < _PAIRS[1]:
+        seconds.append(_import_seconds(plain))
+        differences.append(_import_seconds(gated) - seconds[-1])
+        if len(differences) >= _PAIRS[0] and statistics.median(differences) <= MOST_SECONDS:
+            break
+    median = statistics.median(differences)
+    facts = {
+        "import_ms": round(statistics.median(seconds) * 1e3, 1),
+        "added_ms": round(median * 1e3, 1),
+        "most_ms": MOST_SECONDS * 1e3,
+        "pairs": len(differences),
+    }
+    if median <= MOST_SECONDS:
+        return Finding(facts=facts)
+    problem = f"import torch takes {median * 1e3:.0f} ms longer (at most {MOST_SECONDS * 1e3:.0f})"
+    return Finding(problem, facts)
+
+
+def _import_seconds(environment: Mapping[str, str]) -> float:
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", _PROGRAM],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=dict(environment),
+    ) as popen:
+        assert popen.stdout is not None
+        os.read(popen.stdout.fileno(), 1)
+        return time.monotonic() - began
