@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from giveway import devices
+from giveway import attributes, devices
 from giveway.errors import GivewayError, UsageError
 from giveway.task import PRIORITY_MAX, PRIORITY_MIN
 
@@ -67,7 +67,11 @@ def _shorten(name: str) -> str:
 
 
 def environment(
-    base_env: Mapping[str, str], device: str, priority: int, name: str
+    base_env: Mapping[str, str],
+    device: str,
+    priority: int,
+    name: str,
+    settings: Iterable[str] = (),
 ) -> dict[str, str]:
     """``base_env`` with what makes a program a task of this name and priority on a device.
 
@@ -76,9 +80,10 @@ def environment(
         device: a device's name, as ``giveway doctor`` lists them.
         priority: -1000 to 1000, bigger is more urgent.
         name: at most 47 bytes of UTF-8, printable.
+        settings: what else policies go by, such as ``deadline=20ms``.
 
     Raises:
-        UsageError: unknown device, priority out of range, or unusable name.
+        UsageError: unknown device, priority out of range, or unusable name or setting.
         GivewayError: giveway's own libraries are missing.
     """
     if not PRIORITY_MIN <= priority <= PRIORITY_MAX:
@@ -89,6 +94,7 @@ def environment(
     env["GIVEWAY_DEVICE"] = device
     env["GIVEWAY_PRIORITY"] = str(priority)
     env["GIVEWAY_NAME"] = name
+    env["GIVEWAY_ATTRIBUTES"] = attributes.write("", attributes.changes(settings))
     # It says which process `giveway run` became; one that is merely inherited would lie.
     env.pop("GIVEWAY_RUN", None)
     return env
@@ -99,6 +105,7 @@ def run(
     device: str | None = None,
     priority: int = 0,
     name: str | None = None,
+    settings: Sequence[str] = (),
 ) -> NoReturn:
     """Replaces this process by ``command``, gated.
 
@@ -113,7 +120,9 @@ def run(
         raise UsageError("no command: say giveway run [OPTIONS] -- CMD [ARGS]")
     if device is None:
         device = devices.default()
-    env = environment(os.environ, device, priority, derive_name(command) if name is None else name)
+    if name is None:
+        name = derive_name(command)
+    env = environment(os.environ, device, priority, name, settings)
     env["GIVEWAY_RUN"] = str(os.getpid())
     # Python ignores these, and what is ignored stays so across exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

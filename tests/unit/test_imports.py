@@ -20,15 +20,18 @@ BUILT_ON: dict[str, set[str]] = {
     "scheduler": {"policies"},
     "simulate": {"scheduler"},
     "page": {"task", "errors"},
+    "gates": {"page"},
+    "client": {"page"},
+    "daemon": {"scheduler", "gates", "client"},
     "api": {"page"},
     "": {"api", "version"},
     "devices": {"page"},
-    "launch": {"devices"},
+    "launch": {"devices", "attributes"},
     "programs": {"task"},
     "bench": {"launch"},
     "traces": set(),
     "verify": {"bench", "launch", "traces", "api"},
-    "cli": {"launch", "programs", "bench", "simulate", "traces", "verify", "version"},
+    "cli": {"launch", "programs", "bench", "simulate", "traces", "verify", "daemon", "version"},
 }
 HEAVY = {"torch", "torchvision", "matplotlib"}
 MAY_IMPORT_HEAVY = {"bench", "verify", "report"}

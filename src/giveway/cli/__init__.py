@@ -13,7 +13,10 @@ from giveway.errors import GivewayError
 from giveway.version import __version__
 
 # In the order in which a newcomer needs them.
-COMMANDS: Final = ("run", "ps", "top", "set", "trace", "simulate", "demo", "verify", "doctor")
+COMMANDS: Final = (
+    *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events"),
+    *("trace", "simulate", "demo", "verify", "doctor"),
+)
 
 INTERRUPTED: Final = 130
 

@@ -1,0 +1,62 @@
+"""Starts the process that decides, and starts it again without its policy where that hangs for
+good."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from giveway import client
+
+HANGS: Final = 1
+"""The exit code with which faulthandler ends a process, and Python one with an exception."""
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def end_with(parent: int) -> None:
+    """Makes the kernel kill this process when its parent, which has that pid, ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)  # it has ended already
+
+
+def run(policy: str) -> int:
+    """Keeps a daemon running until SIGTERM or SIGINT; its exit code."""
+    crash = client.folder() / "daemon.crash"
+    process = _start(policy, None)
+    stopping = False
+
+    def stop(number: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+        process.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    while True:
+        code = process.wait()
+        if stopping or code != HANGS or not _has_words(crash) or policy == "priority":
+            return 0 if stopping else 128 - code if code < 0 else code
+        process = _start("priority", policy)
+        policy = "priority"
+
+
+def _has_words(crash: Path) -> bool:
+    try:
+        return crash.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _start(policy: str, failed: str | None) -> subprocess.Popen[bytes]:
+    # -P: a module of the user's that happens to be called json is not ours.
+    command = [sys.executable, "-P", "-m", "giveway.daemon", "--policy", policy]
+    command += ["--parent", str(os.getpid())]
+    if failed is not None:
+        command += ["--failed", failed]
+    return subprocess.Popen(command, process_group=0)  # a Ctrl-C is passed on, and once is enough
