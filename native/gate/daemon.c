@@ -131,7 +131,8 @@ int gw_changes(gw_page *page, struct gw_change *changes, int capacity) {
   return n;
 }
 
-int gw_decide(gw_page *page, const struct gw_decision *decisions, int count) {
+int gw_decide(gw_page *page, const uint64_t *tickets, const uint32_t *rows, const uint32_t *gates,
+              int count) {
   if (!atomic_load(&page->deciding)) {
     return gw_fail(GW_E_TAKEN, 0);
   }
@@ -140,9 +141,9 @@ int gw_decide(gw_page *page, const struct gw_decision *decisions, int count) {
     return r;
   }
   for (int i = 0; i < count; i++) {
-    if (decisions[i].row < GW_ROWS && decisions[i].gate <= GW_PAUSED &&
-        GET(page->map->rows[decisions[i].row].ticket) == decisions[i].ticket) {
-      PUT(page->map->rows[decisions[i].row].decided, decisions[i].gate);
+    if (rows[i] < GW_ROWS && gates[i] <= GW_PAUSED &&
+        GET(page->map->rows[rows[i]].ticket) == tickets[i]) {
+      PUT(page->map->rows[rows[i]].decided, gates[i]);
     }
   }
   gw_gates_apply(page, gw_now());

@@ -122,13 +122,10 @@ struct gw_change {
 GW_API int gw_changes(gw_page *page, struct gw_change *changes, int capacity);
 GW_API int gw_task_at(gw_page *page, uint32_t row, uint64_t ticket, struct gw_task_info *info);
 
-struct gw_decision {
-  uint64_t ticket;
-  uint32_t row;
-  uint32_t gate; /* 0: open, 1: closed, 2: closed, and max_wait does not open it */
-};
-/* Decisions about tasks that have left are passed over. */
-GW_API int gw_decide(gw_page *page, const struct gw_decision *decisions, int count);
+/* Sets the gates of `count` tasks: 0 open, 1 closed, 2 closed and max_wait does not open it. Those
+ * that have left are passed over. */
+GW_API int gw_decide(gw_page *page, const uint64_t *tickets, const uint32_t *rows,
+                     const uint32_t *gates, int count);
 
 /* ---- tasks of this process ----------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@ import contextlib
 import ctypes
 import functools
 import os
-from collections.abc import Iterable
+from array import array
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
@@ -49,16 +49,6 @@ class ChangeStruct(ctypes.Structure):
     )
 
 
-class DecisionStruct(ctypes.Structure):
-    """``struct gw_decision`` of giveway.h."""
-
-    _fields_ = (
-        ("ticket", ctypes.c_uint64),
-        ("row", ctypes.c_uint32),
-        ("gate", ctypes.c_uint32),
-    )
-
-
 class Change(NamedTuple):
     """What is different in one row since the last look."""
 
@@ -80,7 +70,7 @@ def _library() -> ctypes.CDLL:
         ("gw_decider_beat", (pointer,)),
         ("gw_events_fd", (pointer, ctypes.POINTER(ctypes.c_int))),
         ("gw_changes", (pointer, ctypes.POINTER(ChangeStruct), ctypes.c_int)),
-        ("gw_decide", (pointer, ctypes.POINTER(DecisionStruct), ctypes.c_int)),
+        ("gw_decide", (pointer, pointer, pointer, pointer, ctypes.c_int)),
         (
             "gw_task_at",
             (pointer, ctypes.c_uint32, ctypes.c_uint64, ctypes.POINTER(TaskInfo)),
@@ -108,7 +98,6 @@ class Gates:
         self._lib = _library()
         self._handle = of.handle
         self._changes = (ChangeStruct * page.ROWS)()
-        self._decisions = (DecisionStruct * page.ROWS)()
         self._info = TaskInfo()
         self._check(self._lib.gw_decider_take(self._handle))
         descriptor = ctypes.c_int(-1)
@@ -152,17 +141,16 @@ class Gates:
         code = self._lib.gw_task_at(self._handle, row, ticket, ctypes.byref(self._info))
         return self._info if code == 0 else None
 
-    def decide(self, decisions: Iterable[tuple[int, int, Gate]]) -> None:
-        """Sets gates, each given as ticket, row and gate; tasks that left are passed over.
+    def decide(self, tickets: list[int], rows: list[int], gates: list[Gate]) -> None:
+        """Sets the gates of tasks; those that have left are passed over.
 
         Raises:
             PageError: as `beat`.
         """
-        count = 0
-        for count, (ticket, row, gate) in enumerate(decisions, 1):
-            place = self._decisions[count - 1]
-            place.ticket, place.row, place.gate = ticket, row, gate
-        self._check(self._lib.gw_decide(self._handle, self._decisions, count))
+        # Arrays, because filling ctypes structures one by one takes too long with many tasks.
+        arrays = (array("Q", tickets), array("I", rows), array("I", gates))
+        addresses = (each.buffer_info()[0] for each in arrays)
+        self._check(self._lib.gw_decide(self._handle, *addresses, len(tickets)))
 
     def leave(self) -> None:
         """Leaves the gates to priorities again."""

@@ -209,9 +209,7 @@ class Page:
             PageError: the page cannot be trusted.
         """
         text = ctypes.create_string_buffer(ATTRIBUTES_SIZE)
-        self._about(
-            ticket, library().gw_attributes(self._handle, ticket, text, ATTRIBUTES_SIZE)
-        )
+        self._about(ticket, library().gw_attributes(self._handle, ticket, text, ATTRIBUTES_SIZE))
         return text.value.decode(errors="replace")
 
     def set_attributes(self, ticket: int, text: str) -> None:

@@ -46,7 +46,9 @@ _ATTRIBUTES = {
 def attributes(command: _Command) -> _Command:
     """``--deadline 20ms`` and so on: what policies go by, as it was written."""
     for name, (metavar, help_text) in reversed(_ATTRIBUTES.items()):
-        command = click.option(f"--{name}", metavar=metavar, help=f"{help_text} [policies]")(command)
+        command = click.option(f"--{name}", metavar=metavar, help=f"{help_text} [policies]")(
+            command
+        )
     return command
 
 

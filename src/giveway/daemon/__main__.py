@@ -22,25 +22,24 @@ from giveway.errors import DaemonError, GivewayError, PageError
 from giveway.policies import registry
 
 LOCK_NAME = "daemon.lock"
-CRASH_NAME = "daemon.crash"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="giveway serve")
     parser.add_argument("--policy", required=True)
-    parser.add_argument("--failed", help="the policy that made the process before this one hang")
+    parser.add_argument("--again", action="store_true", help="the one before this hung")
     parser.add_argument("--parent", type=int, required=True)
     options = parser.parse_args()
     supervisor.end_with(options.parent)
     try:
-        serve(options.policy, options.failed)
+        serve(options.policy, again=options.again)
     except GivewayError as error:
         print(f"giveway: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def serve(policy: str, failed: str | None) -> None:
+def serve(policy: str, *, again: bool) -> None:
     """Decides until SIGTERM or SIGINT.
 
     Raises:
@@ -54,13 +53,12 @@ def serve(policy: str, failed: str | None) -> None:
     folder = client.folder()
     make_folder(folder)
     lock = take_lock(folder / LOCK_NAME)
-    crash = folder / CRASH_NAME
     log = Log()
-    if failed is not None:
-        traceback = crash.read_text(errors="replace") if crash.exists() else ""
-        log.add("failed", policy=failed, traceback=traceback[-4000:])
+    if again:
+        failed, traceback = supervisor.last_words()
+        log.add("failed", policy=failed, traceback=traceback[:4000])
     log.add("started", pid=os.getpid(), policy=first.name)
-    loop = Loop(Host(first, log, TimeLimit()), crash)
+    loop = Loop(Host(first, log, TimeLimit()), folder / supervisor.CRASH_NAME)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     gc.collect()

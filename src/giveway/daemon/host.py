@@ -21,7 +21,6 @@ from giveway.task import (
     Active,
     Attributes,
     Changed,
-    Close,
     Event,
     Idle,
     Joined,
@@ -29,6 +28,7 @@ from giveway.task import (
     Open,
     TaskId,
     Tick,
+    WakeAt,
 )
 
 P = ParamSpec("P")
@@ -40,7 +40,7 @@ MAX_TEXT: Final = 4000
 class Known:
     """A task on a page, and what only the host knows of it."""
 
-    __slots__ = ("active", "figures", "gate", "is_thread", "name", "paused", "pid", "row", "said")
+    __slots__ = ("active", "figures", "gate", "is_thread", "name", "pid", "row", "said")
 
     def __init__(self, row: int, pid: int, name: str, is_thread: bool) -> None:
         self.row = row
@@ -48,8 +48,6 @@ class Known:
         self.name = name
         self.is_thread = is_thread
         self.active = False
-        self.paused = False
-        """A task that is paused is idle to the policy."""
         self.gate = Gate.OPEN
         """What the page was told last."""
         self.said = ""
@@ -77,6 +75,9 @@ class Host:
         self._clock = clock
         self._todo: dict[TaskId, Gate] = {}
         self._refused: set[str] = set()
+        self._paused: set[TaskId] = set()
+        """To the policy they are idle."""
+        self._decided_ns = 0
 
     # Pages.
 
@@ -110,7 +111,8 @@ class Host:
             self._note(device, change, self._clock())
         if changes:
             self._carry_out()
-            self.latency.add((self._clock() - began) / 1e9)
+            if self._decided_ns > began:
+                self.latency.add((self._decided_ns - began) / 1e9)
 
     def tick(self) -> None:
         """Does what the policy has asked to be woken for, where it is time."""
@@ -139,6 +141,10 @@ class Host:
         else:
             self.log.add("page", device=device, why=str(error))
 
+    def is_paused(self, id_: TaskId) -> bool:
+        """Whether the gate of a task stays closed whatever the policy says."""
+        return id_ in self._paused
+
     # What users ask for.
 
     def use(self, policy: Policy) -> None:
@@ -152,9 +158,9 @@ class Host:
     def pause(self, id_: TaskId, paused: bool) -> None:
         """Closes a task's gate whatever the policy says, or no longer does."""
         task = self.known[id_]
-        if task.paused is paused:
+        if (id_ in self._paused) is paused:
             return
-        task.paused = paused
+        (self._paused.add if paused else self._paused.remove)(id_)
         self.log.add("paused" if paused else "resumed", **self.describe(id_))
         now = self._clock()
         if task.active:
@@ -199,9 +205,7 @@ class Host:
         info = self.pages[id_.device].info(change.row, change.ticket)
         if info is None:
             return
-        task = Known(
-            change.row, info.pid, info.name.decode(errors="replace"), bool(info.is_thread)
-        )
+        task = Known(change.row, info.pid, info.name.decode(errors="replace"), bool(info.is_thread))
         task.gate = Gate.CLOSED if info.gate_closed else Gate.OPEN
         self.known[id_] = task
         self.log.add("joined", **self.describe(id_))
@@ -213,11 +217,12 @@ class Host:
             self.log.add("left", **self.describe(id_))
             del self.known[id_]
             self._todo.pop(id_, None)
+            self._paused.discard(id_)
             self._tell(Left(id_), now)
 
     def _set_active(self, id_: TaskId, task: Known, active: bool, now: int) -> None:
         task.active = active
-        if not task.paused:
+        if id_ not in self._paused:
             self._tell(Active(id_) if active else Idle(id_), now)
         self._see(id_, now)
 
@@ -264,8 +269,8 @@ class Host:
         for refusal in answer.refusals:
             self._refuse(refusal.why)
         for decision in answer.decisions:
-            if isinstance(decision, Open | Close) and decision.task in self.known:
-                self._todo[decision.task] = self._wanted(decision.task)
+            if type(decision) is not WakeAt and decision.task not in self._paused:
+                self._todo[decision.task] = Gate.OPEN if type(decision) is Open else Gate.CLOSED
 
     @property
     def _views(self) -> Any:
@@ -279,7 +284,7 @@ class Host:
             self.log.add("refused", policy=self.scheduler.policy.name, why=why)
 
     def _wanted(self, id_: TaskId) -> Gate:
-        if self.known[id_].paused:
+        if id_ in self._paused:
             return Gate.PAUSED
         return Gate.OPEN if self._views[id_].open else Gate.CLOSED
 
@@ -288,15 +293,16 @@ class Host:
         if self._todo:
             todo, self._todo = self._todo, {}
             now = self._clock()
-            by_device: dict[str, list[tuple[int, int, Gate]]] = {}
-            for id_, gate in todo.items():
-                task = self.known[id_]
-                by_device.setdefault(id_.device, []).append((id_.ticket, task.row, gate))
-            for device, decisions in by_device.items():
+            for device in {id_.device: None for id_ in todo}:
+                mine = [id_ for id_ in todo if id_.device == device]
+                rows = [self.known[id_].row for id_ in mine]
                 try:
-                    self.pages[device].decide(decisions)
+                    self.pages[device].decide(
+                        [id_.ticket for id_ in mine], rows, [todo[id_] for id_ in mine]
+                    )
                 except PageError as error:
                     self.complain(device, error)
+            self._decided_ns = self._clock()
             for id_, gate in todo.items():
                 self._wrote(id_, gate, now)
         now = self._clock()

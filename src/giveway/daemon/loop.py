@@ -9,7 +9,6 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,12 +27,17 @@ LOADING_SECONDS: Final = 60.0
 """The same while a user's module is imported."""
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
 class Loop:
     """Runs until `stop`."""
 
     def __init__(self, host: Host, crash_log: Path) -> None:
         self._host = host
-        self._crash = crash_log.open("w")
+        self._crash = open(crash_log, "w", opener=_private)  # noqa: SIM115
+        self._suspect = ""
         self._socket_path = client.folder() / client.SOCKET_NAME
         self._connections = Connections(self._listen(), self._answer, host.log)
         self._stopping = False
@@ -114,6 +118,13 @@ class Loop:
 
     def _alive(self, seconds: float) -> None:
         """From now on the process may take so long until it says this again."""
+        suspect = self._host.scheduler.policy.name
+        if suspect != self._suspect:
+            self._suspect = suspect
+            self._crash.seek(0)
+            self._crash.truncate()
+            self._crash.write(f"{suspect}\n")
+            self._crash.flush()
         faulthandler.dump_traceback_later(seconds, exit=True, file=self._crash)
 
     def _find_pages(self) -> None:
@@ -131,12 +142,9 @@ class Loop:
     def _answer(self, request: Request) -> dict[str, Any]:
         if request.do != "policy":
             return service.answer(self._host, request)
-        return self._patiently(lambda: service.answer(self._host, request))
-
-    def _patiently(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         self._alive(LOADING_SECONDS)
         try:
-            return work()
+            return service.answer(self._host, request)
         finally:
             self._alive(HANG_SECONDS)
 

@@ -77,7 +77,7 @@ def status(host: Host) -> dict[str, Any]:
                 "ticket": id_.ticket,
                 "active": task.active,
                 "open": task.gate == 0,
-                "paused": task.paused,
+                "paused": host.is_paused(id_),
                 "held_by": host.describe(by) if by is not None and by in host.known else None,
                 "running_seconds": view.used(now) / 1e9,
                 "attributes": attributes.show(view.attributes),

@@ -8,11 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Final
 
 from giveway import client
 
+CRASH_NAME: Final = "daemon.crash"
+"""Where a daemon that hangs leaves the name of its policy and a traceback, in this folder."""
 HANGS: Final = 1
 """The exit code with which faulthandler ends a process, and Python one with an exception."""
 _PR_SET_PDEATHSIG: Final = 1
@@ -27,8 +28,7 @@ def end_with(parent: int) -> None:
 
 def run(policy: str) -> int:
     """Keeps a daemon running until SIGTERM or SIGINT; its exit code."""
-    crash = client.folder() / "daemon.crash"
-    process = _start(policy, None)
+    process = _start(policy, False)
     stopping = False
 
     def stop(number: int, _frame: object) -> None:
@@ -40,23 +40,25 @@ def run(policy: str) -> int:
         signal.signal(number, stop)
     while True:
         code = process.wait()
-        if stopping or code != HANGS or not _has_words(crash) or policy == "priority":
+        if stopping or code != HANGS or last_words()[1] == "":
             return 0 if stopping else 128 - code if code < 0 else code
-        process = _start("priority", policy)
-        policy = "priority"
+        process = _start("priority", True)
 
 
-def _has_words(crash: Path) -> bool:
+def last_words() -> tuple[str, str]:
+    """The policy that made the last daemon hang, and where; two empty texts if none did."""
     try:
-        return crash.stat().st_size > 0
+        text = (client.folder() / CRASH_NAME).read_text(errors="replace")
     except OSError:
-        return False
+        return "", ""
+    name, _, traceback = text.partition("\n")
+    return name, traceback
 
 
-def _start(policy: str, failed: str | None) -> subprocess.Popen[bytes]:
+def _start(policy: str, again: bool) -> subprocess.Popen[bytes]:
     # -P: a module of the user's that happens to be called json is not ours.
     command = [sys.executable, "-P", "-m", "giveway.daemon", "--policy", policy]
     command += ["--parent", str(os.getpid())]
-    if failed is not None:
-        command += ["--failed", failed]
+    if again:
+        command.append("--again")
     return subprocess.Popen(command, process_group=0)  # a Ctrl-C is passed on, and once is enough
