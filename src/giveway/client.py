@@ -154,6 +154,23 @@ class Client:
             yield event
 
 
+def refuse_second() -> None:
+    """For who is about to be the daemon.
+
+    Raises:
+        DaemonError: there is one, and which.
+    """
+    try:
+        with Client() as first:
+            status = first.status()
+    except DaemonError:
+        return  # or it will be found by its lock
+    raise DaemonError(
+        f"a daemon runs already: process {status['pid']}, policy {status['policy']}; "
+        "giveway policy NAME puts another policy in service"
+    )
+
+
 def _owner(peer: socket.socket) -> int:
     data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", data)[1])

@@ -14,6 +14,7 @@ from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
 from giveway import page
+from giveway.errors import PageError
 from giveway.page import Page, TaskInfo
 
 
@@ -103,7 +104,7 @@ class Gates:
         descriptor = ctypes.c_int(-1)
         try:
             self._check(self._lib.gw_events_fd(self._handle, ctypes.byref(descriptor)))
-        except page.PageError:
+        except PageError:
             self.leave()
             raise
         self._descriptor = descriptor.value

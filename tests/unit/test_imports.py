@@ -22,6 +22,7 @@ BUILT_ON: dict[str, set[str]] = {
     "page": {"task", "errors"},
     "gates": {"page"},
     "client": {"page"},
+    "metrics": {"client"},
     "daemon": {"scheduler", "gates", "client"},
     "api": {"page"},
     "": {"api", "version"},
@@ -31,7 +32,7 @@ BUILT_ON: dict[str, set[str]] = {
     "bench": {"launch"},
     "traces": set(),
     "verify": {"bench", "launch", "traces", "api"},
-    "cli": {"launch", "programs", "bench", "simulate", "traces", "verify", "daemon", "version"},
+    "cli": {"launch", "programs", "bench", "simulate", "traces", "verify", "daemon", "metrics", "version"},
 }
 HEAVY = {"torch", "torchvision", "matplotlib"}
 MAY_IMPORT_HEAVY = {"bench", "verify", "report"}

@@ -14,7 +14,12 @@ import click
     show_default=True,
     help="Who may run: see giveway policy --list.",
 )
-def command(policy: str) -> int:
+@click.option(
+    "--metrics",
+    metavar="HOST:PORT",
+    help="Answer Prometheus there, as in 127.0.0.1:9400. [default: not at all]",
+)
+def command(policy: str, metrics: str | None) -> int:
     """Decide who may run, by a policy.
 
     Strict priority needs no daemon. This puts another policy in service for all of your programs,
@@ -27,8 +32,16 @@ def command(policy: str) -> int:
       giveway serve --policy edf,k=2
       giveway serve --policy mypackage.mymodule:MyPolicy
     """
+    from giveway import client
     from giveway.daemon import supervisor
     from giveway.policies import registry
 
     registry.make(policy)  # so that a mistake is said at once
+    client.refuse_second()
+    if metrics is not None:
+        from giveway import metrics as exporter
+
+        host, port = exporter.parse_address(metrics)
+        port = exporter.start(host, port)
+        click.echo(f"metrics: http://{host}:{port}/metrics")
     return supervisor.run(policy)

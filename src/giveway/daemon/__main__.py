@@ -82,7 +82,7 @@ def make_folder(folder: Path) -> None:
 def take_lock(path: Path) -> TextIO:
     """Becomes the one daemon of this folder, until the file is closed."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    file = open(descriptor, "r+")
+    file = os.fdopen(descriptor, "r+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

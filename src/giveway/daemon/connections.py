@@ -81,7 +81,9 @@ class Connections:
                 self._all[peer.fileno()] = Connection(peer)
 
     def read(self, connection: Connection) -> None:
-        """Takes what a client says, and answers whole lines."""
+        """Takes what a client says, and answers whole lines; one that was dropped says nothing."""
+        if connection.fileno() < 0:
+            return
         try:
             data = connection.socket.recv(MAX_LINE)
         except BlockingIOError:
@@ -109,6 +111,8 @@ class Connections:
 
     def write(self, connection: Connection) -> None:
         """Sends what is still to be sent, as far as the client takes it."""
+        if connection.fileno() < 0:
+            return
         try:
             sent = connection.socket.send(connection.unsent)
         except BlockingIOError:

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-DECISION_BOUNDS: Final = tuple(x * 1e-6 for x in (20, 50, 100, 200, 500, 1000, 5000, 50_000))
+DECISION_BOUNDS: Final = (20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 5e-3, 50e-3)
 """Seconds."""
-TASK_BOUNDS: Final = tuple(
-    x * 1e-3 for x in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)
-)
+TASK_BOUNDS: Final = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 """Seconds."""
 
 

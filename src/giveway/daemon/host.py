@@ -269,7 +269,7 @@ class Host:
         for refusal in answer.refusals:
             self._refuse(refusal.why)
         for decision in answer.decisions:
-            if type(decision) is not WakeAt and decision.task not in self._paused:
+            if not isinstance(decision, WakeAt) and decision.task not in self._paused:
                 self._todo[decision.task] = Gate.OPEN if type(decision) is Open else Gate.CLOSED
 
     @property

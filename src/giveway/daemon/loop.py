@@ -71,29 +71,30 @@ class Loop:
     def _turn(self) -> None:
         host, clients = self._host, self._connections
         timeout = min(max(self._next_beat - time.monotonic(), 0.0), host.wait())
-        by_descriptor = {gates.fileno(): device for device, gates in host.pages.items()}
-        others = [self._woken, clients.listener, *clients.readers()]
+        pages = {gates.fileno(): device for device, gates in host.pages.items()}
+        readers = {each.fileno(): each for each in clients.readers()}
+        writers = {each.fileno(): each for each in clients.writers()}
+        others = (self._woken.fileno(), clients.listener.fileno())
         # select, because poll and epoll count in whole milliseconds; there are few descriptors.
         readable, writable, _ = select.select(
-            [*by_descriptor, *others], clients.writers(), [], timeout
+            [*pages, *others, *readers], list(writers), [], timeout
         )
         for ready in readable:
-            if ready in by_descriptor:
-                self._look(by_descriptor[ready])
+            if ready in pages:
+                self._look(pages[ready])
         host.tick()
         if time.monotonic() >= self._next_beat:
             self._beat()
         for ready in readable:
-            if ready is clients.listener:
-                clients.accept()
-            elif ready is self._woken:
+            if ready in readers:
+                clients.read(readers[ready])
+            elif ready == others[0]:
                 with contextlib.suppress(BlockingIOError):
                     self._woken.recv(1000)
-            elif ready not in by_descriptor and ready.fileno() >= 0:
-                clients.read(ready)
+            elif ready == others[1]:
+                clients.accept()
         for ready in writable:
-            if ready.fileno() >= 0:
-                clients.write(ready)
+            clients.write(writers[ready])
         clients.tell()
 
     def _look(self, device: str) -> None:
