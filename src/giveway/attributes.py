@@ -158,9 +158,9 @@ def changes(settings: Iterable[str]) -> dict[str, str | None]:
     """
     found: dict[str, str | None] = {}
     for setting in settings:
-        after = show(change(Attributes(), [setting]))
-        name = setting.partition("=")[0]
-        found[name] = after.get(name)
+        said = show(change(Attributes(), [setting]))
+        name, _, text = setting.partition("=")
+        found[name] = None if text == NONE else said.get(name, text)
     return found
 
 

@@ -31,8 +31,18 @@ BUILT_ON: dict[str, set[str]] = {
     "programs": {"task"},
     "bench": {"launch"},
     "traces": set(),
-    "verify": {"bench", "launch", "traces", "api"},
-    "cli": {"launch", "programs", "bench", "simulate", "traces", "verify", "daemon", "metrics", "version"},
+    "verify": {"", "bench", "traces"},
+    "cli": {
+        "launch",
+        "programs",
+        "bench",
+        "simulate",
+        "traces",
+        "verify",
+        "daemon",
+        "metrics",
+        "version",
+    },
 }
 HEAVY = {"torch", "torchvision", "matplotlib"}
 MAY_IMPORT_HEAVY = {"bench", "verify", "report"}

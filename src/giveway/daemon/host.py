@@ -243,6 +243,8 @@ class Host:
             return result
         new, task.said = said != task.said, said
         for word in said.split():
+            if word.startswith("priority="):
+                continue  # it has a place of its own
             try:
                 result = attributes.change(result, [word])
             except UsageError as error:  # from an environment that nobody checked
