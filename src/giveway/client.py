@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -45,8 +46,7 @@ class Client:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self._socket.settimeout(timeout)
         try:
-            with short_path(folder() / SOCKET_NAME) as path:
-                self._socket.connect(path)
+            self._connect(time.monotonic() + timeout)
             if _owner(self._socket) != os.geteuid():
                 raise DaemonError(f"{folder() / SOCKET_NAME} belongs to another user")
         except (OSError, DaemonError) as error:
@@ -57,6 +57,18 @@ class Client:
                 raise DaemonError("no daemon runs: start one with giveway serve") from None
             raise DaemonError(f"the daemon does not answer: {error}") from None
         self._lines = self._socket.makefile("rb")
+
+    def _connect(self, until: float) -> None:
+        with short_path(folder() / SOCKET_NAME) as path:
+            while True:
+                try:
+                    self._socket.connect(path)
+                except BlockingIOError:  # so many others want to
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.01)
+                else:
+                    return
 
     def __enter__(self) -> Client:
         return self

@@ -35,10 +35,10 @@ class Scrape:
             for sample in family.samples:
                 self.samples.setdefault(sample.name, []).append((sample.labels, sample.value))
 
-    def value(self, name: str, **labels: str) -> float:
+    def value(self, metric: str, /, **labels: str) -> float:
         (value,) = (
             value
-            for have, value in self.samples[name]
+            for have, value in self.samples[metric]
             if all(have[key] == wanted for key, wanted in labels.items())
         )
         return value

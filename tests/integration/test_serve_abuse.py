@@ -28,10 +28,10 @@ def connect(giveway_dir: Path) -> Iterator[Any]:
 
     def one() -> socket.socket:
         peer = socket.socket(socket.AF_UNIX)
-        peer.settimeout(20)
         opened.append(peer)
         with short_path(giveway_dir / "daemon.sock") as name:
-            peer.connect(name)
+            peer.connect(name)  # waits where a thousand others do
+        peer.settimeout(20)
         return peer
 
     yield one
