@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from typing import Any
 
@@ -87,6 +88,7 @@ def main() -> None:
     result = {
         "machine": machine(),
         "versions": versions(),
+        "load_average": os.getloadavg(),
         "decision_us": {
             name: decisions(name, 2_000 if quick else 50_000) for name in registry.BUILT_IN
         },
@@ -94,7 +96,7 @@ def main() -> None:
             simulation(name, scenario)
             for scenario in (
                 fleet(10, 1, 2_000 if quick else 60_000),
-                fleet(10_000, 1_000, 50 if quick else 1_000),
+                fleet(10_000, 1_000, 50 if quick else 200),
             )
             for name in registry.BUILT_IN
         ],

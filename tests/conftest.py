@@ -11,7 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("giveway", deadline=None)
+hypothesis.settings.load_profile("giveway")
 
 GIVEWAY = str(Path(sys.executable).with_name("giveway"))
 

@@ -97,22 +97,23 @@ def _drop(index: dict[_Key, tuple[TaskView, ...]], key: _Key, task: TaskView) ->
 
 def validate(decision: object, view: View) -> str | None:
     """Why a decision cannot be carried out, whatever else is decided; None: it can."""
-    if type(decision) is WakeAt:
-        at_ns = decision.at_ns
-        if at_ns is not None and type(at_ns) is not int:
-            return f"a wake-up is at a whole number of nanoseconds, not at a {type(at_ns).__name__}"
-        if type(decision.device) is not str:
-            return "a wake-up for something that is no device"
-        if at_ns is not None and decision.device not in view.devices:
-            return "a wake-up for a device that no task has joined"
+    kind = type(decision)
+    if kind is Close or kind is Open:
+        if not _known(decision.task, view):  # type: ignore[attr-defined]
+            return "a decision about a task that is not there"
+        holder = decision.holder if kind is Close else None  # type: ignore[attr-defined]
+        if holder is not None and not _known(holder, view):
+            return "a task is to wait for one that is not there"
         return None
-    if type(decision) is not Open and type(decision) is not Close:
-        return f"a {type(decision).__name__} is not a decision"
-    if not _known(decision.task, view):
-        return "a decision about a task that is not there"
-    holder = decision.holder if isinstance(decision, Close) else None
-    if holder is not None and not _known(holder, view):
-        return "a task is to wait for one that is not there"
+    if not isinstance(decision, WakeAt) or kind is not WakeAt:
+        return f"a {kind.__name__} is not a decision"
+    at_ns = decision.at_ns
+    if at_ns is not None and type(at_ns) is not int:
+        return f"a wake-up is at a whole number of nanoseconds, not at a {type(at_ns).__name__}"
+    if type(decision.device) is not str:
+        return "a wake-up for something that is no device"
+    if at_ns is not None and decision.device not in view.devices:
+        return "a wake-up for a device that no task has joined"
     return None
 
 
@@ -129,7 +130,8 @@ class Scheduler:
         self._world = _World()
         self._now = 0
         self._timers: dict[str, int] = {}
-        self._dark: dict[str, int] = {}  # devices of which all active tasks wait: since when
+        self._dark: dict[str, int] = {}  # devices whose active tasks all wait: since when
+        self._elsewhere: dict[str, None] = {}  # of these, those that wait for another device
         self.timers: Mapping[str, int] = MappingProxyType(self._timers)
         """When the policy wants a `Tick`, for each device for which it does."""
 
@@ -210,6 +212,7 @@ class Scheduler:
         """The new policy sees tasks join and become active one by one, as one that was there from
         the beginning did: it may keep an account of its own."""
         self._policy = policy
+        timers = list(self._timers)
         self._timers.clear()
         tasks = list(self._world.tasks.values())
         active = [task for task in tasks if task.active]
@@ -226,6 +229,7 @@ class Scheduler:
         failure = self._consult(events(), now, answer)
         for task in active:
             _put(task, "active", True)
+        answer.decisions += (WakeAt(at, None) for at in timers if at not in self._timers)
         if failure is not None:
             self._failed(failure, now, answer)
 
@@ -245,24 +249,26 @@ class Scheduler:
         try:
             for event in events:
                 devices[event.device] = None
-                for decision in self._decisions(event, now, answer.refusals):
-                    if isinstance(decision, WakeAt):
-                        wakes[decision.device] = decision.at_ns
-                    else:
-                        gates[decision.task] = decision
-                        devices[decision.task.device] = None
+                self._listen(event, now, gates, wakes, answer.refusals)
         except (Exception, SystemExit):
             return traceback.format_exc()
-        timers: list[Decision] = []
-        self._set_timers(wakes, now, timers)
-        for device in [*devices, *(self._dark.keys() - devices.keys())]:
+        timers = self._set_timers(wakes, now)
+        devices.update(dict.fromkeys(id_.device for id_ in gates))
+        for device in devices | dict.fromkeys(wakes) | self._elsewhere:
             self._keep_lit(device, gates, now, answer.refusals)
         self._carry_out(gates, now, answer.decisions)
         answer.decisions += timers
         return None
 
-    def _decisions(self, event: Event, now: int, refusals: list[Refusal]) -> Iterable[Decision]:
-        """What the policy says about an event, as far as it can be."""
+    def _listen(
+        self,
+        event: Event,
+        now: int,
+        gates: dict[TaskId, Open | Close],
+        wakes: dict[str, int | None],
+        refusals: list[Refusal],
+    ) -> None:
+        """Sorts what the policy says about an event; the last word about each thing counts."""
         # Nobody has more to say about each task than to open it, to close it and to be woken.
         left = 3 * len(self._world.tasks) + 8
         for decision in self._policy.decide(event, self._world, now):
@@ -270,10 +276,12 @@ class Scheduler:
             if left < 0:
                 raise RuntimeError(f"no end of decisions about one {type(event).__name__}")
             why = validate(decision, self._world)
-            if why is None:
-                yield decision
-            else:
+            if why is not None:
                 refusals.append(Refusal(decision, why))
+            elif type(decision) is WakeAt:
+                wakes[decision.device] = decision.at_ns
+            else:
+                gates[decision.task] = decision  # type: ignore[union-attr, assignment]
 
     def _failed(self, failure: str, now: int, answer: Answer) -> None:
         if answer.failure is None:
@@ -283,9 +291,9 @@ class Scheduler:
             opened: dict[TaskId, Open | Close] = {id_: Open(id_) for id_ in self._world.tasks}
             self._carry_out(opened, now, answer.decisions)
 
-    def _set_timers(
-        self, wakes: Mapping[str, int | None], now: int, decisions: list[Decision]
-    ) -> None:
+    def _set_timers(self, wakes: Mapping[str, int | None], now: int) -> list[Decision]:
+        """The timers that are different now."""
+        changed: list[Decision] = []
         for device, wanted in wakes.items():
             at_ns = None if wanted is None else max(wanted, now + MIN_WAKE_NS)
             if at_ns == self._timers.get(device):
@@ -294,7 +302,8 @@ class Scheduler:
                 del self._timers[device]
             else:
                 self._timers[device] = at_ns
-            decisions.append(WakeAt(device, at_ns))
+            changed.append(WakeAt(device, at_ns))
+        return changed
 
     def _keep_lit(
         self, device: str, gates: dict[TaskId, Open | Close], now: int, refusals: list[Refusal]
@@ -302,11 +311,13 @@ class Scheduler:
         """Sees to it that tasks with work never all wait, unless for a task that runs or for a time
         that is near."""
         waiting = self._world.active(device)
-        if not waiting or any(self._opens(task, gates) for task in waiting):
+        self._elsewhere.pop(device, None)
+        if not waiting or any(_opens(task, gates) for task in waiting):
             self._dark.pop(device, None)
             return
         if any(self._is_held_by_a_runner(task, gates) for task in waiting):
-            self._dark[device] = now  # to be looked at again when that one stops
+            self._elsewhere[device] = None  # to be looked at again whatever happens
+            self._dark[device] = now
             return
         since = self._dark.setdefault(device, now)
         if self._timers.get(device, since + MAX_DARK_NS + 1) <= since + MAX_DARK_NS:
@@ -321,23 +332,27 @@ class Scheduler:
                     Refusal(closing, f"all that have work on {device} would wait for nobody")
                 )
 
-    def _opens(self, task: TaskView, gates: Mapping[TaskId, Open | Close]) -> bool:
-        decision = gates.get(task.id)
-        return task.open if decision is None else isinstance(decision, Open)
-
     def _is_held_by_a_runner(self, task: TaskView, gates: Mapping[TaskId, Open | Close]) -> bool:
         decision = gates.get(task.id)
         holder = decision.holder if isinstance(decision, Close) else task.held_by
         other = None if holder is None else self._world.tasks.get(holder)
-        return other is not None and other.active and self._opens(other, gates)
+        return other is not None and other.active and _opens(other, gates)
 
     def _carry_out(
         self, gates: Mapping[TaskId, Open | Close], now: int, decisions: list[Decision]
     ) -> None:
         for id_, decision in gates.items():
             task = self._world.tasks[id_]
-            _put(task, "held_by", decision.holder if isinstance(decision, Close) else None)
-            is_open = isinstance(decision, Open)
+            is_open = type(decision) is Open
+            holder = decision.holder if isinstance(decision, Close) else None
+            if holder != task.held_by:
+                _put(task, "held_by", holder)
             if is_open is not task.open:
                 self._world.set(task, task.active, is_open, now)
                 decisions.append(decision)
+
+
+def _opens(task: TaskView, gates: Mapping[TaskId, Open | Close]) -> bool:
+    """Whether its gate is open once this is carried out."""
+    decision = gates.get(task.id)
+    return task.open if decision is None else type(decision) is Open

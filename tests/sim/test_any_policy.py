@@ -67,7 +67,7 @@ def answers(scheduler: Scheduler, name: str, steps: list[Any]) -> Iterator[Answe
 
 @pytest.mark.parametrize("name", registry.BUILT_IN)
 @given(steps=STEPS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_it_never_fails_and_is_never_refused(name: str, steps: list[Any]) -> None:
     scheduler = Scheduler(registry.make(name))
     for answer in answers(scheduler, name, steps):

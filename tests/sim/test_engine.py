@@ -101,7 +101,7 @@ def test_an_interrupt_stops_what_runs() -> None:
     delay_us=st.sampled_from([0, 50]),
     policy=st.sampled_from(list(registry.BUILT_IN)),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_work_is_lost_or_done_twice(
     launch_us: int, interrupt: bool, delay_us: int, policy: str
 ) -> None:

@@ -229,9 +229,20 @@ def test_a_trace(tmp_path: Path) -> None:
     scenario = load(path)
     (program,) = scenario.programs
     assert program == Program(
-        "a.py 1", "continuous", 2 * MS, launches=20, attributes=Attributes(priority=4)
+        "a.py 1",
+        "continuous",
+        2 * MS,
+        launches=20,
+        device=0,
+        process="1",
+        attributes=Attributes(priority=4),
     )
     assert not scenario.model.interrupt
+    told = trace()
+    told["processes"] += [trace(device="GPU-2")["processes"][0] | {"pid": 2}]
+    path.write_text(json.dumps(told))
+    assert load(path).devices == 2
+    assert [program.device for program in load(path).programs] == [0, 1]
     path.write_text(json.dumps(trace(device="cpu")))
     assert load(path).model.interrupt
 

@@ -14,7 +14,7 @@ from tests.sim.programs import EXACT, GPU, SLICE_MS, busy, shares, simulate
 
 MODELS = pytest.mark.parametrize("model", [EXACT, GPU], ids=["exact", "gpu"])
 MS_OF_100_SLICES = 100 * SLICE_MS
-QUICK = settings(max_examples=30, deadline=None)
+QUICK = settings(max_examples=30)
 
 
 @MODELS

@@ -107,7 +107,7 @@ PERIODS_MS = (2, 4, 5, 8, 10, 20, 40)
 @given(
     st.lists(st.tuples(st.sampled_from(PERIODS_MS), st.integers(1, 400)), min_size=2, max_size=6)
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_edf_meets_every_deadline_of_a_feasible_set(wanted: list[tuple[int, int]]) -> None:
     # Whatever was wanted, scaled to a utilization of just 100 % or less.
     total = sum(parts for _, parts in wanted)

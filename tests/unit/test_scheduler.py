@@ -265,7 +265,8 @@ def test_a_new_policy_is_told_all_and_tasks_lose_nothing() -> None:
     policy = Scripted(
         lambda _, view, __: seen_active.append([t.id for t in view.active("d0")]) or ()
     )
-    scheduler.use(policy, 30)
+    answer = scheduler.use(policy, 30)
+    assert answer.decisions == [WakeAt("d0", None)]
     assert [event for event, _ in policy.seen] == [
         Joined(LOW, 10, "p10", Attributes(priority=7, weight=3.0)),
         Joined(HIGH, 11, "p11", Attributes(priority=5)),

@@ -7,7 +7,7 @@ connection: ``now`` is passed in, so the same object runs in a daemon and in a s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -31,7 +31,7 @@ class TaskView:
     open: bool
     """Whether its gate is open."""
     held_by: TaskId | None
-    """For whom its gate is closed, where the policy said so."""
+    """For whom its gate was closed, where the policy said so."""
     since_ns: int
     """When it became active, or idle."""
     used_ns: int
@@ -67,6 +67,10 @@ class View:
         """The tasks of a process, on all devices, in the order in which they joined."""
         return self._by_pid.get(pid, ())
 
+    def has_work(self, task: TaskId | None) -> bool:
+        """Whether there is such a task and it is active."""
+        return task is not None and task in self._tasks and self._tasks[task].active
+
     def active(self, device: str) -> list[TaskView]:
         """The tasks of a device that have work, in the order in which they joined."""
         return [task for task in self.on(device) if task.active]
@@ -100,20 +104,25 @@ class Policy(ABC):
         """
 
 
-def everyone(view: View, device: str) -> Iterator[Decision]:
+def everyone(view: View, device: str) -> list[Decision]:
     """Opens every gate of a device: for when nobody has work, so that whoever comes first need not
     wait to be seen."""
-    return (Open(task.id) for task in view.on(device) if not task.open)
+    return [Open(task.id) for task in view.on(device) if not task.open]
 
 
-def only(view: View, device: str, chosen: Sequence[TaskView]) -> Iterator[Decision]:
+def only(view: View, device: str, chosen: Sequence[TaskView]) -> list[Decision]:
     """Opens the gates of ``chosen`` and closes all others on the device, those of idle tasks
-    included: who comes next is decided upon before it runs."""
+    included: who comes next is decided upon before it runs.
+
+    Who waits already goes on waiting for whom it does, for as long as that one has work.
+    """
     holder = next((task.id for task in chosen if task.active), None)
     may_run = frozenset(chosen)
+    decisions: list[Decision] = []
     for task in view.on(device):
         if task in may_run:
             if not task.open:
-                yield Open(task.id)
-        elif task.open or task.held_by != holder:
-            yield Close(task.id, holder)
+                decisions.append(Open(task.id))
+        elif task.open or (task.held_by != holder and not view.has_work(task.held_by)):
+            decisions.append(Close(task.id, holder))
+    return decisions

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from giveway.errors import UsageError
 from giveway.policies.base import Policy, TaskView, View, everyone, only
 from giveway.task import Decision, Event
@@ -28,7 +26,7 @@ class EarliestDeadline(Policy):
             raise UsageError(f"k of policy edf cannot be {k}: at least one task has to run")
         self._k = k
 
-    def decide(self, event: Event, view: View, now: int) -> Iterator[Decision]:
+    def decide(self, event: Event, view: View, now: int) -> list[Decision]:
         active = view.active(event.device)
         if not active:
             return everyone(view, event.device)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from giveway.policies.base import TaskView, View
 from giveway.policies.turns import SLICE_NS, Turns
-from giveway.task import Active, Decision, Event, TaskId
+from giveway.task import Active, Decision, Event, Idle, TaskId
 
 
 class Fair(Turns):
@@ -29,7 +27,7 @@ class Fair(Turns):
         super().__init__(slice_ns=slice_ns)
         self._virtual: dict[TaskId, float] = {}
         self._claims: dict[TaskId, float] = {}
-        self._means: dict[str, float] = {}
+        self._last: dict[str, float] = {}  # of who was the last to be done
 
     def claims(self, active: list[TaskView]) -> dict[TaskId, float]:
         """The tasks' claims on the device's time, relative to each other."""
@@ -56,14 +54,15 @@ class Fair(Turns):
         self._virtual.pop(task, None)
         self._claims.pop(task, None)
 
-    def decide(self, event: Event, view: View, now: int) -> Iterator[Decision]:
-        device = event.device
+    def decide(self, event: Event, view: View, now: int) -> list[Decision]:
         if isinstance(event, Active):
-            start = self._means.get(device, 0.0)
+            others = [task for task in view.active(event.device) if task.id != event.task]
+            start = self._mean(others) if others else self._last.get(event.device, 0.0)
             self._virtual[event.task] = max(self._virtual.get(event.task, start), start)
-        yield from super().decide(event, view, now)
-        if active := view.active(device):
-            self._means[device] = self._mean(active)
+        decisions = super().decide(event, view, now)
+        if isinstance(event, Idle):
+            self._last[event.device] = self._virtual[event.task]
+        return decisions
 
     def _mean(self, tasks: list[TaskView]) -> float:
         claims = [self._claims[task.id] for task in tasks]

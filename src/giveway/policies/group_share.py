@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from giveway.policies.base import TaskView, View
 from giveway.policies.turns import SLICE_NS, Turns
+from giveway.task import Changed, Decision, Event, Joined, Left
 
 PERIOD_NS = 100_000_000
+
+Group: TypeAlias = str | int
+"""The name of a group, or the pid of a process that is in none."""
 
 
 @dataclass(slots=True)
@@ -17,8 +22,8 @@ class _Budget:
 
     began: int
     """When the period began."""
-    quotas: dict[str, float] = field(default_factory=dict)
-    spent: dict[str, float] = field(default_factory=dict)
+    quotas: dict[Group, float] = field(default_factory=dict)
+    spent: dict[Group, float] = field(default_factory=dict)
 
     def left(self, task: TaskView) -> float:
         group = group_of(task)
@@ -49,7 +54,7 @@ class GroupShare(Turns):
 
     def ready(self, view: View, device: str, now: int) -> tuple[list[TaskView], int | None]:
         budget = self._budgets.setdefault(device, _Budget(now))
-        budget.quotas = quotas = shares(view.on(device), self._period_ns)
+        budget.quotas = quotas = budget.quotas or shares(view.on(device), self._period_ns)
         periods = (now - budget.began) // self._period_ns
         if periods > 0:
             budget.began += periods * self._period_ns
@@ -63,6 +68,11 @@ class GroupShare(Turns):
         again_ns = budget.began + self._period_ns if active else None
         return [task for task in active if budget.left(task) > 0], again_ns
 
+    def decide(self, event: Event, view: View, now: int) -> list[Decision]:
+        if isinstance(event, Joined | Left | Changed) and event.device in self._budgets:
+            self._budgets[event.device].quotas = {}
+        return super().decide(event, view, now)
+
     def pick(self, waiting: list[TaskView], now: int) -> TaskView:
         budget = self._budgets[waiting[0].id.device]
 
@@ -75,7 +85,7 @@ class GroupShare(Turns):
         return min(super().slice(task), int(self._budgets[task.id.device].left(task)) + 1)
 
 
-def shares(tasks: Sequence[TaskView], whole: float) -> dict[str, float]:
+def shares(tasks: Sequence[TaskView], whole: float) -> dict[Group, float]:
     """What part of ``whole`` each group of these tasks gets."""
     promised = dict.fromkeys(map(group_of, tasks), 0.0)
     for task in tasks:
@@ -85,6 +95,6 @@ def shares(tasks: Sequence[TaskView], whole: float) -> dict[str, float]:
     return {group: (share or rest) * whole / 100 for group, share in promised.items()}
 
 
-def group_of(task: TaskView) -> str:
-    """The name of the group that the task's time is charged to."""
-    return task.attributes.group or f"process {task.pid}"
+def group_of(task: TaskView) -> Group:
+    """What the task's time is charged to."""
+    return task.attributes.group or task.pid

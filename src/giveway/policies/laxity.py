@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from giveway.policies.base import TaskView, View
 from giveway.policies.turns import SLICE_NS, Turns
 from giveway.task import Active, Decision, Event, TaskId
@@ -54,7 +52,7 @@ class LeastLaxity(Turns):
         super().forget(task)
         self._used_before.pop(task, None)
 
-    def decide(self, event: Event, view: View, now: int) -> Iterator[Decision]:
+    def decide(self, event: Event, view: View, now: int) -> list[Decision]:
         if isinstance(event, Active):
             self._used_before[event.task] = view.tasks[event.task].used(now)
         return super().decide(event, view, now)

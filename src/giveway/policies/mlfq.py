@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from giveway.errors import UsageError
 from giveway.policies.base import TaskView, View
 from giveway.policies.turns import SLICE_NS, Turns
@@ -61,7 +59,7 @@ class MultiLevelFeedback(Turns):
         self._levels.pop(task, None)
         self._spent.pop(task, None)
 
-    def decide(self, event: Event, view: View, now: int) -> Iterator[Decision]:
+    def decide(self, event: Event, view: View, now: int) -> list[Decision]:
         if now >= self._boosted.setdefault(event.device, now) + self._boost_ns:
             self._boosted[event.device] = now
             for task in view.on(event.device):

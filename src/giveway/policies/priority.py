@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from giveway.policies.base import Policy, TaskView, View, everyone, only
 from giveway.task import Decision, Event
 
@@ -21,7 +19,7 @@ class Priority(Policy):
 
     name = "priority"
 
-    def decide(self, event: Event, view: View, now: int) -> Iterator[Decision]:
+    def decide(self, event: Event, view: View, now: int) -> list[Decision]:
         active = view.active(event.device)
         if not active:
             return everyone(view, event.device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from giveway.policies.base import Policy, TaskView, View, everyone, only
@@ -57,7 +56,7 @@ class Turns(Policy):
         """Its place in the queue: behind all that were there when it became active or last ran."""
         return self._places[task.id]
 
-    def decide(self, event: Event, view: View, now: int) -> Iterator[Decision]:
+    def decide(self, event: Event, view: View, now: int) -> list[Decision]:
         device = event.device
         active = view.active(device)
         turn = self._turns.get(device)
@@ -72,9 +71,8 @@ class Turns(Policy):
         ready, again_ns = self.ready(view, device, now)
         if not ready:
             self._turns.pop(device, None)
-            yield from only(view, device, ()) if active else everyone(view, device)
-            yield WakeAt(device, again_ns)
-            return
+            gates = only(view, device, ()) if active else everyone(view, device)
+            return [*gates, WakeAt(device, again_ns)]
         newcomer = view.tasks[event.task] if isinstance(event, Active) else None
         if (
             turn is None
@@ -87,11 +85,11 @@ class Turns(Policy):
             chosen = self.pick(ready, now)
             turn = Turn(chosen, now + self.slice(chosen), chosen.used(now))
             self._turns[device] = turn
-        yield from only(view, device, (turn.task,))
         if again_ns is not None:
-            yield WakeAt(device, min(turn.ends_ns, again_ns))
-        else:  # alone it needs no end: who comes next finds its slice used up
-            yield WakeAt(device, turn.ends_ns if len(ready) > 1 else None)
+            again_ns = min(turn.ends_ns, again_ns)
+        elif len(ready) > 1:  # alone it needs no end: who comes next finds its slice used up
+            again_ns = turn.ends_ns
+        return [*only(view, device, (turn.task,)), WakeAt(device, again_ns)]
 
     def _to_the_end(self, task: TaskId) -> None:
         self._places[task] = self._next_place

@@ -39,21 +39,19 @@ def make_result(scenario: Scenario, alone: Run, runs: Mapping[str, Run]) -> Resu
         "seconds": seconds,
         "devices": scenario.devices,
         "alone": base,
-        "policies": {
-            name: _policy(scenario, run, alone, base, seconds) for name, run in runs.items()
-        },
+        "policies": {name: _policy(scenario, run, base, seconds) for name, run in runs.items()},
     }
 
 
 def _policy(
-    scenario: Scenario, run: Run, alone: Run, base: Mapping[str, Any], seconds: float
+    scenario: Scenario, run: Run, base: Mapping[str, Any], seconds: float
 ) -> dict[str, Any]:
     tasks = {}
     for program in scenario.programs:
         figures = _figures(scenario, program, run, seconds)
         before = base[program.name]
         if program.arrivals == "continuous":
-            left = _left(scenario, program, run, alone, seconds)
+            left = _left(program, run, base)
             figures["share_of_alone"] = _ratio(figures["throughput"], before["throughput"])
             figures["share_of_left"] = _ratio(figures["throughput"], before["throughput"] * left)
         elif figures["n"] and before["n"]:
@@ -105,13 +103,13 @@ def _ages(task: SimTask, scenario: Scenario) -> list[int]:
     return [scenario.duration_ns - at for at in due if at >= scenario.warm_ns]
 
 
-def _left(scenario: Scenario, program: Program, run: Run, alone: Run, seconds: float) -> float:
+def _left(program: Program, run: Run, base: Mapping[str, Any]) -> float:
     """What part of its devices' time programs with requests leave, as they are alone."""
     shares: dict[str, float] = {}
-    for task, same in zip(run.tasks, alone.tasks, strict=True):
+    for task in run.tasks:
         if task.program.arrivals != "continuous":
             device = task.id.device
-            shares[device] = shares.get(device, 0.0) + same.busy_ns / 1e9 / seconds
+            shares[device] = shares.get(device, 0.0) + base[task.program.name]["busy_share"]
     return _mean(
         max(0.0, 1 - shares.get(task.id.device, 0.0))
         for task in run.tasks

@@ -37,14 +37,14 @@ def _of_trace(name: str, result: dict[str, Any]) -> Scenario:
     """
     seconds = float(result["seconds"])
     programs: list[Program] = []
-    interrupt = False
+    devices: dict[str, int] = {}
     for process in result["processes"]:
         syncs = int(process["calls"].get("syncs", 0))
         for task in process["tasks"]:
             launches = int(task["launches"])
             if launches == 0:
                 continue
-            interrupt = interrupt or task["device"] == "cpu"
+            device = devices.setdefault(str(task["device"]), len(devices))
             free = seconds * SECOND - int(task["held_ns"])
             programs.append(
                 Program(
@@ -52,12 +52,16 @@ def _of_trace(name: str, result: dict[str, Any]) -> Scenario:
                     arrivals="continuous",
                     launch_ns=max(1_000, round(free / launches)),
                     launches=max(1, round(launches / syncs)) if syncs else 1,
+                    device=device,
+                    process=str(process["pid"]),
                     attributes=Attributes(priority=int(task["priority"])),
                 )
             )
     if not programs:
         raise UsageError(f"{name} has no launches in it")
-    return Scenario(name, tuple(programs), model=Model(interrupt=interrupt))
+    return Scenario(
+        name, tuple(programs), devices=len(devices), model=Model(interrupt="cpu" in devices)
+    )
 
 
 def _of_demo(name: str, result: dict[str, Any]) -> Scenario:

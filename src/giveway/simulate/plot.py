@@ -38,7 +38,9 @@ def _panel(
     scale = _WIDTH / (record.end_ns - record.begin_ns)
     for row, task in enumerate(tasks):
         y = top + _HEAD + row * _ROW
-        yield _text(_LEFT - 8, y + 15, f"{task.program.name} · {task.id.device}", anchor="end")
+        yield _text(
+            _LEFT - 8, y + 15, f"{_short(task.program.name)} · {task.id.device}", anchor="end"
+        )
         colour = _COLOURS[programs.index(task.program.name) % len(_COLOURS)]
         for fill, spans, inset in (
             (_HELD, record.holds.get(task.id, []), 7),
@@ -57,6 +59,10 @@ def _panel(
         at_ms = (record.begin_ns + (record.end_ns - record.begin_ns) * tick / 10) / 1e6
         yield f'<path d="M{x} {bottom + 2}v4" stroke="#888888"/>'
         yield _text(x, bottom + 18, f"{at_ms:g}" + " ms" * (tick == 10), anchor="middle")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 20 else f"{name[:19]}…"
 
 
 def _visible(spans: Sequence[Span], pixel_ns: float) -> Iterator[Span]:

@@ -1,0 +1,54 @@
+"""docs/policies.md: what it shows works."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from giveway.attributes import KINDS
+from giveway.policies import registry
+from giveway.simulate.load import MODEL, SCENARIO, TASK
+from tests.conftest import Runner
+
+PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+SCENARIOS = Path(__file__).parents[2] / "docs" / "scenarios"
+
+
+def test_a_policy_in_20_lines(
+    giveway: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(code.strip().splitlines()) <= 20
+    (tmp_path / "least_used.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    policy = "least_used:LeastUsed,slice=5ms"
+    done = giveway(
+        "simulate", str(SCENARIOS / "starve.toml"), "-p", policy, "--json", "--duration", "3s"
+    )
+    assert done.returncode == 0, done.stderr
+    text = done.stdout
+    assert '"failure": null' in text
+    assert text.count('"share_of_alone": 0.5') + text.count('"share_of_alone": 0.49') == 2
+
+
+def test_the_entry_point_is_the_group_that_is_looked_up() -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    points = tomllib.loads(text)["project"]["entry-points"]
+    assert list(points) == [registry.GROUP]
+
+
+def test_all_policies_attributes_and_keys_are_listed() -> None:
+    rows = re.findall(r"^\| ([^|]*)\|", PAGE, re.MULTILINE)
+    listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert listed >= {*registry.BUILT_IN, *KINDS, *SCENARIO, *MODEL, *TASK}
+
+
+def test_the_tables_have_every_policy_and_scenario() -> None:
+    tables = PAGE.split("<!-- tables", 1)[1].split("**")[1:]
+    titles, bodies = tables[::2], tables[1::2]
+    assert set(titles) == {path.stem for path in SCENARIOS.glob("*.toml")}
+    for body in bodies:
+        assert set(re.findall(r"`([^`]+)`", body.split("<!--")[0])) == set(registry.BUILT_IN)
