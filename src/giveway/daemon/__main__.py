@@ -63,6 +63,7 @@ def serve(policy: str, *, again: bool) -> None:
         signal.signal(number, lambda *_: loop.stop())
     gc.collect()
     gc.freeze()
+    gc.disable()  # the loop does it when nobody waits
     print(f"serving: policy {first.name}, process {os.getpid()}", flush=True)
     loop.run()
     lock.close()

@@ -73,7 +73,7 @@ class Host:
         self.busy: dict[str, Busy] = {}
         self._limit = limit
         self._clock = clock
-        self._todo: dict[TaskId, Gate] = {}
+        self._todo: list[tuple[TaskId, Gate]] = []
         self._refused: set[str] = set()
         self._paused: set[TaskId] = set()
         """To the policy they are idle."""
@@ -95,7 +95,6 @@ class Host:
             self._leave(id_, now)
         self.pages.pop(device).leave()
         del self.busy[device]
-        self._todo = {id_: gate for id_, gate in self._todo.items() if id_.device != device}
         self.log.add("device lost", device=device, why=why)
         self._carry_out()
 
@@ -165,7 +164,7 @@ class Host:
         now = self._clock()
         if task.active:
             self._tell(Idle(id_) if paused else Active(id_), now)
-        self._todo[id_] = self._wanted(id_)
+        self._todo.append((id_, self._wanted(id_)))
         self._carry_out()
 
     def refresh(self) -> None:
@@ -210,13 +209,13 @@ class Host:
         self.known[id_] = task
         self.log.add("joined", **self.describe(id_))
         self._tell(Joined(id_, task.pid, task.name, self._attributes(id_, change.priority)), now)
-        self._todo[id_] = self._wanted(id_)
+        self._todo.append((id_, self._wanted(id_)))
 
     def _leave(self, id_: TaskId, now: int) -> None:
         if id_ in self.known:
             self.log.add("left", **self.describe(id_))
             del self.known[id_]
-            self._todo.pop(id_, None)
+            self._todo = [todo for todo in self._todo if todo[0] != id_]
             self._paused.discard(id_)
             self._tell(Left(id_), now)
 
@@ -265,14 +264,15 @@ class Host:
             text = traceback.format_exc()
             answer = self.scheduler.fall_back(text, self._clock())
             # It may have been interrupted anywhere: what was decided last is no longer known.
-            self._todo.update({id_: self._wanted(id_) for id_ in self.known if id_ in self._views})
+            self._todo = [(id_, self._wanted(id_)) for id_ in self.known if id_ in self._views]
         if answer.failure is not None:
             self.log.add("failed", policy=before, traceback=answer.failure[-MAX_TEXT:])
         for refusal in answer.refusals:
             self._refuse(refusal.why)
         for decision in answer.decisions:
             if not isinstance(decision, WakeAt) and decision.task not in self._paused:
-                self._todo[decision.task] = Gate.OPEN if type(decision) is Open else Gate.CLOSED
+                gate = Gate.OPEN if isinstance(decision, Open) else Gate.CLOSED
+                self._todo.append((decision.task, gate))
 
     @property
     def _views(self) -> Any:
@@ -293,24 +293,27 @@ class Host:
     def _carry_out(self) -> None:
         """Writes the gates that are to be different, a page at a time."""
         if self._todo:
-            todo, self._todo = self._todo, {}
-            now = self._clock()
-            for device in {id_.device: None for id_ in todo}:
-                mine = [id_ for id_ in todo if id_.device == device]
-                rows = [self.known[id_].row for id_ in mine]
-                try:
-                    self.pages[device].decide(
-                        [id_.ticket for id_ in mine], rows, [todo[id_] for id_ in mine]
-                    )
-                except PageError as error:
-                    self.complain(device, error)
-            self._decided_ns = self._clock()
-            for id_, gate in todo.items():
+            todo, self._todo = self._todo, []
+            for device in self.pages.copy():
+                self._write(device, [(id_, gate) for id_, gate in todo if id_.device == device])
+            self._decided_ns = now = self._clock()
+            for id_, gate in todo:
                 self._wrote(id_, gate, now)
         now = self._clock()
         for device, busy in self.busy.items():
             view = self.scheduler.view
             busy.see(any(task.running_since_ns is not None for task in view.on(device)), now)
+
+    def _write(self, device: str, todo: list[tuple[TaskId, Gate]]) -> None:
+        """The last word about each task counts."""
+        if not todo:
+            return
+        rows = [self.known[id_].row for id_, _ in todo]
+        gates = [gate for _, gate in todo]
+        try:
+            self.pages[device].decide([id_.ticket for id_, _ in todo], rows, gates)
+        except PageError as error:
+            self.complain(device, error)
 
     def _wrote(self, id_: TaskId, gate: Gate, now: int) -> None:
         task = self.known.get(id_)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import os
 import select
 import signal
@@ -108,6 +109,10 @@ class Loop:
         self._next_beat = time.monotonic() + BEAT_SECONDS
         self._find_pages()
         self._beats += 1
+        if self._beats % 6000 == 0:
+            gc.collect()
+        elif self._beats % 10 == 0:
+            gc.collect(1)
         if self._beats % 10 == 0:
             self._alive(HANG_SECONDS)
             self._host.refresh()
