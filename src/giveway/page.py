@@ -17,7 +17,6 @@ from giveway.task import State, Task
 
 NO_PAGE = -9
 NO_TASK = -10
-DELETED = -13
 TAKEN = -14
 ROWS = 256
 ATTRIBUTES_SIZE = 248

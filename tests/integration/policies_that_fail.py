@@ -55,6 +55,13 @@ class Exits(Late):
         raise SystemExit(3)
 
 
+class Interrupts(Late):
+    name = "interrupts"
+
+    def fail(self) -> Any:
+        raise KeyboardInterrupt
+
+
 class LoopsInC(Late):
     name = "loops-in-c"
 

@@ -18,6 +18,7 @@ from giveway.task import Task
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.integration.conftest import Regions
 from tests.integration.daemons import HERE, Daemon, eventually
+from tests.integration.fake_gpu import UUID
 
 Serve = Callable[..., Daemon]
 
@@ -52,6 +53,13 @@ def bursts(spawn: Spawner, bursts_program: str) -> Regions:
 def task_of(pid: int) -> Task:
     (task,) = (task for task in page.Page.open("cpu").tasks() if task.pid == pid)
     return task
+
+
+def answers(daemon: Daemon) -> bool:
+    try:
+        return bool(daemon.status())
+    except DaemonError:
+        return False
 
 
 def held_for_good(pid: int) -> bool:
@@ -131,8 +139,7 @@ def test_when_the_supervisor_is_killed_so_is_the_daemon(serve: Serve, regions: R
     assert pid != daemon.process.pid
     daemon.process.kill()
     assert eventually(lambda: page.Page.open("cpu").decider() == 0)
-    with pytest.raises(DaemonError):
-        daemon.status()
+    assert eventually(lambda: not answers(daemon))
 
 
 def test_policies_are_switched_under_load(serve: Serve, regions: Regions, giveway: Runner) -> None:
@@ -156,6 +163,7 @@ def test_policies_are_switched_under_load(serve: Serve, regions: Regions, givewa
     [
         ("Raises", "RuntimeError: no idea"),
         ("Exits", "SystemExit: 3"),
+        ("Interrupts", "KeyboardInterrupt"),
         ("WrongType", "'int' object is not iterable"),
         ("Loops", "took longer than 50 ms"),
         ("Sleeps", "took longer than 50 ms"),
@@ -174,6 +182,26 @@ def test_a_policy_that_fails_is_taken_out_of_service(
     assert daemon.policy() == "priority"
     before = {pid: task_of(pid).launches for pid in (one.pid, other.pid)}
     assert eventually(lambda: all(task_of(pid).launches > before[pid] + 10 for pid in before))
+
+
+def test_programs_on_a_gpu_get_their_shares(serve: Serve, spawn: Spawner, cuda: Path) -> None:
+    daemon = serve("--policy", "share")
+
+    def start(share: str) -> int:
+        run = (GIVEWAY, "run", "--device", "cuda", "--share", share)
+        return spawn(*run, "--", str(cuda / "burst"), "other", "60", "200", "50").pid
+
+    many, few = start("75"), start("25")
+    assert eventually(lambda: daemon.running(few) > 0.1 and daemon.running(many) > 0.1)
+    before = task_on_gpu(many).launches, task_on_gpu(few).launches
+    time.sleep(4)
+    got = task_on_gpu(many).launches - before[0], task_on_gpu(few).launches - before[1]
+    assert 0.6 < got[0] / sum(got) < 0.9
+
+
+def task_on_gpu(pid: int) -> Task:
+    (task,) = (task for task in page.Page.open(UUID).tasks() if task.pid == pid)
+    return task
 
 
 @pytest.mark.parametrize("name", ["Nonsense", "AllClosed"])

@@ -9,6 +9,7 @@ import os
 import signal
 import stat
 import sys
+import traceback
 from pathlib import Path
 from typing import TextIO
 
@@ -55,8 +56,8 @@ def serve(policy: str, *, again: bool) -> None:
     lock = take_lock(folder / LOCK_NAME)
     log = Log()
     if again:
-        failed, traceback = supervisor.last_words()
-        log.add("failed", policy=failed, traceback=traceback[:4000])
+        failed, why = supervisor.last_words()
+        log.add("failed", policy=failed, traceback=why[:4000])
     log.add("started", pid=os.getpid(), policy=first.name)
     loop = Loop(Host(first, log, TimeLimit()), folder / supervisor.CRASH_NAME)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,7 +66,11 @@ def serve(policy: str, *, again: bool) -> None:
     gc.freeze()
     gc.disable()  # the loop does it when nobody waits
     print(f"serving: policy {first.name}, process {os.getpid()}", flush=True)
-    loop.run()
+    try:
+        loop.run()
+    except Exception:
+        loop.last_words(traceback.format_exc())
+        raise
     lock.close()
 
 

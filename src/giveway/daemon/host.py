@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, ParamSpec
 
 from giveway import attributes
 from giveway.daemon.figures import DECISION_BOUNDS, Busy, Histogram, TaskFigures
-from giveway.daemon.limit import TimeLimit, TooSlowError
+from giveway.daemon.limit import TimeLimit
 from giveway.daemon.log import Log
 from giveway.errors import PageError, UsageError
 from giveway.gates import Change, Flags, Gate, Gates
@@ -78,6 +78,8 @@ class Host:
         self._paused: set[TaskId] = set()
         """To the policy they are idle."""
         self._decided_ns = 0
+        self._behind: set[str] = set()
+        """Devices whose pages could not be read or written just now."""
 
     # Pages.
 
@@ -95,6 +97,7 @@ class Host:
             self._leave(id_, now)
         self.pages.pop(device).leave()
         del self.busy[device]
+        self._behind.discard(device)
         self.log.add("device lost", device=device, why=why)
         self._carry_out()
 
@@ -125,20 +128,31 @@ class Host:
         return 3600.0 if due is None else max(0.0, (due[0] - self._clock()) / 1e9)
 
     def beat(self) -> None:
-        """Says on every page that somebody decides."""
+        """Says on every page that somebody decides, and makes up for what failed before."""
         for device, gates in list(self.pages.items()):
             try:
                 gates.beat()
+                if device in self._behind:
+                    self._behind.remove(device)
+                    self.look(device)
+                    self._repeat(device)
             except PageError as error:
                 self.complain(device, error)
 
     def complain(self, device: str, error: PageError) -> None:
+        """Something could not be read or written: forgets the page, or tries again soon."""
         try:
             self.pages[device].page.check()
         except PageError as worse:
             self.remove(device, str(worse))
         else:
+            self._behind.add(device)
             self.log.add("page", device=device, why=str(error))
+
+    def _repeat(self, device: str) -> None:
+        """Writes every gate of a page."""
+        self._todo += [(id_, self._wanted(id_)) for id_ in self.known if id_.device == device]
+        self._carry_out()
 
     def is_paused(self, id_: TaskId) -> bool:
         """Whether the gate of a task stays closed whatever the policy says."""
@@ -260,7 +274,7 @@ class Host:
         before = self.scheduler.policy.name
         try:
             answer = self._limit.call(function, *args, **kwargs)
-        except TooSlowError:
+        except BaseException:  # too slow, or a policy that raises what is meant for others
             text = traceback.format_exc()
             answer = self.scheduler.fall_back(text, self._clock())
             # It may have been interrupted anywhere: what was decided last is no longer known.
@@ -293,25 +307,25 @@ class Host:
     def _carry_out(self) -> None:
         """Writes the gates that are to be different, a page at a time."""
         if self._todo:
-            todo, self._todo = self._todo, []
+            last = dict(self._todo)  # the last word about each task counts
+            self._todo = []
             for device in self.pages.copy():
-                self._write(device, [(id_, gate) for id_, gate in todo if id_.device == device])
+                self._write(device, [id_ for id_ in last if id_.device == device], last)
             self._decided_ns = now = self._clock()
-            for id_, gate in todo:
+            for id_, gate in last.items():
                 self._wrote(id_, gate, now)
         now = self._clock()
         for device, busy in self.busy.items():
             view = self.scheduler.view
             busy.see(any(task.running_since_ns is not None for task in view.on(device)), now)
 
-    def _write(self, device: str, todo: list[tuple[TaskId, Gate]]) -> None:
-        """The last word about each task counts."""
-        if not todo:
+    def _write(self, device: str, tasks: list[TaskId], gates: Mapping[TaskId, Gate]) -> None:
+        if not tasks:
             return
-        rows = [self.known[id_].row for id_, _ in todo]
-        gates = [gate for _, gate in todo]
+        rows = [self.known[id_].row for id_ in tasks]
+        wanted = [gates[id_] for id_ in tasks]
         try:
-            self.pages[device].decide([id_.ticket for id_, _ in todo], rows, gates)
+            self.pages[device].decide([id_.ticket for id_ in tasks], rows, wanted)
         except PageError as error:
             self.complain(device, error)
 

@@ -37,6 +37,7 @@ class Loop:
 
     def __init__(self, host: Host, crash_log: Path) -> None:
         self._host = host
+        # Opened now, because who writes into it cannot wait for anything.
         self._crash = open(crash_log, "w", opener=_private)  # noqa: SIM115
         self._suspect = ""
         self._socket_path = client.folder() / client.SOCKET_NAME
@@ -54,6 +55,11 @@ class Loop:
     def stop(self) -> None:
         """Makes `run` return soon. May be called by a signal handler."""
         self._stopping = True
+
+    def last_words(self, traceback: str) -> None:
+        """For who takes over: why this process ends."""
+        self._crash.write(traceback)
+        self._crash.flush()
 
     def run(self) -> None:
         self._alive(HANG_SECONDS)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import Final
 
 from giveway import client
@@ -15,7 +16,9 @@ from giveway import client
 CRASH_NAME: Final = "daemon.crash"
 """Where a daemon that hangs leaves the name of its policy and a traceback, in this folder."""
 HANGS: Final = 1
-"""The exit code with which faulthandler ends a process, and Python one with an exception."""
+"""The exit code with which faulthandler ends a process, and Python one that has failed."""
+AT_ONCE_SECONDS: Final = 10.0
+"""Whoever was started again and ends this soon is not started a third time."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -38,10 +41,13 @@ def run(policy: str) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    started = 0.0
     while True:
         code = process.wait()
-        if stopping or code != HANGS or last_words()[1] == "":
+        at_once = time.monotonic() - started < AT_ONCE_SECONDS
+        if stopping or code != HANGS or at_once or last_words()[1] == "":
             return 0 if stopping else 128 - code if code < 0 else code
+        started = time.monotonic()
         process = _start("priority", True)
 
 
