@@ -76,10 +76,17 @@ def duration(low_ns: int) -> Callable[[str], int]:
 
 
 def word(text: str) -> str:
-    """Reads a name, which has no spaces, for they stand between attributes."""
-    if len(text) > 64 or not text.isprintable() or " " in text:
+    """Reads a name."""
+    if len(text) > 64 or not text.isprintable():
         raise ValueError
     return text
+
+
+def one_word(text: str) -> str:
+    """Reads a name without spaces, which stand between attributes."""
+    if " " in text:
+        raise ValueError
+    return word(text)
 
 
 def yes(text: str) -> bool:
@@ -110,7 +117,7 @@ KINDS: Final = {
     "laxity": Kind("laxity_ns", duration(0), "a time such as 20ms, up to 3600s"),
     "slice": Kind("slice_ns", duration(100_000), "a time from 100us to 3600s"),
     "nice": Kind("nice", whole(-20, 19), "-20 to 19"),
-    "group": Kind("group", word, "a name of up to 64 characters, without spaces"),
+    "group": Kind("group", one_word, "a name of up to 64 characters, without spaces"),
     "focused": Kind("focused", yes, "yes or no"),
 }
 """By the names that users write."""
