@@ -23,6 +23,7 @@ BUILT_ON: dict[str, set[str]] = {
     "gates": {"page"},
     "client": {"page"},
     "metrics": {"client"},
+    "focus": {"page", "attributes"},
     "daemon": {"scheduler", "gates", "client"},
     "api": {"page"},
     "": {"api", "version"},
@@ -41,6 +42,7 @@ BUILT_ON: dict[str, set[str]] = {
         "verify",
         "daemon",
         "metrics",
+        "focus",
         "version",
     },
 }

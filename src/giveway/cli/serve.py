@@ -32,7 +32,7 @@ def command(policy: str, metrics: str | None) -> int:
       giveway serve --policy edf,k=2
       giveway serve --policy mypackage.mymodule:MyPolicy
     """
-    from giveway import client
+    from giveway import client, focus
     from giveway.daemon import supervisor
     from giveway.policies import registry
 
@@ -44,4 +44,17 @@ def command(policy: str, metrics: str | None) -> int:
         host, port = exporter.parse_address(metrics)
         port = exporter.start(host, port)
         click.echo(f"metrics: http://{host}:{port}/metrics")
-    return supervisor.run(policy)
+    problem = focus.missing()
+    if problem is not None:
+        if policy == "window":
+            click.echo(
+                f"giveway: nobody sees which window has the focus: {problem}; "
+                "giveway set PID focused=yes says it",
+                err=True,
+            )
+        return supervisor.run(policy)
+    watcher = focus.Watcher()
+    try:
+        return supervisor.run(policy)
+    finally:
+        watcher.stop()
