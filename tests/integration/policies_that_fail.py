@@ -9,7 +9,7 @@ from typing import Any
 
 from giveway.policies import Policy
 from giveway.policies.base import View
-from giveway.task import Active, Close, Event, Open, TaskId
+from giveway.task import Active, Close, Event, Open, TaskId, WakeAt
 
 
 class Late(Policy):
@@ -92,3 +92,12 @@ class AllClosed(Late):
 
     def decide(self, event: Event, view: View, now: int) -> Iterable[Any]:
         return [Close(task.id) for task in view.on(event.device)]
+
+
+class Sleepless(Policy):
+    """Wants to be woken all the time."""
+
+    name = "sleepless"
+
+    def decide(self, event: Event, view: View, now: int) -> Iterable[Any]:
+        return [WakeAt(event.device, now)]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from giveway import page
-from giveway.errors import DaemonError, PageError
+from giveway.errors import DaemonError, PageError, UsageError
 from giveway.gates import Gates
 from giveway.task import Task
 from tests.conftest import GIVEWAY, Runner, Spawner
@@ -182,6 +182,22 @@ def test_a_policy_that_fails_is_taken_out_of_service(
     assert daemon.policy() == "priority"
     before = {pid: task_of(pid).launches for pid in (one.pid, other.pid)}
     assert eventually(lambda: all(task_of(pid).launches > before[pid] + 10 for pid in before))
+
+
+def test_a_policy_that_always_wants_to_be_woken(serve: Serve, regions: Regions) -> None:
+    daemon = serve("--policy", "policies_that_fail:Sleepless")
+    pid = regions().pid
+    assert eventually(lambda: daemon.running(pid) > 0.3)
+    assert daemon.policy() == "sleepless"
+    assert daemon.policy("fair") == "fair"
+
+
+@pytest.mark.parametrize("name", ["exits_when_imported:Policy", "policies_that_fail:Nobody"])
+def test_a_policy_that_cannot_be_had_changes_nothing(serve: Serve, name: str) -> None:
+    daemon = serve("--policy", "fair")
+    with pytest.raises(UsageError, match="policy"):
+        daemon.policy(name)
+    assert daemon.policy() == "fair"
 
 
 def test_programs_on_a_gpu_get_their_shares(serve: Serve, spawn: Spawner, cuda: Path) -> None:

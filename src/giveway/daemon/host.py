@@ -13,7 +13,7 @@ from giveway import attributes
 from giveway.daemon.figures import DECISION_BOUNDS, Busy, Histogram, TaskFigures
 from giveway.daemon.limit import TimeLimit
 from giveway.daemon.log import Log
-from giveway.errors import PageError, UsageError
+from giveway.errors import GivewayError, PageError, UsageError
 from giveway.gates import Change, Flags, Gate, Gates
 from giveway.policies.base import Policy, TaskView
 from giveway.scheduler import Answer, Scheduler
@@ -88,7 +88,10 @@ class Host:
         self.pages[gates.device] = gates
         self.busy[gates.device] = Busy()
         self.log.add("device", device=gates.device)
-        self.look(gates.device)
+        try:
+            self.look(gates.device)
+        except PageError as error:
+            self.complain(gates.device, error)
 
     def remove(self, device: str, why: str) -> None:
         """Forgets a page that cannot be used any more; its tasks are ungated."""
@@ -118,7 +121,11 @@ class Host:
 
     def tick(self) -> None:
         """Does what the policy has asked to be woken for, where it is time."""
-        while (due := self.scheduler.next_wake()) is not None and due[0] <= (now := self._clock()):
+        for _ in self.pages:  # once for each, whatever the policy wants: there are others to serve
+            due = self.scheduler.next_wake()
+            now = self._clock()
+            if due is None or due[0] > now:
+                break
             self._tell(Tick(due[1]), now)
         self._carry_out()
 
@@ -252,7 +259,7 @@ class Host:
         result = Attributes(priority=priority, nice=_nice(task.pid))
         try:
             said = self.pages[id_.device].page.attributes(id_.ticket)
-        except (PageError, LookupError):
+        except (GivewayError, LookupError):  # it has left meanwhile
             return result
         new, task.said = said != task.said, said
         for word in said.split():

@@ -11,6 +11,7 @@ from giveway.daemon.host import Host
 from giveway.daemon.requests import Request
 from giveway.errors import NoSuchTaskError, UsageError
 from giveway.policies import registry
+from giveway.policies.base import Policy
 from giveway.task import TaskId
 
 
@@ -21,7 +22,7 @@ def answer(host: Host, request: Request) -> dict[str, Any]:
         GivewayError: it cannot be done.
     """
     if request.do == "policy":
-        policy = registry.make(request.policy)
+        policy = _make(request.policy)
         host.use(policy)
         if host.scheduler.policy is not policy:
             raise UsageError(f"policy {policy.name} fails at once: giveway events says how")
@@ -32,6 +33,15 @@ def answer(host: Host, request: Request) -> dict[str, Any]:
     elif request.do == "events":
         return {"last": host.log.last}
     return status(host)
+
+
+def _make(text: str) -> Policy:
+    try:
+        return registry.make(text)
+    except Exception:
+        raise
+    except BaseException as error:  # a module that exits is no reason to exit
+        raise UsageError(f"policy {text!r} cannot be made: {type(error).__name__}") from None
 
 
 def choose(host: Host, request: Request) -> TaskId:
