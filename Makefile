@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rocm lint format ctest native sanitize bench wheel clean
+.PHONY: help demo verify test test-rocm lint format ctest native sanitize bench wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -27,10 +27,15 @@ help: ## list the targets
 demo: $(VENV)/.torch ## install, then show two programs sharing the device by priority
 	$(BIN)/giveway demo $(ARGS)
 
+verify: $(VENV)/.torch ## show that PyTorch computes the same under giveway; all checks, some minutes
+	@mkdir -p $(RESULTS)
+	GIVEWAY_COMMIT=$$(git rev-parse --short=12 HEAD 2>/dev/null) \
+	  $(BIN)/giveway verify --json $(RESULTS)/verify.json $(ARGS)
+
 test: lint ctest ## every check: format, lint, types, C tests, Python tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-rocm: native $(VENV)/.test ## the HIP shims against AMD's runtimes, downloaded into build/rocm; no GPU
+test-rocm: native $(VENV)/.test ## the HIP shims on AMD's runtimes and libraries, downloaded into build/rocm; no GPU
 	GIVEWAY_ROCM=build/rocm $(BIN)/python -m pytest tests/rocm $(ARGS)
 
 lint: $(VENV)/.test ## ruff, clang-format and mypy, changing nothing
@@ -68,6 +73,7 @@ bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(
 	  tee $(RESULTS)/bench_region.json
 	$(BIN)/python benchmarks/operator_hook.py | tee $(RESULTS)/bench_operator.json
 	$(BIN)/python benchmarks/scheduler.py | tee $(RESULTS)/bench_scheduler.json
+	$(BIN)/python benchmarks/recorder.py | tee $(RESULTS)/bench_recorder.json
 	GIVEWAY_CUDA_LIBRARY=build/native/native/fake/libfake-cuda.so \
 	  LD_PRELOAD=build/native/native/shim/libgiveway-cuda.so build/native/native/bench/bench_launch | \
 	  tee $(RESULTS)/bench_launch.json

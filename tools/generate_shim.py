@@ -1,18 +1,19 @@
 """Makes the sources of a driver shim from its symbol list and its hook list.
 
-    generate_shim.py FOLDER OUT_FOLDER [GENERATION]
+    generate_shim.py [--generation N] [--hooks-only] FOLDER OUT_FOLDER
 
-FOLDER has symbols.txt and hooks.txt; their first lines say what they mean. With a GENERATION, 6,
+FOLDER has symbols.txt and hooks.txt; their first lines say what they mean. With a generation, 6,
 symbols that list releases are left out unless one of these is a 6.x. OUT_FOLDER gets forward.S
 (every function as a tail jump, data, the slots and their first targets), hooks.c (what runs around
 the hooked calls), names.c, ids.h and exports.map, and for tests hooked.h, which names the hooked
-functions. Functions keep their order, so that a symbol's id is its line.
+functions. Functions keep their order, so that a symbol's id is its line. With --hooks-only nothing
+is exported but the hooks: for a library that stands beside the driver's and not in its place.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -169,12 +170,12 @@ def hooks_source(hooks: dict[str, Hook]) -> str:
     )
 
 
-def forward_source(functions: list[Symbol], data: list[Symbol], hooked: set[str]) -> str:
-    """forward.S for x86-64."""
+def forward_source(functions: list[Symbol], data: list[Symbol], exported: set[str]) -> str:
+    """forward.S for x86-64; ``exported`` are the functions to define."""
     out = ["  .text"]
     for id_, function in enumerate(functions):
         name = function.name
-        if name not in hooked:
+        if name in exported:
             out += [
                 f"  .globl {name}\n  .type {name}, @function",
                 f"{name}:\n  jmp *gw_slots+{8 * id_}(%rip)\n  .size {name}, . - {name}",
@@ -191,42 +192,54 @@ def forward_source(functions: list[Symbol], data: list[Symbol], hooked: set[str]
     return "\n".join(out)
 
 
-def exports_map(symbols: list[Symbol]) -> str:
-    """The linker's version script, a node for each that the real library has."""
+def exports_map(symbols: list[Symbol], *, only: bool) -> str:
+    """The linker's version script, a node for each that the real library has.
+
+    Unless ``only`` these are exported, what is visible besides is exported without a node.
+    """
     nodes: dict[str, list[str]] = {}
     for symbol in symbols:
         nodes.setdefault(symbol.node, []).append(symbol.name)
     out = []
     for position, node in enumerate(sorted(nodes)):
         names = "".join(f"    {name};\n" for name in nodes[node])
-        rest = "  local:\n    *;\n" if position == 0 else ""
+        rest = "  local:\n    *;\n" if only and position == 0 else ""
         label = "" if node == "-" else f"{node} "
         out.append(f"{label}{{\n  global:\n{names}{rest}}};\n")
     return "".join(out)
 
 
-def main(folder: Path, out: Path, generation: str = "") -> None:
+def main(folder: Path, out: Path, generation: str, *, hooks_only: bool) -> None:
     """Writes the files."""
     known = read_symbols(folder / "symbols.txt")
     hooks = match_hooks(folder / "hooks.txt", [symbol for symbol in known if not symbol.size])
     symbols = [symbol for symbol in known if symbol.is_in(generation)]
     functions = [symbol for symbol in symbols if not symbol.size]
-    data = [symbol for symbol in symbols if symbol.size]
     names = [function.name for function in functions]
     hooks = {name: hooks[name] for name in names if name in hooks}
+    if hooks_only:
+        symbols = [symbol for symbol in symbols if symbol.name in hooks]
+    data = [symbol for symbol in symbols if symbol.size]
+    forwarded = {symbol.name for symbol in symbols} - set(hooks)
     custom = "".join(f"#define GW_HAS_{name}\n" for name in hooks if hooks[name].kind == "custom")
     ids = "".join(f"  GW_ID_{name},\n" for name in names)
     texts = "".join(f'    "{name}",\n' for name in names)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "forward.S").write_text(forward_source(functions, data, set(hooks)))
+    (out / "forward.S").write_text(forward_source(functions, data, forwarded))
     (out / "hooks.c").write_text(hooks_source(hooks))
     (out / "names.c").write_text(
         f'#include "resolve.h"\n\nconst char *const gw_names[] = {{\n{texts}}};\n'
     )
     (out / "ids.h").write_text(f"#pragma once\n{custom}enum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n")
-    (out / "exports.map").write_text(exports_map(symbols))
+    (out / "exports.map").write_text(exports_map(symbols, only=not hooks_only))
     (out / "hooked.h").write_text("".join(f"HOOKED({name})\n" for name in hooks))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--generation", default="")
+    parser.add_argument("--hooks-only", action="store_true")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    main(given.folder, given.out, given.generation, hooks_only=given.hooks_only)

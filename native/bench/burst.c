@@ -1,8 +1,11 @@
 /* One of two programs that share a device, real or fake.
- *   burst urgent SECONDS KERNEL_US COUNT [stream]  COUNT kernels about every 20 ms, open loop;
- * latency counts from when the burst was due burst other SECONDS KERNEL_US COUNT [stream]   kernels
- * as fast as they go, waiting after COUNT On the NULL stream, or a created one. Prints one line of
- * JSON. */
+ *
+ *   burst urgent SECONDS KERNEL_US COUNT [stream]   COUNT kernels about every 20 ms, open loop;
+ *                                                   latency counts from when the burst was due
+ *   burst other SECONDS KERNEL_US COUNT [stream]    kernels as fast as they go, waiting after COUNT
+ *   burst hold SECONDS KERNEL_US COUNT [stream]     has work all the time, and the device idles
+ *
+ * On the NULL stream, or a created one. Prints one line of JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,11 +109,30 @@ static void other(uint64_t end) {
   printf("{\"kernels_per_s\": %.1f}\n", (double)n * 1e9 / (double)(now_ns() - start));
 }
 
+/* A kernel behind a word that is written at the end. */
+static int hold(double seconds) {
+  uint32_t *word;
+  if (cuMemHostAlloc((void **)&word, sizeof *word, 2) != 0) {
+    return 1;
+  }
+  *word = 0;
+  if (cuStreamWaitValue32_v2(stream, (CUdeviceptr)word, 1, 0) != 0) {
+    return 1;
+  }
+  launch();
+  struct timespec t = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+  nanosleep(&t, NULL);
+  *(volatile uint32_t *)word = 1;
+  cuStreamSynchronize(stream);
+  printf("{\"held_s\": %.1f}\n", seconds);
+  return 0;
+}
+
 int main(int count, char **arguments) {
   CUcontext context;
   unsigned us = count > 4 ? (unsigned)atoi(arguments[3]) : 0;
   if (us == 0) {
-    fprintf(stderr, "burst urgent|other SECONDS KERNEL_US COUNT [stream]\n");
+    fprintf(stderr, "burst urgent|other|hold SECONDS KERNEL_US COUNT [stream]\n");
     return 2;
   }
   burst = (unsigned)atoi(arguments[4]);
@@ -119,6 +141,9 @@ int main(int count, char **arguments) {
       (count > 5 && cuStreamCreate(&stream, 1) != 0) || calibrate(us) != 0) {
     fprintf(stderr, "burst: the driver does not work\n");
     return 1;
+  }
+  if (strcmp(arguments[1], "hold") == 0) {
+    return hold(atof(arguments[2]));
   }
   uint64_t end = now_ns() + (uint64_t)(atof(arguments[2]) * 1e9);
   if (strcmp(arguments[1], "urgent") == 0) {

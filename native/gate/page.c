@@ -18,7 +18,7 @@ static int page_directory(char *path, size_t size) {
   int n = given != NULL && *given != '\0'
               ? snprintf(path, size, "%s", given)
               : snprintf(path, size, "/dev/shm/giveway-%u", (unsigned)geteuid());
-  return n > 0 && (size_t)n < size ? GW_OK : gw_fail(GW_E_ARGUMENT, ENAMETOOLONG);
+  return n > 0 && (size_t)n < size ? GW_OK : gw_fail(GW_E_DIRECTORY, ENAMETOOLONG);
 }
 
 static bool valid_device(const char *device) {
@@ -39,7 +39,7 @@ int gw_page_path(const char *device, char *path, size_t size) {
     return r;
   }
   int n = snprintf(path, size, "%s/%s.page", directory, device);
-  return n > 0 && (size_t)n < size ? GW_OK : gw_fail(GW_E_ARGUMENT, ENAMETOOLONG);
+  return n > 0 && (size_t)n < size ? GW_OK : gw_fail(GW_E_DIRECTORY, ENAMETOOLONG);
 }
 
 /* Anybody may write to /dev/shm, so the directory may be somebody else's trap. */

@@ -5,7 +5,7 @@ foreach(generation 5 6 7)
   set_target_properties(echo-hip${generation} PROPERTIES C_VISIBILITY_PRESET default)
   # What the real library needs may in turn need the one that we stand in for.
   target_link_libraries(echo-hip${generation} PRIVATE -Wl,--no-as-needed giveway-hip${generation})
-  foreach(subject hip hip_forward hip_lookup)
+  foreach(subject hip hip_forward hip_lookup hip_trace)
     set(test ${subject}${generation})
     set(below $<TARGET_FILE:fake-hip${generation}>)
     if(subject STREQUAL hip_forward)
@@ -16,7 +16,7 @@ foreach(generation 5 6 7)
       SYMBOLS="${CMAKE_CURRENT_SOURCE_DIR}/../shim/hip/symbols.txt"
       HOOKS="${CMAKE_CURRENT_SOURCE_DIR}/../shim/hip/hooks.txt")
     target_include_directories(test_${test} PRIVATE
-      ../abi ${CMAKE_CURRENT_BINARY_DIR}/../shim/hip${generation})
+      ../abi ${CMAKE_CURRENT_BINARY_DIR}/../shim/giveway-hip${generation}.generated)
     target_link_libraries(test_${test} PRIVATE
       giveway-hip${generation} giveway Threads::Threads dl)
     add_test(NAME ${test} COMMAND test_${test})

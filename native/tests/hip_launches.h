@@ -33,11 +33,11 @@ static int ext_cxx(hipFunction_t f, hipStream_t s) {
 static int hcc_cxx(hipFunction_t f, hipStream_t s) {
   return hipHccModuleLaunchKernelCxx(f, 1, 1, 1, 1, 1, 1, 0, s, NULL, NULL, NULL, NULL);
 }
-#if GENERATION == 5
+#if GENERATION == 5 && !defined WITHOUT_GGL /* gone in 5.7 */
 static int ggl(hipFunction_t f, hipStream_t s) {
   return hipLaunchKernelGGLImpl((uintptr_t)f, &one, &one, 0, s, NULL);
 }
-#else
+#elif GENERATION >= 6
 static int ext_c(hipFunction_t f, hipStream_t s) {
   return hipExtModuleLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, s, NULL, NULL, NULL, NULL, 0);
 }
@@ -59,30 +59,31 @@ static int drv_ex(hipFunction_t f, hipStream_t s) {
 static const struct launch {
   const char *name;
   int (*run)(hipFunction_t f, hipStream_t s);
+  int by_address; /* f is the address of a host function, where the runtime knows the two apart */
 } launches[] = {
-    {"hipLaunchKernel", by_address},
-    {"hipLaunchKernel_spt", by_address_spt},
-    {"hipExtLaunchKernel", ext},
-    {"hipLaunchCooperativeKernel", cooperative},
-    {"hipLaunchCooperativeKernel_spt", cooperative_spt},
-    {"hipModuleLaunchKernel", of_module},
-    {"hipModuleLaunchCooperativeKernel", cooperative_of_module},
+    {"hipLaunchKernel", by_address, 1},
+    {"hipLaunchKernel_spt", by_address_spt, 1},
+    {"hipExtLaunchKernel", ext, 1},
+    {"hipLaunchCooperativeKernel", cooperative, 1},
+    {"hipLaunchCooperativeKernel_spt", cooperative_spt, 1},
+    {"hipModuleLaunchKernel", of_module, 0},
+    {"hipModuleLaunchCooperativeKernel", cooperative_of_module, 0},
     {"_Z24hipExtModuleLaunchKernelP18ihipModuleSymbol_tjjjjjjmP12ihipStream_tPPvS4_P11ihipEvent_"
      "tS6_"
      "j",
-     ext_cxx},
+     ext_cxx, 0},
     {"_Z24hipHccModuleLaunchKernelP18ihipModuleSymbol_tjjjjjjmP12ihipStream_tPPvS4_P11ihipEvent_"
      "tS6_",
-     hcc_cxx},
-#if GENERATION == 5
-    {"_ZN8hip_impl22hipLaunchKernelGGLImplEmRK4dim3S2_jP12ihipStream_tPPv", ggl},
-#else
-    {"hipExtModuleLaunchKernel", ext_c},
-    {"hipHccModuleLaunchKernel", hcc_c},
+     hcc_cxx, 0},
+#if GENERATION == 5 && !defined WITHOUT_GGL /* gone in 5.7 */
+    {"_ZN8hip_impl22hipLaunchKernelGGLImplEmRK4dim3S2_jP12ihipStream_tPPv", ggl, 1},
+#elif GENERATION >= 6
+    {"hipExtModuleLaunchKernel", ext_c, 0},
+    {"hipHccModuleLaunchKernel", hcc_c, 0},
 #endif
 #if GENERATION == 7
-    {"hipLaunchKernelExC", ex_c},
-    {"hipDrvLaunchKernelEx", drv_ex},
+    {"hipLaunchKernelExC", ex_c, 1},
+    {"hipDrvLaunchKernelEx", drv_ex, 0},
 #endif
 };
 #define LAUNCHES (sizeof launches / sizeof *launches)

@@ -1,6 +1,6 @@
-/* What GIVEWAY_TRACE leaves behind of a program over the fake driver. The environment is read when
- * the shim is loaded, so the program is this one, started again. */
+/* What GIVEWAY_TRACE leaves behind of a program over the fake driver. */
 #include "cuda_harness.h"
+#include "trace_harness.h"
 
 static void *launch_twice(void *context) {
   CHECK(cuCtxSetCurrent(context) == 0);
@@ -39,49 +39,6 @@ static void program(void) {
   CHECK(cuMemAlloc_v2(&third, 0) == 1);
   CHECK(launch(kernel("ns_20000000"), NULL) == 0 && cuStreamSynchronize(NULL) == 0);
   CHECK(cuCtxSynchronize() == 0);
-}
-
-static char *trace_of(const char *events) {
-  static char text[65536];
-  char folder[4096], self[4096];
-  snprintf(folder, sizeof folder, "%s/trace", getenv("GIVEWAY_DIR"));
-  CHECK(mkdir(folder, 0700) == 0);
-  ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-  CHECK(length > 0);
-  self[length] = '\0';
-  pid_t pid = fork();
-  if (pid == 0) {
-    setenv("GIVEWAY_TRACE", folder, 1);
-    setenv("GIVEWAY_TRACE_EVENTS", events, 1);
-    setenv("GIVEWAY_NAME", "traced", 1);
-    execl(self, self, "program", NULL);
-    _exit(127);
-  }
-  int status = -1;
-  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
-  DIR *directory = opendir(folder);
-  int files = 0;
-  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-    if (entry->d_name[0] != '.') {
-      int fd = openat(dirfd(directory), entry->d_name, O_RDONLY);
-      ssize_t n = read(fd, text, sizeof text - 1);
-      CHECK(n > 0);
-      text[n] = '\0';
-      unlinkat(dirfd(directory), entry->d_name, 0);
-      files++;
-    }
-  }
-  closedir(directory);
-  rmdir(folder);
-  CHECK(files == 1);
-  return text;
-}
-
-static void says(const char *text, const char *what) {
-  if (strstr(text, what) == NULL) {
-    fprintf(stderr, "expected %s in:\n%s\n", what, text);
-    CHECK(!"the trace says so");
-  }
 }
 
 static void everything_is_counted(void) {

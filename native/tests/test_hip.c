@@ -247,6 +247,26 @@ static void captures_are_not_disturbed(void) {
   CHECK(hipDeviceSynchronize() == 0);
 }
 
+/* AMD's runtime looks at the stream where an event was recorded, also when it is only asked. */
+static void events_are_let_alone(bool destroyed) {
+  start_hip();
+  rival();
+  hipStream_t first = new_stream(), second = new_stream();
+  hipFunction_t f = kernel("ns_5000000");
+  hipGraph_t graph;
+  CHECK(by_address(f, first) == 0 && by_address(f, first) == 0);
+  CHECK((destroyed ? hipStreamDestroy(first) : hipStreamBeginCapture(first, 0)) == 0);
+  for (int i = 0; i < 5; i++) { /* more than fits into the window: events are asked */
+    CHECK(by_address(f, second) == 0);
+  }
+  CHECK(fake_calls("hipEventQuery") > 0);
+  CHECK(destroyed || hipStreamEndCapture(first, &graph) == 0);
+  CHECK(hipDeviceSynchronize() == 0 && hipGetLastError() == 0);
+}
+
+static void events_of_a_captured_stream(void) { events_are_let_alone(false); }
+static void events_of_a_destroyed_stream(void) { events_are_let_alone(true); }
+
 static void idle_after_synchronising(void) {
   start_hip();
   hipFunction_t f = kernel("ns_1000000");
@@ -272,6 +292,13 @@ static void two_devices_two_pages(void) {
   CHECK(gw_tasks(page, &info, 1) == 1 && info.launches == 2 && own_task().launches == 1);
 }
 
+/* The thread that looks whether streams are done must not go on when the runtime has gone. */
+static void exit_with_work_in_flight(void) {
+  start_hip();
+  CHECK(by_address(kernel("ns_1000000000"), NULL) == 0);
+  sleep_ms(20);
+}
+
 static const struct test_case cases[] = {
     {"every launch is seen, once", every_launch_is_seen_once},
     {"every launch knows its stream", every_launch_knows_its_stream},
@@ -284,7 +311,10 @@ static const struct test_case cases[] = {
     {"a stream gate where it is asked for", stream_gate_where_asked_for},
     {"no window where nobody is more urgent", nobody_urgent_no_window},
     {"captures are not disturbed", captures_are_not_disturbed},
+    {"events of a captured stream are let alone", events_of_a_captured_stream},
+    {"events of a destroyed stream are let alone", events_of_a_destroyed_stream},
     {"idle after synchronising", idle_after_synchronising},
     {"two devices, two pages", two_devices_two_pages},
+    {"exit with work in flight", exit_with_work_in_flight},
 };
 RUN_CASES(cases, 20)

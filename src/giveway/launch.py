@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
@@ -86,18 +87,39 @@ def environment(
         UsageError: unknown device, priority out of range, or unusable name or setting.
         GivewayError: giveway's own libraries are missing.
     """
+    return _environment(base_env, devices.get(device), priority, name, settings)
+
+
+def _environment(
+    base_env: Mapping[str, str],
+    device: devices.Device,
+    priority: int,
+    name: str,
+    settings: Iterable[str],
+) -> dict[str, str]:
     if not PRIORITY_MIN <= priority <= PRIORITY_MAX:
         raise UsageError(f"priority {priority} is not in {PRIORITY_MIN}…{PRIORITY_MAX}")
     if not name or name != _shorten(name):
         raise UsageError(f"name {name!r} is not 1 to {NAME_BYTES} bytes of printable text")
-    env = devices.get(device).environment(base_env)
-    env["GIVEWAY_DEVICE"] = device
+    env = device.environment(base_env)
+    if env.get("GIVEWAY_DIR"):
+        env["GIVEWAY_DIR"] = _absolute(env["GIVEWAY_DIR"])  # the program may go elsewhere
+    env["GIVEWAY_DEVICE"] = device.name
     env["GIVEWAY_PRIORITY"] = str(priority)
     env["GIVEWAY_NAME"] = name
     env["GIVEWAY_ATTRIBUTES"] = attributes.write("", attributes.changes(settings))
     # It says which process `giveway run` became; one that is merely inherited would lie.
     env.pop("GIVEWAY_RUN", None)
     return env
+
+
+def _absolute(folder: str) -> str:
+    try:
+        return os.path.abspath(folder)
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"GIVEWAY_DIR is relative ({folder}), and the current folder was removed"
+        ) from error
 
 
 def run(
@@ -118,12 +140,12 @@ def run(
     """
     if not command:
         raise UsageError("no command: say giveway run [OPTIONS] -- CMD [ARGS]")
-    if device is None:
-        device = devices.default()
-    if name is None:
-        name = derive_name(command)
-    env = environment(os.environ, device, priority, name, settings)
+    chosen = devices.get(devices.default() if device is None else device)
+    given_name = derive_name(command) if name is None else name
+    env = _environment(os.environ, chosen, priority, given_name, settings)
     env["GIVEWAY_RUN"] = str(os.getpid())
+    if chosen.notice is not None and sys.stderr is not None:
+        print(f"giveway: {chosen.notice}", file=sys.stderr)
     # Python ignores these, and what is ignored stays so across exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)

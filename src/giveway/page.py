@@ -139,8 +139,18 @@ def page_names(device: str | None = None) -> list[str]:
 
     Args:
         device: only those of this device, which may have several: a page for each GPU.
+
+    Raises:
+        PageError: the folder of the pages cannot be read.
     """
-    names = sorted(path.stem for path in page_path("any").parent.glob("*.page"))
+    folder = page_path("any").parent
+    try:
+        files = os.listdir(folder)
+    except FileNotFoundError:
+        files = []
+    except OSError as problem:
+        raise PageError(f"{folder} cannot be read: {problem.strerror}") from problem
+    names = sorted(file.removesuffix(".page") for file in files if file.endswith(".page"))
     if device is None:
         return names
     prefix = _PAGE_PREFIXES.get(device)

@@ -8,10 +8,16 @@ from typing import Any
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """What each process left, in the order in which they ended."""
+    """What each process left, in the order in which they ended.
+
+    One that was killed while it wrote has left nothing that could be read.
+    """
     processes = []
     for path in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
-        process = json.loads(path.read_text(errors="replace"))
+        try:
+            process = json.loads(path.read_text(errors="replace"))
+        except ValueError:
+            continue
         process.setdefault("calls", {})
         process["kernels"] = _by_name(process.get("kernels", []))
         processes.append(process)

@@ -76,6 +76,16 @@ def test_heavy_packages_are_not_imported_for_nothing(name: str) -> None:
         ["set", "1", "--priority", "-1001"],
         ["set", "1", "--priority", "1.5"],
         ["set", "1", "--priority", "1", "--device", "gpu9"],
+        ["top", "--interval", "nan"],
+        ["top", "--interval", "inf"],
+        ["demo", "--seconds", "nan"],
+        ["demo", "--seconds", "inf"],
+        ["demo", "--seconds", "2"],
+        ["run", "--priority", "nan", "--", "true"],
+        ["trace"],
+        ["trace", "--perfetto", "-", "--", "true"],
+        ["doctor", "--library"],
+        ["doctor", "--library", ""],
     ],
 )
 def test_a_wrong_argument_is_one_line_and_2(giveway: Runner, args: list[str]) -> None:
@@ -83,6 +93,66 @@ def test_a_wrong_argument_is_one_line_and_2(giveway: Runner, args: list[str]) ->
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("giveway: ")
+    assert "range" not in line
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["set", "1", "--priority", "1.5"], "'1.5' is not a whole number"),
+        (["set", "1", "--priority", "1001"], "1001 is not in -1000…1000"),
+        (["set", "0", "--priority", "1"], "0 is not 1 or more"),
+        (["top", "--interval", "nan"], "nan is not in 0.1…3600"),
+        (["demo", "--seconds", "inf"], "inf is too long"),
+        (["demo", "--seconds", "long"], "'long' is not a number"),
+        (["trace"], "say giveway trace [OPTIONS] -- CMD [ARGS]"),
+    ],
+)
+def test_a_wrong_argument_is_said_in_words(giveway: Runner, args: list[str], says: str) -> None:
+    assert giveway(*args).stderr.endswith(f"{says}\n")
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_a_narrow_terminal(giveway: Runner, name: str) -> None:
+    narrow = giveway(*filter(None, [name]), "--help", env={"COLUMNS": "40"}).stdout
+    assert max(map(len, narrow.splitlines())) <= 40
+    wide = giveway(*filter(None, [name]), "--help", env={"COLUMNS": "100"}).stdout
+    assert narrow.split() == wide.split()  # nothing is cut off
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("args", [["ps"], ["top"], ["doctor"], ["run", "--", "true"]])
+def test_standard_streams_may_be_closed(args: list[str], closed: tuple[int, ...]) -> None:
+    redirections = " ".join(f"{number}>&-" for number in closed)
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {redirections}', "sh", GIVEWAY, *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+def test_the_program_finds_closed_what_giveway_found_closed() -> None:
+    code = "import os; os.fstat(0)"
+    done = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", GIVEWAY, "run", "--", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Bad file descriptor" in done.stderr
+
+
+def test_a_full_disk_is_said(giveway: Runner) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [GIVEWAY, "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "giveway: No space left on device\n")
 
 
 def test_no_argument_at_all_shows_the_help(giveway: Runner) -> None:

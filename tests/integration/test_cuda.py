@@ -165,3 +165,13 @@ def test_a_missing_driver_is_one_line_and_no_device(giveway: Runner, cuda: Path)
     assert (done.returncode, done.stdout) == (0, "100\n")
     (line,) = done.stderr.splitlines()
     assert line.startswith("giveway: no libcuda.so.1")
+
+
+def test_verify_says_that_torch_cannot_use_the_gpu(giveway: Runner, cuda: Path) -> None:
+    """What this machine's torch makes of the fake driver: a failure that is not giveway's."""
+    pytest.importorskip("torch")
+    done = giveway("verify", "--only", "mlp")
+    assert done.returncode == 1
+    assert "mlp failed: without giveway as well: RuntimeError: torch" in done.stdout
+    assert "sees no GPU" in done.stdout
+    assert "on cuda (1 × giveway fake GPU (simulated))" in done.stdout

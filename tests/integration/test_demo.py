@@ -15,7 +15,8 @@ import pytest
 from giveway.cli import demo, main
 from tests.conftest import GIVEWAY, Runner, Spawner
 
-PROGRAMS = 4
+PROGRAMS = 5
+"""Two in two ways, and what kills them should the demo be killed."""
 
 
 def start(spawn: Spawner, *options: str, until: str) -> subprocess.Popen[str]:
@@ -48,32 +49,29 @@ def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
     assert all_gone(programs)
 
     figures = json.loads(path.read_text())
-    assert figures["schema"] == 1
-    assert figures["device"] == "cpu"
-    assert set(figures) == {
-        "schema", "device", "machine", "modes", "ratios", "low_share_of_left",
-        "rounds", "sizes", "spread", "date", "versions",
-    }  # fmt: skip
-    assert set(figures["modes"]) == {"alone", "native", "giveway"}
-    for mode in figures["modes"].values():
-        assert set(mode["high"]) == {"n", "p50_ms", "p90_ms", "p99_ms", "max_ms"}
-        assert set(mode["low"]) == {"throughput"}
-        assert mode["high"]["n"] >= 3
-        assert 0 < mode["high"]["p50_ms"] <= mode["high"]["p99_ms"] <= mode["high"]["max_ms"]
+    assert (figures["kind"], figures["schema"]) == ("giveway bench", 1)
+    assert (figures["device"], figures["complete"]) == ("cpu", True)
+    (scenario,) = figures["results"]
+    assert (scenario["name"], scenario["status"]) == ("dual", "measured")
+    assert set(scenario["modes"]) == {"alone", "native", "giveway"}
+    for mode in scenario["modes"].values():
+        high = mode["high"]
+        assert high["requests"] >= 3
+        assert 0 < high["p50_ms"] <= high["p99_ms"] <= high["max_ms"]
         assert mode["low"]["throughput"] > 0
-    counts = {mode["high"]["n"] for mode in figures["modes"].values()}
+        assert len(high["rounds"]) == 3
+    counts = {mode["high"]["requests"] for mode in scenario["modes"].values()}
     assert len(counts) == 1, "open loop: the same requests in every mode"
     for name in ("native", "giveway"):
         for percentile in ("p50", "p99"):
-            high = figures["modes"][name]["high"][f"{percentile}_ms"]
-            alone = figures["modes"]["alone"]["high"][f"{percentile}_ms"]
-            assert figures["ratios"][name][percentile] == pytest.approx(high / alone, rel=1e-3)
-        assert figures["low_share_of_left"][name] > 0
-    assert len(figures["rounds"]) == 3
+            high = scenario["modes"][name]["high"]
+            alone = scenario["modes"]["alone"]["high"][f"{percentile}_ms"]
+            found = high[f"{percentile}_ratio"]
+            assert found["value"] == pytest.approx(high[f"{percentile}_ms"] / alone, abs=1e-3)
     assert figures["versions"]["torch"]
 
     assert "together, no giveway" in out
-    assert f"{figures['modes']['native']['high']['p99_ms']:.1f} ms" in out
+    assert f"{scenario['modes']['native']['high']['p99_ms']:.1f} ms" in out
     assert max(map(len, out.splitlines())) <= 80
     assert "Traceback" not in err
 
@@ -102,7 +100,7 @@ def test_a_killed_demo_leaves_nothing_behind(spawn: Spawner) -> None:
 def test_a_program_that_dies_is_named(spawn: Spawner) -> None:
     process = start(spawn, until="choosing sizes")
     programs = children(process)
-    programs[0].kill()
+    next(each for each in programs if "giveway.bench.program" in each.cmdline()).kill()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 6
     assert out == ""

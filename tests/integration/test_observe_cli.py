@@ -145,7 +145,7 @@ def spoil_mode(page: Path) -> None:
 
 
 def spoil_folder_mode(page: Path) -> None:
-    page.parent.chmod(0o755)
+    page.parent.chmod(0o777)
 
 
 def spoil_size(page: Path) -> None:
@@ -166,7 +166,7 @@ def spoil_version(page: Path) -> None:
     ("spoil", "what"),
     [
         (spoil_mode, "mode 0666"),
-        (spoil_folder_mode, "mode 0755"),
+        (spoil_folder_mode, "mode 0777"),
         (spoil_size, "truncated"),
         (spoil_content, "damaged"),
         (spoil_version, "version"),
@@ -194,6 +194,105 @@ def test_doctor_says_what_is_wrong_and_what_to_do(
     # Doing it helps.
     assert os.system(problem["do"].split(": ")[0]) == 0
     assert doctor(giveway)[0] == 0
+
+
+def refusal(env: dict[str, str]) -> str:
+    """What libgiveway says to a program that opens the page; nothing where it has it."""
+    code = "from giveway.page import Page; Page.open('cpu', create=True)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stderr
+
+
+def test_doctor_and_programs_agree_about_the_folder(giveway: Runner, giveway_dir: Path) -> None:
+    giveway_dir.mkdir()
+    for mode, fine in [(0o755, True), (0o777, False), (0o770, False), (0o700, True)]:
+        giveway_dir.chmod(mode)
+        assert (doctor(giveway)[0] == 0) is fine
+        assert (refusal({}) == "") is fine
+
+
+def test_doctor_says_that_a_parent_is_missing(giveway: Runner, tmp_path: Path) -> None:
+    folder = tmp_path / "no" / "such" / "pages"
+    env = {"GIVEWAY_DIR": str(folder)}
+    assert "No such file or directory" in refusal(env)
+    code, report = doctor(giveway, env=env)
+    assert code == 1
+    (problem,) = report["problems"]
+    assert problem["what"] == f"{folder} cannot be made: {folder.parent} is not there"
+    assert os.system(problem["do"]) == 0
+    assert (doctor(giveway, env=env)[0], refusal(env)) == (0, "")
+
+
+@pytest.mark.parametrize("length", [300, 5000])
+def test_an_over_long_folder_is_said(giveway: Runner, tmp_path: Path, length: int) -> None:
+    env = {"GIVEWAY_DIR": str(tmp_path / ("x" * length))}
+    done = giveway("ps", env=env)
+    assert (done.returncode, done.stdout) == (3, "")
+    (line,) = done.stderr.splitlines()
+    assert "File name too long" in line
+    assert "priority" not in line
+    code, report = doctor(giveway, env=env)
+    assert code == 1
+    assert "File name too long" in report["problems"][0]["what"]
+
+
+def test_a_relative_folder_is_where_run_was_started(giveway: Runner, tmp_path: Path) -> None:
+    done = giveway(
+        *("run", "--", "sh", "-c", "cd /; echo $GIVEWAY_DIR"),
+        env={"GIVEWAY_DIR": "pages"},
+        cwd=tmp_path,
+    )
+    assert done.stdout == f"{tmp_path}/pages\n"
+
+
+def test_a_relative_folder_in_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'rmdir "$PWD"; exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", GIVEWAY, "run", "--", "true"],
+        cwd=gone,
+        env={**os.environ, "GIVEWAY_DIR": "pages"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "giveway: GIVEWAY_DIR is relative (pages), and the current folder was removed\n"
+    )
+
+
+def test_a_file_in_the_place_of_the_folder_is_3_and_one_line(
+    giveway: Runner, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    done = giveway("ps", env={"GIVEWAY_DIR": str(tmp_path / "file")})
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == f"giveway: {tmp_path / 'file'} cannot be read: Not a directory\n"
+
+
+def test_doctor_says_that_python_cannot_be_started(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.touch(mode=0o600)
+    code = f"import sys; sys.executable = {str(python)!r}; from giveway.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "doctor", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout)["problems"][0]["what"] == (
+        f"{python} cannot be started: Permission denied"
+    )
 
 
 def test_doctor_says_that_the_folder_cannot_be_made(giveway: Runner, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""AMD's HIP runtimes as Debian packages them, unpacked into a folder of their own.
+"""AMD's HIP runtimes and libraries as Debian packages them, and Triton, in a folder of their own.
 
 The mirror is the one that this machine's apt is set up with; nothing is installed.
 """
@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-SECONDS: Final = 300
+SECONDS: Final = 900
+TARGET: Final = "gfx90a"
+"""The GPU that tests simulate."""
+TRITON: Final = "triton==3.9.0"
 
 
 class Release(NamedTuple):
@@ -21,11 +25,21 @@ class Release(NamedTuple):
     """As symbols.txt has it."""
     package: str
     suites: tuple[str, ...]
+    further: tuple[str, ...] = ()
+    """Packages beside the runtime's own."""
+    name: str = ""
+    """Of its folder, where that is not the version."""
+
+    @property
+    def generation(self) -> str:
+        """The number in the SONAME."""
+        return self.version[0]
 
 
 class Runtime(NamedTuple):
     """A runtime and all that it needs, the C library and its loader included."""
 
+    root: Path
     library: Path
     loader: Path
     folders: tuple[Path, ...]
@@ -33,9 +47,21 @@ class Runtime(NamedTuple):
 
 RELEASES: Final = (
     Release("5.2.3", "libamdhip64-5", ("bookworm",)),
-    Release("5.7.1", "libamdhip64-5", ("trixie",)),
-    Release("6.4.3", "libamdhip64-6", ("sid",)),
-    Release("7.2.4", "libamdhip64-7", ("sid", "experimental")),
+    Release("5.7.1", "libamdhip64-5", ("trixie",), ("libhsa-runtime-dev",)),
+    Release("6.4.3", "libamdhip64-6", ("sid",), ("libhsa-runtime-dev", "libhiprtc-builtins6")),
+    Release("7.2.4", "libamdhip64-7", ("sid", "experimental"), ("libhsa-runtime-dev",)),
+)
+LIBRARIES: Final = Release(
+    "6.4.3",
+    "libamdhip64-6",
+    ("sid",),
+    (
+        *("libhsa-runtime-dev", "libhipblaslt1-bench", "librocblas4-bench", "libmiopen1-tests"),
+        # MIOpen compiles its kernels with the system's clang, by way of a shell.
+        *("libamdhip64-dev", "rocm-device-libs-21", "clang-21", "clang-tools-21", "lld-21"),
+        *("llvm-21", "dash"),
+    ),
+    "6.4.3-libraries",
 )
 
 
@@ -49,27 +75,49 @@ def fetch(release: Release, folder: Path) -> Runtime:
     Raises:
         UnavailableError: no apt, no Debian mirror, or the mirror has another version.
     """
-    root = folder / release.version
-    if not (root / "done").exists():
+    packages = (release.package, *release.further)
+    root = folder / (release.name or release.version)
+    done = root / "done"
+    if not done.exists() or done.read_text().split() != list(packages):
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
-        _download(release, root)
-        packages = sorted(root.glob("archives/*.deb"))
-        found = [path.name for path in packages if path.name.startswith(release.package)]
+        _download(release, packages, root)
+        archives = sorted(root.glob("archives/*.deb"))
+        found = [path.name for path in archives if path.name.startswith(release.package)]
         if not any(f"_{release.version}" in name for name in found):
             raise UnavailableError(f"{release.suites[-1]} has {', '.join(found)}")
-        for package in packages:
-            _run(["dpkg", "-x", str(package), str(root)], root)
-        (root / "done").touch()
+        for archive in archives:
+            _run(["dpkg", "-x", str(archive), str(root)], root)
+            archive.unlink()
+        for path in root.glob("usr/lib/*/*/**/*gfx*"):
+            if path.is_file() and TARGET not in path.name:  # gigabytes that nobody asks for
+                path.unlink()
+        done.write_text(" ".join(packages))
     folders = (root / "usr/lib/x86_64-linux-gnu", root / "lib/x86_64-linux-gnu")
     return Runtime(
-        library=folders[0] / f"libamdhip64.so.{release.version[0]}",
+        root=root,
+        library=folders[0] / f"libamdhip64.so.{release.generation}",
         loader=next(found for at in folders for found in at.glob("ld-linux-x86-64.so.2")),
         folders=folders,
     )
 
 
-def _download(release: Release, root: Path) -> None:
+def fetch_triton(folder: Path) -> Path:
+    """Where Triton is, below the folder, for the interpreter that this is.
+
+    Raises:
+        UnavailableError: pip cannot get it.
+    """
+    target = folder / f"{TRITON}-{sys.implementation.cache_tag}"
+    if not (target / "done").exists():
+        shutil.rmtree(target, ignore_errors=True)
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", TRITON]
+        _run([*pip, "--target", str(target)], folder)
+        (target / "done").touch()
+    return target
+
+
+def _download(release: Release, packages: tuple[str, ...], root: Path) -> None:
     for part in ("lists/partial", "archives/partial"):
         (root / part).mkdir(parents=True)
     (root / "status").touch()
@@ -93,7 +141,7 @@ def _download(release: Release, root: Path) -> None:
     apt = ["apt-get", "-q", *(word for option in options for word in ("-o", option))]
     _run([*apt, "update"], root)
     install = [*apt, "install", "--yes", "--no-install-recommends", "--download-only"]
-    _run([*install, "--target-release", release.suites[-1], release.package], root)
+    _run([*install, "--target-release", release.suites[-1], *packages], root)
 
 
 def _sources(release: Release, root: Path) -> Path:

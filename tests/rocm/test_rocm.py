@@ -12,12 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.rocm.packages import RELEASES, Release, Runtime, UnavailableError, fetch
+from tests.rocm.packages import RELEASES, Release, Runtime
+from tests.rocm.stand_in import FOLDER, ROOT, SHIMS, need
 
-ROOT = Path(__file__).parents[2]
 SYMBOLS = ROOT / "native/shim/hip/symbols.txt"
-FOLDER = os.environ.get("GIVEWAY_ROCM", "")
-SHIMS = Path(os.environ.get("GIVEWAY_HIP_SHIMS", ROOT / "build/native/native/shim/hip"))
 
 pytestmark = pytest.mark.skipif(not FOLDER, reason="downloads AMD's runtimes: say make test-rocm")
 
@@ -28,14 +26,6 @@ Export = tuple[str, str, str]
 def release(request: pytest.FixtureRequest) -> Release:
     """Each of the releases."""
     return request.param  # type: ignore[no-any-return]
-
-
-def runtime(release: Release) -> Runtime:
-    """The release, unpacked."""
-    try:
-        return fetch(release, Path(FOLDER).resolve())
-    except UnavailableError as error:
-        pytest.skip(f"{release.version}: {error}")
 
 
 def exports(library: Path) -> set[Export]:
@@ -62,7 +52,7 @@ def listed(*versions: str) -> set[Export]:
 
 
 def test_exports_are_those_of_the_real_library(release: Release) -> None:
-    real = exports(runtime(release).library)
+    real = exports(need(release).library)
     assert len(real) > 400
     assert listed(release.version) == real
     shim = exports(SHIMS / f"libamdhip64.so.{release.version[0]}")
@@ -96,7 +86,7 @@ def test_programs_see_the_runtimes_own_answers(
     release: Release, generation: str, tmp_path: Path
 ) -> None:
     """Also under the shim of another generation: then the program's own runtime is there too."""
-    real = runtime(release)
+    real = need(release)
     shim = SHIMS / f"libamdhip64.so.{generation}"
     program = tmp_path / "codes"
     source = ROOT / "native/tests/hip_codes.c"

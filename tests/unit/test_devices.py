@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from giveway import devices
 from giveway.devices import cuda, hip
 
@@ -37,7 +39,9 @@ def test_gpus_are_found_without_a_driver_library(tmp_path: Path) -> None:
     assert cuda._from_kernel(tmp_path / "nowhere") == []
 
 
-def test_amd_gpus_are_found_without_a_runtime_library(tmp_path: Path) -> None:
+def test_amd_gpus_are_found_without_a_runtime_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nodes = {
         "0": ("", "simd_count 0\ncpu_cores_count 64\nunique_id 0\n"),
         "10": ("aldebaran", "simd_count 416\nunique_id 250\nlocation_id 256\n"),
@@ -53,13 +57,24 @@ def test_amd_gpus_are_found_without_a_runtime_library(tmp_path: Path) -> None:
     ]
     assert hip._from_kernel(tmp_path / "nowhere") == []
 
+    monkeypatch.setattr(hip, "_NODES", tmp_path)
+    (device,) = hip.find()
+    assert device.pages == ("GPU-pci-0001-c2-00.0", "GPU-00000000000000fa")
+    # Or Triton would go round it.
+    assert device.environment({})["TRITON_LIBHIP_PATH"] == str(device.hook)
+    users = {"TRITON_LIBHIP_PATH": "/opt/mine/libamdhip64.so"}
+    assert device.environment(users).items() >= users.items()
+
 
 def test_the_shim_is_of_the_generation_that_is_installed(tmp_path: Path) -> None:
     for folder, name in [("old", "libamdhip64.so.5.7.1"), ("new", "libamdhip64.so.6")]:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).touch()
     search = {"LD_LIBRARY_PATH": f"{tmp_path}/none::{tmp_path}/old:{tmp_path}/new"}
-    assert hip._generation(search) == "5"
-    assert hip._generation({"LD_LIBRARY_PATH": f"{tmp_path}/new"}) == "6"
+    old, new = tmp_path / "old" / "libamdhip64.so.5.7.1", tmp_path / "new" / "libamdhip64.so.6"
+    assert hip.installed(search) == ("5", old)
+    assert hip.installed({"LD_LIBRARY_PATH": f"{tmp_path}/new"}) == ("6", new)
     given = {"GIVEWAY_HIP_LIBRARY": str(tmp_path / "new" / "libamdhip64.so.6")}
-    assert hip._generation(search | given) == "6"
+    assert hip.installed(search | given) == ("6", new)
+    renamed = {"GIVEWAY_HIP_LIBRARY": str(tmp_path / "libamdhip64.so")}
+    assert hip.installed(search | renamed) == ("7", tmp_path / "libamdhip64.so")

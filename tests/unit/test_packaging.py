@@ -47,10 +47,14 @@ def test_the_wheel_has_all_it_needs(wheel: Path) -> None:
         "giveway/py.typed",
         "giveway/cli/run.py",
         "giveway/devices/cpu.py",
+        "giveway/verify/checks/models.py",
+        "giveway/verify/schema.json",
         "giveway/lib/libgiveway.so",
         "giveway/lib/libgiveway-cpu.so",
         *(f"giveway/lib/hip/libamdhip64.so.{generation}" for generation in "567"),
+        *(f"giveway/lib/hip/libgiveway-hip-hooks.so.{generation}" for generation in "567"),
         "giveway/lib/libgiveway-cuda.so",
+        "giveway/lib/libgiveway-cuda-hooks.so",
         "giveway/include/giveway.h",
     }
 

@@ -1,115 +1,205 @@
-"""From rounds to figures, the table and the sentence: nothing is gained that was not measured."""
+"""From raw records to figures, verdicts and the sentence: nothing that was not measured."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import re
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from giveway.bench.dual import High, Mode, Round, Sizes
-from giveway.bench.result import Result, make_result, times, verdict, warnings
-from giveway.cli.demo import show
-
-SIZES = Sizes(
-    image=96, low_batch=8, period_ms=50.0, rounds=3, segment_seconds=5.0, warm_seconds=0.75
-)
+from giveway.bench.scenario import Bar
+from giveway.bench.verdict import times, verdict, warnings
+from giveway.cli import bench_table, demo
+from tests.unit.bench_records import SCENARIO, Records, high, low, records, result, segment
 
 
-def mode(latency_ms: float, busy: float, throughput: float) -> Mode:
-    """A hundred requests, of which the two slowest took twice as long."""
-    latencies = [latency_ms / 1e3] * 98 + [latency_ms / 500] * 2
-    return Mode(High(latencies, busy), throughput)
-
-
-def result(
-    native: tuple[float, ...] = (40, 50, 60),
-    giveway: tuple[float, ...] = (10, 11, 12),
-    alone: tuple[float, ...] = (10, 10, 10),
-) -> Result:
-    """A run whose latencies in ms, by round, are the arguments."""
-    return make_result(
-        "cpu",
-        SIZES,
-        [
-            Round(mode(a, 0.2, 20.0), mode(n, 0.8, 8.0), mode(g, 0.22, 12.0))
-            for a, n, g in zip(alone, native, giveway, strict=True)
-        ],
-    )
+def scenario_of(raw: Records | None = None, **latencies: tuple[float, ...]) -> dict[str, Any]:
+    (scenario,) = json.loads(json.dumps(result(raw, **latencies)))["results"]
+    return scenario  # type: ignore[no-any-return]
 
 
 def test_the_figures_are_those_of_the_rounds() -> None:
     figures = json.loads(json.dumps(result()))
-    assert figures["schema"] == 1
-    assert figures["device"] == "cpu"
-    assert figures["modes"]["alone"] == {
-        "high": {"n": 300, "p50_ms": 10.0, "p90_ms": 10.0, "p99_ms": 20.0, "max_ms": 20.0},
-        "low": {"throughput": 20.0},
-    }
-    assert figures["modes"]["native"]["high"]["p50_ms"] == 50.0
-    assert figures["ratios"] == {
-        "native": {"p50": 5.0, "p99": 5.0},
-        "giveway": {"p50": 1.1, "p99": 1.1},
-    }
-    # 20 batches/s alone, of which 80 % are left: 16.
-    assert figures["low_share_of_left"] == {"native": 0.5, "giveway": 0.75}
-    assert figures["spread"]["native"] == {
-        "p50": [4.0, 6.0],
-        "p99": [4.0, 6.0],
-        "throughput": [0.4, 0.4],
-    }
-    assert figures["spread"]["alone"]["p50"] == [1.0, 1.0]
-    assert [each["native"]["high"]["p50_ms"] for each in figures["rounds"]] == [40.0, 50.0, 60.0]
-    assert figures["sizes"]["low_batch"] == 8
-    assert figures["sizes"]["high_busy_share"] == 0.2
+    assert (figures["kind"], figures["schema"], figures["device"]) == ("giveway bench", 1, "cpu")
+    assert figures["complete"] is True
     assert figures["machine"]["cores"] >= 1
-    assert figures["machine"]["memory_bytes"] > 1 << 20
     assert figures["versions"]["numpy"]
+    (scenario,) = figures["results"]
+    alone, native, giveway = (scenario["modes"][mode] for mode in ("alone", "native", "giveway"))
+    assert (alone["high"]["requests"], alone["high"]["p50_ms"]) == (300, 10.0)
+    assert (alone["high"]["p99_ms"], alone["high"]["max_ms"]) == (20.0, 20.0)
+    assert alone["high"]["p99_ratio"] is None
+    assert alone["low"]["throughput"] == 20.0
+    assert native["high"]["p50_ms"] == 50.0
+    assert native["high"]["p50_ratio"]["value"] == 5.0
+    assert giveway["high"]["p50_ratio"] == {"value": 1.1, "interval": [1.0, 1.2]}
+    # 20 batches/s alone, of which 80 % are left: 16.
+    assert native["low"]["share_of_left"] == {"value": 0.5, "interval": [0.5, 0.5]}
+    assert giveway["low"]["share_of_left"]["value"] == 0.75
+    assert giveway["low"]["share_of_alone"]["value"] == 0.6
+    assert giveway["low"]["worst_share_of_alone"]["value"] == 0.6
+    assert giveway["high"]["share_of_left"] is None
+    assert [each["p50_ms"] for each in native["high"]["rounds"]] == [40.0, 50.0, 60.0]
+    assert scenario["programs"]["low"]["size"]["batch"] == 8
+    assert scenario["device_busy_share"] == {
+        "alone high": 0.5, "alone low": 0.5, "native": 0.5, "giveway": 0.5,
+    }  # fmt: skip
+
+
+def test_what_giveway_counted_is_summed_and_elsewhere_it_is_nothing() -> None:
+    modes = scenario_of()["modes"]
+    assert modes["giveway"]["low"]["held_seconds"] == 1.5
+    assert modes["giveway"]["low"]["preemptions"] == 6
+    assert modes["native"]["low"]["preemptions"] is None
+    assert modes["giveway"]["high"]["preemptions"] is None
+    assert modes["giveway"]["low"]["preemption_latency_ms"]["value"] is None
+    assert modes["giveway"]["low"]["preemption_latency_ms"]["reason"]
 
 
 def test_ratios_are_of_all_requests_and_not_of_one_round() -> None:
-    figures = result(native=(10, 10, 90))
-    assert figures["ratios"]["native"]["p50"] == 1.0
-    assert figures["spread"]["native"]["p50"] == [1.0, 9.0]
+    native = scenario_of(native=(10, 10, 90))["modes"]["native"]["high"]
+    assert native["p50_ratio"]["value"] == 1.0
+    assert native["p50_ratio"]["interval"] == [1.0, 9.0]
+
+
+def test_bars_are_judged_by_the_figure() -> None:
+    figures = result()
+    verdicts = [(bar["verdict"], bar["value"]) for bar in figures["results"][0]["bars"]]
+    assert verdicts == [("PASS", 1.1), ("FAIL", 0.75)]
+    assert figures["bars"] == {"passed": 1, "failed": 1, "not_measured": 0}
+    (first, _) = scenario_of(giveway=(14, 14, 14))["bars"]
+    assert (first["verdict"], first["value"]) == ("FAIL", 1.4)
+
+
+@pytest.mark.parametrize(
+    ("bar", "verdict", "says"),
+    [
+        (Bar("p99_ms", order=("high", "low")), "PASS", None),
+        (Bar("p99_ms", order=("low", "high")), "FAIL", None),
+        (Bar("p999_ms", "high", at_most=1), "NOT MEASURED", "p999_ms needs 1000"),
+        (Bar("p50_ms", "high", at_most=1, mode="mps"), "NOT MEASURED", "no MPS here"),
+        (Bar("p50_ms", "high", at_most=1, mode="nice"), "NOT MEASURED", "was not asked for"),
+        (Bar("share_of_left", "high", at_least=1), "NOT MEASURED", "needs the mode alone"),
+        (Bar("p50_ms", "high", at_most=11.0), "PASS", None),
+    ],
+)
+def test_verdicts(bar: Bar, verdict: str, says: str | None) -> None:
+    raw = records(scenario=dataclasses.replace(SCENARIO, bars=(bar,)))
+    raw.append({"kind": "mode", "mode": "mps", "reason": "no MPS here"})
+    (found,) = scenario_of(raw)["bars"]
+    assert found["verdict"] == verdict
+    assert (says is None) == (found["reason"] is None)
+    assert says is None or says in found["reason"]
+
+
+def failure(program: str) -> dict[str, Any]:
+    return {
+        "kind": "failure", "program": program, "mode": "native", "round": 0, "what": "died",
+        "last_lines": ["oh"],
+    }  # fmt: skip
+
+
+def test_a_failed_scenario_has_no_verdicts() -> None:
+    figures = result([*records(), failure("low")])
+    (scenario,) = figures["results"]
+    assert scenario["status"] == "failed"
+    assert scenario["failures"][0]["last_lines"] == ["oh"]
+    assert [bar["verdict"] for bar in scenario["bars"]] == ["NOT MEASURED"] * 2
+    assert [bar["reason"] for bar in scenario["bars"]] == ["low died"] * 2
+
+
+def test_programs_that_run_one_at_a_time_fail_one_at_a_time() -> None:
+    apart = dataclasses.replace(SCENARIO, together=False)
+    high_bar, low_bar = scenario_of([*records(scenario=apart), failure("low")])["bars"]
+    assert high_bar["verdict"] == "PASS"
+    assert low_bar["reason"] == "low died"
+
+
+def test_a_run_that_was_killed_says_so() -> None:
+    figures = result(records()[:7])
+    assert figures["complete"] is False
+    (scenario,) = figures["results"]
+    assert scenario["status"] == "incomplete"
+    assert set(scenario["modes"]) == {"alone", "native", "giveway"}
+    assert {bar["reason"] for bar in scenario["bars"]} == {"the run was not finished"}
+    (scenario,) = result(records()[:1])["results"]
+    assert scenario["modes"] == {}
+
+
+def test_no_request_in_time_is_not_a_latency_of_zero() -> None:
+    raw = records()[:3]
+    nothing = high(1) | {"latencies_us": [], "done": 0.0}
+    raw += [
+        segment("alone", 0, high=nothing),
+        segment("alone", 0, low=low(1.0)),
+        segment("giveway", 0, high=nothing, low=low(1.0)),
+        {"kind": "end"},
+    ]
+    scenario = scenario_of(raw)
+    assert scenario["modes"]["giveway"]["high"]["p50_ms"] is None
+    assert scenario["modes"]["giveway"]["high"]["p99_ratio"] is None
+    assert scenario["bars"][0]["verdict"] == "NOT MEASURED"
+    assert list(bench_table.lines(result(raw)))
+
+
+def test_what_is_left_is_not_known_of_a_program_that_does_not_say() -> None:
+    silent = {"busy_seconds": None}
+    raw = records()
+    for each in raw:
+        if each["kind"] == "segment" and "high" in each["programs"]:
+            each["programs"]["high"] |= silent
+    scenario = scenario_of(raw)
+    assert scenario["modes"]["giveway"]["low"]["share_of_left"] is None
+    assert scenario["modes"]["giveway"]["low"]["share_of_alone"]["value"] == 0.6
+    assert scenario["bars"][1]["verdict"] == "NOT MEASURED"
 
 
 def test_verdict_says_what_was_gained() -> None:
-    said = verdict(result())
+    said = verdict(scenario_of(native=(60, 60, 60), giveway=(11, 11, 11)))
     assert said.startswith("giveway helped")
-    assert "1.10 × its time alone with giveway, 6.00 × without" in verdict(
-        result(native=(60, 60, 60), giveway=(11, 11, 11))
-    )
-    assert "75% of what the urgent one leaves with giveway, 50% without" in said
+    assert "1.10 × its time alone with giveway, 6.00 × without" in said
+    assert "75% of what high leaves with giveway, 50% without" in said
 
 
-def test_verdict_claims_no_gain_that_one_round_denies() -> None:
-    assert verdict(result(giveway=(10, 11, 41))).startswith("No clear gain")
-    assert verdict(result(native=(10, 11, 12), giveway=(10, 11, 12))).startswith("No clear gain")
+def test_verdict_claims_no_gain_where_intervals_overlap() -> None:
+    for rounds in ({"giveway": (10, 11, 51)}, {"native": (10, 11, 12), "giveway": (10, 11, 12)}):
+        assert verdict(scenario_of(**rounds)).startswith("No clear gain")
 
 
 def test_verdict_admits_a_loss() -> None:
-    assert verdict(result(native=(10, 11, 12), giveway=(40, 50, 60))).startswith(
-        "giveway made it worse"
-    )
+    lost = scenario_of(native=(10, 11, 12), giveway=(40, 50, 60))
+    assert verdict(lost).startswith("giveway made it worse")
+
+
+def test_verdict_needs_all_three() -> None:
+    alone = [each for each in records() if each.get("mode") in (None, "alone")]
+    assert verdict(scenario_of(alone)).startswith("Not measured")
 
 
 def test_a_quiet_machine_gets_no_warning() -> None:
-    assert warnings(result(alone=(10, 10.5, 10.9))) == []
+    scenario = scenario_of(alone=(10, 10.5, 10.9))
+    assert scenario["noise"]["noisy"] is False
+    assert scenario["noise"]["differs"]["p50_ms of high"] == pytest.approx(0.09)
+    assert warnings(scenario) == []
 
 
 def test_a_noisy_machine_is_told_so() -> None:
-    (warning,) = warnings(result(alone=(10, 10.5, 11.2)))
+    (warning,) = warnings(scenario_of(alone=(10, 10.5, 11.2)))
     assert "noisy" in warning
-    assert "p50 by 12%" in warning
+    assert "p50_ms of high by 12%" in warning
     assert "throughput" not in warning
 
 
 def test_a_queue_that_only_grows_is_pointed_out() -> None:
-    assert warnings(result(native=(49, 49, 49))) == []
+    assert warnings(scenario_of(native=(49, 49, 49))) == []
     # A request every 50 ms, and the typical one waits for longer than that.
-    (warning,) = warnings(result(native=(51, 51, 51)))
+    (warning,) = warnings(scenario_of(native=(51, 51, 51)))
     assert "could not keep up" in warning
+    assert "mode native, high" in warning
 
 
 def test_times() -> None:
@@ -118,14 +208,25 @@ def test_times() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 60])
-def test_the_table_fits(width: int) -> None:
+def test_the_table_of_demo_fits(width: int) -> None:
     screen = io.StringIO()
-    show(result(native=(400, 500, 6000)), Console(file=screen, width=width, highlight=False))
-    lines = screen.getvalue().splitlines()
-    assert max(map(len, lines)) <= width
+    figures = result(native=(400, 500, 6000))
+    demo.show(figures, Console(file=screen, width=width, highlight=False))
+    assert max(map(len, screen.getvalue().splitlines())) <= width
     text = " ".join(screen.getvalue().split())
     assert "…" not in text
     for cell in ("each alone", "10.0 ms", "500.0 ms", "(50 ×)", "(1.10 ×)", "12.0", "(75%)"):
         assert cell in text
-    assert "urgent p99" in text
     assert "giveway helped" in text
+    assert "p99 of the urgent program was" in text
+
+
+def test_the_table_of_bench() -> None:
+    lines = list(bench_table.lines(result([*records(), failure("low")])))
+    assert ["alone", "low", "50", "50", "50", "20"] in [line.split() for line in lines]
+    assert any(re.search(r" 1\.10 \(\d\.\d\d–\d\.\d\d\) ", line) for line in lines)
+    assert "  giveway preempted low 6 times and held it for 1.5 s." in lines
+    at = lines.index("FAILED       low died (native, round 1)")
+    assert lines[at + 1] == "    oh"
+    assert "NOT MEASURED p99_ratio of high ≤ 1.3: low died" in lines
+    assert lines[-1] == "0 passed, 0 failed, 2 not measured."

@@ -1,14 +1,21 @@
-"""The statistics of `demo`, against distributions whose percentiles are known."""
+"""The statistics of the bench, against distributions whose values are known."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giveway.bench.stats import latency_summary, percentile, relative_spread, spread
+from giveway.bench.stats import (
+    latency_summary,
+    mean_ratio_interval,
+    percentile,
+    ratio_intervals,
+    relative_spread,
+)
 
 VALUES = st.lists(st.floats(min_value=1e-6, max_value=1e3), min_size=1, max_size=200)
 
@@ -56,14 +63,79 @@ def test_no_percentile_of_nothing() -> None:
 
 @given(VALUES)
 def test_latency_summary_is_ordered_and_in_milliseconds(values: list[float]) -> None:
-    summary = latency_summary(values)
-    assert summary["n"] == len(values)
+    summary = latency_summary([value * 1e6 for value in values])
+    assert summary["requests"] == len(values)
     assert summary["max_ms"] == pytest.approx(max(values) * 1e3, abs=1e-3)
-    assert summary["p50_ms"] <= summary["p90_ms"] <= summary["p99_ms"] <= summary["max_ms"]
-    assert summary["p50_ms"] >= round(min(values) * 1e3, 3)
+    points = [summary[f"{name}_ms"] for name in ("p50", "p90", "p99", "p999", "max")]
+    assert points == sorted(points)
 
 
-def test_spread() -> None:
-    assert spread([2.0, 1.0, 1.5]) == (1.0, 2.0)
+def test_latency_summary_of_nothing_invents_nothing() -> None:
+    assert latency_summary([]) == dict.fromkeys(
+        ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms")
+    ) | {"requests": 0}
+
+
+def ratio_interval(
+    rounds: list[list[float]], base: list[list[float]], percent: float
+) -> tuple[float, float]:
+    (interval,) = ratio_intervals(rounds, base, [percent])
+    return interval
+
+
+def exponentials(seed: int, mean: float, rounds: int = 3, count: int = 400) -> list[list[float]]:
+    return np.random.default_rng(seed).exponential(mean, (rounds, count)).tolist()
+
+
+@pytest.mark.parametrize("percent", [50, 90, 99])
+def test_the_interval_of_a_ratio_holds_the_true_one_as_often_as_it_says(percent: float) -> None:
+    held = 0
+    for seed in range(40):
+        low, high = ratio_interval(exponentials(seed, 2.0), exponentials(1000 + seed, 1.0), percent)
+        assert low <= high
+        held += low <= 2.0 <= high
+    # 95 % of 40 is 38; with so few rounds a bootstrap is a little too sure of itself.
+    assert held >= 32
+
+
+def test_the_interval_is_narrower_with_more_requests() -> None:
+    few = ratio_interval(exponentials(1, 1.0, count=50), exponentials(2, 1.0, count=50), 50)
+    many = ratio_interval(exponentials(1, 1.0, count=5000), exponentials(2, 1.0, count=5000), 50)
+    assert many[1] - many[0] < (few[1] - few[0]) / 3
+
+
+def test_one_bad_round_widens_the_interval() -> None:
+    base = [[1.0] * 100 for _ in range(3)]
+    steady = ratio_interval([[2.0] * 100 for _ in range(3)], base, 50)
+    assert steady == (2.0, 2.0)
+    low, high = ratio_interval([[2.0] * 100, [2.0] * 100, [9.0] * 100], base, 50)
+    assert (low, high) == (2.0, 9.0)
+
+
+def test_neighbours_that_were_late_together_are_drawn_together() -> None:
+    """One stall of ten requests is less sure than ten separate ones."""
+    stalled = [[1.0] * 45 + [5.0] * 10 + [1.0] * 45] * 3
+    scattered = [([1.0] * 9 + [5.0]) * 10] * 3
+    base = [[1.0] * 100] * 3
+    together = ratio_interval(stalled, base, 85)
+    apart = ratio_interval(scattered, base, 85)
+    assert together[1] - together[0] > apart[1] - apart[0]
+
+
+def test_the_interval_of_a_ratio_of_means() -> None:
+    assert mean_ratio_interval([2.0, 2.0, 2.0], [4.0, 4.0, 4.0]) == (0.5, 0.5)
+    low, high = mean_ratio_interval([1.0, 2.0, 3.0], [2.0, 2.0, 2.0])
+    assert (low, high) == pytest.approx((0.5, 1.5), abs=0.2)
+    # Paired by round: a machine that was slow in one was so for both.
+    assert mean_ratio_interval([1.0, 3.0, 9.0], [2.0, 6.0, 18.0]) == (0.5, 0.5)
+
+
+def test_intervals_do_not_change_from_call_to_call() -> None:
+    values, base = exponentials(1, 2.0), exponentials(2, 1.0)
+    assert ratio_interval(values, base, 99) == ratio_interval(values, base, 99)
+
+
+def test_relative_spread() -> None:
     assert relative_spread([2.0, 2.2]) == pytest.approx(0.1)
     assert relative_spread([3.0]) == 0
+    assert relative_spread([0.0, 1.0]) == math.inf

@@ -69,7 +69,7 @@ static struct stream *choose(int device, bool *any) {
 }
 
 /* For tests: how much device time is submitted and not over. */
-__attribute__((visibility("default"))) uint64_t fake_in_flight_ns(void) {
+uint64_t fake_in_flight_ns(void) {
   uint64_t ns = 0;
   engine_lock();
   for (int device = 0; device < DEVICES; device++) {

@@ -8,7 +8,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a real driver exports; the rest stays inside, however this is compiled, so that giveway
+ * takes it for a driver that it knows. Probes, which tests in C look through, are exported on
+ * request. */
 #define FAKE __attribute__((visibility("default")))
+#ifdef FAKE_PROBES
+#define PROBE FAKE
+#else
+#define PROBE
+#endif
+#pragma GCC visibility push(hidden)
+
 #define DEVICES 8
 
 enum {
@@ -26,6 +36,7 @@ enum {
   CAPTURE_UNSUPPORTED = 900,
   CAPTURE_INVALIDATED = 901,
   CAPTURE_IMPLICIT = 906,
+  CAPTURED_EVENT = 907,
 };
 
 enum op_kind { OP_WORK, OP_RECORD, OP_WAIT_EVENT, OP_WAIT_VALUE, OP_WRITE_VALUE, OP_COPY };
@@ -34,7 +45,8 @@ struct event {
   bool recorded, done;
   uint64_t version; /* how many records; a wait is for one of them */
   uint64_t done_version;
-  uint64_t ns; /* when it was done */
+  uint64_t ns;           /* when it was done */
+  struct stream *stream; /* HIP only: where it was recorded last */
 };
 
 struct op {
@@ -152,5 +164,10 @@ void engine_lock(void);
 void engine_unlock(void);
 /* Nothing is waiting in the stream or has to be waited for. */
 bool engine_stream_free(struct stream *stream);
+
+PROBE uint64_t fake_calls(const char *name);
+PROBE uint64_t fake_in_flight_ns(void);
+
+#pragma GCC visibility pop
 
 #endif

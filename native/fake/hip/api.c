@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static __thread int device;
+static _Atomic bool ended;
 static __thread int last_error;
 static bool started;
 
@@ -17,7 +19,20 @@ int hip_return(int result) {
   return result;
 }
 
+/* As AMD's, whose objects go while the process still has threads. What the program itself asks for
+ * at its end, in its first thread, is the program's affair. */
+static void end(void) {
+  ended = true;
+  usleep(50000);
+}
+
+__attribute__((constructor)) static void begin(void) { atexit(end); }
+
 int hip_enter(void) {
+  if (ended && gettid() != getpid()) {
+    fputs("fake-hip: asked after its end\n", stderr);
+    abort();
+  }
   if (!started) {
     started = true;
     int result = cuInit(0);
@@ -96,6 +111,23 @@ FORWARD(hipModuleLoadData, (CUmodule * module, const void *image), cuModuleLoadD
 FORWARD(hipModuleGetFunction, (CUfunction * function, CUmodule module, const char *name),
         cuModuleGetFunction(function, module, name))
 
+FAKE const char *hipKernelNameRef(CUfunction function) {
+  const char *name;
+  return cuFuncGetName(&name, function) == SUCCESS ? name : NULL;
+}
+
+/* Not as AMD's, which follows an address that it has been told of: so that one sees who was asked.
+ */
+FAKE const char *hipKernelNameRefByPtr(const void *function, CUstream stream) {
+  static __thread char text[256];
+  const char *name;
+  if (stream != NULL || cuFuncGetName(&name, (CUfunction)(uintptr_t)function) != SUCCESS) {
+    return NULL;
+  }
+  snprintf(text, sizeof text, "address of %s", name);
+  return text;
+}
+
 FORWARD(hipMalloc, (CUdeviceptr * memory, size_t size), cuMemAlloc_v2(memory, size))
 FORWARD(hipFree, (CUdeviceptr memory), cuMemFree_v2(memory))
 FORWARD(hipHostRegister, (void *memory, size_t size, unsigned flags),
@@ -111,9 +143,35 @@ FORWARD(hipMemcpyAsync_spt, (void *to, const void *from, size_t size, int kind, 
 FORWARD(hipMemsetAsync, (void *to, int value, size_t size, CUstream stream),
         cuMemsetD8Async((CUdeviceptr)to, (unsigned char)value, size, stream))
 
-FORWARD(hipStreamCreateWithFlags, (CUstream * stream, unsigned flags),
-        cuStreamCreate(stream, flags))
-FORWARD(hipStreamDestroy, (CUstream stream), cuStreamDestroy_v2(stream))
+/* Streams that there are. */
+static CUstream streams[64];
+
+static bool swap_stream(CUstream from, CUstream to) {
+  for (int i = 0; i < 64; i++) {
+    CUstream expected = from;
+    if (__atomic_compare_exchange_n(&streams[i], &expected, to, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+FAKE int hipStreamCreateWithFlags(CUstream *stream, unsigned flags) {
+  HIP(hipStreamCreateWithFlags)
+  int result = cuStreamCreate(stream, flags);
+  if (result == SUCCESS) {
+    swap_stream(NULL, *stream);
+  }
+  return hip_return(result);
+}
+
+FAKE int hipStreamDestroy(CUstream stream) {
+  HIP(hipStreamDestroy)
+  swap_stream(stream, NULL);
+  return hip_return(cuStreamDestroy_v2(stream));
+}
+
 FORWARD(hipStreamSynchronize, (CUstream stream), (valid(stream), cuStreamSynchronize(stream)))
 FORWARD(hipStreamSynchronize_spt, (CUstream stream), cuStreamSynchronize_ptsz(stream))
 FORWARD(hipStreamQuery, (CUstream stream), (valid(stream), cuStreamQuery(stream)))
@@ -125,9 +183,28 @@ FORWARD(hipStreamWriteValue32,
         cuStreamWriteValue32_v2(stream, address, value, flags))
 
 FORWARD(hipEventCreateWithFlags, (CUevent * event, unsigned flags), cuEventCreate(event, flags))
-FORWARD(hipEventRecord, (CUevent event, CUstream stream),
-        (valid(stream), cuEventRecord(event, stream)))
-FORWARD(hipEventQuery, (CUevent event), cuEventQuery(event))
+FAKE int hipEventRecord(CUevent event, CUstream stream) {
+  HIP(hipEventRecord)((struct event *)event)->stream = (struct stream *)stream;
+  return hip_return((valid(stream), cuEventRecord(event, stream)));
+}
+
+/* As AMD's: looks at the stream where the event was recorded last, which may be gone by now, and if
+ * that is being captured, the capture is over. */
+FAKE int hipEventQuery(CUevent event) {
+  HIP(hipEventQuery)
+  struct stream *stream = ((struct event *)event)->stream;
+  if ((uintptr_t)stream > 2 && !swap_stream((CUstream)stream, (CUstream)stream)) {
+    fputs("fake-hip: the event's stream is gone, and AMD's runtime looks at it\n", stderr);
+    abort();
+  }
+  engine_lock();
+  bool captured = (uintptr_t)stream > 2 && stream->capture != NULL;
+  if (captured) {
+    stream->invalidated = true;
+  }
+  engine_unlock();
+  return hip_return(captured ? CAPTURED_EVENT : cuEventQuery(event));
+}
 FORWARD(hipEventSynchronize, (CUevent event), cuEventSynchronize(event))
 FORWARD(hipEventElapsedTime, (float *ms, CUevent start, CUevent end),
         cuEventElapsedTime(ms, start, end))
@@ -175,8 +252,8 @@ static int look_up(const char *name, void **function, uint64_t flags) {
 FAKE int hipGetProcAddress(const char *name, void **function, int version, uint64_t flags,
                            void *status) {
   LOOKUP(hipGetProcAddress)
-  (void)version, (void)status;
-  return look_up(name, function, flags);
+  (void)version, (void)flags, (void)status; /* 6.4 and 7.2 take no notice of the flags */
+  return look_up(name, function, 0);
 }
 
 #if GENERATION == 7

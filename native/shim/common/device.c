@@ -41,12 +41,34 @@ static void fork_child(void) {
   }
 }
 
-static void prepare(void) { pthread_atfork(NULL, NULL, fork_child); }
+/* Drivers have exit handlers too, and ours must run before: once they have gone, nobody may ask
+ * them. So it is registered when the driver works already; and when it is first asked, in case that
+ * it had something to register for that. */
+static _Atomic bool ending;
+static pthread_once_t asked = PTHREAD_ONCE_INIT;
+
+static void end(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  t.tv_sec++; /* whoever holds it may have been stopped inside the driver */
+  atomic_store(&ending, true);
+  if (pthread_mutex_timedlock(&gw_streams, &t) == 0) {
+    pthread_mutex_unlock(&gw_streams);
+  }
+}
+
+static void register_end(void) { atexit(end); }
+
+static void prepare(void) {
+  pthread_atfork(NULL, NULL, fork_child);
+  register_end();
+}
 
 /* Whether any stream of the device still works. Asked by libgiveway's thread. */
 static int busy(void *context) {
   struct gw_device *device = context;
   int result = GW_DONE;
+  pthread_once(&asked, register_end);
   pthread_mutex_lock(&gw_streams);
   for (int i = 0; i < GW_STREAM_SLOTS && result != GW_BUSY; i++) {
     gw_word used = atomic_load(&device->used[i]);
@@ -54,7 +76,7 @@ static int busy(void *context) {
       continue;
     }
     /* To ask a stream that is being captured would end the capture. */
-    enum gw_busy answer = atomic_load(&gw_captures) != 0
+    enum gw_busy answer = atomic_load(&gw_captures) != 0 || atomic_load(&ending)
                               ? GW_UNKNOWN
                               : gw_driver_stream_busy(atomic_load(&device->context), used >> 1);
     if (answer != GW_DONE) {

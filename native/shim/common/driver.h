@@ -24,8 +24,13 @@ enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream);
 /* Whether the stream is being captured; true where the driver cannot say. */
 bool gw_driver_capturing(gw_word stream);
 
-/* What the program's source calls it, mangled; false where the driver cannot say. */
-bool gw_driver_kernel_name(gw_word kernel, char *name, size_t size);
+/* What the program's source calls it, mangled; false where the driver cannot say. Which call has
+ * just launched it says what kind of handle it is. */
+bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size);
+
+/* Whether an event that is only asked makes the driver look at the stream where it was recorded:
+ * one that is gone, or whose capture ends by it. */
+extern const bool gw_driver_events_touch_streams;
 
 /* Whether stream gates are used where nobody says. */
 extern const bool gw_driver_gates_by_default;

@@ -1,7 +1,20 @@
 /* The hooks that are not on the way of a launch. */
 #include "hook.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "stream_gate.h"
+
+static int by_name(const void *name, const void *hook) {
+  return strcmp(name, gw_names[((const struct gw_hook *)hook)->id]);
+}
+
+void *gw_hook_of(const char *name) {
+  const struct gw_hook *found = /* ids are in the order of names */
+      bsearch(name, gw_hooks, gw_hook_count, sizeof *gw_hooks, by_name);
+  return found != NULL ? found->hook : NULL;
+}
 
 gw_task *gw_current_task(void) {
   struct gw_device *device = gw_device_known();
@@ -106,10 +119,12 @@ void gw_passed(struct gw_call *call) {
 }
 
 void gw_before_capture_begin(struct gw_call *call) {
-  (void)call;
   struct gw_device *device = gw_device_find();
   if (device != NULL) {
     gw_window_capture_begin(gw_device_task(device));
+  }
+  if (gw_driver_events_touch_streams) {
+    gw_window_forget_stream(call->stream);
   }
   atomic_fetch_add(&gw_captures, 1);
   pthread_mutex_lock(&gw_streams); /* whoever is asking a stream now has done so after this */

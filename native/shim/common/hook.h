@@ -33,6 +33,8 @@ struct gw_hook {
 };
 extern const struct gw_hook gw_hooks[];
 extern const unsigned gw_hook_count;
+/* The hook of that name, NULL for none. */
+void *gw_hook_of(const char *name);
 
 static inline gw_word gw_stream(gw_word handle, gw_word fallback) {
   return handle != 0 ? handle : fallback;

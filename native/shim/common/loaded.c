@@ -18,7 +18,6 @@
 
 struct paths {
   const char *soname;
-  size_t stem; /* length of libname.so */
   char own[PATH_MAX];
   unsigned count;
   char path[PATHS][PATH_MAX];
@@ -34,10 +33,17 @@ static const char *file_name(const char *path) {
   return slash != NULL ? slash + 1 : path;
 }
 
-static bool has_stem(const struct paths *paths, const char *name) {
-  return strncmp(name, paths->soname, paths->stem) == 0 &&
-         (name[paths->stem] == '\0' || name[paths->stem] == '.');
+static size_t stem_length(const char *soname) {
+  const char *end = strstr(soname, ".so");
+  return end != NULL ? (size_t)(end - soname) + 3 : 0;
 }
+
+static bool has_stem(const char *soname, const char *name) {
+  size_t n = stem_length(soname);
+  return n > 0 && strncmp(name, soname, n) == 0 && (name[n] == '\0' || name[n] == '.');
+}
+
+int gw_is_driver(const char *path) { return has_stem(gw_soname, file_name(path)); }
 
 /* A shim for another generation of the library lies beside this one. */
 static bool is_beside_us(const struct paths *paths, const char *path) {
@@ -116,7 +122,7 @@ static int collect(struct dl_phdr_info *info, size_t size, void *context) {
   (void)size;
   struct paths *paths = context;
   const char *path = info->dlpi_name;
-  if (path[0] == '/' && has_stem(paths, file_name(path)) && !is_beside_us(paths, path)) {
+  if (path[0] == '/' && has_stem(paths->soname, file_name(path)) && !is_beside_us(paths, path)) {
     /* In front of what somebody would look for. */
     unsigned last = paths->count < PATHS ? paths->count : PATHS - 1;
     memmove(paths->path[1], paths->path[0], last * sizeof paths->path[0]);
@@ -130,11 +136,9 @@ static int collect(struct dl_phdr_info *info, size_t size, void *context) {
 
 int gw_try_loaded(const char *soname, int (*try)(void *context, const char *path), void *context) {
   struct paths *paths = calloc(1, sizeof *paths);
-  const char *end = strstr(soname, ".so");
   int done = 0;
-  if (paths != NULL && end != NULL) {
+  if (paths != NULL) {
     paths->soname = soname;
-    paths->stem = (size_t)(end - soname) + 3;
     Dl_info own;
     snprintf(paths->own, sizeof paths->own, "%s", dladdr(gw_soname, &own) ? own.dli_fname : "");
     dl_iterate_phdr(collect, paths);

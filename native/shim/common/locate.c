@@ -133,6 +133,14 @@ static bool try_cache(struct search *search, const char *soname) {
 void *gw_locate(const char *soname, const char *variable, char *why, unsigned long size) {
   struct search search = {.why = why, .size = size};
   why[0] = '\0';
+#ifdef GIVEWAY_SHIM_INTERPOSES
+  /* The rest of the program's calls go to what it has loaded: so must these, whatever else is said.
+   * The loader can be asked by name here, for ours is another. */
+  search.found = dlopen(soname, RTLD_LAZY | RTLD_NOLOAD);
+  if (search.found != NULL || gw_try_loaded(soname, try_loaded, &search)) {
+    return search.found;
+  }
+#endif
   const char *given = getenv(variable);
   if (given != NULL && *given != '\0') {
     if (!try(&search, given) && why[0] == '\0') {

@@ -27,6 +27,10 @@ void *gw_library(void) {
   return library;
 }
 
+#ifndef GIVEWAY_SHIM_INTERPOSES
+void *gw_symbol(void *handle, const char *name) { return dlsym(handle, name); }
+#endif
+
 static int missing_function(void) { return gw_not_supported; }
 static int missing_library(void) { return gw_no_device; }
 
@@ -40,7 +44,7 @@ static bool is_ours(void *function) {
 void *gw_resolve(uint64_t id) {
   int saved = errno;
   void *handle = gw_library();
-  void *function = handle != NULL ? dlsym(handle, gw_names[id]) : NULL;
+  void *function = handle != NULL ? gw_symbol(handle, gw_names[id]) : NULL;
   if (function == NULL || is_ours(function)) {
     function = gw_missing(gw_names[id]);
     if (function == NULL) {

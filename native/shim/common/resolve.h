@@ -24,6 +24,10 @@ void *gw_locate(const char *soname, const char *variable, char *why, unsigned lo
 /* Calls try with the paths where this process has the library, or where a loaded file that asks for
  * it would find it, until it returns 1. Our own may be among them. */
 int gw_try_loaded(const char *soname, int (*try)(void *context, const char *path), void *context);
+/* Whether a file is the library, by its name: libcuda.so, libcuda.so.1, libcuda.so.580.12 */
+int gw_is_driver(const char *path);
+/* dlsym, past our own where we have one. */
+void *gw_symbol(void *library, const char *name);
 /* The function behind a slot, from now on there. */
 void *gw_resolve(uint64_t id);
 

@@ -59,7 +59,7 @@ static uint64_t now_ns(void) {
 /* ---- under the lock ----------------------------------------------------------------------------
  */
 
-static struct kernel *find_kernel(gw_word handle) {
+static struct kernel *find_kernel(unsigned id, gw_word handle) {
   if (kernels == NULL && (kernels = calloc(KERNELS, sizeof *kernels)) == NULL) {
     return NULL;
   }
@@ -71,15 +71,15 @@ static struct kernel *find_kernel(gw_word handle) {
     if (kernel->handle == 0) {
       char name[1024];
       kernel->handle = handle;
-      kernel->name = gw_driver_kernel_name(handle, name, sizeof name) ? strdup(name) : NULL;
+      kernel->name = gw_driver_kernel_name(id, handle, name, sizeof name) ? strdup(name) : NULL;
       return kernel;
     }
   }
   return NULL;
 }
 
-static const struct kernel *count_kernel(gw_word handle) {
-  struct kernel *kernel = handle != 0 ? find_kernel(handle) : NULL;
+static const struct kernel *count_kernel(unsigned id, gw_word handle) {
+  struct kernel *kernel = handle != 0 ? find_kernel(id, handle) : NULL;
   if (kernel != NULL) {
     kernel->launches++;
   } else {
@@ -157,7 +157,7 @@ void gw_trace_end(struct gw_traced *call, int result) {
   }
   pthread_mutex_lock(&lock);
   if (call->what == GW_LAUNCHES && result == 0) {
-    kernel = count_kernel(call->object);
+    kernel = count_kernel(call->id, call->object);
   } else if (call->what == GW_ALLOCATIONS && result == 0 && call->object != 0) {
     add_allocation(*(const gw_word *)call->object, call->bytes);
   } else if (call->what == GW_FREES && result != 0) {

@@ -7,11 +7,10 @@
 
 #include "device.h"
 #include "estimate.h"
+#include "marks.h"
 #include "stream_gate.h"
 
 #define WINDOWS 16 /* contexts of this process that are limited */
-#define MARKS 64   /* events in flight */
-#define STREAMS 64
 #define MARKS_PER_WINDOW 4
 #define DEFAULT_WINDOW_US 500
 /* Work that takes longer than this to get done waits for something else, perhaps for what the
@@ -21,29 +20,11 @@
 #define SPIN_NS UINT64_C(20000)
 #define POLL_NS 20000
 
-/* An event behind a piece of work. */
-struct mark {
-  gw_word event, before, stream;
-  uint64_t ns, key;
-};
-
-/* Submitted to a stream after its last mark, or its last gate. */
-struct tail {
-  gw_word stream;
-  uint64_t ns;
-};
-
 struct gw_window {
   gw_word context; /* events belong to one; 0: free */
   pthread_mutex_t lock;
-  uint64_t in_flight; /* nanoseconds, marked and not */
   uint64_t suspended_until;
-  struct mark marks[MARKS]; /* a queue */
-  unsigned first, count;
-  struct tail tails[STREAMS];
-  unsigned tail_count;
-  gw_word spare[2 * MARKS];
-  unsigned spare_count;
+  struct gw_marks marks;
   struct gw_stream_gates gates;
   struct gw_estimates estimates;
 };
@@ -89,100 +70,8 @@ static struct gw_window *find(gw_word context) {
   return window;
 }
 
-/* ---- events and marks; all under the window's lock ------------------------------------------- */
-
-static gw_word take_event(struct gw_window *window) {
-  return window->spare_count > 0 ? window->spare[--window->spare_count] : gw_driver_event_create();
-}
-
-static void give_event(struct gw_window *window, gw_word event) {
-  if (event != 0 && window->spare_count < 2 * MARKS) {
-    window->spare[window->spare_count++] = event;
-  }
-}
-
-static void leave(struct gw_window *window, uint64_t ns) {
-  window->in_flight -= ns < window->in_flight ? ns : window->in_flight;
-}
-
-static struct tail *tail_of(struct gw_window *window, gw_word stream) {
-  for (unsigned i = 0; i < window->tail_count; i++) {
-    if (window->tails[i].stream == stream) {
-      return &window->tails[i];
-    }
-  }
-  if (window->tail_count == STREAMS) {
-    return NULL;
-  }
-  window->tails[window->tail_count] = (struct tail){.stream = stream};
-  return &window->tails[window->tail_count++];
-}
-
-/* Puts an event behind that much work; it is forgotten where that cannot be done. */
-static void mark(struct gw_window *window, gw_word stream, uint64_t ns,
-                 const struct gw_window_call *call) {
-  bool capturing = atomic_load(&gw_captures) != 0 && gw_driver_capturing(stream);
-  gw_word event = capturing || window->count == MARKS ? 0 : take_event(window);
-  if (event != 0 && gw_driver_event_record(event, stream)) {
-    window->marks[(window->first + window->count++) % MARKS] = (struct mark){
-        event, call != NULL ? call->before : 0, stream, ns, call != NULL ? call->key : 0};
-  } else {
-    give_event(window, event);
-    give_event(window, call != NULL ? call->before : 0);
-    leave(window, ns);
-  }
-}
-
-static void mark_tail(struct gw_window *window, struct tail *tail,
-                      const struct gw_window_call *call) {
-  mark(window, tail->stream, tail->ns, call);
-  tail->ns = 0;
-}
-
-static void mark_all(struct gw_window *window) {
-  for (unsigned i = 0; i < window->tail_count; i++) {
-    if (window->tails[i].ns != 0) {
-      mark_tail(window, &window->tails[i], NULL);
-    }
-  }
-  window->tail_count = 0;
-}
-
-static void drop_first(struct gw_window *window, bool reusable) {
-  struct mark *first = &window->marks[window->first];
-  if (reusable) {
-    give_event(window, first->event);
-    give_event(window, first->before);
-  }
-  leave(window, first->ns);
-  window->first = (window->first + 1) % MARKS;
-  window->count--;
-}
-
-/* Takes what is done out of the window. */
-static void retire(struct gw_window *window) {
-  while (window->count > 0) {
-    struct mark *first = &window->marks[window->first];
-    enum gw_busy busy = gw_driver_event_query(first->event);
-    if (busy == GW_BUSY) {
-      return;
-    }
-    if (busy == GW_DONE && first->before != 0) {
-      uint64_t ns = gw_driver_event_elapsed(first->before, first->event);
-      if (ns != 0) {
-        gw_estimate_learn(&window->estimates, first->key, ns);
-      }
-    }
-    drop_first(window, busy == GW_DONE);
-  }
-}
-
 static void suspend(struct gw_window *window, uint64_t now) {
-  while (window->count > 0) {
-    drop_first(window, false); /* these may never be done: the events stay with them */
-  }
-  window->tail_count = 0;
-  window->in_flight = 0;
+  gw_marks_drop(&window->marks);
   window->suspended_until = now + SUSPENSION_NS;
 }
 
@@ -190,29 +79,29 @@ static void suspend(struct gw_window *window, uint64_t now) {
  */
 
 static bool fits(const struct gw_window *window, uint64_t ns) {
-  return window->in_flight == 0 || window->in_flight + ns <= size_ns;
+  return window->marks.in_flight == 0 || window->marks.in_flight + ns <= size_ns;
 }
 
 static void make_room(struct gw_window *window, uint64_t ns) {
-  if (fits(window, ns) && window->count < MARKS) {
+  if (fits(window, ns) && window->marks.count < GW_MARKS) {
     return;
   }
-  retire(window);
+  gw_marks_retire(&window->marks, &window->estimates);
   if (fits(window, ns)) {
     return;
   }
-  mark_all(window);
+  gw_mark_all(&window->marks);
   uint64_t start = now_ns(), now = start;
   while (!fits(window, ns)) {
-    if (window->count == 0) {
-      window->in_flight = 0;
+    if (window->marks.count == 0) {
+      window->marks.in_flight = 0;
     } else if (now - start > PATIENCE_NS) {
       suspend(window, now);
     } else {
       if (now - start > SPIN_NS) {
         nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
       }
-      retire(window);
+      gw_marks_retire(&window->marks, &window->estimates);
       now = now_ns();
     }
   }
@@ -221,13 +110,13 @@ static void make_room(struct gw_window *window, uint64_t ns) {
 /* Where the device holds what it has not begun, launches wait for no room. */
 static void choose_gate(struct gw_window *window, struct gw_window_call *call, bool unknown) {
   call->gated = true;
-  if (call->timed || unknown || window->count > MARKS / 2) {
-    retire(window);
+  if (call->timed || unknown || window->marks.count > GW_MARKS / 2) {
+    gw_marks_retire(&window->marks, &window->estimates);
   }
-  struct tail *tail = tail_of(window, call->stream);
+  struct gw_tail *tail = gw_tail_of(&window->marks, call->stream);
   if (tail == NULL) {
-    window->tail_count = 0;
-    tail = tail_of(window, call->stream);
+    window->marks.tail_count = 0;
+    tail = gw_tail_of(&window->marks, call->stream);
   }
   call->behind = tail->ns + call->ns > gw_stream_gates_spacing();
 }
@@ -255,7 +144,7 @@ void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, struct gw_windo
     } else {
       make_room(window, call->ns);
       if (window->suspended_until == 0) {
-        window->in_flight += call->ns;
+        window->marks.in_flight += call->ns;
       } else {
         call->window = NULL;
       }
@@ -271,7 +160,7 @@ void gw_window_open(struct gw_window_call *call) {
   pthread_mutex_lock(&call->window->lock);
   if (call->behind) {
     gw_stream_gates_wait(&call->window->gates, call->stream);
-    struct tail *tail = tail_of(call->window, call->stream);
+    struct gw_tail *tail = gw_tail_of(&call->window->marks, call->stream);
     if (tail != NULL) {
       tail->ns = 0;
     }
@@ -280,9 +169,9 @@ void gw_window_open(struct gw_window_call *call) {
     pthread_mutex_unlock(&call->window->lock);
     return;
   }
-  gw_word event = take_event(call->window);
+  gw_word event = gw_event_take(&call->window->marks);
   if (event != 0 && !gw_driver_event_record(event, call->stream)) {
-    give_event(call->window, event);
+    gw_event_give(&call->window->marks, event);
     event = 0;
   }
   call->before = event;
@@ -292,22 +181,22 @@ void gw_window_open(struct gw_window_call *call) {
 void gw_window_close(struct gw_window_call *call, bool submitted) {
   struct gw_window *window = call->window;
   pthread_mutex_lock(&window->lock);
-  struct tail *tail = submitted ? tail_of(window, call->stream) : NULL;
+  struct gw_tail *tail = submitted ? gw_tail_of(&window->marks, call->stream) : NULL;
   if (tail == NULL) {
-    give_event(window, call->before);
-    leave(window, call->gated ? 0 : call->ns);
+    gw_event_give(&window->marks, call->before);
+    gw_marks_leave(&window->marks, call->gated ? 0 : call->ns);
   } else if (call->gated) {
     tail->ns += call->ns;
     if (call->before != 0) {
-      mark(window, call->stream, 0, call);
+      gw_mark(&window->marks, call->stream, 0, call->before, call->key);
     }
   } else {
     if (call->before != 0 && tail->ns != 0) {
-      mark_tail(window, tail, NULL); /* so that the timed launch has a mark of its own */
+      gw_mark_tail(&window->marks, tail, 0, 0); /* so that the timed launch has a mark of its own */
     }
     tail->ns += call->ns;
     if (call->before != 0 || tail->ns >= size_ns / MARKS_PER_WINDOW) {
-      mark_tail(window, tail, call);
+      gw_mark_tail(&window->marks, tail, call->before, call->key);
     }
   }
   pthread_mutex_unlock(&window->lock);
@@ -350,13 +239,7 @@ void gw_window_forget_stream(gw_word stream) {
       continue;
     }
     pthread_mutex_lock(&window->lock);
-    for (unsigned j = 0; j < window->tail_count; j++) {
-      if (window->tails[j].stream == stream) {
-        leave(window, window->tails[j].ns);
-        window->tails[j] = window->tails[--window->tail_count];
-        break;
-      }
-    }
+    gw_marks_forget_stream(&window->marks, stream);
     pthread_mutex_unlock(&window->lock);
   }
 }
@@ -380,7 +263,7 @@ void gw_window_forget_all(void) {
       pthread_mutex_lock(&window->lock);
       suspend(window, 0);
       window->suspended_until = 0;
-      window->spare_count = 0;
+      window->marks.spare_count = 0;
       window->gates.state = GW_GATE_UNTRIED;
       atomic_store(&window->gates.address, 0);
       pthread_mutex_unlock(&window->lock);

@@ -35,6 +35,7 @@ void gw_window_capture_begin(gw_task *task);
 void gw_window_captured(gw_task *task, gw_word stream);
 /* Opens the stream gates by way of the devices. */
 void gw_window_release(void);
+/* What is marked on a stream that goes, or is captured. */
 void gw_window_forget_stream(gw_word stream);
 void gw_window_forget_all(void);
 void gw_window_fork_child(void);

@@ -18,11 +18,12 @@
 #define WAIT_UNTIL_REACHED 0 /* CU_STREAM_WAIT_VALUE_GEQ */
 #define NON_BLOCKING 1
 
-const char gw_soname[] = "libcuda.so.1";
+const char gw_soname[] = GIVEWAY_SONAME;
 const char gw_library_variable[] = "GIVEWAY_CUDA_LIBRARY";
 const char gw_library_folders[] = "";
 const int gw_not_supported = 801; /* CUDA_ERROR_NOT_SUPPORTED */
 const int gw_no_device = 100;     /* CUDA_ERROR_NO_DEVICE */
+const bool gw_driver_events_touch_streams = false;
 
 void *gw_missing(const char *name) {
   (void)name;
@@ -94,7 +95,8 @@ bool gw_driver_capturing(gw_word stream) {
 }
 
 /* Launches take handles of two kinds, and each function knows one. */
-bool gw_driver_kernel_name(gw_word kernel, char *name, size_t size) {
+bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size) {
+  (void)id;
   const char *found = NULL;
   if (REAL(cuFuncGetName)(&found, kernel) != 0 && REAL(cuKernelGetName)(&found, kernel) != 0) {
     return false;

@@ -18,7 +18,7 @@ static unsigned place(const void *real) { return (unsigned)((gw_word)real >> 4) 
 static void fill(void) {
   void *library = gw_library();
   for (unsigned i = 0; library != NULL && i < gw_hook_count; i++) {
-    void *real = dlsym(library, gw_names[gw_hooks[i].id]);
+    void *real = gw_symbol(library, gw_names[gw_hooks[i].id]);
     if (real == NULL) {
       continue;
     }

@@ -23,6 +23,7 @@ const char gw_library_variable[] = "GIVEWAY_HIP_LIBRARY";
 const char gw_library_folders[] = "/opt/rocm/lib";
 const int gw_not_supported = 801; /* hipErrorNotSupported */
 const int gw_no_device = 100;     /* hipErrorNoDevice */
+const bool gw_driver_events_touch_streams = true;
 
 __thread bool gw_in_hook;
 
@@ -179,11 +180,27 @@ uint64_t gw_driver_event_elapsed(gw_word start, gw_word end) {
   return result == 0 && ms > 0 ? (uint64_t)((double)ms * 1e6) : 0;
 }
 
-/* A kernel is a host address to some launches and a handle to others, and HIP's functions that give
- * the name follow either without looking. */
-bool gw_driver_kernel_name(gw_word kernel, char *name, size_t size) {
-  (void)kernel, (void)name, (void)size;
-  return false;
+/* A kernel is a handle to launches of modules, and the address of a host function to the others,
+ * which take a handle as well from 7.x on. The runtime has a function for each kind, and the one
+ * for handles follows what it is given without looking; but here, a launch of the kernel has
+ * worked. */
+static bool by_handle(unsigned id) {
+  return strstr(gw_names[id], "Module") != NULL ||
+         strcmp(gw_names[id], "hipDrvLaunchKernelEx") == 0;
+}
+
+bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size) {
+  const char *(*of_handle)(gw_word) = (const char *(*)(gw_word))gw_slots[GW_ID_hipKernelNameRef];
+  const char *(*of_address)(gw_word, gw_word) =
+      (const char *(*)(gw_word, gw_word))gw_slots[GW_ID_hipKernelNameRefByPtr];
+  const char *found = NULL;
+  if (!by_handle(id)) {
+    found = of_address(kernel, 0); /* whatever the stream: on the current device */
+  }
+  if (found == NULL) {
+    found = of_handle(kernel);
+  }
+  return found != NULL && snprintf(name, size, "%s", found) > 0;
 }
 
 /* No I/O: whoever asks whether launches are gated here gets the truth. */

@@ -12,25 +12,16 @@
 
 #define PER_THREAD 2 /* the flag that asks for _spt variants; the same in both functions */
 
-static void *hook_of(const char *name) {
-  for (unsigned i = 0; i < gw_hook_count; i++) {
-    if (strcmp(gw_names[gw_hooks[i].id], name) == 0) {
-      return gw_hooks[i].hook;
-    }
-  }
-  return NULL;
-}
-
 static void replace(const char *asked, void **function, uint64_t flags) {
   Dl_info info;
   void *hook = NULL;
   if (dladdr(*function, &info) != 0 && info.dli_saddr == *function) {
-    hook = hook_of(info.dli_sname);
+    hook = gw_hook_of(info.dli_sname);
   } else {
     char variant[256];
     snprintf(variant, sizeof variant, "%s_spt", asked);
-    hook = flags == PER_THREAD ? hook_of(variant) : NULL;
-    hook = hook != NULL ? hook : hook_of(asked);
+    hook = flags == PER_THREAD ? gw_hook_of(variant) : NULL;
+    hook = hook != NULL ? hook : gw_hook_of(asked);
   }
   if (hook != NULL) {
     *function = hook;

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import psutil
 
+from giveway import devices
+from giveway.bench.nvml import Utilization
 
-def machine() -> dict[str, object]:
-    """CPU model, cores this process may use, memory in bytes, and the system."""
+
+def machine(device: str = "cpu") -> dict[str, object]:
+    """CPU model, cores this process may use, memory in bytes, the system, and the device."""
     return {
+        "device": devices.get(device).description,
+        "driver": Utilization().driver() if device == "cuda" else None,
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": psutil.virtual_memory().total,

@@ -1,98 +1,98 @@
-"""One ``giveway.bench.program``, from the outside: start, ask, kill."""
+"""A program that the bench started: its output, its end, and that nothing is left of it."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import select
 import signal
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from giveway.bench.guard import Guard
 from giveway.errors import ProgramError
 
 _LAST_LINES = 3
 
 
-class Process:
-    """A running program; a context manager that leaves nothing behind.
+class ProgramFailedError(ProgramError):
+    """A program died, hangs, or never answers."""
 
-    ``answer`` raises ProgramError, with the program's last words, when it has died or is late.
+    def __init__(self, title: str, what: str, last_lines: Sequence[str] = ()) -> None:
+        words = " | ".join(last_lines)
+        super().__init__(f"{title} {what}" + (f": {words}" if words else ""))
+        self.title = title
+        self.what = what
+        self.last_lines = list(last_lines)
+
+
+class Process:
+    """A running program and whatever it starts; a context manager that leaves nothing behind.
+
+    It has a session of its own: Ctrl-C on the terminal is for us, and one kill reaches all of it.
     """
 
-    def __init__(self, title: str, device: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        title: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        guard: Guard,
+        **options: Any,
+    ) -> None:
         self.title = title
+        self._guard = guard
         # A file and not a pipe: nobody reads it while a segment runs, and a full pipe would hang.
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
-        self._unread = b""
-        # A session of its own: Ctrl-C on the terminal is for us, and one kill reaches whatever
-        # the program started.
-        # -P: a file random.py in the current directory is none of ours.
-        self._popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "giveway.bench.program", device, str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env=dict(environment),
-            start_new_session=True,
-            bufsize=0,
-        )
-        assert self._popen.stdin is not None and self._popen.stdout is not None
-        self._stdin, self._stdout = self._popen.stdin, self._popen.stdout
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": self._output}
+        try:
+            self.popen: subprocess.Popen[bytes] = subprocess.Popen(
+                list(command),
+                stderr=self._output,
+                env=dict(environment),
+                start_new_session=True,
+                bufsize=0,
+                **streams | options,
+            )
+        except OSError as error:
+            self._output.close()
+            raise ProgramFailedError(title, f"cannot be started: {error.strerror}") from error
+        guard.add(self.popen.pid)
 
     @property
     def pid(self) -> int:
-        return self._popen.pid
+        return self.popen.pid
 
-    def tell(self, *words: object) -> None:
-        """Sends one command; its answer must be read before the next one."""
+    def last_lines(self) -> list[str]:
+        """The end of what the program wrote; empty if it was silent."""
+        # By position: to seek would move where the program writes, for it shares the offset.
+        size = os.fstat(self._output.fileno()).st_size
+        text = os.pread(self._output.fileno(), 1 << 16, max(0, size - (1 << 16)))
+        lines = (line.strip() for line in text.decode(errors="replace").splitlines())
+        return [line for line in lines if line][-_LAST_LINES:]
+
+    def failed(self, what: str) -> ProgramFailedError:
+        return ProgramFailedError(self.title, what, self.last_lines())
+
+    def died(self, before: str = "") -> ProgramFailedError:
+        """The failure of a program that has ended, or is about to."""
         try:
-            self._stdin.write((" ".join(map(str, words)) + "\n").encode())
-        except BrokenPipeError:
-            raise self._died() from None
-
-    def answer(self, timeout: float) -> dict[str, Any]:
-        """The answer to the last command, waiting at most ``timeout`` seconds for it."""
-        deadline = time.monotonic() + timeout
-        while b"\n" not in self._unread:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._stdout], [], [], left)[0]:
-                raise ProgramError(f"{self.title} did not answer within {timeout:.0f} s")
-            some = os.read(self._stdout.fileno(), 1 << 16)
-            if not some:
-                raise self._died()
-            self._unread += some
-        line, _, self._unread = self._unread.partition(b"\n")
-        reply: dict[str, Any] = json.loads(line)
-        return reply
-
-    def last_words(self) -> str:
-        """The end of what the program wrote on stderr, on one line; empty if it was silent."""
-        self._stderr.seek(0)
-        lines = self._stderr.read().decode(errors="replace").splitlines()
-        return " | ".join(line.strip() for line in lines[-_LAST_LINES:] if line.strip())
-
-    def _died(self) -> ProgramError:
-        try:
-            status = self._popen.wait(timeout=5)
+            status = self.popen.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            return ProgramError(f"{self.title} closed its output")
+            return self.failed("closed its output")
         how = f"was killed by signal {-status}" if status < 0 else f"ended with exit code {status}"
-        words = self.last_words()
-        return ProgramError(f"{self.title} {how}" + (f": {words}" if words else ""))
+        return self.failed(how + before)
 
     def __enter__(self) -> Process:
         return self
 
     def __exit__(self, *exception: object) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._popen.pid, signal.SIGKILL)
-        self._popen.wait()
-        self._stdin.close()
-        self._stdout.close()
-        self._stderr.close()
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait()
+        self._guard.remove(self.popen.pid)
+        self._output.close()
+        for stream in (self.popen.stdin, self.popen.stdout):
+            if stream is not None:
+                stream.close()

@@ -1,15 +1,20 @@
-"""The program that is measured: ordinary PyTorch inference, told over a pipe when to run.
+"""The program that is measured: ordinary PyTorch, told over a pipe when to run.
 
-``python -m giveway.bench.program DEVICE PARENT_PID`` reads one command a line and answers each with
-one line of JSON. Importing torch takes seconds, so a program is started once and then runs many
-segments; between them it is blocked in a read and costs nothing. It knows nothing of giveway.
+``python -m giveway.bench.program DEVICE PARENT_PID`` reads one command a line, a JSON list of a
+verb and its arguments, and answers each with one line of JSON. Importing torch takes seconds, so a
+program is started once and then runs many segments; between them it is blocked in a read and costs
+nothing. It knows nothing of giveway.
 
-========================================  =======================================================
-``load MODEL BATCH IMAGE``                makes the model and its input
-``time N``                                runs it N times; the seconds that each took
-``serve START WARM SECONDS PERIOD``       requests; latencies and busy time in seconds
-``repeat START WARM SECONDS``             batch after batch; how many
-========================================  =======================================================
+=========================================  ======================================================
+``load MODEL TASK SIZE STREAM``            makes the model and its input; with a stream of that
+                                           priority unless STREAM is null
+``time N SECONDS``                         runs it N times, or until SECONDS have passed; the
+                                           seconds that each took
+``serve SEGMENT PROCESS RATE SEED TRACE``  requests; what ``loops.Run`` holds
+``repeat SEGMENT``                         batch after batch; the same
+=========================================  ======================================================
+
+SEGMENT is start, head, counted seconds, tail, and whether spans are wanted.
 """
 
 from __future__ import annotations
@@ -20,10 +25,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from giveway.bench.loops import Segment, repeat, serve
-from giveway.bench.models import build, images
+from giveway.bench import models
+from giveway.bench.arrivals import due_times
+from giveway.bench.loops import Run, Segment, Work, repeat, serve
 
 _PR_SET_PDEATHSIG = 1
 
@@ -32,41 +39,63 @@ class Program:
     """A model on a torch device, and the commands that run it."""
 
     def __init__(self, device: str) -> None:
-        import torch
+        import torch  # noqa: F401 - loaded now, so that a start that fails fails here
 
-        self._inference_mode = torch.inference_mode
-        self._device = torch.device(device)
-        self._name = ""
+        self._device = device
+        self._work: Work = lambda: None
 
-    def load(self, model: str, batch: str, image: str) -> dict[str, object]:
-        if model != self._name:
-            self._name, self._model = model, build(model).to(self._device)
-        self._input = images(int(batch), int(image)).to(self._device)
+    def load(
+        self, model: str, task: str, size: dict[str, int], stream: int | None
+    ) -> dict[str, Any]:
+        self._work = models.work(model, task, size, self._device)
+        if stream is not None:
+            self._work = _on_stream(self._work, stream)
         return {}
 
-    def time(self, count: str) -> dict[str, object]:
-        seconds = []
-        with self._inference_mode():
-            for _ in range(int(count)):
-                began = time.monotonic()
-                self._work()
-                seconds.append(time.monotonic() - began)
+    def time(self, count: int, most: float) -> dict[str, Any]:
+        seconds: list[float] = []
+        while len(seconds) < count and sum(seconds) < most:
+            began = time.monotonic()
+            self._work()
+            seconds.append(time.monotonic() - began)
         return {"seconds": seconds}
 
-    def serve(self, start: str, warm: str, seconds: str, period: str) -> dict[str, object]:
-        segment = Segment(float(start), float(warm), float(seconds))
-        with self._inference_mode():
-            served = serve(self._work, segment, float(period))
-        return {"latencies": list(served.latencies), "busy": served.busy}
+    def serve(
+        self, segment: Sequence[Any], process: str, rate: float, seed: int, trace: Sequence[float]
+    ) -> dict[str, Any]:
+        *times, spans = segment
+        stretch = Segment(*times)
+        seconds = stretch.over - stretch.start
+        due = due_times(process, rate, stretch.start, seconds, seed, trace)
+        return _answer(serve(self._work, stretch, due), spans)
 
-    def repeat(self, start: str, warm: str, seconds: str) -> dict[str, object]:
-        segment = Segment(float(start), float(warm), float(seconds))
-        with self._inference_mode():
-            return {"batches": repeat(self._work, segment)}
+    def repeat(self, segment: Sequence[Any]) -> dict[str, Any]:
+        *times, spans = segment
+        return _answer(repeat(self._work, Segment(*times)), spans)
 
-    def _work(self) -> None:
-        # Reading the answer is what waits for a device that works asynchronously.
-        self._model(self._input).cpu()
+
+def _on_stream(work: Work, priority: int) -> Work:
+    import torch
+
+    torch.cuda.synchronize()  # what the default stream has built is to be there
+    stream = torch.cuda.Stream(priority=priority)
+
+    def run() -> object:
+        with torch.cuda.stream(stream):
+            return work()
+
+    return run
+
+
+def _answer(run: Run, spans: bool) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "latencies_us": [round(latency * 1e6, 1) for latency in run.latencies],
+        "busy_seconds": round(run.busy, 6),
+        "done": round(run.done, 4),
+    }
+    if spans:
+        answer["spans"] = [[round(moment, 6) for moment in span] for span in run.spans]
+    return answer
 
 
 def main() -> None:
@@ -80,14 +109,14 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     program = Program(device)
-    commands: dict[str, Callable[..., dict[str, object]]] = {
+    commands: dict[str, Callable[..., dict[str, Any]]] = {
         "load": program.load,
         "time": program.time,
         "serve": program.serve,
         "repeat": program.repeat,
     }
     for line in sys.stdin:
-        verb, *arguments = line.split()
+        verb, *arguments = json.loads(line)
         print(json.dumps(commands[verb](*arguments)), file=answers)
 
 

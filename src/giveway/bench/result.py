@@ -1,143 +1,169 @@
-"""From the raw rounds of ``dual`` to the figures and the sentence that a reader gets."""
+"""The result of a run, from its header and its raw records: what reports and comparisons read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from statistics import fmean
+from pathlib import Path
 from typing import Any
 
-from giveway.bench.dual import Mode, Round, Sizes
+from giveway.bench import bars, figures, store
+from giveway.bench.engine import Settings
 from giveway.bench.machine import machine, versions
-from giveway.bench.stats import latency_summary, percentile, relative_spread, spread
+from giveway.bench.scenario import Bar
 
-SCHEMA = 1
-MODES = ("alone", "native", "giveway")
-_SHARED = ("native", "giveway")
-_NOISY = 0.10
-
+Failures = Sequence[Mapping[str, Any]]
 Result = dict[str, Any]
-"""What ``giveway demo --json`` writes."""
+"""What ``result.json`` holds; docs/bench.md has its schema."""
 
 
-def make_result(device: str, sizes: Sizes, rounds: Sequence[Round]) -> Result:
-    """All figures of a run, as JSON values.
-
-    Percentiles are of the requests of all rounds together; ``spread`` has, per figure, the smallest
-    and the largest ratio to alone of a single round (for alone: to all rounds of alone).
-    """
-    modes = {name: _mode([getattr(each, name) for each in rounds]) for name in MODES}
-    alone = modes["alone"]
-    left = 1 - fmean(each.alone.high.busy_share for each in rounds)
+def header(settings: Settings, scenarios: Sequence[str]) -> dict[str, Any]:
+    """What is known when a run starts; ``run.json``."""
     return {
-        "schema": SCHEMA,
-        "device": device,
-        "machine": machine(),
-        "versions": versions(),
+        "kind": store.KIND,
+        "schema": store.SCHEMA,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "sizes": sizes.to_json() | {"high_busy_share": _rounded(1 - left)},
+        "device": settings.device,
+        "machine": machine(settings.device),
+        "versions": versions(),
+        "settings": {
+            "modes": list(settings.modes),
+            "seconds": settings.seconds,
+            "repeats": settings.repeats,
+            "warm_seconds": settings.warm_seconds,
+        },
+        "scenarios": list(scenarios),
+    }
+
+
+def read(folder: Path) -> Result:
+    """The result in a folder, also of a run that was killed: then ``complete`` is false.
+
+    Raises:
+        UsageError: no result, a damaged one, or one of another schema.
+    """
+    head = store.header_of(folder)
+    summary = store.summary_of(folder)
+    if summary is not None:
+        return summary
+    return summarise(head, {name: store.records_of(folder, name) for name in head["scenarios"]})
+
+
+def summarise(head: Mapping[str, Any], records: Mapping[str, store.Records]) -> Result:
+    """All figures of a run, as JSON values."""
+    scenarios = [_scenario(name, each) for name, each in records.items()]
+    verdicts = Counter(bar["verdict"] for each in scenarios for bar in each["bars"])
+    return {
+        **head,
+        "complete": all(each["status"] in ("measured", "failed") for each in scenarios),
+        "results": scenarios,
+        "bars": {
+            "passed": verdicts[bars.PASS],
+            "failed": verdicts[bars.FAIL],
+            "not_measured": verdicts[bars.NOT_MEASURED],
+        },
+    }
+
+
+def _scenario(name: str, records: store.Records) -> dict[str, Any]:
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        kinds.setdefault(record["kind"], []).append(record)
+    if "scenario" not in kinds:
+        return {"name": name, "title": None, "status": "not started", "bars": []}
+    scenario = kinds["scenario"][0]["scenario"]
+    segments = kinds.get("segment", [])
+    failures = kinds.get("failure", [])
+    status = "failed" if failures else "measured" if "end" in kinds else "incomplete"
+    modes = _modes(scenario, segments)
+    why_not = {each["mode"]: each["reason"] for each in kinds.get("mode", [])}
+    return {
+        "name": name,
+        "title": scenario["title"],
+        "status": status,
+        "failures": [
+            {key: each[key] for key in ("program", "mode", "round", "what", "last_lines")}
+            for each in failures
+        ],
+        "programs": _programs(scenario, kinds.get("sizes", [])),
         "modes": modes,
-        "ratios": {
-            name: {
-                "p50": _rounded(modes[name]["high"]["p50_ms"] / alone["high"]["p50_ms"]),
-                "p99": _rounded(modes[name]["high"]["p99_ms"] / alone["high"]["p99_ms"]),
-            }
-            for name in _SHARED
-        },
-        "low_share_of_left": {
-            name: _rounded(modes[name]["low"]["throughput"] / (alone["low"]["throughput"] * left))
-            for name in _SHARED
-        },
-        "spread": _spread(rounds),
-        "rounds": [{name: _round(getattr(each, name)) for name in MODES} for each in rounds],
+        "modes_not_measured": why_not,
+        "device_busy_share": _device_busy(segments),
+        "bars": [
+            bars.evaluate(_bar(each), modes, why_not, _why(each, scenario, status, failures))
+            for each in scenario["bars"]
+        ],
+        "noise": figures.noise(
+            segments,
+            {
+                each["name"]: each["arrivals"]["process"] != "saturating"
+                for each in scenario["programs"]
+            },
+        ),
+        "timelines": kinds.get("timeline", []),
     }
 
 
-def _mode(parts: Sequence[Mode]) -> dict[str, Any]:
-    return {
-        "high": latency_summary([latency for part in parts for latency in part.high.latencies]),
-        "low": {"throughput": _rounded(fmean(part.low_throughput for part in parts))},
-    }
+def _why(
+    bar: Mapping[str, Any], scenario: Mapping[str, Any], status: str, failures: Failures
+) -> str | None:
+    """Why a bar of this scenario cannot be judged; None where it can."""
+    concerned = {bar["program"], *bar["order"]}
+    for each in failures:
+        if scenario["together"] or each["program"] in concerned:
+            return f"{each['program']} {each['what']}"
+    return "the run was not finished" if status == "incomplete" else None
 
 
-def _round(part: Mode) -> dict[str, Any]:
-    figures = _mode([part])
-    figures["high"]["busy_share"] = _rounded(part.high.busy_share)
-    return figures
+def _bar(value: Mapping[str, Any]) -> Bar:
+    return Bar(**{**value, "order": tuple(value["order"])})
 
 
-def _figures(mode: Mode) -> dict[str, float]:
-    return {
-        "p50": percentile(mode.high.latencies, 50),
-        "p99": percentile(mode.high.latencies, 99),
-        "throughput": mode.low_throughput,
-    }
-
-
-def _spread(rounds: Sequence[Round]) -> dict[str, dict[str, list[float]]]:
-    alone = [_figures(each.alone) for each in rounds]
-    usual = {figure: fmean(each[figure] for each in alone) for figure in alone[0]}
-    result = {}
-    for name in MODES:
-        these = [_figures(getattr(each, name)) for each in rounds]
-        base = [usual] * len(rounds) if name == "alone" else alone
-        result[name] = {
-            figure: [
-                _rounded(edge)
-                for edge in spread(
-                    [a[figure] / b[figure] for a, b in zip(these, base, strict=True)]
-                )
+def _modes(scenario: Mapping[str, Any], segments: figures.Segments) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for mode in dict.fromkeys(segment["mode"] for segment in segments):
+        found[mode] = {}
+        for program in scenario["programs"]:
+            above = [
+                each["name"]
+                for each in scenario["programs"]
+                if scenario["together"] and each["priority"] > program["priority"]
             ]
-            for figure in usual
-        }
-    return result
-
-
-def _rounded(value: float) -> float:
-    return round(value, 4)
-
-
-def verdict(result: Result) -> str:
-    """What was gained, in one sentence; a gain is one that every single round shows."""
-    without, with_it = (result["ratios"][name]["p99"] for name in _SHARED)
-    best_without, worst_without = result["spread"]["native"]["p99"]
-    best_with, worst_with = result["spread"]["giveway"]["p99"]
-    share_without, share_with = (result["low_share_of_left"][name] for name in _SHARED)
-    if worst_with < best_without:
-        opening = "giveway helped"
-    elif best_with > worst_without:
-        opening = "giveway made it worse"
-    else:
-        opening = "No clear gain, as the rounds overlap"
-    return (
-        f"{opening}: beside the other program, the urgent one's p99 was {times(with_it)} its time "
-        f"alone with giveway, {times(without)} without; the other got {share_with:.0%} of what the "
-        f"urgent one leaves with giveway, {share_without:.0%} without."
-    )
-
-
-def warnings(result: Result) -> list[str]:
-    """What a reader has to know before believing the figures; one sentence each."""
-    found = []
-    differs = {
-        "the urgent program's p50": relative_spread(result["spread"]["alone"]["p50"]),
-        "the urgent program's p99": relative_spread(result["spread"]["alone"]["p99"]),
-        "the other program's throughput": relative_spread(result["spread"]["alone"]["throughput"]),
-    }
-    noisy = [f"{name} by {share:.0%}" for name, share in differs.items() if share > _NOISY]
-    if noisy:
-        found.append(
-            "This machine is noisy: even alone, rounds differed, "
-            f"{', '.join(noisy)}; smaller differences mean nothing."
-        )
-    if result["modes"]["native"]["high"]["p50_ms"] > result["sizes"]["period_ms"]:
-        found.append(
-            "Without giveway the urgent program could not keep up with its requests, so its "
-            "latencies there grow with the length of the run."
-        )
+            value = figures.figures(segments, mode, program["name"], above)
+            if value is not None:
+                found[mode][program["name"]] = value
     return found
 
 
-def times(ratio: float) -> str:
-    """A ratio as a person writes it."""
-    return f"{ratio:.2f} ×" if ratio < 10 else f"{ratio:.0f} ×"
+def _programs(
+    scenario: Mapping[str, Any], sizes: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    chosen = {each["program"]: each for each in sizes}
+    return {
+        each["name"]: {
+            "priority": each["priority"],
+            "model": each["model"],
+            "task": each["task"] if each["model"] else None,
+            "command": each["command"] or None,
+            "arrivals": each["arrivals"]["process"],
+            **{
+                key: chosen.get(each["name"], {}).get(key) for key in ("size", "rate", "service_ms")
+            },
+        }
+        for each in scenario["programs"]
+    }
+
+
+def _device_busy(segments: figures.Segments) -> dict[str, float | None]:
+    """By mode, the mean over rounds; of alone, of each program by itself, under its name."""
+    shares: dict[str, list[float | None]] = {}
+    for segment in segments:
+        key = segment["mode"]
+        if len(segment["programs"]) == 1:
+            key = f"{key} {next(iter(segment['programs']))}"
+        shares.setdefault(key, []).append(segment["device_busy_share"])
+    return {
+        key: None if None in values else round(sum(filter(None, values)) / len(values), 4)
+        for key, values in shares.items()
+    }

@@ -8,11 +8,19 @@ better one than the interpolated definitions give between two of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES: Final = 1000
+_SEED: Final = 20
+_CONFIDENCE: Final = 95.0
+
+Floats = NDArray[np.float64]
 
 
-def percentile(values: Sequence[float], percent: float) -> float:
+def percentile(values: Sequence[float] | Floats, percent: float) -> float:
     """The nearest-rank percentile of ``values``, in their unit.
 
     Raises ValueError without values or for a percentage outside 0 to 100.
@@ -22,24 +30,85 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return float(np.percentile(np.asarray(values), percent, method="inverted_cdf"))
 
 
-def latency_summary(latencies: Sequence[float]) -> dict[str, float]:
-    """Number of requests, percentiles and maximum; seconds in, milliseconds out."""
-    milliseconds = np.asarray(latencies) * 1e3
-    return {
-        "n": len(latencies),
-        "p50_ms": round(percentile(milliseconds.tolist(), 50), 3),
-        "p90_ms": round(percentile(milliseconds.tolist(), 90), 3),
-        "p99_ms": round(percentile(milliseconds.tolist(), 99), 3),
-        "max_ms": round(float(milliseconds.max()), 3),
+def latency_summary(latencies_us: Sequence[float]) -> dict[str, Any]:
+    """Number of requests, percentiles and maximum; microseconds in, milliseconds out."""
+    values = np.asarray(latencies_us, dtype=np.float64) / 1e3
+    points = {"p50_ms": 50.0, "p90_ms": 90.0, "p99_ms": 99.0, "p999_ms": 99.9, "max_ms": 100.0}
+    found = {
+        name: round(percentile(values, point), 4) if len(values) else None
+        for name, point in points.items()
     }
+    return {"requests": len(values)} | found
 
 
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Smallest and largest of the rounds: with three of them, that says all there is to say."""
-    return min(values), max(values)
+def ratio_intervals(
+    rounds: Sequence[Sequence[float]], base: Sequence[Sequence[float]], percents: Sequence[float]
+) -> list[tuple[float, float]]:
+    """The 95 % intervals of percentiles over the same ones of a base, by the bootstrap.
+
+    Rounds are drawn with replacement, the same ones on both sides, as they were measured one after
+    the other; within a round, blocks of neighbours are drawn (a circular block bootstrap, Politis
+    and Romano 1992, with blocks of the cube root of the number), because one stall delays several
+    requests and they are not independent.
+
+    Args:
+        rounds: latencies in order, by round; none empty.
+        base: the same, of what is compared with.
+        percents: 0 to 100.
+    """
+    draw = np.random.default_rng(_SEED)
+    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(rounds, base, strict=False)]
+    ratios = np.empty((len(percents), RESAMPLES))
+    for at in range(RESAMPLES):
+        chosen = [pairs[number] for number in draw.integers(len(pairs), size=len(pairs))]
+        above = np.concatenate([_blocks(each, draw) for each, _ in chosen])
+        below = np.concatenate([_blocks(each, draw) for _, each in chosen])
+        for row, percent in zip(ratios, percents, strict=True):
+            row[at] = _rank(above, percent) / _rank(below, percent)
+    return [_edges(row) for row in ratios]
+
+
+def mean_ratio_interval(
+    values: Sequence[float], base: Sequence[float]
+) -> tuple[float, float] | None:
+    """The 95 % interval of a ratio of means over rounds, by drawing rounds with replacement.
+
+    With three rounds that is hardly more than the smallest and the largest; with one it is None.
+    """
+    draw = np.random.default_rng(_SEED)
+    above, below = (np.asarray(each, dtype=np.float64) for each in (values, base))
+    count = min(len(above), len(below))
+    if count < 2:
+        return None
+    chosen = draw.integers(count, size=(RESAMPLES, count))
+    return _edges(above[chosen].mean(axis=1) / below[chosen].mean(axis=1))
 
 
 def relative_spread(values: Sequence[float]) -> float:
-    """How far the largest round is above the smallest; 0.1 is 10 %."""
-    low, high = spread(values)
-    return high / low - 1
+    """How far the largest is above the smallest; 0.1 is 10 %. Infinite where that is zero."""
+    low, high = min(values), max(values)
+    if low == high:
+        return 0.0
+    return high / low - 1 if low > 0 else float("inf")
+
+
+def _blocks(values: Floats, draw: np.random.Generator) -> Floats:
+    """As many values, drawn in blocks of neighbours from the circle that they form."""
+    count = len(values)
+    length = max(1, round(count ** (1 / 3)))
+    starts = draw.integers(count, size=-(-count // length))
+    at = (starts[:, None] + np.arange(length)).ravel()[:count] % count
+    drawn: Floats = values[at]
+    return drawn
+
+
+def _rank(values: Floats, percent: float) -> float:
+    """The nearest-rank percentile, without sorting what is not asked for."""
+    at = max(0, int(np.ceil(len(values) * percent / 100 - 1e-9)) - 1)
+    return float(np.partition(values, at)[at])
+
+
+def _edges(ratios: Floats) -> tuple[float, float]:
+    tail = (100 - _CONFIDENCE) / 2
+    low, high = np.percentile(ratios, [tail, 100 - tail])
+    return float(low), float(high)

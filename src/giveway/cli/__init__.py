@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
 import click
 
+from giveway.cli.help import Context
 from giveway.errors import GivewayError
 from giveway.version import __version__
 
 # In the order in which a newcomer needs them.
 COMMANDS: Final = (
     *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events"),
-    *("trace", "simulate", "demo", "verify", "doctor"),
+    *("trace", "simulate", "demo", "bench", "verify", "doctor"),
 )
 
 INTERRUPTED: Final = 130
@@ -24,6 +26,8 @@ INTERRUPTED: Final = 130
 class LazyGroup(click.Group):
     """Each subcommand is the ``command`` of the module that has its name."""
 
+    context_class = Context
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -31,7 +35,14 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        command.context_class = Context
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists them with what they do, which click would cut off where it takes two lines."""
+        commands = ((name, self.get_command(ctx, name)) for name in COMMANDS)
+        with formatter.section("Commands"):
+            formatter.write_dl([(n, c.get_short_help_str(limit=99)) for n, c in commands if c])
 
 
 @click.group(
@@ -57,11 +68,11 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line, and ends the process with the exit code that docs/cli.md lists."""
+    _open_what_is_closed()
     try:
         code = cli.main(args=args, prog_name="giveway", standalone_mode=False)
         # Now, because what Python says about a closed pipe at exit is not for the user.
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = error.exit_code
@@ -70,10 +81,23 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     except GivewayError as error:
         code = _complain(str(error), error.exit_code)
     except OSError as error:  # a full disk behind stdout, say
-        code = _complain(str(error), 1)
+        where = f"{error.filename}: " if error.filename else ""
+        code = _complain(where + (error.strerror or str(error)), 1)
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     sys.exit(code)
+
+
+def _open_what_is_closed() -> None:
+    """Gives this process the standard streams it was started without, but not the program it runs.
+
+    Python opens files so that they close on exec, so that the program finds what we were given.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free, and those below are open.
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 def _complain(message: str, exit_code: int) -> int:

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import sys
-from collections.abc import Callable, Iterator
+import re
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from giveway.cli import options
-from giveway.errors import GivewayError, MissingExtraError
+from giveway.cli import files, options
+from giveway.cli.progress import bar
+from giveway.errors import GivewayError, MissingExtraError, ProgramError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-
-def _writable(_context: click.Context, _parameter: click.Parameter, path: str | None) -> str | None:
-    """An error now is better than one when everything has been measured."""
-    if path not in (None, "-"):
-        folder = Path(path).absolute().parent
-        if not os.access(folder, os.W_OK):
-            raise click.BadParameter(f"cannot write into {folder}")
-    return path
+_SEGMENTS = 4
+"""In a round: each program alone, and both together in two modes."""
+_SEGMENT_SECONDS = 5.0
+_MIN_ROUNDS = 3
+_WORDS = {"high": "urgent", "low": "other"}
+"""The programs of the scenario, as a newcomer would call them."""
 
 
 @click.command("demo")
@@ -35,19 +29,12 @@ def _writable(_context: click.Context, _parameter: click.Parameter, path: str | 
     "-s",
     "--seconds",
     metavar="S",
-    type=click.FloatRange(min=3),
+    type=options.Number(3),
     default=60.0,
     show_default=True,
-    help="Seconds to measure for; starting and warming up come on top.",
+    help="Seconds to measure for, 3 or more; starting and warming up come on top.",
 )
-@click.option(
-    "--json",
-    "path",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, writable=True, allow_dash=True),
-    callback=_writable,
-    help="Write all figures to FILE, - for standard output.",
-)
+@files.json_option("Write all figures to FILE, - for standard output.")
 def command(device: str, seconds: float, path: str | None) -> None:
     """Show what giveway gains on this machine.
 
@@ -63,90 +50,95 @@ def command(device: str, seconds: float, path: str | None) -> None:
     """
     if not (find_spec("torch") and find_spec("torchvision")):
         raise MissingExtraError("giveway demo needs PyTorch: pip install 'giveway[torch]'")
-    from giveway.bench import dual, result
-
-    with _progress() as progress:
-        sizes, rounds = dual.measure(device, seconds, progress)
-    figures = result.make_result(device, sizes, rounds)
+    figures = _measure(device, seconds)
     if path is not None:
-        _write(path, figures)
+        files.write_json(path, figures)
     if path != "-":
         from rich.console import Console
 
         show(figures, Console(highlight=False))
 
 
-def _write(path: str, figures: dict[str, Any]) -> None:
-    text = json.dumps(figures, indent=2) + "\n"
-    if path == "-":
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise GivewayError(f"cannot write {path}: {error.strerror}") from error
+def _measure(device: str, seconds: float) -> dict[str, Any]:
+    """The result of the scenario ``dual``, as ``giveway bench`` would have it."""
+    from giveway.bench import engine, result, scenario_file
 
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar on a terminal; a line for each stage where stderr goes anywhere else."""
-    if not sys.stderr.isatty():
-        yield lambda stage, _: click.echo(stage, err=True)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (BarColumn(bar_width=20), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda stage, share: bar.update(task, description=stage, completed=share)
+    rounds = max(_MIN_ROUNDS, round(seconds / (_SEGMENTS * _SEGMENT_SECONDS)))
+    settings = engine.Settings(
+        device=device,
+        modes=("alone", "native", "giveway"),
+        seconds=round(seconds / (rounds * _SEGMENTS), 3),
+        repeats=rounds,
+        timeline_seconds=0,
+    )
+    head = result.header(settings, ["dual"])
+    records: list[dict[str, Any]] = []
+    with bar() as progress:
+        engine.run(
+            scenario_file.load("dual", device),
+            settings,
+            lambda record: records.append(dict(record)),
+            progress,
+        )
+    figures = result.summarise(head, {"dual": records})
+    (scenario,) = figures["results"]
+    for failure in scenario["failures"]:
+        words = " | ".join(failure["last_lines"])
+        what = f"the {_WORDS[failure['program']]} program {failure['what']}"
+        raise ProgramError(what + (f": {words}" if words else ""))
+    if any(each["high"]["p50_ms"] is None for each in scenario["modes"].values()):
+        raise GivewayError(
+            f"no request fits into segments of {settings.seconds:g} s on this machine: "
+            "say more --seconds"
+        )
+    return figures
 
 
 def show(figures: dict[str, Any], console: Console) -> None:
     """What was measured, the table, what was gained, and what to know before believing it."""
-    from giveway.bench import result
+    from giveway.bench.verdict import verdict, warnings
 
-    console.print(_setting(figures))
-    console.print(_table(figures))
-    for line in (result.verdict(figures), *result.warnings(figures)):
-        console.print(line)
+    (scenario,) = figures["results"]
+    console.print(_setting(figures, scenario))
+    console.print(_table(scenario))
+    for line in (verdict(scenario), *warnings(scenario)):
+        for name, word in _WORDS.items():
+            line = re.sub(rf"\b{name}\b", f"the {word} program", line)
+        console.print(line[0].upper() + line[1:] if line.startswith("the ") else line)
 
 
-def _setting(figures: dict[str, Any]) -> str:
-    sizes, machine = figures["sizes"], figures["machine"]
+def _setting(figures: dict[str, Any], scenario: dict[str, Any]) -> str:
+    machine, high, low = figures["machine"], *(scenario["programs"][name] for name in _WORDS)
+    busy = scenario["modes"]["alone"]["high"]["busy_share"]
     return (
         f"Two PyTorch programs on {figures['device']} ({machine['cpu']}, {machine['cores']} cores)."
-        f" Urgent: {sizes['high_model']}, a request every {sizes['period_ms']:.0f} ms, which keeps"
-        f" it busy {sizes['high_busy_share']:.0%} of the time."
-        f" Other: {sizes['low_model']}, batches of {sizes['low_batch']}, without a pause."
-        f" Images of {sizes['image']} × {sizes['image']}."
+        f" Urgent: {high['model']}, a request every {1e3 / high['rate']:.0f} ms, which keeps"
+        f" it busy {busy:.0%} of the time."
+        f" Other: {low['model']}, batches of {low['size']['batch']}, without a pause."
+        f" Images of {high['size']['image']} × {high['size']['image']}."
     )
 
 
-def _table(figures: dict[str, Any]) -> RenderableType:
+def _table(scenario: dict[str, Any]) -> RenderableType:
     from rich import box
     from rich.table import Table
 
-    from giveway.bench.result import times
+    from giveway.bench.modes import TITLES
+    from giveway.bench.verdict import times
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("")
     table.add_column("urgent p50\n(× alone)", justify="right")
     table.add_column("urgent p99\n(× alone)", justify="right")
     table.add_column("other, batches/s\n(of what is left)", justify="right")
-    titles = {
-        "alone": "each alone",
-        "native": "together, no giveway",
-        "giveway": "together, giveway",
-    }
-    for mode, title in titles.items():
-        high, low = figures["modes"][mode]["high"], figures["modes"][mode]["low"]
-        shared = mode != "alone"
-        cells = [
-            f"{high[f'{name}_ms']:.1f} ms"
-            + (f"\n({times(figures['ratios'][mode][name])})" if shared else "")
-            for name in ("p50", "p99")
-        ]
-        share = f"\n({figures['low_share_of_left'][mode]:.0%})" if shared else ""
-        table.add_row(title, *cells, f"{low['throughput']:.1f}{share}")
+    for mode, programs in scenario["modes"].items():
+        high, low = programs["high"], programs["low"]
+        cells = []
+        for name in ("p50", "p99"):
+            ratio = high[f"{name}_ratio"]
+            extra = f"\n({times(ratio['value'])})" if ratio else ""
+            cells.append(f"{high[f'{name}_ms']:.1f} ms{extra}")
+        left = low["share_of_left"]
+        share = f"\n({left['value']:.0%})" if left else ""
+        table.add_row(TITLES[mode], *cells, f"{low['throughput']:.1f}{share}")
     return table

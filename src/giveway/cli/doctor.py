@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from giveway.errors import UsageError
+
 if TYPE_CHECKING:
-    from giveway.cli.examine import DeviceReport, PageReport, Report
+    from giveway.cli.findings import DeviceReport, PageReport, Report
+    from giveway.driver import Verdict
 
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def command(as_json: bool) -> int:
+@click.option(
+    "--library",
+    metavar="PATH",
+    help="Only say what giveway would do about this driver library.",
+)
+def command(as_json: bool, library: str | None) -> int:
     """Say what giveway finds here, what is wrong, and what to do about it.
 
     Shows the devices with what a closed gate can stop on each, where the libraries and the gate
     pages are, and whether they can be used. The exit code is 0 where all is well, 1 otherwise.
 
+    With --library: whether giveway can stand in for that file (impersonation), has to stand beside
+    it (interposition) and why, or cannot gate it, which is exit code 1; and what escapes the gate.
+
     \b
-    Example:
+    Examples:
       giveway doctor
+      giveway doctor --library /opt/rocm/lib/libamdhip64.so.6
     """
+    if library is not None and not library:
+        raise UsageError("--library wants the path of a library")
+    if library is not None:
+        return _judge(library, as_json)
     from giveway.cli.examine import examine
 
     report = examine()
@@ -33,6 +52,32 @@ def command(as_json: bool) -> int:
         for line in _lines(report):
             click.echo(line)
     return 1 if report.problems else 0
+
+
+def _judge(path: str, as_json: bool) -> int:
+    from giveway import driver
+
+    try:
+        verdict = driver.judge(Path(path), os.environ)
+    except OSError as error:
+        raise UsageError(f"cannot read {error.filename or path}: {error.strerror}") from error
+    gated = verdict.mode is not None
+    if as_json:
+        known = {**asdict(verdict), "library": str(verdict.library)}
+        known["hook"] = None if verdict.hook is None else str(verdict.hook)
+        click.echo(json.dumps({"schema": 1, "ok": gated, **known}, indent=2))
+    else:
+        for line in _verdict_lines(verdict):
+            click.echo(line)
+    return 0 if gated else 1
+
+
+def _verdict_lines(verdict: Verdict) -> Iterator[str]:
+    yield f"{verdict.library}: {verdict.mode or 'not gated'}"
+    for why in verdict.why:
+        yield f"  because it   {why}"
+    for escape in verdict.escapes:
+        yield f"  escapes      {escape}"
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -61,13 +106,17 @@ def _device_lines(device: DeviceReport) -> Iterator[str]:
     yield f"  hook         {device.hook}"
     if device.driver is not None:
         yield f"  driver       {device.driver}"
+    if device.mode is not None:
+        yield f"  mode         {device.mode}"
+    for why in device.why:
+        yield f"  because it   {why}"
+    for escape in device.escapes:
+        yield f"  escapes      {escape}"
     for page in device.pages:
         yield from _page_lines(page)
 
 
 def _page_lines(page: PageReport) -> Iterator[str]:
-    if page.path is None:
-        return
     if not page.exists:
         state = "not there yet: the first program makes it"
     elif page.tasks is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -52,5 +53,35 @@ def attributes(command: _Command) -> _Command:
     return command
 
 
-PRIORITY = click.IntRange(PRIORITY_MIN, PRIORITY_MAX)
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic since 8.4
+    """A number of the command line; what is wrong with one is said in words."""
+
+    name = "number"
+
+    def __init__(self, least: float, most: float | None = None, *, whole: bool = False) -> None:
+        self.least = least
+        self.most = most
+        self.whole = whole
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | int:
+        """The number; an int where only whole ones will do."""
+        try:
+            number = int(value) if self.whole else float(value)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a {'whole ' if self.whole else ''}number", param, ctx)
+        if not self.least <= number <= (math.inf if self.most is None else self.most):
+            self.fail(f"{value} is not {self._range()}", param, ctx)
+        if math.isinf(number):
+            self.fail(f"{value} is too long", param, ctx)
+        return number
+
+    def _range(self) -> str:
+        if self.most is None:
+            return f"{self.least:g} or more"
+        return f"in {self.least:g}…{self.most:g}"
+
+
+PRIORITY: Final = Number(PRIORITY_MIN, PRIORITY_MAX, whole=True)
 """The type of a priority on the command line."""

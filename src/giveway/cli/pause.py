@@ -8,7 +8,7 @@ from giveway.cli import options
 
 
 @click.command("pause")
-@click.argument("pid", type=click.IntRange(min=1))
+@click.argument("pid", type=options.Number(1, whole=True))
 @click.option("-n", "--name", metavar="S", help="Which of the tasks of PID. [default: its own]")
 @options.device("Which device. [default: the one that PID uses]")
 def command(pid: int, name: str | None, device: str | None) -> None:

@@ -24,7 +24,7 @@ from giveway.cli import options
 )
 @click.option("-n", "--name", metavar="S", help="Name in ps and top. [default: from CMD]")
 @options.attributes
-@options.device("Device to share. [default: cuda where there is an NVIDIA GPU, else cpu]")
+@options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
 def command(
     cmd: tuple[str, ...],

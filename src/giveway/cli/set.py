@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("set")
-@click.argument("pid", type=click.IntRange(min=1))
+@click.argument("pid", type=options.Number(1, whole=True))
 @click.argument("settings", nargs=-1, metavar="[ATTRIBUTE=VALUE]...")
 @click.option(
     "-p",

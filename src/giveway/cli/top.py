@@ -15,10 +15,10 @@ from giveway.cli import options
     "-i",
     "--interval",
     metavar="SECONDS",
-    type=click.FloatRange(min=0.1, max=3600),
+    type=options.Number(0.1, 3600),
     default=1.0,
     show_default=True,
-    help="Time between refreshes.",
+    help="Time between refreshes, 0.1 to 3600.",
 )
 @options.device("Only this device. [default: all]")
 def command(interval: float, device: str | None) -> int:

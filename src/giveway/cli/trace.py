@@ -16,6 +16,7 @@ from typing import Any, Final, TextIO
 import click
 
 from giveway.cli import options
+from giveway.errors import UsageError
 from giveway.traces import read
 
 EVENTS: Final = 1_000_000
@@ -61,8 +62,16 @@ _CALLS: Final = {
     metavar="FILE",
     help="Write the calls, one by one, for ui.perfetto.dev. [default: they are only counted]",
 )
-@click.option("-p", "--priority", metavar="N", type=options.PRIORITY, default=0, show_default=True)
-@options.device("Device to trace. [default: cuda where there is an NVIDIA GPU, else cpu]")
+@click.option(
+    "-p",
+    "--priority",
+    metavar="N",
+    type=options.PRIORITY,
+    default=0,
+    show_default=True,
+    help="-1000 to 1000, bigger is more urgent.",
+)
+@options.device("Device to trace. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
 def command(
     cmd: tuple[str, ...],
@@ -84,6 +93,10 @@ def command(
       giveway trace -- python train.py --steps 10
       giveway trace --json -o calls.json --perfetto calls.perfetto.json -- ./a.out
     """
+    if not cmd:
+        raise UsageError("no command: say giveway trace [OPTIONS] -- CMD [ARGS]")
+    if perfetto is not None and perfetto.fileno() == output.fileno():
+        raise UsageError("the report and --perfetto cannot both go to stdout: say -o FILE")
     arguments = ["--priority", str(priority)]
     if device is not None:
         arguments += ["--device", device]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from giveway.cli import options, table
+from giveway.cli import files, options, table
 from giveway.cli.table import Column
-from giveway.errors import GivewayError, MissingExtraError
+from giveway.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from giveway.verify.session import Outcome
@@ -74,21 +74,22 @@ _INTERRUPTED: Final = 130
     show_default=True,
     help="Programs of lower, and as many of higher priority, that come and go beside the checks.",
 )
-@click.option("--seed", metavar="N", type=click.IntRange(0, 2**32 - 1), default=20)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**32 - 1),
+    default=20,
+    show_default=True,
+    help="Of weights and inputs.",
+)
 @click.option(
     "-j",
     "--jobs",
     metavar="N",
     type=click.IntRange(1),
-    help="Checks at a time. [default: 1 on cpu; on a GPU one for each two cores, at most 4]",
+    help="Checks at a time. [default: 1 on cpu; on a GPU one for each two cores, at most 6]",
 )
-@click.option(
-    "--json",
-    "path",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, writable=True, allow_dash=True),
-    help="Write all that was found to FILE, - for standard output.",
-)
+@files.json_option("Write all that was found to FILE, - for standard output.")
 @click.option(
     "--keep-logs",
     "logs",
@@ -119,8 +120,7 @@ def command(
       giveway verify --only googlenet --keep-logs logs
       giveway verify --rivals 2 --json verify.json
     """
-    if not find_spec("torch"):
-        raise MissingExtraError("giveway verify needs PyTorch: pip install 'giveway[torch]'")
+    _need("torch")
     from giveway import devices
     from giveway.verify import check, result, session
     from giveway.verify.options import Options
@@ -128,11 +128,13 @@ def command(
     device = device or devices.default()
     checks = check.builtin() if source is None else check.from_source(source)
     checks = check.select(checks, phases, names)
+    if all("torchvision" in chosen.modules for _, chosen in checks):
+        _need("torchvision")
     cores = len(os.sched_getaffinity(0))
     chosen = Options(
         device=device,
         seed=seed,
-        jobs=jobs or (1 if device == "cpu" else max(1, min(4, cores // 2))),
+        jobs=jobs or (1 if device == "cpu" else max(1, min(6, cores // 2))),
         rivals=rivals,
         logs=logs,
     )
@@ -140,7 +142,7 @@ def command(
         results = session.run(checks, chosen, progress)
     document = result.make_result(chosen, results)
     if path is not None:
-        _write(path, document)
+        files.write_json(path, document)
     if path != "-":
         _show(document, results.logs)
     if results.interrupted:
@@ -148,15 +150,9 @@ def command(
     return 0 if document["ok"] else 1
 
 
-def _write(path: str, document: dict[str, Any]) -> None:
-    text = json.dumps(document, indent=2) + "\n"
-    if path == "-":
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise GivewayError(f"cannot write {path}: {error.strerror}") from error
+def _need(module: str) -> None:
+    if not find_spec(module):
+        raise MissingExtraError(f"giveway verify needs {module}: pip install 'giveway[torch]'")
 
 
 @contextlib.contextmanager
@@ -189,7 +185,8 @@ def _show(document: dict[str, Any], logs: Path | None) -> None:
     columns.append(Column("HELD s", right=True, keep=6))
     checks = document["checks"]
     # One table, so that the columns of all phases are as wide.
-    header, *lines = table.render(columns, [_row(check, on_gpu) for check in checks])
+    width = shutil.get_terminal_size().columns - 2 if sys.stdout.isatty() else None
+    header, *lines = table.render(columns, [_row(check, on_gpu) for check in checks], width)
     phase = None
     for check, line in zip(checks, lines, strict=True):
         if check["phase"] != phase:
@@ -197,12 +194,22 @@ def _show(document: dict[str, Any], logs: Path | None) -> None:
             click.echo(f"\n{_PHASES[phase]}\n  {header}")
         click.echo(f"  {line}")
     click.echo()
-    for check in checks:
-        if check["reason"]:
-            click.echo(f"{check['name']} {check['status']}: {check['reason']}")
+    for line in _reasons(checks):
+        click.echo(line)
     click.echo(_summary(document))
     if logs is not None:
         click.echo(f"logs: {logs}")
+
+
+def _reasons(checks: list[dict[str, Any]]) -> Iterator[str]:
+    """A line for each reason to fail, and for each to skip, with the checks that had it."""
+    for status in ("failed", "skipped"):
+        found: dict[str, list[str]] = {}
+        for check in checks:
+            if check["status"] == status:
+                found.setdefault(check["reason"], []).append(check["name"])
+        for reason, names in found.items():
+            yield f"{', '.join(names)} {status}: {reason}"
 
 
 def _row(check: dict[str, Any], on_gpu: bool) -> list[str]:

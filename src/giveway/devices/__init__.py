@@ -12,11 +12,14 @@ from giveway.errors import UsageError
 __all__ = ["Capability", "Device", "default", "find", "get"]
 
 _PREFERRED: Final = ("cuda", "hip", "cpu")
+_NO_KINDS: Final = ("base", "stream_gate")
 
 
 def find() -> list[Device]:
     """Every device that this machine has and this version of giveway can gate."""
-    kinds = sorted(kind.name for kind in pkgutil.iter_modules(__path__) if kind.name != "base")
+    kinds = sorted(
+        kind.name for kind in pkgutil.iter_modules(__path__) if kind.name not in _NO_KINDS
+    )
     found: list[Device] = []
     for kind in kinds:
         found += importlib.import_module(f"{__name__}.{kind}").find()

@@ -8,12 +8,15 @@ import subprocess
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from giveway import driver, loader
 from giveway.devices.base import Capability, Device
+from giveway.devices.stream_gate import DEFAULT_US, stream_gate
 from giveway.page import hook_path
 
 _PROC: Final = Path("/proc/driver/nvidia/gpus")
 _SECONDS: Final = 10
 
+SONAME: Final = driver.CUDA.soname("1")
 DEFAULT_WINDOW_US: Final = 500
 
 
@@ -22,11 +25,10 @@ def capabilities() -> dict[str, Capability]:
     window = os.environ.get("GIVEWAY_WINDOW_US") or DEFAULT_WINDOW_US
     return {
         "launch_gate": Capability(
-            True, f"before kernels, graphs and copies; in flight at most {window} µs of kernels"
+            True,
+            f"before kernels, graphs and copies; in flight {window} µs, or to the next stream gate",
         ),
-        "stream_gate": Capability(
-            False, "measured, promising, not built: what is in flight runs to its end"
-        ),
+        "stream_gate": stream_gate(DEFAULT_US),
         "interrupt": Capability(False, "a kernel that runs is not stopped"),
     }
 
@@ -44,6 +46,7 @@ def find() -> list[Device]:
     gpus = _from_kernel(_PROC) or _from_tool()
     if not gpus:
         return []
+    given = os.environ.get("GIVEWAY_CUDA_LIBRARY")
     models = sorted({gpu.model for gpu in gpus})
     return [
         Device(
@@ -51,7 +54,9 @@ def find() -> list[Device]:
             description=f"{len(gpus)} × {', '.join(models)}",
             hook=hook_path("cuda"),
             capabilities=capabilities(),
-            soname="libcuda.so.1",
+            soname=SONAME,
+            library=Path(given) if given else next(loader.candidates(SONAME, os.environ), None),
+            library_is_given=bool(given),
             pages=tuple(gpu.uuid for gpu in gpus),
         )
     ]

@@ -7,23 +7,28 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from giveway import loader
 from giveway.devices.base import Capability, Device
-from giveway.page import library_path
+from giveway.devices.stream_gate import stream_gate
+from giveway.driver import HIP
 
-GENERATIONS: Final = ("7", "6", "5")
-"""Of libamdhip64 that there are shims for; the newest first."""
-LIBRARY: Final = "libamdhip64.so"
+VARIABLE: Final = "GIVEWAY_HIP_LIBRARY"
+"""Names the runtime, where it is not the one that the loader finds."""
 
 _NODES: Final = Path("/sys/class/kfd/kfd/topology/nodes")
-_FOLDERS: Final = ("/opt/rocm/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib")
+_FOLDERS: Final = ("/opt/rocm/lib",)
 
-CAPABILITIES: Final = {
-    "launch_gate": Capability(
-        True, "before kernels, graphs and copies; work in flight is bounded by GIVEWAY_WINDOW_US"
-    ),
-    "stream_gate": Capability(False, "not in this version: what is in flight runs to its end"),
-    "interrupt": Capability(False, "a kernel that runs is not stopped"),
-}
+
+def capabilities() -> dict[str, Capability]:
+    """What a closed gate can stop on a GPU."""
+    return {
+        "launch_gate": Capability(
+            True,
+            "before kernels, graphs and copies; work in flight is bounded by GIVEWAY_WINDOW_US",
+        ),
+        "stream_gate": stream_gate(0),
+        "interrupt": Capability(False, "a kernel that runs is not stopped"),
+    }
 
 
 class Gpu(NamedTuple):
@@ -39,13 +44,21 @@ def find() -> list[Device]:
     gpus = _from_kernel(_NODES)
     if not gpus:
         return []
+    generation, library = installed(os.environ)
     models = sorted({gpu.model for gpu in gpus})
     return [
         Device(
             name="hip",
             description=f"{len(gpus)} × {', '.join(models)}",
-            hook=shim(_generation(os.environ)),
-            capabilities=CAPABILITIES,
+            hook=HIP.shim(generation),
+            soname=HIP.soname(generation),
+            library=library,
+            library_is_given=bool(os.environ.get(VARIABLE)),
+            capabilities=capabilities(),
+            # Triton opens the runtime by its path, and where AMD's Python packages bring one it
+            # refuses to run beside another, which is what it takes the hook for.
+            defaults={"TRITON_LIBHIP_PATH": str(HIP.shim(generation))},
+            unless=("TRITON_LIBHIP_PATH",),
             pages=tuple(gpu.page for gpu in gpus),
         )
     ]
@@ -75,29 +88,43 @@ def _page(said: Mapping[str, int]) -> str:
     return f"GPU-pci-{domain:04x}-{bus >> 8 & 0xFF:02x}-{bus >> 3 & 0x1F:02x}.{bus & 7:x}"
 
 
-def _generation(environment: Mapping[str, str]) -> str:
-    """Of the runtime that programs here will most likely load."""
-    for path in _candidates(environment):
-        for generation in GENERATIONS:
-            if path.name.startswith(f"{LIBRARY}.{generation}"):
-                return generation
-    return GENERATIONS[0]
+def installed(environment: Mapping[str, str]) -> tuple[str, Path | None]:
+    """The generation of the runtime that programs here will most likely load, and that runtime.
+
+    It may be of another generation, where there is none of those that are known.
+    """
+    given = environment.get(VARIABLE)
+    if given:
+        return _generation(Path(given).resolve()) or HIP.generations[0], Path(given)
+    found = list(_candidates(environment))
+    for path in found:
+        generation = _generation(path)
+        if generation is not None:
+            return generation, path
+    return HIP.generations[0], next(iter(found), None)
+
+
+def _generation(library: Path) -> str | None:
+    """By its name; None where that does not tell, or the generation is not known."""
+    known = HIP.generations
+    return next((g for g in known if f"{library.name}.".startswith(f"{HIP.soname(g)}.")), None)
 
 
 def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
-    given = environment.get("GIVEWAY_HIP_LIBRARY")
-    if given:
-        yield Path(given).resolve()
-    for folder in folders(environment):
-        yield from sorted(folder.glob(f"{LIBRARY}.*"), reverse=True)
+    for folder in filter(None, environment.get("LD_LIBRARY_PATH", "").split(":")):
+        yield from _in(folder)
+    for generation in HIP.generations:
+        yield from loader.cached(HIP.soname(generation))
+    for folder in (*loader.FOLDERS, *_FOLDERS):
+        yield from _in(folder)
 
 
 def folders(environment: Mapping[str, str]) -> list[Path]:
     """Where programs look for AMD's libraries."""
-    listed = [*environment.get("LD_LIBRARY_PATH", "").split(":"), *_FOLDERS]
-    return [Path(folder) for folder in listed if folder]
+    listed = environment.get("LD_LIBRARY_PATH", "").split(":")
+    return [Path(folder) for folder in (*listed, *loader.FOLDERS, *_FOLDERS) if folder]
 
 
-def shim(generation: str) -> Path:
-    """The library that stands in for the runtime of a generation."""
-    return library_path().parent / "hip" / f"{LIBRARY}.{generation}"
+def _in(folder: str) -> list[Path]:
+    found = sorted(Path(folder).glob(f"{HIP.stem}.*"), reverse=True)
+    return [path for path in found if loader.is_of_this_machine(path)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -80,7 +81,7 @@ class Check:
             return f"not on {device}: only on {' and '.join(self.devices)}"
         for module in self.modules + (self.gpu_modules if device != "cpu" else ()):
             if importlib.util.find_spec(module) is None:
-                extra = ": pip install 'giveway[torch]'" if module == "torchvision" else ""
+                extra = " (pip install 'giveway[torch]')" if module == "torchvision" else ""
                 return f"no {module}{extra}"
         programs = self.programs.get(device, ())
         if programs and not any(map(shutil.which, programs)):
@@ -100,7 +101,7 @@ def from_source(source: str) -> list[tuple[str, Check]]:
     """The checks in ``CHECKS`` of a module, or of a file whose name ends in ``.py``.
 
     Raises:
-        UsageError: there is no such file, it cannot be imported, or it has no checks.
+        UsageError: it cannot be imported, it has no checks, or one that cannot be right.
     """
     if not source.endswith(".py"):
         module = importlib.import_module(source)
@@ -112,9 +113,17 @@ def from_source(source: str) -> list[tuple[str, Check]]:
             spec.loader.exec_module(module)
         except Exception as error:
             raise UsageError(f"{source}: {type(error).__name__}: {error}") from error
-    checks = getattr(module, "CHECKS", ())
+    checks = list(getattr(module, "CHECKS", ()))
     if not checks:
         raise UsageError(f"{source} has no CHECKS")
+    names = [check.name for check in checks]
+    for check in checks:
+        if not re.fullmatch(r"[\w.-]+", check.name) or names.count(check.name) > 1:
+            raise UsageError(
+                f"{source}: {check.name!r} is no name, or not the only one of its kind"
+            )
+        if check.phase not in PHASES:
+            raise UsageError(f"{source}: {check.name} is of phase {check.phase!r}, not {PHASES}")
     return [(source, check) for check in checks]
 
 
@@ -124,18 +133,17 @@ def select(
     """Those of the phases and of the names; of all where there are none.
 
     Raises:
-        UsageError: a name that no check has.
+        UsageError: a name that no check has, or nothing is left.
     """
     known = {check.name for _, check in checks}
     for name in names:
         if name not in known:
             raise UsageError(f"no check {name!r}: there are {', '.join(sorted(known))}")
-    return list(_selected(checks, phases, names))
-
-
-def _selected(
-    checks: list[tuple[str, Check]], phases: tuple[str, ...], names: tuple[str, ...]
-) -> Iterator[tuple[str, Check]]:
-    for source, check in checks:
-        if (not phases or check.phase in phases) and (not names or check.name in names):
-            yield source, check
+    found = [
+        (source, check)
+        for source, check in checks
+        if (not phases or check.phase in phases) and (not names or check.name in names)
+    ]
+    if not found:
+        raise UsageError(f"no check of phase {' or '.join(phases)} is called {' or '.join(names)}")
+    return found

@@ -24,6 +24,7 @@ _LOOK_SECONDS: Final = 0.25
 """Between two looks at the memory."""
 _MEMORY_SHARE: Final = 0.8
 _REAP_SECONDS: Final = 5
+_CGROUP: Final = Path("/sys/fs/cgroup")
 _LAST_LINES: Final = 3
 
 
@@ -138,9 +139,12 @@ def _available_bytes() -> int:
     available: int = psutil.virtual_memory().available
     with contextlib.suppress(OSError, ValueError):
         # In a container; "max" where it has no limit.
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-        available = min(available, max(limit - used, limit // 8))
+        limit = int((_CGROUP / "memory.max").read_text())
+        used = int((_CGROUP / "memory.current").read_text())
+        lines = (_CGROUP / "memory.stat").read_text().splitlines()
+        # Files that were read count as used, and go as soon as something else wants the room.
+        cached = next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+        available = min(available, limit - used + cached)
     return available
 
 

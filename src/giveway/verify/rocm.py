@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from giveway import elf
 from giveway.devices import hip
-from giveway.verify import elf
+from giveway.driver import HIP
 from giveway.verify.check import Finding
 
 CLIENTS: Final = ("hipblas", "rocblas", "MIOpen", "rocfft", "rccl", "c10_hip", "torch_hip")
@@ -31,9 +32,11 @@ def versions(environment: Mapping[str, str], _gated: Mapping[str, str]) -> Findi
             library = elf.read(path)
         except (elf.ElfError, OSError):
             continue  # a linker script, say
-        wanted = {library.soname: library.exports} if hip.LIBRARY in path.name else library.needs
+        wanted = library.wants
+        if HIP.stem in path.name:
+            wanted = {library.soname: {symbol for symbol in library.exports if symbol[1]}}
         for soname, symbols in wanted.items():
-            if not soname.startswith(f"{hip.LIBRARY}."):
+            if not soname.startswith(f"{HIP.stem}."):
                 continue
             looked_at.append(f"{path.name}: {len(symbols)} symbols")
             problem = _missing(soname, symbols)
@@ -50,17 +53,19 @@ def _libraries(environment: Mapping[str, str]) -> Iterator[Path]:
     if given:
         folders.insert(0, Path(given).parent)
     for folder in folders:
-        for name in (hip.LIBRARY.removesuffix(".so").removeprefix("lib"), *CLIENTS):
+        for name in (HIP.stem.removesuffix(".so").removeprefix("lib"), *CLIENTS):
             for path in folder.glob(f"lib{name}*.so*"):
                 if path.is_file():
                     yield path.resolve()
 
 
-def _missing(soname: str, symbols: frozenset[elf.Symbol]) -> str | None:
-    generation = soname.removeprefix(f"{hip.LIBRARY}.").partition(".")[0]
-    if generation not in hip.GENERATIONS:
+def _missing(soname: str, symbols: set[tuple[str, str]]) -> str | None:
+    generation = soname.removeprefix(f"{HIP.stem}.").partition(".")[0]
+    if generation not in HIP.generations:
         return f"giveway has no shim for {soname}"
-    missing = sorted(symbols - elf.read(hip.shim(generation)).exports)
+    missing = sorted(symbols - elf.read(HIP.shim(generation)).exports.keys())
     if not missing:
         return None
-    return f"the shim lacks {len(missing)} of its {len(symbols)} symbols, {missing[0]} first"
+    return (
+        f"the shim lacks {len(missing)} of its {len(symbols)} symbols, {'@'.join(missing[0])} first"
+    )

@@ -26,8 +26,9 @@ from giveway.verify.rivals import Rivals
 from giveway.verify.seen import Seen
 
 PRIORITY: Final = 0
-_MORE_PLAIN_RUNS: Final = 3
-"""Where the numbers differ, to find out how far those of plain runs are apart."""
+_PLAIN_RUNS: Final = (3, 6)
+"""Where the numbers differ, plain runs are made to find out how far apart these are: the first
+number of them if they all agree, else up to the second."""
 
 _VARIABLES: Final = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it cuBLAS is not deterministic
@@ -128,6 +129,10 @@ def _run_all(
             raise
 
 
+def _stopped(check: Check) -> Outcome:
+    return Outcome(check, "failed", "interrupted", ended="stopped")
+
+
 class Session:
     """What all checks of a run share; a context manager that removes its temporary files."""
 
@@ -173,6 +178,8 @@ class Session:
 
     def run(self, source: str, check: Check) -> Outcome:
         """Runs one check; never raises because of anything that its processes do."""
+        if self.stop.is_set():
+            return _stopped(check)
         reason = check.inapplicable(self.options.device)
         if reason is not None:
             return Outcome(check, "skipped", reason)
@@ -192,10 +199,14 @@ class Session:
         trace.mkdir()
         variables = {"GIVEWAY_TRACE": str(trace), "GIVEWAY_NAME": f"verify-{check.name}"}
         given = self._once(folder, source, check, "giveway", self._gated | variables)
+        if given.status == "skipped":
+            return Outcome(check, "failed", f"skips itself under giveway only: {given.reason}")
         if given.status != "done":
-            return Outcome(check, "failed", given.reason or "it skipped itself", ended=given.status)
+            return Outcome(check, "failed", given.reason, ended=given.status)
         saw = seen.read(trace, self.options.device)
         verdict = self._judge(folder, source, check)
+        if self.stop.is_set() and not verdict.same:
+            return _stopped(check)  # in the middle of finding out
         finding = Finding() if check.also is None else check.also(self._plain, self._gated)
         problem = self._problem(check, saw, verdict) or finding.problem
         return Outcome(
@@ -229,7 +240,8 @@ class Session:
     def _judge(self, folder: Path, source: str, check: Check) -> Verdict:
         plain = [folder / "plain-1"]
         verdict = judge(folder / "giveway", plain)
-        while not verdict.same and len(plain) <= _MORE_PLAIN_RUNS:
+        few, many = _PLAIN_RUNS
+        while not verdict.same and len(plain) < (few if verdict.plain_agree is not False else many):
             name = f"plain-{len(plain) + 1}"
             if self._once(folder, source, check, name, self._plain).status != "done":
                 break

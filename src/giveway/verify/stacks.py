@@ -17,19 +17,21 @@ from giveway.verify.program import SHOW_STACKS
 _PYTHON_SECONDS: Final = 1.0
 _NATIVE_SECONDS: Final = 45.0
 _FRAMES: Final = 40
+_PROCESSES: Final = 8
 _PYTHON: Final = "Python stacks of process"
 
 
 def write(pids: Sequence[int], log: BinaryIO) -> None:
-    """Appends to ``log`` the stacks of a process and its children; the process writes there too.
+    """Appends to ``log`` the stacks of a process and its children, of the first few where there
+    are many. The process writes there too.
 
     The native ones by py-spy or gdb, where one of them is installed. Python's by the process's own
     faulthandler, which works inside a C call as well; last, as its signal ends some system calls
     early, after which the process may go on.
     """
-    for pid in pids:
+    for pid in pids[:_PROCESSES]:
         _native(pid, log)
-    for pid in pids:
+    for pid in pids[:_PROCESSES]:
         if _shows_stacks(pid):
             _say(log, f"{_PYTHON} {pid}")
             with contextlib.suppress(ProcessLookupError):
@@ -51,16 +53,9 @@ def _native(pid: int, log: BinaryIO) -> None:
     if tool := shutil.which("py-spy"):
         command = [tool, "dump", "--native", "--pid", str(pid)]
     elif tool := shutil.which("gdb"):
-        command = [
-            tool,
-            "-batch",
-            "-nx",
-            "-iex",
-            "set debuginfod enabled off",
-            "-iex",
-            "set auto-load off",
-        ]
-        command += ["-p", str(pid), "-ex", f"thread apply all backtrace {_FRAMES}"]
+        settings = ("-iex", "set debuginfod enabled off", "-iex", "set auto-load off")
+        command = [tool, "-batch", "-nx", *settings, "-p", str(pid)]
+        command += ["-ex", f"thread apply all backtrace {_FRAMES}"]
     else:
         _say(log, f"no native stacks of process {pid}: neither py-spy nor gdb is installed")
         return

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sysconfig
 import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from giveway.verify.check import Check, Place
+from giveway.verify.check import Check, Place, Skip
 from giveway.verify.seen import Seen
 
 if TYPE_CHECKING:
@@ -26,6 +28,12 @@ def _perceptron(size: int = 256) -> torch.nn.Module:
     from torch import nn
 
     return nn.Sequential(nn.Linear(size, 2 * size), nn.ReLU(), nn.Linear(2 * size, size))
+
+
+def _need_headers() -> None:
+    """Both torch.compile and Triton compile C code against Python's."""
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        raise Skip("no Python.h: install python3-dev")
 
 
 def _graphs(at: Place) -> object:
@@ -62,6 +70,7 @@ def _replays_were_seen(seen: Seen) -> str | None:
 def _compile(at: Place) -> object:
     import torch
 
+    _need_headers()
     # The second process would find what the first one has compiled.
     with tempfile.TemporaryDirectory() as cache, at.device:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.environ["TRITON_CACHE_DIR"] = cache
@@ -81,6 +90,7 @@ def _triton(at: Place) -> object:
 
     from giveway.verify import kernels
 
+    _need_headers()
     with at.device:
         x, y = torch.randn(100_000), torch.randn(100_000)
         result = torch.empty_like(x)
@@ -284,7 +294,14 @@ CHECKS = (
         devices=_GPUS,
         expect=_replays_were_seen,
     ),
-    _check("compile", "torch.compile", _compile, programs=_COMPILERS, gpu_modules=("triton",)),
+    _check(
+        "compile",
+        "torch.compile",
+        _compile,
+        programs=_COMPILERS,
+        gpu_modules=("triton",),
+        limit=240,
+    ),
     _check(
         "triton",
         "Triton kernel",

@@ -1,0 +1,48 @@
+/* What the runtimes name and tests have no use for: ignored, or refused. */
+#define IGNORED(name)                                                                              \
+  int name(void) { return 0; }
+int name(void) { return 0; }
+#define REFUSED(name)                                                                              \
+  int name(void) { return 0x1000; } /* HSA_STATUS_ERROR */
+
+IGNORED(hsa_amd_agent_set_async_scratch_limit)
+IGNORED(hsa_amd_coherency_set_type)
+IGNORED(hsa_amd_enable_logging)
+IGNORED(hsa_amd_profiling_async_copy_enable)
+IGNORED(hsa_amd_profiling_set_profiler_enabled)
+IGNORED(hsa_amd_queue_cu_set_mask)
+IGNORED(hsa_amd_register_system_event_handler)
+
+REFUSED(hsa_amd_ais_file_read)
+REFUSED(hsa_amd_ais_file_write)
+REFUSED(hsa_amd_image_create)
+REFUSED(hsa_amd_interop_map_buffer)
+REFUSED(hsa_amd_interop_unmap_buffer)
+REFUSED(hsa_amd_ipc_memory_attach)
+REFUSED(hsa_amd_ipc_memory_create)
+REFUSED(hsa_amd_ipc_memory_detach)
+REFUSED(hsa_amd_portable_export_dmabuf)
+REFUSED(hsa_amd_svm_attributes_get)
+REFUSED(hsa_amd_svm_attributes_set)
+REFUSED(hsa_amd_svm_prefetch_async)
+REFUSED(hsa_amd_vmem_address_free)
+REFUSED(hsa_amd_vmem_address_reserve)
+REFUSED(hsa_amd_vmem_address_reserve_align)
+REFUSED(hsa_amd_vmem_export_shareable_handle)
+REFUSED(hsa_amd_vmem_get_access)
+REFUSED(hsa_amd_vmem_handle_create)
+REFUSED(hsa_amd_vmem_handle_release)
+REFUSED(hsa_amd_vmem_import_shareable_handle)
+REFUSED(hsa_amd_vmem_map)
+REFUSED(hsa_amd_vmem_retain_alloc_handle)
+REFUSED(hsa_amd_vmem_set_access)
+REFUSED(hsa_amd_vmem_unmap)
+REFUSED(hsa_ext_image_create)
+REFUSED(hsa_ext_image_create_with_layout)
+REFUSED(hsa_ext_image_data_get_info)
+REFUSED(hsa_ext_image_destroy)
+REFUSED(hsa_ext_image_export)
+REFUSED(hsa_ext_image_import)
+REFUSED(hsa_ext_sampler_create)
+REFUSED(hsa_ext_sampler_create_v2)
+REFUSED(hsa_ext_sampler_destroy)

@@ -1,0 +1,52 @@
+/* What a context has in flight: events behind pieces of work, and the work that has none yet. All
+ * under the lock of the window that they are in. */
+#ifndef GIVEWAY_SHIM_MARKS_H
+#define GIVEWAY_SHIM_MARKS_H
+
+#include <stdint.h>
+
+#include "driver.h"
+#include "estimate.h"
+
+#define GW_MARKS 64 /* events in flight */
+#define GW_TAILS 64 /* streams */
+
+/* An event behind a piece of work. */
+struct gw_mark {
+  gw_word event, before, stream; /* before: an event in front of it, 0 where it is not timed */
+  uint64_t ns, key;
+};
+
+/* Submitted to a stream after its last mark, or its last gate. */
+struct gw_tail {
+  gw_word stream;
+  uint64_t ns;
+};
+
+struct gw_marks {
+  uint64_t in_flight;             /* nanoseconds, marked and not */
+  struct gw_mark marks[GW_MARKS]; /* a queue */
+  unsigned first, count;
+  struct gw_tail tails[GW_TAILS];
+  unsigned tail_count;
+  gw_word spare[2 * GW_MARKS]; /* events */
+  unsigned spare_count;
+};
+
+gw_word gw_event_take(struct gw_marks *marks);
+void gw_event_give(struct gw_marks *marks, gw_word event);
+/* So much is not in flight any more. */
+void gw_marks_leave(struct gw_marks *marks, uint64_t ns);
+/* NULL: there are too many streams. */
+struct gw_tail *gw_tail_of(struct gw_marks *marks, gw_word stream);
+/* Puts an event behind that much work; it is forgotten where that cannot be done. */
+void gw_mark(struct gw_marks *marks, gw_word stream, uint64_t ns, gw_word before, uint64_t key);
+void gw_mark_tail(struct gw_marks *marks, struct gw_tail *tail, gw_word before, uint64_t key);
+void gw_mark_all(struct gw_marks *marks);
+/* Takes away what is done, and learns from what was timed. */
+void gw_marks_retire(struct gw_marks *marks, struct gw_estimates *estimates);
+/* Forgets all that is in flight, but for the events: these may never be done. */
+void gw_marks_drop(struct gw_marks *marks);
+void gw_marks_forget_stream(struct gw_marks *marks, gw_word stream);
+
+#endif

@@ -1,0 +1,29 @@
+# The same programs with the hooks beside the driver: what they are linked to and open is the driver.
+set(folder ${CMAKE_CURRENT_BINARY_DIR}/fakes)
+set(copies ${folder}/libcuda.so.1)
+add_custom_command(OUTPUT ${folder}/libcuda.so.1 DEPENDS fake-cuda
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
+  COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:fake-cuda> ${folder}/libcuda.so.1)
+foreach(generation 5 6 7)
+  list(APPEND copies ${folder}/libamdhip64.so.${generation})
+  add_custom_command(OUTPUT ${folder}/libamdhip64.so.${generation} DEPENDS fake-hip${generation}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
+    COMMAND ${CMAKE_COMMAND} -E copy
+      $<TARGET_FILE:fake-hip${generation}> ${folder}/libamdhip64.so.${generation})
+endforeach()
+add_custom_target(interposed-drivers ALL DEPENDS ${copies})
+
+function(add_interposed_test test hooks)
+  add_test(NAME ${test}_interposed COMMAND test_${test})
+  set_tests_properties(${test}_interposed PROPERTIES TIMEOUT 240 ENVIRONMENT
+    "LD_PRELOAD=$<TARGET_FILE:${hooks}>;LD_LIBRARY_PATH=${folder};GIVEWAY_FAKE_DIR=${CMAKE_CURRENT_BINARY_DIR}")
+endfunction()
+
+foreach(test cuda cuda_lookup cuda_threads cuda_devices cuda_trace cuda_stream_gate)
+  add_interposed_test(${test} giveway-cuda-hooks)
+endforeach()
+foreach(generation 5 6 7)
+  foreach(test hip hip_lookup)
+    add_interposed_test(${test}${generation} giveway-hip${generation}-hooks)
+  endforeach()
+endforeach()

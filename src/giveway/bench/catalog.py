@@ -1,0 +1,33 @@
+"""The models that a scenario can name, without importing any of what builds them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_IMAGES: Final = {"batch": 1, "image": 224}
+_GPT2: Final = {"batch": 1, "prompt": 32, "tokens": 16, "layers": 12, "width": 768}
+_BERT: Final = {"batch": 8, "sequence": 128, "layers": 12, "width": 768}
+_WHISPER: Final = {"batch": 1, "frames": 3000, "tokens": 64, "layers": 6, "width": 512}
+
+CLASSIFIERS: Final = (
+    "resnet18",
+    "resnet50",
+    "mobilenet_v2",
+    "efficientnet_b0",
+    "vit_b_16",
+    "densenet121",
+    "vgg16",
+    "squeezenet1_1",
+    "alexnet",
+    "googlenet",
+)
+"""Names as torchvision has them."""
+
+SEGMENTERS: Final = ("deeplabv3_mobilenet_v3_large",)
+
+SIZES: Final[dict[str, dict[str, int]]] = dict.fromkeys((*CLASSIFIERS, *SEGMENTERS), _IMAGES) | {
+    "gpt2": _GPT2,
+    "bert": _BERT,
+    "whisper": _WHISPER,
+}
+"""For each model, what its size consists of, with the values of the published model."""

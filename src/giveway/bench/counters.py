@@ -1,0 +1,104 @@
+"""What the gate page and the system counted for a program, at one moment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psutil
+
+from giveway import devices
+from giveway.errors import PageError
+from giveway.page import NO_PAGE, Page
+from giveway.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Sums over the tasks and the processes of one program."""
+
+    launches: int = 0
+    holds: int = 0
+    held_seconds: float = 0.0
+    preemptions: int = 0
+    cpu_seconds: float = 0.0
+    gated: bool = False
+    """Whether it has a task."""
+
+    def since(self, earlier: Counters) -> dict[str, float]:
+        """What was added; without what giveway counts where it counted nothing."""
+        found = {"cpu_seconds": round(self.cpu_seconds - earlier.cpu_seconds, 3)}
+        if self.gated:
+            found |= {
+                "launches": self.launches - earlier.launches,
+                "holds": self.holds - earlier.holds,
+                "held_seconds": round(self.held_seconds - earlier.held_seconds, 6),
+                "preemptions": self.preemptions - earlier.preemptions,
+            }
+        return found
+
+
+class Reader:
+    """The pages of a device, each opened once, and the programs that run on it."""
+
+    def __init__(self, device: str) -> None:
+        self._missing = list(devices.get(device).pages)
+        self._pages: list[Page] = []
+
+    def counters(self, sessions: Mapping[str, int | None], gated: bool) -> dict[str, Counters]:
+        """The counters of the programs whose processes are in those sessions.
+
+        Args:
+            sessions: by name of the program.
+            gated: whether to look at the pages at all.
+        """
+        tasks = self.tasks(sessions) if gated else {}
+        return {name: _counters(tasks.get(name, []), session) for name, session in sessions.items()}
+
+    def tasks(self, sessions: Mapping[str, int | None]) -> dict[str, list[Task]]:
+        """The live tasks of each program."""
+        self._open()
+        names = {session: name for name, session in sessions.items() if session}
+        found: dict[str, list[Task]] = {name: [] for name in sessions}
+        for task in (task for page in self._pages for task in page.tasks()):
+            with contextlib.suppress(ProcessLookupError):
+                name = names.get(os.getsid(task.pid))
+                if name is not None:
+                    found[name].append(task)
+        return found
+
+    def _open(self) -> None:
+        """Opens what is there by now: the first program on a GPU makes its page."""
+        for name in list(self._missing):
+            try:
+                self._pages.append(Page.open(name))
+            except PageError as error:
+                if error.code != NO_PAGE:
+                    raise
+            else:
+                self._missing.remove(name)
+
+
+def _counters(tasks: list[Task], session: int | None) -> Counters:
+    return Counters(
+        launches=sum(task.launches for task in tasks),
+        holds=sum(task.holds for task in tasks),
+        held_seconds=sum(task.held_seconds for task in tasks),
+        preemptions=sum(task.preemptions for task in tasks),
+        cpu_seconds=_cpu_seconds(session) if session else 0.0,
+        gated=bool(tasks),
+    )
+
+
+def _cpu_seconds(leader: int) -> float:
+    """Of a process and those that it started."""
+    total = 0.0
+    with contextlib.suppress(psutil.Error):
+        first = psutil.Process(leader)
+        for process in (first, *first.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                total += times.user + times.system
+    return total

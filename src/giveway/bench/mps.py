@@ -1,0 +1,59 @@
+"""A multi-process service of NVIDIA's of our own, with a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from giveway.bench.guard import Guard
+from giveway.bench.process import Process, ProgramFailedError
+
+_CONTROL = "nvidia-cuda-mps-control"
+_SECONDS = 10.0
+
+
+class Mps:
+    """The control daemon, in the foreground; a context manager that gives its folder."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def __enter__(self) -> str:
+        self._folder = tempfile.TemporaryDirectory(prefix="giveway-mps-")
+        folder = self._folder.name
+        self._environment = {
+            **os.environ,
+            "CUDA_MPS_PIPE_DIRECTORY": folder,
+            "CUDA_MPS_LOG_DIRECTORY": folder,
+        }
+        self._daemon = Process("MPS", [_CONTROL, "-f"], self._environment, self._guard)
+        deadline = time.monotonic() + _SECONDS
+        try:
+            while not (Path(folder) / "control").exists():
+                if self._daemon.popen.poll() is not None:
+                    raise self._daemon.died()
+                if time.monotonic() > deadline:
+                    raise self._daemon.failed(f"did not start within {_SECONDS:.0f} s")
+                time.sleep(0.05)
+        except ProgramFailedError:
+            self.__exit__()
+            raise
+        return folder
+
+    def __exit__(self, *exception: object) -> None:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            # The server is a process of its own, which only this ends.
+            subprocess.run(
+                [_CONTROL],
+                input=b"quit -t 1\n",
+                env=self._environment,
+                capture_output=True,
+                timeout=_SECONDS,
+                check=False,
+            )
+        self._daemon.__exit__()
+        self._folder.cleanup()

@@ -1,0 +1,69 @@
+"""How busy an NVIDIA GPU was, as its driver sampled it; NVML alone, no CUDA context."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from typing import Final
+
+_GPU_UTILIZATION: Final = 1
+_MAX_SAMPLES: Final = 4096
+
+
+class _Sample(ctypes.Structure):
+    """``nvmlSample_t``: microseconds since 1970, and a union whose first four bytes count."""
+
+    _fields_ = (("time_us", ctypes.c_ulonglong), ("value", ctypes.c_uint), ("rest", ctypes.c_uint))
+
+
+class Utilization:
+    """Reads the driver's own samples, some per second, after the fact: nothing runs meanwhile."""
+
+    def __init__(self, index: int = 0) -> None:
+        self.reason: str | None = None
+        """Why there is nothing to read; None where there is."""
+        self._device = ctypes.c_void_p()
+        try:
+            self._nvml = ctypes.CDLL("libnvidia-ml.so.1")
+            codes = (
+                self._nvml.nvmlInit_v2(),
+                self._nvml.nvmlDeviceGetHandleByIndex_v2(
+                    ctypes.c_uint(index), ctypes.byref(self._device)
+                ),
+            )
+        except (OSError, AttributeError) as error:
+            self.reason = f"NVML cannot be used: {error}"
+            return
+        if any(codes):
+            self.reason = f"NVML cannot be used: error {max(codes)}"
+
+    def driver(self) -> str | None:
+        """The version of the driver."""
+        text = ctypes.create_string_buffer(80)
+        if self.reason is not None or self._nvml.nvmlSystemGetDriverVersion(text, len(text)):
+            return None
+        return text.value.decode()
+
+    def share(self, since: float) -> float | None:
+        """The mean of the samples since a moment on the monotonic clock, 0 to 1.
+
+        A sample is the share of its period in which some kernel ran, not how much of the GPU it
+        used. None where there are no samples.
+        """
+        if self.reason is not None:
+            return None
+        began = int((time.time() - (time.monotonic() - since)) * 1e6)
+        samples = (_Sample * _MAX_SAMPLES)()
+        count, kind = ctypes.c_uint(_MAX_SAMPLES), ctypes.c_uint()
+        code = self._nvml.nvmlDeviceGetSamples(
+            self._device,
+            _GPU_UTILIZATION,
+            ctypes.c_ulonglong(began),
+            ctypes.byref(kind),
+            ctypes.byref(count),
+            samples,
+        )
+        values = [each.value for each in samples[: count.value] if each.time_us >= began]
+        if code or not values:
+            return None
+        return float(sum(values)) / len(values) / 100

@@ -1,0 +1,117 @@
+"""The folder of a run: what was measured is there as soon as it was, and the summary at the end.
+
+``run.json`` is written first, ``SCENARIO.jsonl`` gets a line for each segment when it is over, and
+``result.json`` is the summary. A folder without it, of a run that was killed, is summed up when it
+is read. docs/bench.md has the schema of all three.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from giveway.errors import GivewayError, UsageError
+
+SCHEMA: Final = 1
+"""Of all three files; another one is refused."""
+KIND: Final = "giveway bench"
+
+Records = list[dict[str, Any]]
+
+
+class Store:
+    """A folder that a run writes to.
+
+    Raises:
+        UsageError: it holds a result already.
+        GivewayError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
+        self.folder = folder
+        if (folder / "run.json").exists():
+            raise UsageError(f"{folder} holds a result already; say another --out")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._write("run.json", header)
+        except OSError as error:
+            raise GivewayError(f"cannot write into {folder}: {error.strerror}") from error
+
+    def recorder(self, scenario: str) -> Callable[[Mapping[str, Any]], None]:
+        """Appends the records of one scenario, each a line that is on the file at once."""
+        path = self.folder / f"{scenario}.jsonl"
+
+        def record(value: Mapping[str, Any]) -> None:
+            try:
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(value, separators=(",", ":")) + "\n")
+            except OSError as error:
+                raise GivewayError(f"cannot write {path}: {error.strerror}") from error
+
+        return record
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Writes the summary, whole or not at all."""
+        try:
+            self._write("result.json", result)
+        except OSError as error:
+            raise GivewayError(f"cannot write into {self.folder}: {error.strerror}") from error
+
+    def _write(self, name: str, value: Mapping[str, Any]) -> None:
+        temporary = self.folder / f".{name}.{os.getpid()}"
+        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(self.folder / name)
+
+
+def header_of(folder: Path) -> dict[str, Any]:
+    """What ``run.json`` says.
+
+    Raises:
+        UsageError: there is none, it is damaged, or it is of another schema.
+    """
+    header = _json(folder / "run.json")
+    if header.get("kind") != KIND:
+        raise UsageError(f"{folder / 'run.json'} is not of giveway bench")
+    if header.get("schema") != SCHEMA:
+        raise UsageError(
+            f"{folder} has a result of schema {header.get('schema')}; "
+            f"this version of giveway reads schema {SCHEMA}"
+        )
+    return header
+
+
+def records_of(folder: Path, scenario: str) -> Records:
+    """The raw records of a scenario, as far as they were written; empty where there are none."""
+    path = folder / f"{scenario}.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except FileNotFoundError:
+        return []
+    records = []
+    for line in filter(None, lines):
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            break  # The run was killed while it wrote this one; there is none after it.
+    return records
+
+
+def summary_of(folder: Path) -> dict[str, Any] | None:
+    """``result.json``, or None for a run that did not get so far."""
+    path = folder / "result.json"
+    return _json(path) if path.exists() else None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is damaged: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{path} is damaged: not an object")
+    return value

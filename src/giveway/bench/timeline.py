@@ -1,0 +1,50 @@
+"""Who held the device: sampled from the gate page in a segment of its own, which does not count."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from giveway.bench import counters
+from giveway.bench.loops import Segment
+
+SAMPLE_SECONDS: Final = 0.001
+_MOST_URGENT: Final = ("active", "held", "idle")
+"""Of several tasks of one program, the first of these that one of them is in."""
+
+States = dict[str, list[list[Any]]]
+"""By program, the moments at which its state changed (seconds from the start of the segment)."""
+
+
+def sample(reader: counters.Reader, sessions: Mapping[str, int | None], segment: Segment) -> States:
+    """Looks at the page every millisecond for as long as a segment counts."""
+    states: States = {name: [] for name in sessions}
+    while (now := time.monotonic()) < segment.end:
+        tasks = reader.tasks(sessions)
+        for name, changes in states.items():
+            found = {task.state for task in tasks[name]}
+            state = next((each for each in _MOST_URGENT if each in found), "idle")
+            if not changes or changes[-1][1] != state:
+                changes.append([round(now - segment.start, 6), state])
+        time.sleep(SAMPLE_SECONDS)
+    return states
+
+
+def to_json(
+    mode: str, segment: Segment, spans: Mapping[str, Sequence[Any]], states: States
+) -> dict[str, Any]:
+    """The record of a timeline: what is inside the counted seconds, or reaches into them."""
+    start, end = segment.warm, segment.warm + segment.seconds
+    return {
+        "kind": "timeline",
+        "mode": mode,
+        "start": start,
+        "end": end,
+        "sample_seconds": SAMPLE_SECONDS if states else None,
+        "spans": {
+            name: [span for span in each if span[2] > start and span[0] < end]
+            for name, each in spans.items()
+        },
+        "states": states,
+    }

@@ -1,0 +1,165 @@
+"""``giveway bench``."""
+
+from __future__ import annotations
+
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from giveway.cli import options
+from giveway.cli.progress import bar
+from giveway.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from giveway.bench.scenario import Scenario
+
+SCENARIO_FAILED = 6
+BAR_FAILED = 1
+
+_QUICK_SECONDS = 2.5
+_SECONDS = 10.0
+_REPEATS = 3
+_QUICK_MODES = ("alone", "native", "giveway")
+
+
+@click.command("bench")
+@click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
+@options.device("Device to share. [default: the GPU where there is one, else cpu]")
+@click.option(
+    "-m",
+    "--modes",
+    metavar="M,…",
+    help="Of alone, native, giveway, streams, mps, nice. [default: all that the machine has]",
+)
+@click.option(
+    "-s",
+    "--seconds",
+    metavar="S",
+    type=click.FloatRange(min=0.2),
+    help="Of each segment, that count.  [default: 10]",
+)
+@click.option(
+    "-r",
+    "--repeats",
+    metavar="R",
+    type=click.IntRange(min=1),
+    default=_REPEATS,
+    show_default=True,
+    help="Rounds, of a segment in each mode.",
+)
+@click.option(
+    "-o",
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the results go. [default: giveway-bench-DATE-TIME]",
+)
+@click.option("--quick", is_flag=True, help="Segments of 2.5 s, and three modes only.")
+def command(
+    scenarios: tuple[str, ...],
+    device: str | None,
+    modes: str | None,
+    seconds: float | None,
+    repeats: int,
+    out: Path | None,
+    quick: bool,
+) -> int:
+    """Measure what several programs on one device do to each other.
+
+    Runs each SCENARIO (a name, or the path of a TOML file of your own) with its programs alone,
+    together without giveway, with it, and in what other ways this machine has. Without SCENARIO,
+    lists those that there are. The exit code is 0 if no bar failed, 1 if one did, and 6 if a
+    program failed.
+
+    \b
+    Examples:
+      giveway bench
+      giveway bench dual --quick
+      giveway bench dual train --seconds 30 --repeats 5 --out results/mine
+      giveway bench ./my-service.toml --modes alone,native,giveway
+    """
+    from giveway import devices
+    from giveway.bench import result, scenario_file
+    from giveway.bench.engine import Settings
+    from giveway.bench.store import Store
+
+    if not scenarios:
+        _list()
+        return 0
+    where = device or devices.default()
+    settings = Settings(
+        device=where,
+        modes=_modes(modes, quick),
+        seconds=seconds or (_QUICK_SECONDS if quick else _SECONDS),
+        repeats=repeats,
+    )
+    loaded = [scenario_file.load(name, where) for name in scenarios]
+    names = [each.name for each in loaded]
+    if len(set(names)) < len(names):
+        raise UsageError(f"two scenarios of one name: {', '.join(names)}")
+    _need_torch(loaded)
+    folder = out or Path(time.strftime("giveway-bench-%Y%m%d-%H%M%S"))
+    head = result.header(settings, names)
+    store = Store(folder, head)
+    try:
+        _run(loaded, settings, store)
+    except BaseException:
+        click.echo(f"Results so far: {folder}", err=True)
+        raise
+    figures = result.read(folder)
+    store.finish(figures)
+    _show(figures, folder)
+    if any(each["status"] == "failed" for each in figures["results"]):
+        return SCENARIO_FAILED
+    return BAR_FAILED if figures["bars"]["failed"] else 0
+
+
+def _run(loaded: list[Scenario], settings: Any, store: Any) -> None:
+    from giveway.bench import engine
+
+    for number, scenario in enumerate(loaded):
+        with bar() as progress:
+
+            def step(stage: str, share: float, at: int = number) -> None:
+                name, total = loaded[at].name, len(loaded)
+                progress(f"{name}: {stage}", (at + share) / total)
+
+            engine.run(scenario, settings, store.recorder(scenario.name), step)
+
+
+def _list() -> None:
+    from giveway.bench.scenario_file import load, shipped
+    from giveway.cli.table import Column, render
+
+    rows = [[name, load(name, "cpu").title] for name in shipped()]
+    for line in render([Column("SCENARIO"), Column("WHAT")], rows):
+        click.echo(line)
+
+
+def _modes(text: str | None, quick: bool) -> tuple[str, ...]:
+    from giveway.bench.scenario import MODES
+
+    if text is None:
+        return _QUICK_MODES if quick else MODES
+    asked = [each.strip() for each in text.split(",")]
+    for name in asked:
+        if name not in MODES:
+            raise UsageError(f"no mode {name!r}: there are {', '.join(MODES)}")
+    return tuple(mode for mode in MODES if mode in asked)
+
+
+def _need_torch(loaded: list[Scenario]) -> None:
+    models = any(program.model for each in loaded for program in each.programs)
+    if models and not find_spec("torch"):
+        raise MissingExtraError("these scenarios need PyTorch: pip install 'giveway[torch]'")
+
+
+def _show(figures: dict[str, Any], folder: Path) -> None:
+    from giveway.cli.bench_table import lines
+
+    for line in lines(figures):
+        click.echo(line)
+    click.echo(f"Results: {folder}")

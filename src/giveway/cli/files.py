@@ -1,0 +1,52 @@
+"""Files that a subcommand writes: ``--json FILE``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from giveway.errors import GivewayError
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def json_option(help_text: str) -> Callable[[_Command], _Command]:
+    """``--json FILE``, as ``path``; ``-`` is standard output."""
+    return click.option(
+        "--json",
+        "path",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, writable=True, allow_dash=True),
+        callback=_writable,
+        help=help_text,
+    )
+
+
+def _writable(_context: click.Context, _parameter: click.Parameter, path: str | None) -> str | None:
+    """An error now is better than one when everything has been measured."""
+    if path not in (None, "-"):
+        folder = Path(path).absolute().parent
+        if not os.access(folder, os.W_OK):
+            raise click.BadParameter(f"cannot write into {folder}")
+    return path
+
+
+def write_json(path: str, document: dict[str, Any]) -> None:
+    """Writes what ``--json`` was given for.
+
+    Raises:
+        GivewayError: it cannot be written.
+    """
+    text = json.dumps(document, indent=2) + "\n"
+    if path == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise GivewayError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,194 @@
+"""What a shared library exports and asks of the loader: as much of ELF as that takes.
+
+From the program headers and the dynamic section, as the loader reads them; section headers may be
+stripped. Layouts are those of the System V ABI, its x86-64 supplement, and the GNU extensions.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+_X86_64: Final = 62
+_MACHINES: Final = {3: "i386", 40: "ARM", 183: "AArch64"}
+_SHARED: Final = 3
+_LOAD, _DYNAMIC, _STACK = 1, 2, 0x6474E551
+_NEEDED, _HASH, _STRTAB, _SYMTAB, _SONAME = 1, 4, 5, 6, 14
+_GNU_HASH, _VERSYM, _VERDEF, _VERNEED = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFE
+_LOCAL, _BASE = 0, 1
+
+Kind = Literal["function", "data", "TLS"]
+_KINDS: Final[dict[int, Kind]] = {1: "data", 5: "data", 6: "TLS"}
+
+
+class ElfError(Exception):
+    """Not a shared library that this machine could load; the text says what it is instead."""
+
+
+class Export(NamedTuple):
+    """A symbol that a library defines for others."""
+
+    kind: Kind
+    size: int
+    """In bytes; of no meaning for functions."""
+
+
+@dataclass
+class Library:
+    """A shared library's dynamic section, as far as it matters here."""
+
+    soname: str = ""
+    needed: list[str] = field(default_factory=list)
+    exports: dict[tuple[str, str], Export] = field(default_factory=dict)
+    """By name and version node, which is empty where the symbol has none."""
+    wants: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    """What it refers to with a version: names and nodes, by the SONAME that they are wanted of."""
+    nodes: set[str] = field(default_factory=set)
+    executable_stack: bool = True
+    """As the loader takes it to be where the file says nothing."""
+
+
+def read(path: Path) -> Library:
+    """Reads a library without loading it.
+
+    Raises:
+        ElfError: it is not an x86-64 shared library, or is damaged.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(20)
+        if len(start) < 20 or not start.startswith(b"\x7fELF"):
+            raise ElfError("not a shared library")
+        kind, machine = struct.unpack_from("<HH", start, 16)
+        if start[4] != 2 or start[5] != 1 or machine != _X86_64:
+            name = _MACHINES.get(machine, f"machine {machine}")
+            raise ElfError(f"built for {name}, not for x86-64")
+        if kind != _SHARED:
+            raise ElfError("not a shared library")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
+            try:
+                return _Reader(image).library()
+            except (struct.error, ArithmeticError, LookupError, ValueError) as error:
+                raise ElfError("a damaged shared library") from error
+
+
+class _Reader:
+    def __init__(self, image: mmap.mmap) -> None:
+        self.image = image
+        offset, count = self.at("<Q", 32)[0], self.at("<H", 56)[0]
+        self.headers = [self.at("<IIQQQQQQ", offset + 56 * n) for n in range(count)]
+
+    def at(self, layout: str, offset: int) -> tuple[int, ...]:
+        return struct.unpack_from(layout, self.image, offset)
+
+    def offset(self, address: int) -> int:
+        """Where in the file what is loaded at an address is."""
+        for kind, _, offset, start, _, size, _, _ in self.headers:
+            if kind == _LOAD and start <= address < start + size:
+                return offset + address - start
+        raise ValueError(address)
+
+    def text(self, offset: int) -> str:
+        end = self.image.find(b"\0", offset)
+        if end < 0:
+            raise ValueError(offset)
+        return self.image[offset:end].decode(errors="replace")
+
+    def dynamic(self) -> Iterator[tuple[int, int]]:
+        for kind, _, offset, _, _, size, _, _ in self.headers:
+            if kind == _DYNAMIC:
+                for tag, value in struct.iter_unpack("<QQ", self.image[offset : offset + size]):
+                    if tag == 0:
+                        return
+                    yield tag, value
+
+    def library(self) -> Library:
+        found = Library()
+        for kind, flags, *_ in self.headers:
+            if kind == _STACK:
+                found.executable_stack = bool(flags & 1)
+        entries = list(self.dynamic())
+        tags = dict(entries)
+        strings = self.offset(tags[_STRTAB])
+        found.needed = [self.text(strings + value) for tag, value in entries if tag == _NEEDED]
+        found.soname = self.text(strings + tags[_SONAME]) if _SONAME in tags else ""
+        nodes = dict(self.nodes(self.offset(tags[_VERDEF]), strings)) if _VERDEF in tags else {}
+        found.nodes = set(nodes.values())
+        found.exports = dict(self.exports(tags, strings, nodes))
+        if _VERNEED in tags:
+            found.wants = self.wants(tags, strings)
+        return found
+
+    def symbols(self, tags: dict[int, int]) -> Iterator[tuple[int, int, int, int, int]]:
+        """Of each that is not local: name, type, section, size and index of the version node."""
+        count = self.count(tags)
+        if count * 24 > len(self.image):
+            raise ValueError(count)
+        symbols = self.offset(tags[_SYMTAB])
+        versions: tuple[int, ...] = (_BASE,) * count
+        if _VERSYM in tags:
+            versions = self.at(f"<{count}H", self.offset(tags[_VERSYM]))
+        rows = struct.iter_unpack("<IBBHQQ", self.image[symbols : symbols + 24 * count])
+        for (name, info, _, section, _, size), version in zip(rows, versions, strict=True):
+            if info >> 4 != 0:
+                # The version's last bit: not the default one.
+                yield name, info & 15, section, size, version & 0x7FFF
+
+    def exports(
+        self, tags: dict[int, int], strings: int, nodes: dict[int, str]
+    ) -> Iterator[tuple[tuple[str, str], Export]]:
+        for name, kind, section, size, node in self.symbols(tags):
+            # Not the absolute ones: they stand for the nodes themselves.
+            if 0 < section < 0xFF00 and node != _LOCAL:
+                export = Export(_KINDS.get(kind, "function"), size)
+                yield (self.text(strings + name), nodes.get(node, "")), export
+
+    def wants(self, tags: dict[int, int], strings: int) -> dict[str, set[tuple[str, str]]]:
+        nodes = dict(self.wanted_nodes(self.offset(tags[_VERNEED]), strings))
+        found: dict[str, set[tuple[str, str]]] = {}
+        for name, _, section, _, index in self.symbols(tags):
+            if section == 0 and index in nodes:
+                library, node = nodes[index]
+                found.setdefault(library, set()).add((self.text(strings + name), node))
+        return found
+
+    def wanted_nodes(self, at: int, strings: int) -> Iterator[tuple[int, tuple[str, str]]]:
+        """The library and the version node that each index stands for."""
+        while True:
+            _, count, library, inner, following = self.at("<HHIII", at)
+            inner += at
+            for _ in range(count):
+                _, _, index, name, step = self.at("<IHHII", inner)
+                yield index, (self.text(strings + library), self.text(strings + name))
+                inner += step
+            if following == 0:
+                return
+            at += following
+
+    def nodes(self, at: int, strings: int) -> Iterator[tuple[int, str]]:
+        """The version nodes by index, but for the library's own name."""
+        while True:
+            _, flags, index, _, _, names, following = self.at("<HHHHIII", at)
+            if not flags & 1:
+                yield index, self.text(strings + self.at("<I", at + names)[0])
+            if following == 0:
+                return
+            at += following
+
+    def count(self, tags: dict[int, int]) -> int:
+        """How many symbols there are: only the hash tables know."""
+        if _HASH in tags:
+            return self.at("<II", self.offset(tags[_HASH]))[1]
+        table = self.offset(tags[_GNU_HASH])
+        buckets, first, words = self.at("<III", table)
+        chains = table + 16 + 8 * words + 4 * buckets
+        last = max(self.at(f"<{buckets}I", table + 16 + 8 * words), default=0)
+        if last < first:
+            return first
+        while not self.at("<I", chains + 4 * (last - first))[0] & 1:
+            last += 1
+        return last + 1

@@ -1,0 +1,84 @@
+"""Where the dynamic loader finds a library, without loading it.
+
+In its order, as native/shim/common/locate.c has it for programs: LD_LIBRARY_PATH, the cache, the
+default folders. What a program's own RUNPATH adds is the program's matter.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+CACHE: Final = Path("/etc/ld.so.cache")
+FOLDERS: Final = (
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
+    "/lib64",
+    "/usr/lib64",
+    "/lib",
+    "/usr/lib",
+)
+
+_MAGIC: Final = b"glibc-ld.so.cache1.1"
+_HEADER: Final = 48
+_ENTRY: Final = "<iIIIQ"
+_X86_64: Final = 0x0300
+
+
+def candidates(soname: str, environment: Mapping[str, str]) -> Iterator[Path]:
+    """The files of that name, the one that is loaded first."""
+    for folder in _split(environment.get("LD_LIBRARY_PATH", "")):
+        yield from _in(folder, soname)
+    for path in cached(soname):
+        yield from _in(str(path.parent), path.name)
+    for folder in FOLDERS:
+        yield from _in(folder, soname)
+
+
+def _split(folders: str) -> list[str]:
+    # An empty entry is the current folder, but an empty list is no entry.
+    return [folder or "." for folder in folders.replace(";", ":").split(":")] if folders else []
+
+
+def _in(folder: str, soname: str) -> Iterator[Path]:
+    path = Path(folder, soname)
+    if is_of_this_machine(path):
+        yield path
+
+
+def is_of_this_machine(path: Path) -> bool:
+    """Whether the loader would take the file, or fail over it; others it passes over."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(20)
+    except OSError:
+        return False
+    return not start.startswith(b"\x7fELF") or (start[4:5], start[18:20]) == (b"\x02", b"\x3e\0")
+
+
+def cached(soname: str, cache: Path = CACHE) -> list[Path]:
+    """What the loader's cache has under that name; nothing where it cannot be read."""
+    try:
+        content = cache.read_bytes()
+    except OSError:
+        return []
+    start = content.find(_MAGIC)
+    if start < 0 or f"{soname}\0".encode() not in content:
+        return []
+    content = content[start:]
+    found = []
+    try:
+        (count,) = struct.unpack_from("<I", content, len(_MAGIC))
+        entries = content[_HEADER : _HEADER + count * struct.calcsize(_ENTRY)]
+        for flags, key, value, _, _ in struct.iter_unpack(_ENTRY, entries):
+            if (
+                flags & 0xFF00 == _X86_64
+                and content[key : key + len(soname) + 1] == f"{soname}\0".encode()
+            ):
+                path = content[value : content.index(b"\0", value)]
+                found.append(Path(path.decode(errors="surrogateescape")))
+    except (struct.error, ValueError):
+        pass
+    return found

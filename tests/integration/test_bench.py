@@ -1,0 +1,364 @@
+"""`giveway bench` as a user runs it: programs good and bad, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from giveway.bench import result
+from giveway.bench.store import records_of
+from tests.conftest import GIVEWAY, Runner, Spawner
+
+SERVE = """
+import os, time
+report = os.fdopen(int(os.environ["GIVEWAY_BENCH_FD"]), "w", buffering=1)
+print("ready", file=report)
+due = time.monotonic()
+while True:
+    time.sleep(max(0, due - time.monotonic()))
+    began = time.monotonic()
+    time.sleep(0.002)
+    ended = time.monotonic()
+    print(f"done {ended - due:.6f} {ended - began:.6f}", file=report)
+    due += 0.01
+"""
+WORK = """
+import os, time
+report = os.fdopen(int(os.environ["GIVEWAY_BENCH_FD"]), "w", buffering=1)
+print("ready", file=report)
+while True:
+    time.sleep(0.01)
+    print("done 0.01", file=report)
+"""
+SILENT = """
+import os, time
+os.write(int(os.environ["GIVEWAY_BENCH_FD"]), b"ready\\n")
+print("about to do nothing", flush=True)
+time.sleep(1000)
+"""
+# With a child of its own, which is not to be left behind either.
+CHILD = "import subprocess\nsubprocess.Popen(['sleep', '1000'])\n"
+
+
+def scenario(folder: Path, name: str, high: str, low: str = WORK, more: str = "") -> str:
+    text = f'title = "{name}"\nstart_timeout = 20\nanswer_timeout = 2\n{more}\n'
+    for number, (program, code) in enumerate((("high", high), ("low", low))):
+        path = folder / f"{name}-{program}.py"
+        path.write_text(code)
+        command = json.dumps(["python3", str(path)])
+        text += f'[[program]]\nname = "{program}"\npriority = {-number}\ncommand = {command}\n'
+    text += '[[bar]]\nprogram = "high"\nfigure = "p50_ms"\nat_most = 500\nmode = "native"\n'
+    path = folder / f"{name}.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def arguments(folder: Path, *scenarios: str, modes: str = "alone,native") -> list[str]:
+    return [
+        "bench", *scenarios, "--modes", modes, "--seconds", "0.5", "--repeats", "2",
+        "--device", "cpu", "--out", str(folder / "out"),
+    ]  # fmt: skip
+
+
+def of(found: result.Result, name: str) -> dict[str, Any]:
+    return next(each for each in found["results"] if each["name"] == name)
+
+
+def test_without_a_scenario_it_lists_them(giveway: Runner) -> None:
+    done = giveway("bench")
+    assert done.returncode == 0
+    names = [line.split()[0] for line in done.stdout.splitlines()]
+    assert names[0] == "SCENARIO"
+    assert "dual" in names
+
+
+def test_programs_of_ones_own(giveway: Runner, tmp_path: Path) -> None:
+    done = giveway(*arguments(tmp_path, scenario(tmp_path, "mine", SERVE)))
+    assert done.returncode == 0, done.stderr
+    found = result.read(tmp_path / "out")
+    segments = [each for each in records_of(tmp_path / "out", "mine") if each["kind"] == "segment"]
+    order = [(each["round"], each["mode"], *each["programs"]) for each in segments]
+    assert order == [
+        (0, "alone", "high"), (0, "alone", "low"), (0, "native", "high", "low"),
+        (1, "alone", "high"), (1, "alone", "low"), (1, "native", "high", "low"),
+    ]  # fmt: skip
+    mine = of(found, "mine")
+    assert (found["complete"], mine["status"]) == (True, "measured")
+    high, low = mine["modes"]["native"]["high"], mine["modes"]["native"]["low"]
+    assert high["requests"] >= 20
+    assert high["p50_ms"] >= 2
+    assert 0 < high["busy_share"] <= 1
+    assert high["p99_ratio"]["value"] > 0
+    assert low["busy_share"] is None
+    assert low["share_of_left"]["value"] > 0
+    assert [bar["verdict"] for bar in mine["bars"]] == ["PASS"]
+    assert "PASS         p50_ms of high ≤ 500" in done.stdout
+    assert "1 passed, 0 failed" in done.stdout
+
+
+def test_a_bar_that_fails_is_exit_code_1(giveway: Runner, tmp_path: Path) -> None:
+    path = scenario(tmp_path, "mine", SERVE)
+    Path(path).write_text(Path(path).read_text().replace("at_most = 500", "at_most = 0.001"))
+    done = giveway(*arguments(tmp_path, path))
+    assert done.returncode == 1
+    assert "FAIL         p50_ms of high" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("raise SystemExit('no weights')", "ended with exit code 1 before it said `ready`"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "was killed by signal 9"),
+        ("print('done')\n" + CHILD, "ended with exit code 0 before it said `ready`"),
+        (None, "cannot be started: No such file or directory"),
+        (SILENT, "did not say `done` within 2 s"),
+        (WORK.replace("done 0.01", "done soon"), "reported 'done soon', not `done LATENCY [BUSY]`"),
+    ],
+    ids=["dies", "killed", "ends", "missing", "silent", "nonsense"],
+)
+def test_a_bad_program_is_named_and_the_rest_goes_on(
+    giveway: Runner, tmp_path: Path, code: str | None, what: str
+) -> None:
+    bad, good = scenario(tmp_path, "bad", code or ""), scenario(tmp_path, "good", SERVE)
+    if code is None:
+        Path(bad).write_text(Path(bad).read_text().replace('"python3"', '"/no/such/program"', 1))
+    done = giveway(*arguments(tmp_path, bad, good))
+    assert done.returncode == 6, done.stderr
+    found = result.read(tmp_path / "out")
+    failed, measured = of(found, "bad"), of(found, "good")
+    assert failed["status"] == "failed"
+    (failure,) = failed["failures"]
+    assert failure["program"] == "high"
+    assert what in failure["what"]
+    assert failed["bars"][0]["verdict"] == "NOT MEASURED"
+    assert "high" in failed["bars"][0]["reason"]
+    assert measured["status"] == "measured"
+    assert "FAILED       high" in done.stdout
+    if code is SILENT:
+        assert failure["last_lines"] == ["about to do nothing"]
+    assert not [each for each in psutil.process_iter() if "sleep 1000" in _command(each)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def start(spawn: Spawner, tmp_path: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+    """A bench in the middle of its second scenario, and all that it started."""
+    first, second = scenario(tmp_path, "one", SERVE), scenario(tmp_path, "two", CHILD + SERVE)
+    process = spawn(GIVEWAY, *arguments(tmp_path, first, second), stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("two: round 1"):
+            break
+    deadline = time.monotonic() + 20
+    programs: list[psutil.Process] = []
+    while not any("sleep" in _command(each) for each in programs) and time.monotonic() < deadline:
+        programs = psutil.Process(process.pid).children(recursive=True)
+        time.sleep(0.01)
+    assert len(programs) >= 3
+    return process, programs
+
+
+def all_gone(processes: list[psutil.Process], within: float = 5.0) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=within)
+    return not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_ctrl_c_leaves_no_process_and_keeps_what_was_measured(
+    spawn: Spawner, tmp_path: Path
+) -> None:
+    process, programs = start(spawn, tmp_path)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert f"Results so far: {tmp_path / 'out'}" in err.splitlines()
+    assert "Traceback" not in err
+    assert all_gone(programs)
+    found = result.read(tmp_path / "out")
+    assert found["complete"] is False
+    assert of(found, "one")["bars"][0]["verdict"] == "PASS"
+    assert of(found, "two")["status"] == "incomplete"
+
+
+def test_a_killed_bench_leaves_no_process_and_keeps_what_was_measured(
+    spawn: Spawner, tmp_path: Path
+) -> None:
+    process, programs = start(spawn, tmp_path)
+    process.kill()
+    assert all_gone(programs)
+    found = result.read(tmp_path / "out")
+    assert found["complete"] is False
+    assert of(found, "one")["status"] == "measured"
+    assert of(found, "two")["status"] == "incomplete"
+
+
+SMALL = """
+title = "Small models"
+answer_timeout = 20
+
+[[program]]
+name = "high"
+priority = 10
+model = "squeezenet1_1"
+arrivals = "poisson"
+rate = 5
+sizes = [{ image = 32 }]
+
+[[program]]
+name = "low"
+model = "bert"
+task = "train"
+sizes = [{ batch = 1, sequence = 8, layers = 1, width = 64 }]
+
+[[bar]]
+program = "high"
+figure = "p99_ms"
+at_most = 1e9
+"""
+
+
+def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    options = arguments(tmp_path, str(path), modes="alone,native,giveway,nice,mps")
+    # One thread: others may use the cores as well.
+    process = spawn(GIVEWAY, *options, stderr=subprocess.PIPE, env={"OMP_NUM_THREADS": "1"})
+    _, err = process.communicate(timeout=170)
+    assert process.returncode == 0, err
+    small = of(result.read(tmp_path / "out"), "small")
+    assert set(small["modes"]) == {"alone", "native", "giveway", "nice"}
+    assert small["modes_not_measured"] == {"mps": "cpu has none"}
+    for mode, programs in small["modes"].items():
+        assert set(programs) == {"high", "low"}
+        assert programs["low"]["throughput"] > 0
+        gated = mode == "giveway"
+        assert (programs["low"]["launches"] is not None) == gated
+    counts = {programs["high"]["requests"] for programs in small["modes"].values()}
+    assert len(counts) == 1, "open loop: the same requests in every mode"
+    (bar,) = small["bars"]
+    assert bar["verdict"] == "NOT MEASURED"
+    assert "needs 100" in bar["reason"]
+    native, gated = small["timelines"]
+    assert (native["mode"], gated["mode"]) == ("native", "giveway")
+    assert gated["spans"]["low"]
+    states = {state for _, state in gated["states"]["low"]}
+    assert states <= {"active", "held", "idle"}
+    assert "active" in states
+
+
+def test_a_stall_of_the_program_is_charged_to_all_that_were_due(
+    spawn: Spawner, tmp_path: Path
+) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL.replace("rate = 5", "rate = 20"))
+    options = arguments(tmp_path, str(path), modes="alone")
+    options[options.index("--seconds") + 1] = "4"
+    process = spawn(GIVEWAY, *options, stderr=subprocess.PIPE, env={"OMP_NUM_THREADS": "1"})
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "round 1 of 2" in line:
+            break
+    high = psutil.Process(process.pid).children()[1]
+    assert "giveway.bench.program" in _command(high)
+    time.sleep(2)  # in the middle of its segment
+    high.suspend()
+    time.sleep(0.5)
+    high.resume()
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    first, *_ = (each for each in records_of(tmp_path / "out", "small") if "programs" in each)
+    latencies = first["programs"]["high"]["latencies_us"]
+    # Ten were due meanwhile. One at a time, asked for after the last answer, there would be one.
+    assert sum(latency > 50_000 for latency in latencies) >= 4
+    assert max(latencies) >= 400_000
+
+
+def test_a_model_that_stops_answering_is_named(spawn: Spawner, tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL.replace("answer_timeout = 20", "answer_timeout = 1"))
+    process = spawn(
+        GIVEWAY, *arguments(tmp_path, str(path)), stderr=subprocess.PIPE,
+        env={"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "round 1 of 2: together" in line:
+            break
+    programs = psutil.Process(process.pid).children()
+    models = [each for each in programs if "giveway.bench.program" in _command(each)]
+    assert len(models) == 2
+    models[1].suspend()
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 6
+    assert "FAILED       low did not answer within" in out
+    assert all_gone(programs)
+
+
+def test_a_damaged_page_is_an_error_at_once(
+    giveway: Runner, giveway_dir: Path, tmp_path: Path
+) -> None:
+    giveway_dir.mkdir(mode=0o700)
+    (giveway_dir / "cpu.page").write_bytes(b"no page" * 100_000)
+    (giveway_dir / "cpu.page").chmod(0o600)
+    done = giveway(*arguments(tmp_path, scenario(tmp_path, "mine", SERVE)))
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1].startswith("giveway: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["duel"], "no scenario 'duel'"),
+        (["dual", "--modes", "alone,together"], "no mode 'together': there are alone, native"),
+        (["dual", "--device", "nope"], "nope"),
+        (["dual", "dual"], "two scenarios of one name"),
+        (["dual", "--seconds", "0"], "0"),
+        (["none.toml"], "cannot read the scenario none.toml"),
+    ],
+)
+def test_wrong_arguments(giveway: Runner, options: list[str], says: str, tmp_path: Path) -> None:
+    done = giveway("bench", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert says in done.stderr
+    assert not list(tmp_path.glob("giveway-bench-*"))
+
+
+def test_a_bad_scenario_file_is_one_line(giveway: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL.replace("rate = 5", "rate = 0"))
+    done = giveway(*arguments(tmp_path, str(path)))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"giveway: {path}:10: rate: 0 is not allowed; allowed: a number above 0 of requests per "
+        "second, or a table with cpu and gpu of such\n"
+    )
+
+
+def test_bench_under_run_would_gate_its_ungated_programs(giveway: Runner, tmp_path: Path) -> None:
+    path = scenario(tmp_path, "mine", SERVE)
+    done = giveway("run", "--device", "cpu", "--", GIVEWAY, *arguments(tmp_path, path))
+    assert done.returncode == 2
+    assert "without giveway run" in done.stderr
+
+
+def test_a_result_is_not_overwritten(giveway: Runner, tmp_path: Path) -> None:
+    options = arguments(tmp_path, scenario(tmp_path, "mine", SERVE))
+    assert giveway(*options).returncode == 0
+    before = os.stat(tmp_path / "out" / "result.json").st_mtime_ns
+    done = giveway(*options)
+    assert done.returncode == 2
+    assert "holds a result already" in done.stderr
+    assert os.stat(tmp_path / "out" / "result.json").st_mtime_ns == before

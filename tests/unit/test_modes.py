@@ -1,0 +1,77 @@
+"""How programs are started in each mode, and which modes a machine has."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import pytest
+
+from giveway.bench import modes
+from giveway.bench.scenario import Arrivals, Program, Scenario
+
+SATURATING = Arrivals("saturating")
+HIGH = Program("a", SATURATING, 3, "resnet18", environment={"MINE": "1"})
+MIDDLE = Program("b", SATURATING, 2, "resnet18", hints={"GIVEWAY_LINGER_MS": "7"})
+LOW = Program("c", SATURATING, 1, "resnet18")
+THREE = Scenario("three", "Three", (HIGH, MIDDLE, LOW))
+
+
+def test_alone_and_native_are_the_program_as_it_is() -> None:
+    for mode in ("alone", "native"):
+        setup = modes.setup(mode, "cpu", THREE, HIGH)
+        assert setup.environment == {**os.environ, "MINE": "1"}
+        assert (setup.prefix, setup.stream) == ((), None)
+
+
+def test_giveway_gates_by_priority_with_the_hints() -> None:
+    setup = modes.setup("giveway", "cpu", THREE, MIDDLE)
+    assert setup.environment["GIVEWAY_PRIORITY"] == "2"
+    assert setup.environment["GIVEWAY_NAME"] == "bench-b"
+    assert setup.environment["GIVEWAY_LINGER_MS"] == "7"
+    assert "libgiveway-cpu.so" in setup.environment["LD_PRELOAD"]
+    assert "GIVEWAY_LINGER_MS" not in modes.setup("native", "cpu", THREE, MIDDLE).environment
+
+
+def test_nice_follows_the_order_of_priorities() -> None:
+    prefixes = [modes.setup("nice", "cpu", THREE, each).prefix for each in THREE.programs]
+    assert prefixes == [("nice", "-n", "0"), ("nice", "-n", "10"), ("nice", "-n", "19")]
+
+
+def test_streams_and_mps_know_two_priorities() -> None:
+    streams = [modes.setup("streams", "cuda", THREE, each).stream for each in THREE.programs]
+    assert streams == [-5, 0, 0]
+    found = [modes.setup("mps", "cuda", THREE, each, "/mps").environment for each in THREE.programs]
+    assert [each["CUDA_MPS_CLIENT_PRIORITY"] for each in found] == ["0", "1", "1"]
+    assert {each["CUDA_MPS_PIPE_DIRECTORY"] for each in found} == {"/mps"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "device", "reason"),
+    [
+        ("alone", "cpu", None),
+        ("native", "cuda", None),
+        ("giveway", "hip", None),
+        ("nice", "cpu", None),
+        ("nice", "cuda", "nice is about processors"),
+        ("streams", "cpu", "cpu has none"),
+        ("streams", "cuda", None),
+        ("mps", "hip", "hip has none"),
+        ("mps", "cuda", "there is no program nvidia-cuda-mps-control"),
+    ],
+)
+def test_modes_that_are_missing_say_why(
+    monkeypatch: pytest.MonkeyPatch, mode: str, device: str, reason: str | None
+) -> None:
+    monkeypatch.setattr(modes.shutil, "which", lambda name: name if name == "nice" else None)
+    assert modes.missing(mode, device, THREE) == reason
+
+
+def test_modes_that_make_no_sense() -> None:
+    apart = dataclasses.replace(THREE, together=False)
+    assert modes.missing("native", "cpu", apart) == "its programs run one at a time"
+    assert modes.missing("giveway", "cpu", apart) is None
+    few = dataclasses.replace(THREE, modes=("alone",))
+    assert modes.missing("giveway", "cpu", few) == "not a mode of three"
+    command = dataclasses.replace(THREE, programs=(Program("d", SATURATING, command=("x",)),))
+    assert modes.missing("streams", "cuda", command) == "a command chooses its streams itself"

@@ -1,0 +1,142 @@
+"""Scenario files: what is right is read, and what is wrong is said so that it can be mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from giveway.bench.scenario import MODES, Scenario
+from giveway.bench.scenario_file import load, shipped
+from giveway.errors import UsageError
+
+SMALL = """\
+title = "Two"
+
+[[program]]
+name = "high"
+priority = 10
+model = "resnet18"
+arrivals = "fixed"
+rate = { gpu = 10 }
+busy = { cpu = 0.25 }
+sizes = { cpu = [{ image = 96 }], gpu = [{ image = 224, batch = 2 }] }
+
+[[program]]
+name = "low"
+command = ["python", "train.py"]
+
+[[bar]]
+program = "high"
+figure = "p99_ratio"
+at_most = { cpu = 1.3, gpu = 1.1 }
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_scenario_as_it_is_on_each_device(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL)
+    cpu, cuda = load(path, "cpu"), load(path, "cuda")
+    assert (cpu.name, cpu.title, cpu.together, cpu.modes) == ("mine", "Two", True, MODES)
+    high, low = cpu.programs
+    assert (high.arrivals.rate, high.arrivals.busy) == (None, 0.25)
+    assert high.sizes == ({"batch": 1, "image": 96},)
+    assert (low.command, low.sizes, low.priority) == (("python", "train.py"), (), 0)
+    assert low.arrivals.process == "saturating"
+    assert [bar.at_most for bar in cpu.bars] == [1.3]
+    high, _ = cuda.programs
+    assert (high.arrivals.rate, high.arrivals.busy) == (10, None)
+    assert high.sizes == ({"batch": 2, "image": 224},)
+    assert [bar.at_most for bar in cuda.bars] == [1.1]
+
+
+def test_a_limit_for_another_device_makes_no_bar_here(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL.replace("at_most = { cpu = 1.3, gpu = 1.1 }", "at_most = {gpu=2}"))
+    assert load(path, "cpu").bars == ()
+    assert len(load(path, "cuda").bars) == 1
+
+
+def test_a_trace_is_read_from_beside_the_scenario(tmp_path: Path) -> None:
+    (tmp_path / "times.txt").write_text("0\n0.5\n0.75\n")
+    text = SMALL.replace('"fixed"', '"trace"\ntrace = "times.txt"')
+    (high, _) = load(write(tmp_path, text), "cpu").programs
+    assert high.arrivals.trace == (0.0, 0.5, 0.75)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "hip"])
+@pytest.mark.parametrize("name", list(shipped()))
+def test_what_is_shipped_can_be_read(name: str, device: str) -> None:
+    scenario = load(name, device)
+    assert isinstance(scenario, Scenario)
+    assert scenario.bars
+    names = {program.name for program in scenario.programs}
+    assert {bar.program for bar in scenario.bars if bar.program} <= names
+    for program in scenario.programs:
+        assert program.sizes
+        if program.arrivals.open_loop:
+            assert (program.arrivals.rate, program.arrivals.busy) != (None, None)
+
+
+def test_all_scenarios_are_there() -> None:
+    assert set(shipped()) == {
+        "dual", "dual-heavy", "tenants", "realtime", "train", "llm", "overhead", "starve",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ('title = "Two"', "title = 2", 1, "title: 2 is not allowed; allowed: a line of text"),
+        ('title = "Two"', "", 1, "title is required"),
+        ('title = "Two"', 'title = "Two"\ncolour = 1', 2, "colour: unknown; allowed: title, "),
+        ('title = "Two"', 'title = "Two', 1, ""),
+        ("priority = 10", "priority = 2000", 5, "priority: 2000 is not allowed; allowed: a whole"),
+        ("priority = 10", "priority = true", 5, "priority: True is not allowed"),
+        ("priority = 10", "prio = 10", 5, "prio: unknown; allowed: name, priority, "),
+        ('"resnet18"', '"resnet19"', 6, 'model: \'resnet19\' is not allowed; allowed: "resnet18"'),
+        ('"fixed"', '"sometimes"', 7, 'allowed: "fixed", "poisson", "trace", "saturating"'),
+        ("{ gpu = 10 }", "{ gpu = -1 }", 8, "rate: -1 is not allowed; allowed: a number above 0"),
+        ("{ gpu = 10 }", "{ tpu = 1 }", 8, "or a table with cpu and gpu of such"),
+        ("busy = { cpu = 0.25 }", "busy = 1.5", 9, "busy: 1.5 is not allowed"),
+        ("{ image = 96 }", "{ pixels = 96 }", 10, "pixels: unknown; resnet18 has batch, image"),
+        ("{ image = 96 }", "{ image = 0 }", 10, "image: 0 is not allowed"),
+        ('name = "low"', 'name = "high"', 13, "'high' is there twice"),
+        ('name = "low"', "", 12, "name is required: 1 to 20 letters"),
+        ('["python", "train.py"]', "[]", 14, "command: [] is not allowed"),
+        ('["python", "train.py"]', '["x"]\nmodel = "bert"', 12, "one of model and command"),
+        ('["python", "train.py"]', '["x"]\nhints = {PATH = "x"}', 15, "hints: "),
+        ('["python", "train.py"]', '["x"]\nrate = 5', 15, "a command makes its own requests"),
+        ('program = "high"', 'program = "hgih"', 17, "'hgih' is no program; there are high, low"),
+        ('"p99_ratio"', '"p98_ratio"', 18, 'allowed: "p50_ms", '),
+        ('"p99_ratio"', '"p99_ratio"\nat_least = 1', 16, "one of at_most and at_least"),
+        ('arrivals = "fixed"', 'arrivals = "trace"', 7, '"trace" needs trace'),
+        ('"fixed"', '"trace"\ntrace = "gone.txt"', 8, "trace: cannot read "),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
+    assert SMALL.count(old) == 1
+    path = write(tmp_path, SMALL.replace(old, new))
+    with pytest.raises(UsageError) as caught:
+        load(path, "cpu")
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_requests_need_a_rate_here_too(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL.replace("busy = { cpu = 0.25 }\n", ""))
+    load(path, "cuda")
+    with pytest.raises(UsageError, match=r'mine\.toml:7: arrivals: "fixed" needs rate or busy'):
+        load(path, "cpu")
+
+
+def test_no_such_scenario(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no scenario 'duel': there are dual, .*\.toml"):
+        load("duel", "cpu")
+    with pytest.raises(UsageError, match=r"cannot read the scenario .*No such file"):
+        load(str(tmp_path / "none.toml"), "cpu")

@@ -1,0 +1,76 @@
+"""Sizes and rates are chosen by what a machine can do, without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from giveway.bench import sizes
+from giveway.bench.runner import Stretch
+from giveway.bench.scenario import Arrivals, Program, Size
+
+IMAGES = tuple({"batch": 1, "image": image} for image in (128, 112, 96))
+BATCHES = tuple({"batch": batch, "image": 96} for batch in (8, 4, 2, 1))
+
+
+class FakeRunner:
+    """A program whose every run takes ``seconds`` for each picture and pixel."""
+
+    rate: float | None = None
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def load(self, size: Size) -> float:
+        self.duration = self.seconds * size["batch"] * size["image"] ** 2
+        return self.duration
+
+    def begin(self, stretch: Stretch) -> None:
+        assert self.rate is not None
+
+    def finish(self) -> dict[str, Any]:
+        # Among gaps a request takes a little longer than back to back.
+        return {"spans": [[0.0, 0.0, 1.1 * self.duration]] * 20}
+
+
+def choose(program: Program, seconds: float, segment: float = 5.0) -> sizes.Chosen:
+    return sizes.choose(program, FakeRunner(seconds), segment)  # type: ignore[arg-type]
+
+
+def requests(**arrivals: Any) -> Program:
+    return Program("high", Arrivals("fixed", **arrivals), model="resnet18", sizes=IMAGES)
+
+
+def test_a_fast_machine_gets_the_largest_sizes() -> None:
+    chosen = choose(requests(busy=0.25), 1e-7)
+    assert chosen.size["image"] == 128
+    assert chosen.service_seconds == pytest.approx(1.1e-7 * 128**2)
+    assert chosen.rate == pytest.approx(0.25 / (1.1e-7 * 128**2), rel=1e-3)
+    batches = Program("low", Arrivals("saturating"), model="resnet50", sizes=BATCHES)
+    assert choose(batches, 1e-7).size["batch"] == 8
+
+
+def test_a_slow_machine_gets_smaller_ones() -> None:
+    # 96 × 96: 0.0152 s a request, 82 of them in five seconds.
+    chosen = choose(requests(busy=0.25), 1.5e-6)
+    assert chosen.size["image"] == 96
+    batches = Program("low", Arrivals("saturating"), model="resnet50", sizes=BATCHES)
+    assert choose(batches, 6e-6).size["batch"] == 4
+    assert choose(batches, 1e-3).size["batch"] == 1
+    assert choose(batches, 1e-3).rate is None
+
+
+def test_the_wished_rate_is_kept_where_the_machine_can_do_it() -> None:
+    assert choose(requests(rate=10, busy=0.4), 1e-7).rate == 10
+    # At 10 a second it would be at work for 1.1 s of each.
+    slow = choose(requests(rate=10, busy=0.4), 1.2e-5)
+    assert slow.rate == pytest.approx(0.4 / (1.1 * 1.2e-5 * 96**2), rel=1e-3)
+    assert choose(requests(rate=10), 1.2e-5).rate == 10
+
+
+def test_a_trace_has_its_own_rate() -> None:
+    program = Program(
+        "high", Arrivals("trace", trace=(0.0, 0.1, 0.2)), model="resnet18", sizes=IMAGES
+    )
+    assert choose(program, 1e-8).rate == 10

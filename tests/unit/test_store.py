@@ -1,0 +1,97 @@
+"""The folder of a run: readable whatever became of the run, and of no other schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from giveway.bench import result, store
+from giveway.errors import GivewayError, UsageError
+from tests.unit.bench_records import SETTINGS, records
+
+DATA = Path(__file__).parents[1] / "data" / "bench-result"
+
+
+def write(folder: Path, lines: int | None = None) -> store.Store:
+    kept = store.Store(folder, result.header(SETTINGS, ["dual", "never"]))
+    record = kept.recorder("dual")
+    for each in records()[:lines]:
+        record(each)
+    return kept
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    kept = write(folder)
+    found = result.read(folder)
+    assert store.records_of(folder, "dual") == records()
+    assert [each["status"] for each in found["results"]] == ["measured", "not started"]
+    assert found["complete"] is False
+    kept.finish(found)
+    assert result.read(folder) == found
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "dual.jsonl", "result.json", "run.json",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("cut", [1, 10, 200, 500])
+def test_a_half_written_line_is_left_out(tmp_path: Path, cut: int) -> None:
+    write(tmp_path / "run", lines=9)
+    path = tmp_path / "run" / "dual.jsonl"
+    path.write_bytes(path.read_bytes()[:-cut])
+    (tmp_path / "run" / ".result.json.77").write_text("{")
+    assert store.records_of(tmp_path / "run", "dual") == records()[: 9 if cut == 1 else 8]
+    (dual, _) = result.read(tmp_path / "run")["results"]
+    assert dual["status"] == "incomplete"
+    assert dual["modes"]["alone"]["high"]["requests"] == 200
+
+
+def test_another_schema_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "run")
+    path = tmp_path / "run" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 7}))
+    with pytest.raises(UsageError, match=r"of schema 7; this version of giveway reads schema 1"):
+        result.read(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "is damaged"),
+        ("[]", "is damaged: not an object"),
+        ("{}", "is not of giveway bench"),
+        (None, "cannot read .*No such file"),
+    ],
+)
+def test_what_is_no_result_is_said(tmp_path: Path, text: str | None, says: str) -> None:
+    if text is not None:
+        (tmp_path / "run.json").write_text(text)
+    with pytest.raises(UsageError, match=says):
+        result.read(tmp_path)
+
+
+def test_a_result_is_not_overwritten(tmp_path: Path) -> None:
+    write(tmp_path / "run")
+    with pytest.raises(UsageError, match="holds a result already"):
+        write(tmp_path / "run")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GivewayError, match="cannot write into"):
+        write(tmp_path / "file" / "run")
+
+
+def test_the_example_can_be_read() -> None:
+    found = result.read(DATA)
+    assert [each["status"] for each in found["results"]] == ["measured", "failed"]
+    raw = {name: store.records_of(DATA, name) for name in found["scenarios"]}
+    again = result.summarise(store.header_of(DATA), raw)
+    assert set(again) == set(found)
+    for ours, theirs in zip(again["results"], found["results"], strict=True):
+        assert set(ours) == set(theirs)
+        for mode, programs in theirs["modes"].items():
+            for name, figures in programs.items():
+                assert ours["modes"][mode][name] == figures
