@@ -107,7 +107,9 @@ def _environment(
     env["GIVEWAY_DEVICE"] = device.name
     env["GIVEWAY_PRIORITY"] = str(priority)
     env["GIVEWAY_NAME"] = name
-    env["GIVEWAY_ATTRIBUTES"] = attributes.write("", attributes.changes(settings))
+    env.pop("GIVEWAY_ATTRIBUTES", None)
+    if said := attributes.write("", attributes.changes(settings)):
+        env["GIVEWAY_ATTRIBUTES"] = said
     # It says which process `giveway run` became; one that is merely inherited would lie.
     env.pop("GIVEWAY_RUN", None)
     return env
