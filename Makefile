@@ -72,8 +72,8 @@ bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(
 	LD_PRELOAD=build/native/native/libgiveway-cpu.so build/native/native/bench/bench_region | \
 	  tee $(RESULTS)/bench_region.json
 	$(BIN)/python benchmarks/operator_hook.py | tee $(RESULTS)/bench_operator.json
-	$(BIN)/python benchmarks/scheduler.py | tee $(RESULTS)/bench_scheduler.json
 	$(BIN)/python benchmarks/recorder.py | tee $(RESULTS)/bench_recorder.json
+	$(BIN)/python benchmarks/scheduler.py | tee $(RESULTS)/bench_scheduler.json
 	GIVEWAY_CUDA_LIBRARY=build/native/native/fake/libfake-cuda.so \
 	  LD_PRELOAD=build/native/native/shim/libgiveway-cuda.so build/native/native/bench/bench_launch | \
 	  tee $(RESULTS)/bench_launch.json

@@ -294,6 +294,7 @@ static void two_devices_two_pages(void) {
 
 /* The thread that looks whether streams are done must not go on when the runtime has gone. */
 static void exit_with_work_in_flight(void) {
+  setenv("GIVEWAY_FAKE_END_MS", "50", 1);
   start_hip();
   CHECK(by_address(kernel("ns_1000000000"), NULL) == 0);
   sleep_ms(20);

@@ -36,10 +36,12 @@ BUILT_ON: dict[str, set[str]] = {
     "bench": {"launch"},
     "traces": set(),
     "verify": {"", "bench", "traces"},
+    "report": {"bench", "version"},
     "cli": {
         "launch",
         "programs",
         "bench",
+        "report",
         "simulate",
         "traces",
         "verify",

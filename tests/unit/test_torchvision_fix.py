@@ -46,26 +46,3 @@ name = "it"
 """
     done = python("print(get().name)", tmp_path, body)
     assert (done.returncode, done.stdout) == (0, "it\n"), done.stderr
-
-
-def test_models_have_the_same_weights_every_time(tmp_path: Path) -> None:
-    code = """
-from giveway.bench.models import CLASSIFIERS, build, images
-import torch
-for name in CLASSIFIERS:
-    answers = []
-    for _ in range(2):
-        torch.rand(3)
-        with torch.inference_mode():
-            answers.append(build(name)(images(2, 64)))
-    assert torch.equal(*answers)
-    assert torch.isfinite(answers[0]).all()
-    print(name, tuple(answers[0].shape), answers[0].std().item() > 0)
-"""
-    done = python(code, tmp_path)
-    assert done.stdout == "resnet18 (2, 1000) True\nresnet50 (2, 1000) True\n", done.stderr
-
-
-def test_an_unknown_model_is_named(tmp_path: Path) -> None:
-    done = python("from giveway.bench.models import build; build('resnet19')", tmp_path)
-    assert "no model 'resnet19'; there are resnet18, resnet50" in done.stderr

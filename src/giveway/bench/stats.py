@@ -56,7 +56,17 @@ def ratio_intervals(
         base: the same, of what is compared with.
         percents: 0 to 100.
     """
-    draw = np.random.default_rng(_SEED)
+    return [_edges(row) for row in ratio_draws(rounds, base, percents)]
+
+
+def ratio_draws(
+    rounds: Sequence[Sequence[float]],
+    base: Sequence[Sequence[float]],
+    percents: Sequence[float],
+    seed: int = _SEED,
+) -> Floats:
+    """For each percentile the ``RESAMPLES`` ratios that ``ratio_intervals`` is the middle of."""
+    draw = np.random.default_rng(seed)
     pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(rounds, base, strict=False)]
     ratios = np.empty((len(percents), RESAMPLES))
     for at in range(RESAMPLES):
@@ -65,7 +75,7 @@ def ratio_intervals(
         below = np.concatenate([_blocks(each, draw) for _, each in chosen])
         for row, percent in zip(ratios, percents, strict=True):
             row[at] = _rank(above, percent) / _rank(below, percent)
-    return [_edges(row) for row in ratios]
+    return ratios
 
 
 def mean_ratio_interval(
@@ -75,13 +85,26 @@ def mean_ratio_interval(
 
     With three rounds that is hardly more than the smallest and the largest; with one it is None.
     """
-    draw = np.random.default_rng(_SEED)
+    if min(len(values), len(base)) < 2:
+        return None
+    return _edges(mean_ratio_draws(values, base))
+
+
+def mean_ratio_draws(values: Sequence[float], base: Sequence[float], seed: int = _SEED) -> Floats:
+    """The ``RESAMPLES`` ratios that ``mean_ratio_interval`` is the middle of."""
+    draw = np.random.default_rng(seed)
     above, below = (np.asarray(each, dtype=np.float64) for each in (values, base))
     count = min(len(above), len(below))
-    if count < 2:
-        return None
     chosen = draw.integers(count, size=(RESAMPLES, count))
-    return _edges(above[chosen].mean(axis=1) / below[chosen].mean(axis=1))
+    ratios: Floats = above[chosen].mean(axis=1) / below[chosen].mean(axis=1)
+    return ratios
+
+
+def change_interval(new: Floats, old: Floats, among: int = 1) -> tuple[float, float]:
+    """The interval of a figure of one run by that of another, from draws of each (of different
+    seeds: the runs have nothing to do with each other). It is one of ``among`` such intervals that
+    hold all together with 95 % (Bonferroni): of many figures one would else always have moved."""
+    return _edges(new / old, 100 - (100 - _CONFIDENCE) / among)
 
 
 def relative_spread(values: Sequence[float]) -> float:
@@ -108,7 +131,7 @@ def _rank(values: Floats, percent: float) -> float:
     return float(np.partition(values, at)[at])
 
 
-def _edges(ratios: Floats) -> tuple[float, float]:
-    tail = (100 - _CONFIDENCE) / 2
+def _edges(ratios: Floats, confidence: float = _CONFIDENCE) -> tuple[float, float]:
+    tail = (100 - confidence) / 2
     low, high = np.percentile(ratios, [tail, 100 - tail])
     return float(low), float(high)

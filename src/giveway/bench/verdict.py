@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, Literal
 
 Scenario = Mapping[str, Any]
 """One of ``results`` in a result."""
+
+
+Outcome = Literal["helped", "worse", "unclear", "not measured"]
+_OPENING: Final = {
+    "helped": "giveway helped",
+    "worse": "giveway made it worse",
+    "unclear": "No clear gain, as the intervals overlap",
+}
 
 
 def urgent_and_other(scenario: Scenario) -> tuple[str, str]:
@@ -16,24 +24,26 @@ def urgent_and_other(scenario: Scenario) -> tuple[str, str]:
     return names[0], names[-1]
 
 
-def verdict(scenario: Scenario) -> str:
-    """What was gained; a gain is one where the intervals do not overlap."""
-    urgent, other = urgent_and_other(scenario)
-    without, with_it = (
-        scenario["modes"].get(mode, {}).get(urgent, {}).get("p99_ratio")
-        for mode in ("native", "giveway")
-    )
+def outcome(scenario: Scenario) -> Outcome:
+    """Whether giveway helped; a difference is one where the intervals do not overlap."""
+    without, with_it = _ratios(scenario)
     if not without or not with_it:
-        return "Not measured: this needs alone, native and giveway."
+        return "not measured"
     if with_it["interval"][1] < without["interval"][0]:
-        opening = "giveway helped"
-    elif with_it["interval"][0] > without["interval"][1]:
-        opening = "giveway made it worse"
-    else:
-        opening = "No clear gain, as the intervals overlap"
+        return "helped"
+    return "worse" if with_it["interval"][0] > without["interval"][1] else "unclear"
+
+
+def verdict(scenario: Scenario) -> str:
+    """What was gained."""
+    found = outcome(scenario)
+    if found == "not measured":
+        return "Not measured: this needs alone, native and giveway."
+    urgent, other = urgent_and_other(scenario)
+    without, with_it = _ratios(scenario)
     said = (
-        f"{opening}: beside {other}, the p99 of {urgent} was {times(with_it['value'])} its time "
-        f"alone with giveway, {times(without['value'])} without"
+        f"{_OPENING[found]}: beside {other}, the p99 of {urgent} was {times(with_it['value'])} its "
+        f"time alone with giveway, {times(without['value'])} without"
     )
     shares = [scenario["modes"][mode][other]["share_of_left"] for mode in ("giveway", "native")]
     if all(shares):
@@ -42,6 +52,16 @@ def verdict(scenario: Scenario) -> str:
             f"; {other} got {gained:.0%} of what {urgent} leaves with giveway, {native:.0%} without"
         )
     return f"{said}."
+
+
+def _ratios(scenario: Scenario) -> tuple[Any, Any]:
+    """The p99 of the most urgent program by that of alone, without giveway and with it."""
+    urgent, _ = urgent_and_other(scenario)
+    native, giveway = (
+        scenario["modes"].get(mode, {}).get(urgent, {}).get("p99_ratio")
+        for mode in ("native", "giveway")
+    )
+    return native, giveway
 
 
 def warnings(scenario: Scenario) -> list[str]:

@@ -1,4 +1,4 @@
-"""Files that a subcommand writes: ``--json FILE``."""
+"""Files that a subcommand writes."""
 
 from __future__ import annotations
 
@@ -37,12 +37,16 @@ def _writable(_context: click.Context, _parameter: click.Parameter, path: str | 
 
 
 def write_json(path: str, document: dict[str, Any]) -> None:
-    """Writes what ``--json`` was given for.
+    """Writes what ``--json`` was given for; errors as of `write`."""
+    write(path, json.dumps(document, indent=2) + "\n")
+
+
+def write(path: str, text: str) -> None:
+    """Writes a text to a file, or to stdout where the path is ``-``.
 
     Raises:
         GivewayError: it cannot be written.
     """
-    text = json.dumps(document, indent=2) + "\n"
     if path == "-":
         click.echo(text, nl=False)
         return

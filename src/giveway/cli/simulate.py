@@ -71,7 +71,7 @@ def command(
     """Try policies on virtual time.
 
     SCENARIO says in TOML which programs share which devices (docs/policies.md has its keys), or is
-    what giveway trace --json or giveway demo --json has written. The policies are the ones that
+    what giveway trace --json, bench or demo --json has written. The policies are the ones that
     schedule real programs; programs and devices are a model. The same seed gives the same figures.
 
     \b

@@ -74,7 +74,7 @@ _FOR: Final = {"continuous": {"gap"}, "periodic": {"period", "phase"}, "poisson"
 
 
 def load(path: Path) -> Scenario:
-    """Reads a scenario, or makes one of what ``trace --json`` or ``demo --json`` wrote.
+    """Reads a scenario, or makes one of what ``trace --json``, ``bench`` or ``demo --json`` wrote.
 
     Raises:
         UsageError: it cannot be read or is wrong; says the file, the line, the key and what is

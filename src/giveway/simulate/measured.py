@@ -1,16 +1,23 @@
-"""Scenarios of what was measured: ``giveway trace --json`` and ``giveway demo --json``."""
+"""Scenarios of what was measured: ``giveway trace --json``, ``bench`` and ``demo --json``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from giveway.errors import UsageError
-from giveway.simulate.scenario import SECOND, Model, Program, Scenario
+from giveway.simulate.scenario import SECOND, Arrivals, Model, Program, Scenario
 from giveway.task import Attributes
 
 _PARTS: Final = 20
 """Launches into which a request is divided where their number is not known. With interrupts it does
 not matter, and without it says how soon a request can be held up."""
+
+_ARRIVALS: Final[Mapping[str, Arrivals]] = {
+    "fixed": "periodic",
+    "poisson": "poisson",
+    "saturating": "continuous",
+}
 
 
 def scenario(name: str, result: dict[str, Any]) -> Scenario:
@@ -22,11 +29,11 @@ def scenario(name: str, result: dict[str, Any]) -> Scenario:
     try:
         if "processes" in result:
             return _of_trace(name, result)
-        if "modes" in result and "sizes" in result:
-            return _of_demo(name, result)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        if "results" in result:
+            return _of_bench(name, result)
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UsageError(f"{name} is damaged: {type(error).__name__}: {error}") from error
-    raise UsageError(f"{name} was written by neither giveway trace --json nor giveway demo --json")
+    raise UsageError(f"{name} was written by neither giveway trace, nor bench, nor demo")
 
 
 def _of_trace(name: str, result: dict[str, Any]) -> Scenario:
@@ -64,24 +71,24 @@ def _of_trace(name: str, result: dict[str, Any]) -> Scenario:
     )
 
 
-def _of_demo(name: str, result: dict[str, Any]) -> Scenario:
-    """The two programs of the demo as they were alone; the simulation brings them together."""
-    sizes = result["sizes"]
-    period_ns = round(float(sizes["period_ms"]) * 1e6)
-    service_ns = float(sizes["high_busy_share"]) * period_ns
-    batch_ns = SECOND / float(result["modes"]["alone"]["low"]["throughput"])
-    high = Program(
-        name=str(sizes["high_model"]),
-        arrivals="periodic",
-        period_ns=period_ns,
-        launches=_PARTS,
-        launch_ns=round(service_ns / _PARTS),
-        attributes=Attributes(priority=10),
-    )
-    low = Program(
-        name=str(sizes["low_model"]),
-        arrivals="continuous",
-        launches=_PARTS,
-        launch_ns=round(batch_ns / _PARTS),
-    )
-    return Scenario(name, (high, low), model=Model(interrupt=result["device"] == "cpu"))
+def _of_bench(name: str, result: dict[str, Any]) -> Scenario:
+    """The programs of its first scenario, as they were alone: here they come together."""
+    measured = result["results"][0]
+    programs = []
+    for each, program in measured["programs"].items():
+        alone = measured["modes"]["alone"][each]
+        arrivals = _ARRIVALS.get(program["arrivals"])
+        if arrivals is None:
+            raise UsageError(f"{name}: arrivals of {each} are neither {' nor '.join(_ARRIVALS)}")
+        service_ns = SECOND * float(alone["busy_share"]) / float(alone["throughput"])
+        programs.append(
+            Program(
+                name=each,
+                arrivals=arrivals,
+                period_ns=round(SECOND / float(program["rate"])) if program["rate"] else 0,
+                launches=_PARTS,
+                launch_ns=round(service_ns / _PARTS),
+                attributes=Attributes(priority=int(program["priority"] or 0)),
+            )
+        )
+    return Scenario(name, tuple(programs), model=Model(interrupt=result["device"] == "cpu"))

@@ -1,0 +1,93 @@
+"""``giveway compare``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from giveway.cli.table import Column, render
+
+if TYPE_CHECKING:
+    from giveway.report.changes import Change, Comparison
+
+REGRESSED: Final = 1
+
+_COLUMNS: Final = (
+    Column("SCENARIO"),
+    Column("PROGRAM"),
+    Column("FIGURE"),
+    Column("OLD", right=True),
+    Column("NEW", right=True),
+    Column("CHANGE", right=True),
+    Column("INTERVAL", right=True),
+    Column("NOISE", right=True),
+    Column("MOVED"),
+)
+_WORDS: Final = {"better": "better", "worse": "WORSE", "no": ""}
+
+
+@click.command("compare")
+@click.argument("old", metavar="OLD", type=click.Path(path_type=Path))
+@click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
+@click.option("--all", "show_all", is_flag=True, help="Also what has not moved.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def command(old: Path, new: Path, show_all: bool, as_json: bool) -> int:
+    """Show what moved between two results of giveway bench.
+
+    Compares latencies and throughputs under giveway, each by that of the same run alone. Something
+    has moved if its interval leaves out no change (all intervals hold together with 95%) and it
+    moved by more than noise: how far the rounds of alone differed in either run, at least 5%. The
+    exit code is 1 if something is worse.
+
+    \b
+    Examples:
+      giveway compare results/before results/after
+      giveway compare results/before results/after --all
+    """
+    from giveway.report import changes, load
+
+    found = changes.compare(load.run(old), load.run(new))
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        for line in lines(found, show_all):
+            click.echo(line)
+    return REGRESSED if found.regressed else 0
+
+
+def lines(found: Comparison, show_all: bool) -> Iterator[str]:
+    """The comparison for people."""
+    moved = [each for each in found.changes if each.moved != "no"]
+    shown = found.changes if show_all else moved
+    if shown:
+        yield from render(_COLUMNS, [_row(each) for each in shown])
+    worse = sum(each.moved == "worse" for each in moved)
+    still = len(found.changes) - len(moved)
+    if found.changes:
+        yield f"{worse} worse, {len(moved) - worse} better, {still} not moved beyond noise."
+    else:
+        yield "Nothing to compare."
+    for failure in found.failures:
+        yield f"FAILED  {failure}"
+    for note in found.notes:
+        yield f"Note: {note}"
+
+
+def _row(change: Change) -> list[str]:
+    form = "{:.0%}" if change.figure == "throughput" else "{:.2f} ×"
+    low, high = (edge - 1 for edge in change.interval)
+    return [
+        change.scenario,
+        change.program,
+        change.figure,
+        form.format(change.old),
+        form.format(change.new),
+        f"{change.ratio - 1:+.0%}",
+        f"{low:+.0%} to {high:+.0%}",
+        f"±{change.noise:.0%}",
+        _WORDS[change.moved],
+    ]

@@ -1,0 +1,44 @@
+"""``giveway report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from giveway.cli.files import write
+
+
+@click.command("report")
+@click.argument(
+    "folders", nargs=-1, required=True, metavar="DIR...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Where it goes, - for stdout. [default: report.html; with --markdown, stdout]",
+)
+@click.option("--markdown", is_flag=True, help="Markdown, for a README or a pull request.")
+def command(folders: tuple[Path, ...], output: str | None, markdown: bool) -> int:
+    """Make a page of what was measured.
+
+    DIR is what giveway bench --out wrote, also one that was interrupted, or holds such folders, or
+    what giveway verify --json wrote. The page is one file that needs no network.
+
+    \b
+    Examples:
+      giveway report results/mine
+      giveway report results/cpu results/gpu -o both.html
+      giveway report results/mine --markdown
+    """
+    from giveway.report import load, page
+    from giveway.report import markdown as as_markdown
+
+    found = load.load(folders)
+    if markdown:
+        write(output or "-", as_markdown.markdown(found))
+    else:
+        write(output or "report.html", page.page(found))
+    return 0

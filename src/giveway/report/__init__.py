@@ -1,0 +1,1 @@
+"""Results for people: a page, Markdown, and what moved between two of them."""

@@ -1,0 +1,96 @@
+"""What is in the folders that a report is about: runs of the bench, results of ``verify``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from giveway.bench import result, store
+from giveway.errors import UsageError
+
+VERIFY_SCHEMA: Final = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of ``giveway bench``, complete or as far as it got."""
+
+    folder: Path
+    result: result.Result
+
+    @cached_property
+    def records(self) -> dict[str, store.Records]:
+        """The raw records, by scenario."""
+        return {name: store.records_of(self.folder, name) for name in self.result["scenarios"]}
+
+    @property
+    def device(self) -> str:
+        """The device, as a person says it."""
+        return str(self.result["machine"].get("device") or self.result["device"])
+
+
+@dataclass(frozen=True)
+class Verify:
+    """One result of ``giveway verify --json``."""
+
+    path: Path
+    result: dict[str, Any]
+
+
+@dataclass
+class Found:
+    """Everything that a report is about; not empty."""
+
+    runs: list[Run] = field(default_factory=list)
+    verifies: list[Verify] = field(default_factory=list)
+
+
+def load(folders: Sequence[Path]) -> Found:
+    """The results in folders: in each itself, and in the folders in it; each once.
+
+    Raises:
+        UsageError: a folder without any, a damaged result, or one of another schema.
+    """
+    found = Found()
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder")
+        before = len(found.runs) + len(found.verifies)
+        for place in (folder, *sorted(each for each in folder.iterdir() if each.is_dir())):
+            if (place / "run.json").exists():
+                found.runs.append(run(place))
+            found.verifies += _verifies(place)
+        if len(found.runs) + len(found.verifies) == before:
+            raise UsageError(f"{folder} has no result of giveway bench, nor of giveway verify")
+    runs = {each.folder.resolve(): each for each in found.runs}
+    verifies = {each.path.resolve(): each for each in found.verifies}
+    return Found(list(runs.values()), list(verifies.values()))
+
+
+def run(folder: Path) -> Run:
+    """The run in one folder.
+
+    Raises:
+        UsageError: as ``load``.
+    """
+    return Run(folder, result.read(folder))
+
+
+def _verifies(folder: Path) -> Iterator[Verify]:
+    for path in sorted(folder.glob("*.json")):
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # Not of verify, as far as anybody can tell.
+        if not isinstance(value, dict) or value.get("command") != "verify":
+            continue
+        if value.get("schema") != VERIFY_SCHEMA:
+            raise UsageError(
+                f"{path} has a result of verify of schema {value.get('schema')}; "
+                f"this version of giveway reads schema {VERIFY_SCHEMA}"
+            )
+        yield Verify(path, value)

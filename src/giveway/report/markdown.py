@@ -1,0 +1,117 @@
+"""A report as Markdown, for a README or a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from giveway.report import headline, scenario, sentences, summary, words
+from giveway.report.load import Found, Run, Verify
+from giveway.report.markup import Column
+
+_NUMBERS: Final = ("p50_ms", "p99_ms")
+_FIGURES: Final = (
+    Column("mode"),
+    Column("program"),
+    Column("p50, ms", number=True),
+    Column("p99, ms", number=True),
+    Column("p99 by alone", number=True),
+    Column("per second", number=True),
+    Column("of alone", number=True),
+    Column("of what is left", number=True),
+)
+
+
+def markdown(found: Found) -> str:
+    """The text; it ends with a line end."""
+    return "\n".join(_lines(found)) + "\n"
+
+
+def _lines(found: Found) -> Iterator[str]:
+    yield f"**{_plain(headline.sentence(found))}**"
+    yield ""
+    facts = [fact.text for fact in headline.facts(found)]
+    if facts:
+        yield f"{'; '.join(facts)}."
+        yield ""
+    for caution in headline.cautions(found):
+        yield f"- {_plain(caution)}"
+    for run in found.runs:
+        yield from _run(run)
+    for each in found.verifies:
+        yield from _verify(each)
+
+
+def _run(run: Run) -> Iterator[str]:
+    result = run.result
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    settings = result["settings"]
+    yield ""
+    yield (
+        f"Measured on {_plain(run.device)} ({_plain(result['machine']['cpu'])}, "
+        f"{result['machine']['cores']} cores) with {_plain(versions)}, {result['date'][:10]}: "
+        f"{settings['repeats']} rounds of {words.number(settings['seconds'])} s in each mode."
+    )
+    if len(result["results"]) > 1:
+        yield from _table(summary.COLUMNS, summary.rows(run))
+    for each in result["results"]:
+        yield ""
+        yield f"### {_plain(each['name'])}"
+        yield ""
+        yield _plain(sentences.of(each, run.records[each["name"]]))
+        if each["bars"]:
+            rows = [
+                [words.bar(bar), words.measured(bar), f"{scenario.SIGNS[bar['verdict']]} "
+                 f"{bar['verdict']}"]
+                for bar in each["bars"]
+            ]  # fmt: skip
+            yield from _table([Column("bar"), Column("measured"), Column("verdict")], rows)
+        if each.get("modes"):
+            yield from _table(_FIGURES, _figures(each["modes"]))
+
+
+def _figures(modes: Mapping[str, Any]) -> Iterator[list[str]]:
+    for mode, programs in modes.items():
+        for name, each in programs.items():
+            yield [
+                words.mode(mode),
+                name,
+                *(words.number(each[key]) for key in _NUMBERS),
+                words.ratio(each["p99_ratio"]),
+                words.number(each["throughput"]),
+                words.percentage(each["share_of_alone"]),
+                words.percentage(each["share_of_left"]),
+            ]
+
+
+def _verify(verify: Verify) -> Iterator[str]:
+    result = verify.result
+    yield ""
+    yield f"### Checks on {_plain(result['device']['description'])}"
+    rows = [
+        [check["title"], check["status"], check["reason"] or ""]
+        for check in result["checks"]
+        if check["status"] != "passed"
+    ]
+    yield ""
+    yield ", ".join(f"{count} {status}" for status, count in result["counts"].items()) + "."
+    if rows:
+        yield from _table([Column("check"), Column("result"), Column("why")], rows)
+
+
+def _table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield ""
+    yield _line(column.title for column in columns)
+    yield _line("--:" if column.number else "---" for column in columns)
+    for row in rows:
+        yield _line(map(_plain, row))
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown takes as it is; on one line."""
+    marked = "".join(f"\\{sign}" if sign in "\\`*_|[]<>#" else sign for sign in text)
+    return " ".join(marked.split())

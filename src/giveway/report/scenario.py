@@ -1,0 +1,161 @@
+"""The part of a page that is about one scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from giveway.bench import bars, store, verdict
+from giveway.report import cdf, plot, sentences, throughput, timeline, words
+from giveway.report.markup import Child, Column, Markup, element, joined, stacked, table
+
+SIGNS: Final = {bars.PASS: "✓", bars.FAIL: "✕", bars.NOT_MEASURED: "–"}
+_TONES: Final = {bars.PASS: "good", bars.FAIL: "bad", bars.NOT_MEASURED: "open"}
+
+FIGURES: Final = (
+    Column("Mode"),
+    Column("Program"),
+    Column("Requests", number=True),
+    Column("p50, ms", number=True),
+    Column("p90, ms", number=True),
+    Column("p99, ms", number=True),
+    Column("p99.9, ms", number=True),
+    Column("Largest, ms", number=True),
+    Column("p99 by alone", number=True),
+    Column("Per second", number=True),
+    Column("Of alone", number=True),
+    Column("Of what is left", number=True),
+)
+_COUNTED: Final = (
+    Column("Program"),
+    Column("Launches", number=True),
+    Column("Times held", number=True),
+    Column("Time held", number=True),
+    Column("Preemptions", number=True),
+    Column("At work", number=True),
+)
+_BARS: Final = (Column("Bar"), Column("Measured"), Column("Verdict"))
+
+
+def section(
+    names: plot.Names,
+    anchor: str,
+    scenario: verdict.Scenario,
+    records: store.Records,
+    headline: str,
+) -> Markup:
+    """Everything about one scenario, also one that failed or was never begun; less what the
+    headline says."""
+    return element(
+        "section",
+        element("h3", scenario["name"], element("small", scenario["title"] or "")),
+        *_content(names, scenario, records, headline),
+        id=anchor,
+        class_="scenario",
+    )
+
+
+def _content(
+    names: plot.Names, scenario: verdict.Scenario, records: store.Records, headline: str
+) -> Iterator[Markup]:
+    if scenario["status"] == "not started":
+        yield element("p", "Not started.", class_="said")
+        return
+    if (said := words.kept(sentences.of(scenario, records))) != headline:
+        yield element("p", said, class_="said")
+    programs = scenario["programs"].items()
+    yield element(
+        "ul",
+        *(element("li", element("b", name), f": {words.program(each)}") for name, each in programs),
+        class_="programs",
+    )
+    yield from _failures(scenario)
+    if scenario["bars"]:
+        yield bar_table(scenario["bars"])
+    segments = [each for each in records if each["kind"] == "segment"]
+    yield from _charts(names, scenario, segments)
+    if scenario["modes"]:
+        yield table(f"Figures of {scenario['name']}", FIGURES, figures(scenario))
+        yield from _counted(scenario)
+    for mode, reason in scenario["modes_not_measured"].items():
+        yield element("p", f"Not measured: {words.mode(mode)}, as {reason}.", class_="note")
+
+
+def _charts(
+    names: plot.Names, scenario: verdict.Scenario, segments: Sequence[dict[str, Any]]
+) -> Iterator[Markup]:
+    for name, program in scenario["programs"].items():
+        # How long batches take one after the other says nothing about waiting.
+        if program["arrivals"] != "saturating" and (found := cdf.latencies(segments, name)):
+            yield cdf.chart(name, found)
+    if scenario["modes"] and len(scenario["programs"]) > 1:
+        who = timeline.charts(names, scenario)
+        yield element(
+            "div",
+            element("h4", "Who held the device"),
+            *(who or [element("p", timeline.why_not(scenario), class_="note")]),
+            class_="who",
+        )
+    if (shares := throughput.chart(scenario)) is not None:
+        yield shares
+
+
+def bar_table(judged: Sequence[dict[str, Any]]) -> Markup:
+    """What had to hold, and whether it did."""
+    rows = [[words.bar(bar), words.measured(bar), mark(bar["verdict"])] for bar in judged]
+    return table("What has to hold", _BARS, rows)
+
+
+def mark(judged: str) -> Markup:
+    """A verdict: a sign, a word and a colour."""
+    sign = element("span", SIGNS[judged], aria_hidden="true")
+    return element("span", sign, f" {judged}", class_=f"mark {_TONES[judged]}")
+
+
+def figures(scenario: verdict.Scenario) -> Iterator[list[Child]]:
+    """The rows of the table of ``FIGURES``."""
+    for mode, programs in scenario["modes"].items():
+        for name, each in programs.items():
+            yield [
+                words.mode(mode),
+                name,
+                words.whole(each["requests"]),
+                *(
+                    words.number(each[key])
+                    for key in ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms")
+                ),
+                stacked(words.ratio(each["p99_ratio"])),
+                words.number(each["throughput"]),
+                stacked(words.percentage(each["share_of_alone"])),
+                stacked(words.percentage(each["share_of_left"])),
+            ]
+
+
+def _counted(scenario: verdict.Scenario) -> Iterator[Markup]:
+    rows = [
+        [
+            name,
+            words.whole(each["launches"]),
+            words.whole(each["holds"]),
+            f"{words.number(each['held_seconds'])} s",
+            words.whole(each["preemptions"]),
+            words.share(each["busy_share"]),
+        ]
+        for name, each in scenario["modes"].get("giveway", {}).items()
+        if each["launches"] is not None
+    ]
+    if rows:
+        yield table("What giveway counted", _COUNTED, rows)
+
+
+def _failures(scenario: verdict.Scenario) -> Iterator[Markup]:
+    for each in scenario["failures"]:
+        where = f"{words.mode(each['mode'])}, round {each['round'] + 1}"
+        what = element("b", f"{each['program']} {each['what']}")
+        last = "\n".join(each["last_lines"])
+        yield element(
+            "div",
+            element("p", joined((what, f" ({where})."))),
+            element("pre", last, tabindex="0") if last else None,
+            class_="failure",
+        )

@@ -1,0 +1,67 @@
+"""The scenarios of a run, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from giveway.bench import bars
+from giveway.bench.verdict import Scenario, urgent_and_other
+from giveway.report import overview, sentences, words
+from giveway.report.load import Run
+from giveway.report.markup import Child, Column, Markup, element, stacked, table
+
+COLUMNS: Final = (
+    Column("Scenario"),
+    Column("What"),
+    Column("Urgent p99", number=True),
+    Column("Without giveway", number=True),
+    Column("Other gets, of what is left", number=True),
+    Column("Bars"),
+)
+
+
+def rows(run: Run) -> Iterator[list[str]]:
+    """What ``COLUMNS`` say, as text; ratios are by alone."""
+    for scenario in run.result["results"]:
+        ratios = overview.ratios(scenario)
+        yield [
+            scenario["name"],
+            scenario["title"] or "",
+            words.ratio(ratios.get("giveway")),
+            words.ratio(ratios.get("native")),
+            words.percentage(_left(scenario)),
+            _bars(scenario),
+        ]
+
+
+def contents(run: Run, anchors: Mapping[str, str]) -> Markup:
+    """The rows with links to the parts of the page."""
+    linked: list[list[Child]] = [
+        [element("a", name, href=f"#{anchors[name]}"), *map(stacked, rest)]
+        for name, *rest in rows(run)
+    ]
+    return table("Scenarios", COLUMNS, linked)
+
+
+def _left(scenario: Scenario) -> dict[str, Any] | None:
+    if not sentences.asks(scenario):
+        return None
+    _, other = urgent_and_other(scenario)
+    found: dict[str, Any] | None = (
+        scenario["modes"].get("giveway", {}).get(other, {}).get("share_of_left")
+    )
+    return found
+
+
+def _bars(scenario: Scenario) -> str:
+    if scenario["status"] in ("failed", "not started"):
+        return str(scenario["status"])
+    verdicts = [bar["verdict"] for bar in scenario["bars"]]
+    parts = {
+        "hold": verdicts.count(bars.PASS),
+        "failed": verdicts.count(bars.FAIL),
+        "not measured": verdicts.count(bars.NOT_MEASURED),
+    }
+    said = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
+    return said or words.NONE

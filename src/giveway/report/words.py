@@ -1,0 +1,171 @@
+"""Numbers as a reader wants them, and what modes are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from giveway.bench import verdict
+
+MODES: Final = {
+    "alone": "alone",
+    "native": "without giveway",
+    "giveway": "with giveway",
+    "streams": "stream priorities",
+    "mps": "MPS",
+    "nice": "nice",
+}
+NONE: Final = "–"
+
+Estimate = Mapping[str, Any]
+"""``value`` and ``interval`` (two numbers, or None)."""
+
+
+def times(value: float) -> str:
+    """A ratio, on one line."""
+    return kept(verdict.times(value))
+
+
+def kept(sentence: str) -> str:
+    """A sentence in which no sign is parted from its number."""
+    return sentence.replace(" ×", "\u00a0×")
+
+
+def mode(name: str) -> str:
+    """What a mode is called."""
+    return MODES.get(name, name)
+
+
+def milliseconds(value: float | None) -> str:
+    """A time in ms with its unit, in s where that is shorter."""
+    if value is None:
+        return NONE
+    return f"{number(value)} ms" if value < 1000 else f"{value / 1000:.2f} s"
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, never with an exponent."""
+    if value is None:
+        return NONE
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}"
+
+
+def whole(value: float | None) -> str:
+    """A count, in groups of three."""
+    return NONE if value is None else f"{value:,.0f}".replace(",", "\u202f")
+
+
+def share(value: float | None) -> str:
+    """0.93 as 93 %."""
+    return NONE if value is None else f"{100 * value:.0f}%"
+
+
+def ratio(estimate: Estimate | None) -> str:
+    """A ratio with its interval."""
+    if estimate is None:
+        return NONE
+    return f"{times(estimate['value'])}{_interval(estimate, lambda edge: times(edge)[:-2])}"
+
+
+def percentage(estimate: Estimate | None) -> str:
+    """A share with its interval."""
+    if estimate is None:
+        return NONE
+    return f"{share(estimate['value'])}{_interval(estimate, lambda edge: f'{100 * edge:.0f}')}"
+
+
+def _interval(estimate: Estimate, form: Any) -> str:
+    if estimate["interval"] is None:
+        return ""
+    return f" ({'–'.join(form(edge) for edge in estimate['interval'])})"
+
+
+def span(values: Sequence[float]) -> str:
+    """The smallest and the largest ratio, once where they look the same."""
+    low, high = times(min(values)), times(max(values))
+    return low if low == high else f"{low[:-2]} to {high}"
+
+
+def bar(value: Mapping[str, Any]) -> str:
+    """What has to hold."""
+    if value["order"]:
+        return f"{_subject(value['figure'])}: {' ≤ '.join(value['order'])}"
+    sign, limit = ("≤", value["at_most"])
+    if limit is None:
+        sign, limit = "≥", value["at_least"]
+    where = "" if value["mode"] == "giveway" else f", {mode(value['mode'])}"
+    subject = _subject(value["figure"])
+    unit = _UNITS.get(value["figure"], " ms")
+    return (
+        f"{subject} of {value['program']} {sign} {_in_units(value['figure'], limit)}{unit}{where}"
+    )
+
+
+def measured(value: Mapping[str, Any]) -> str:
+    """What a bar was judged by, or why it was not."""
+    if value["reason"] is not None:
+        return str(value["reason"])
+    figure = value["figure"]
+    if isinstance(value["value"], list):
+        return ", ".join(_in_units(figure, each) for each in value["value"])
+    text = f"{_in_units(figure, value['value'])}"
+    if value["interval"] is None:
+        return text
+    low, high = (_in_units(figure, edge).removesuffix("%") for edge in value["interval"])
+    return f"{text} ({low}–{high})"
+
+
+_UNITS: Final = {
+    "p50_ratio": " × alone",
+    "p99_ratio": " × alone",
+    "share_of_alone": " of alone",
+    "worst_share_of_alone": " of alone",
+    "share_of_left": " of what is left",
+}
+_SUBJECTS: Final = {
+    "p999_ms": "p99.9",
+    "max_ms": "largest latency",
+    "share_of_alone": "throughput",
+    "worst_share_of_alone": "throughput in the worst round",
+    "share_of_left": "throughput",
+}
+
+
+def _subject(figure: str) -> str:
+    return _SUBJECTS.get(figure, figure.partition("_")[0])
+
+
+def _in_units(figure: str, value: float) -> str:
+    return f"{number(100 * value)}%" if "share" in figure else number(value)
+
+
+def short(name: str) -> str:
+    """A name for a place where lines cannot be broken."""
+    return name if len(name) <= 20 else f"{name[:19]}…"
+
+
+def size(count: float) -> str:
+    """Bytes as people say them."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{number(count / factor)} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def program(value: Mapping[str, Any]) -> str:
+    """What a program of a scenario does."""
+    if value["command"]:
+        return f"{' '.join(value['command'])}, priority {value['priority']}"
+    sizes = ", ".join(f"{key} {size}" for key, size in (value["size"] or {}).items())
+    verb = "training of " if value["task"] == "train" else ""
+    arrivals = {"fixed": "evenly spaced", "poisson": "Poisson", "trace": "as traced"}
+    if value["arrivals"] == "saturating":
+        load = "without pause"
+    else:
+        rate = f"{number(value['rate'])} requests/s, " if value["rate"] else ""
+        load = f"{rate}{arrivals.get(value['arrivals'], value['arrivals'])}"
+    return f"{verb}{value['model']}{f' ({sizes})' if sizes else ''}, {load}, " + (
+        f"priority {value['priority']}"
+    )
