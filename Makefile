@@ -77,6 +77,8 @@ bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(
 	GIVEWAY_CUDA_LIBRARY=build/native/native/fake/libfake-cuda.so \
 	  LD_PRELOAD=build/native/native/shim/libgiveway-cuda.so build/native/native/bench/bench_launch | \
 	  tee $(RESULTS)/bench_launch.json
+	$(BIN)/python benchmarks/daemon.py --raw $(RESULTS)/bench_daemon.txt | tee $(RESULTS)/bench_daemon.json
+	$(BIN)/python benchmarks/shares.py | tee $(RESULTS)/bench_shares.json
 	@echo "bursts on the fake driver: simulated"
 	@FAKE=1 sh native/bench/bursts.sh build/native $(SECONDS) | tee $(RESULTS)/bursts.txt
 

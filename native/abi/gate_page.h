@@ -2,7 +2,11 @@
  *
  * One file per device. A header, then GW_ROWS rows; a task owns one row. Launches read only the
  * first cache line of their own row and count on the second; everything else is written by
- * transitions (join, leave, idle <-> active, priority change), which hold the page's lock.
+ * transitions (join, leave, idle <-> active, priority change), which hold the page's lock. Behind
+ * the rows, what users say about each task for a policy.
+ *
+ * Transitions also decide which gates are open, by priority; while a daemon shows signs of life it
+ * decides, and transitions only wake it.
  *
  * A page of zeros reads as "every gate open, no task": whatever truncates or wipes the file makes
  * programs run ungated and never hang.
@@ -16,15 +20,20 @@
 #include <stdint.h>
 
 #define GW_PAGE_MAGIC UINT64_C(0x3179617765766967) /* "giveway1", little endian */
-#define GW_ABI_VERSION 2u
+#define GW_ABI_VERSION 3u
 #define GW_ROWS 256u
 #define GW_CACHE_LINE 64
 #define GW_NAME_SIZE 48 /* bytes, the terminating NUL included */
+#define GW_ATTRIBUTES_SIZE 248
 
 #define GW_PRIORITY_MIN (-1000)
 #define GW_PRIORITY_MAX 1000
 
-enum gw_gate { GW_OPEN = 0, GW_CLOSED = 1 };
+enum gw_gate {
+  GW_OPEN = 0,
+  GW_CLOSED = 1,
+  GW_PAUSED = 2, /* row.decided only: closed, and no quantum opens it */
+};
 
 /* The gate once more, as a device waits for it (row.stream_gate): work goes on where the word minus
  * GW_STREAM_OPEN(ticket), taken as signed, is not negative. So a ticket's work waits only while the
@@ -69,8 +78,9 @@ struct gw_row {
   _Atomic uint64_t held;                             /* launches that met a closed gate */
   _Atomic uint64_t preemptions; /* gate closed while the task was active (written by transitions) */
   _Atomic uint32_t stream_gate; /* GW_STREAM_OPEN or GW_STREAM_CLOSED (written by transitions) */
-  uint32_t reserved0;
-  uint64_t reserved1[2];
+  _Atomic uint32_t decided;     /* enum gw_gate: what the daemon wants the gate to be */
+  _Atomic uint64_t activations; /* how often it became active (written by transitions) */
+  uint64_t reserved1;
 
   /* Line 2: identity. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t pid; /* as its own PID namespace has it */
@@ -93,15 +103,25 @@ struct gw_header {
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t events; /* counts transitions; a futex word */
   _Atomic uint32_t rows_used;                      /* no row at or past this index was ever used */
   _Atomic uint64_t next_ticket;
-  uint64_t reserved1[6];
+  _Atomic uint64_t beat_ns;   /* the daemon's last sign of life */
+  _Atomic uint32_t decider;   /* pid of the daemon, as its own PID namespace has it; 0: none */
+  _Atomic uint32_t by_daemon; /* 1: the gates are as a daemon wants them; 0: as priorities do */
+  uint64_t reserved1[4];
 
   /* Line 2: the lock that transitions take. */
   _Alignas(GW_CACHE_LINE) pthread_mutex_t lock; /* robust, process-shared */
 };
 
+/* What users say about a task, for policies: words such as deadline=20ms, with spaces between. */
+struct gw_attributes {
+  _Alignas(GW_CACHE_LINE) _Atomic uint64_t changes; /* counts */
+  char text[GW_ATTRIBUTES_SIZE];                    /* UTF-8, NUL-terminated */
+};
+
 struct gw_page_layout {
   struct gw_header header;
   struct gw_row rows[GW_ROWS];
+  struct gw_attributes attributes[GW_ROWS];
 };
 
 _Static_assert(sizeof(struct gw_row) == 3 * GW_CACHE_LINE, "a row is whole cache lines");
@@ -114,6 +134,8 @@ _Static_assert(offsetof(struct gw_header, lock) == 2 * GW_CACHE_LINE, "the lock 
 _Static_assert(sizeof(pthread_mutex_t) <= GW_CACHE_LINE, "the lock fits one line");
 _Static_assert(offsetof(struct gw_page_layout, rows) == sizeof(struct gw_header),
                "rows follow the header");
+_Static_assert(sizeof(struct gw_attributes) == 4 * GW_CACHE_LINE,
+               "attributes are whole cache lines");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2,
                "lock-free between processes");
 

@@ -14,6 +14,7 @@ void gw_activate(struct gw_task *task) {
     atomic_store(&task->last_ns, now);
     atomic_store(&row->beat_ns, now);
     atomic_store(&row->closed_ns, now); /* max_wait counts from when it has work */
+    atomic_fetch_add_explicit(&row->activations, 1, memory_order_relaxed);
     atomic_store(&row->state, GW_ACTIVE);
     gw_gates_update(task->page, now);
     atomic_store(&task->active, 1);

@@ -4,56 +4,92 @@
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
 #define PUT(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
-/* Strict priority: a gate is closed where a task with work has a higher priority. */
-void gw_gates_update(struct gw_page *page, uint64_t now) {
-  struct gw_row *rows = page->map->rows;
-  uint32_t used = gw_rows_used(page);
-  int32_t top = INT32_MIN, top_joined = INT32_MIN;
-  for (uint32_t i = 0; i < used; i++) {
+struct rule {
+  bool by_daemon;
+  uint32_t joined;
+  int32_t top, top_joined; /* the highest priority of a task with work, and of any */
+};
+
+static struct rule look(const struct gw_page *page, uint64_t now) {
+  const struct gw_row *rows = page->map->rows;
+  struct rule rule = {.top = INT32_MIN, .top_joined = INT32_MIN};
+  rule.by_daemon = gw_daemon_decides(page, now);
+  for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     uint32_t state = GET(rows[i].state);
     int32_t priority = gw_row_priority(&rows[i]);
-    if (state == GW_ACTIVE && priority > top) {
-      top = priority;
+    rule.joined += state != GW_FREE;
+    if (state == GW_ACTIVE && priority > rule.top) {
+      rule.top = priority;
     }
-    if (state != GW_FREE && priority > top_joined) {
-      top_joined = priority;
+    if (state != GW_FREE && priority > rule.top_joined) {
+      rule.top_joined = priority;
     }
   }
-  for (uint32_t i = 0; i < used; i++) {
+  return rule;
+}
+
+/* Whether others may make it wait some time. */
+static uint32_t outranked(const struct rule *rule, const struct gw_row *row) {
+  return rule->by_daemon ? rule->joined > 1 : gw_row_priority(row) < rule->top_joined;
+}
+
+/* Strict priority, unless a daemon decides: a gate is closed where a task with work has a higher
+ * priority. */
+static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint64_t now) {
+  uint32_t decided = GET(row->decided);
+  bool closed = rule->by_daemon ? decided != GW_OPEN : gw_row_priority(row) < rule->top;
+  bool may_open = !rule->by_daemon || decided != GW_PAUSED;
+  return closed && !(may_open && now < GET(row->quantum_end_ns)) ? GW_CLOSED : GW_OPEN;
+}
+
+static void set_gate(struct gw_row *row, uint32_t gate, uint64_t now) {
+  uint32_t state = GET(row->state);
+  uint64_t ticket = GET(row->ticket);
+  PUT(row->stream_gate, gate == GW_CLOSED ? GW_STREAM_CLOSED(ticket) : GW_STREAM_OPEN(ticket));
+  if (gate == GW_OPEN && state == GW_ACTIVE && (GET(row->flags) & GW_ROW_STREAM) != 0) {
+    uint64_t closed = GET(row->closed_ns);
+    PUT(row->held_ns, GET(row->held_ns) + (now > closed ? now - closed : 0));
+  }
+  if (gate == GW_CLOSED) {
+    PUT(row->closed_ns, now);
+    if (state == GW_ACTIVE) {
+      PUT(row->preemptions, GET(row->preemptions) + 1);
+    }
+  }
+  /* Sequentially consistent with whoever sleeps on it: counts itself, then looks at the gate. An
+   * open gate has a sleeper too where a watcher can stop what already runs. */
+  atomic_store(&row->gate, gate);
+  if (atomic_load(&row->waiters) != 0) {
+    gw_futex_wake(&row->gate, true);
+  }
+}
+
+void gw_gates_apply(struct gw_page *page, uint64_t now) {
+  struct gw_row *rows = page->map->rows;
+  struct rule rule = look(page, now);
+  PUT(page->map->header.by_daemon, rule.by_daemon);
+  for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     struct gw_row *row = &rows[i];
-    uint32_t state = GET(row->state);
-    if (state == GW_FREE) {
+    if (GET(row->state) == GW_FREE) {
       continue;
     }
-    int32_t priority = gw_row_priority(row);
-    uint32_t outranked = priority < top_joined;
-    if (outranked != GET(row->outranked)) {
-      PUT(row->outranked, outranked); /* a needless write would cost its launches a cache miss */
+    uint32_t ranked = outranked(&rule, row);
+    if (ranked != GET(row->outranked)) {
+      PUT(row->outranked, ranked); /* a needless write would cost its launches a cache miss */
     }
-    uint32_t gate = priority < top && now >= GET(row->quantum_end_ns) ? GW_CLOSED : GW_OPEN;
-    if (gate == GET(row->gate)) {
-      continue;
-    }
-    uint64_t ticket = GET(row->ticket);
-    PUT(row->stream_gate, gate == GW_CLOSED ? GW_STREAM_CLOSED(ticket) : GW_STREAM_OPEN(ticket));
-    if (gate == GW_OPEN && state == GW_ACTIVE && (GET(row->flags) & GW_ROW_STREAM) != 0) {
-      uint64_t closed = GET(row->closed_ns);
-      PUT(row->held_ns, GET(row->held_ns) + (now > closed ? now - closed : 0));
-    }
-    if (gate == GW_CLOSED) {
-      PUT(row->closed_ns, now);
-      if (state == GW_ACTIVE) {
-        PUT(row->preemptions, GET(row->preemptions) + 1);
-      }
-    }
-    /* Sequentially consistent with whoever sleeps on it: counts itself, then looks at the gate. An
-     * open gate has a sleeper too where a watcher can stop what already runs. */
-    atomic_store(&row->gate, gate);
-    if (atomic_load(&row->waiters) != 0) {
-      gw_futex_wake(&row->gate, true);
+    uint32_t gate = wanted(&rule, row, now);
+    if (gate != GET(row->gate)) {
+      set_gate(row, gate, now);
     }
   }
+}
+
+void gw_gates_update(struct gw_page *page, uint64_t now) {
+  gw_gates_apply(page, now);
   atomic_fetch_add(&page->map->header.events, 1);
+  if (atomic_load(&page->map->header.decider) != 0) {
+    gw_futex_wake(&page->map->header.events, true);
+  }
 }
 
 void gw_row_free(struct gw_row *row) {

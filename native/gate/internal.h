@@ -26,6 +26,8 @@ struct gw_page {
   atomic_flag reopening;
   _Atomic uint32_t lock_failures; /* in a row: its holder does not move */
   _Atomic uint64_t lock_again_ns; /* until then no launch of ours waits for the lock */
+  _Atomic bool deciding;          /* this process is its daemon */
+  struct gw_seen *seen;           /* what the daemon knows of it */
   char device[GW_DEVICE_SIZE];
   char path[PATH_MAX];
   struct gw_page *next;
@@ -113,11 +115,24 @@ bool gw_lock_is_sane(const pthread_mutex_t *lock);
 int gw_row_claim(struct gw_page *page, uint32_t row);
 void gw_row_release(struct gw_page *page, uint32_t row);
 bool gw_row_alive(struct gw_page *page, uint32_t row);
+int gw_decider_claim(struct gw_page *page);
+void gw_decider_release(struct gw_page *page);
+bool gw_decider_alive(struct gw_page *page);
 
 /* gate.c: under the page's lock */
+void gw_gates_apply(struct gw_page *page, uint64_t now); /* without saying that all this was */
 void gw_gates_update(struct gw_page *page, uint64_t now);
 void gw_row_free(struct gw_row *row);
 int gw_reap_dead(struct gw_page *page);
+
+/* decider.c: who decides about the gates */
+bool gw_daemon_decides(const struct gw_page *page, uint64_t now);
+/* Where the gates are still as a daemon wanted them that is no more, opens and closes them by
+ * priority. */
+void gw_daemon_check(struct gw_page *page, uint64_t now);
+
+/* attributes.c: under the page's lock */
+void gw_attributes_put(struct gw_page *page, uint32_t row, const char *text);
 
 /* wait.c */
 void gw_begin_slow(struct gw_task *task);

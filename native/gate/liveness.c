@@ -7,13 +7,10 @@
 
 #include "internal.h"
 
-static int lock_row(struct gw_page *page, uint32_t row, short type, int command,
-                    struct flock *out) {
+static int lock_range(struct gw_page *page, size_t start, size_t size, short type, int command,
+                      struct flock *out) {
   struct flock lock = {
-      .l_type = type,
-      .l_whence = SEEK_SET,
-      .l_start = (off_t)(offsetof(struct gw_page_layout, rows) + row * sizeof(struct gw_row)),
-      .l_len = sizeof(struct gw_row)};
+      .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = (off_t)size};
   int saved = errno;
   int r;
   do {
@@ -25,6 +22,17 @@ static int lock_row(struct gw_page *page, uint32_t row, short type, int command,
     *out = lock;
   }
   return error;
+}
+
+static int lock_row(struct gw_page *page, uint32_t row, short type, int command,
+                    struct flock *out) {
+  size_t start = offsetof(struct gw_page_layout, rows) + row * sizeof(struct gw_row);
+  return lock_range(page, start, sizeof(struct gw_row), type, command, out);
+}
+
+/* The daemon's is on the line of the header that tells of it. */
+static int lock_decider(struct gw_page *page, short type, int command, struct flock *out) {
+  return lock_range(page, offsetof(struct gw_header, events), GW_CACHE_LINE, type, command, out);
 }
 
 int gw_row_claim(struct gw_page *page, uint32_t row) {
@@ -45,4 +53,17 @@ bool gw_row_alive(struct gw_page *page, uint32_t row) {
   int error = lock_row(page, row, F_WRLCK, F_GETLK, &found);
   return error != 0 ||
          found.l_type != F_UNLCK; /* cannot tell: assume alive, max_wait still holds */
+}
+
+int gw_decider_claim(struct gw_page *page) { return lock_decider(page, F_WRLCK, F_SETLK, NULL); }
+
+void gw_decider_release(struct gw_page *page) { lock_decider(page, F_UNLCK, F_SETLK, NULL); }
+
+bool gw_decider_alive(struct gw_page *page) {
+  if (atomic_load_explicit(&page->deciding, memory_order_relaxed)) {
+    return true;
+  }
+  struct flock found;
+  int error = lock_decider(page, F_WRLCK, F_GETLK, &found);
+  return error != 0 || found.l_type != F_UNLCK; /* cannot tell: its signs of life will */
 }

@@ -48,6 +48,14 @@ int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity) {
   return n;
 }
 
+int gw_task_at(gw_page *page, uint32_t row, uint64_t ticket, struct gw_task_info *info) {
+  if (row >= GW_ROWS || GET(page->map->rows[row].ticket) != ticket) {
+    return gw_fail(GW_E_NO_TASK, 0);
+  }
+  describe(page, row, info);
+  return GW_OK;
+}
+
 int gw_task_describe(gw_task *task, struct gw_task_info *info) {
   if (task == NULL || gw_task_lost(task) || GET(task->left)) {
     return gw_fail(GW_E_NO_TASK, 0);

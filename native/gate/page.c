@@ -154,6 +154,9 @@ static int reopen(struct gw_page *page, struct stat *s) {
           gw_row_claim(page, i);
         }
       }
+      if (atomic_load(&page->deciding)) {
+        gw_decider_claim(page);
+      }
     }
   }
   atomic_flag_clear(&page->reopening);
@@ -260,6 +263,12 @@ static int open_new(const char *device, int create, struct gw_page *page) {
   return r;
 }
 
+/* Its tasks go on with it, ungated; whoever comes now shares another one. */
+static bool deleted(const struct gw_page *page) {
+  struct stat s;
+  return is_file(page, &s) && s.st_nlink == 0;
+}
+
 /* Under gw_process.lock. By path, because whoever changes GIVEWAY_DIR means another page. */
 static int find_or_open(const char *device, int create, struct gw_page **out) {
   struct gw_page *fresh = calloc(1, sizeof *fresh);
@@ -268,7 +277,7 @@ static int find_or_open(const char *device, int create, struct gw_page **out) {
   }
   int r = gw_page_path(device, fresh->path, sizeof fresh->path);
   struct gw_page *page = gw_process.pages;
-  while (r == GW_OK && page != NULL && strcmp(page->path, fresh->path) != 0) {
+  while (r == GW_OK && page != NULL && (strcmp(page->path, fresh->path) != 0 || deleted(page))) {
     page = page->next;
   }
   if (r == GW_OK && page == NULL) {

@@ -86,10 +86,14 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->preemptions, 0);
   atomic_store(&row->closed_ns, 0);
   atomic_store(&row->quantum_end_ns, 0);
+  atomic_store(&row->activations, 0);
+  atomic_store(&row->decided, GW_OPEN);
   atomic_store(&row->pid, (uint32_t)getpid());
   atomic_store(&row->flags, task->options.is_thread ? GW_ROW_THREAD : 0);
   atomic_store(&row->joined_ns, gw_now());
   memcpy(row->name, task->name, sizeof row->name);
+  const char *attributes = task->options.is_thread ? NULL : getenv("GIVEWAY_ATTRIBUTES");
+  gw_attributes_put(page, (uint32_t)index, attributes != NULL ? attributes : "");
   atomic_store(&row->priority, task->options.priority);
   atomic_store(&row->lent, atomic_load(&gw_process.lent));
   atomic_store(&row->owner, atomic_load(&gw_process.owner));

@@ -12,6 +12,14 @@
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
 #define PUT(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
+static bool holds(const struct gw_row *row, const struct gw_task *task) {
+  if (GET(row->state) != GW_ACTIVE) {
+    return false;
+  }
+  return GET(task->page->map->header.by_daemon) ? row != task->row && GET(row->gate) == GW_OPEN
+                                                : gw_row_priority(row) > gw_row_priority(task->row);
+}
+
 /* The tasks of this very process share our watcher, and we run. */
 static bool stalled(const struct gw_row *row, uint64_t now) {
   if (GET(row->owner) == GET(gw_process.owner)) {
@@ -25,11 +33,12 @@ static bool stalled(const struct gw_row *row, uint64_t now) {
  * where somebody died in the middle of a transition, before it opened the gates. */
 static void check_holders(struct gw_task *task, uint64_t now) {
   struct gw_page *page = task->page;
-  int32_t priority = gw_row_priority(task->row);
-  bool any = false, dead = false, stopped = false;
+  gw_daemon_check(page, now);
+  /* A daemon may have its reasons to let nobody run. */
+  bool any = GET(page->map->header.by_daemon), dead = false, stopped = false;
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     struct gw_row *row = &page->map->rows[i];
-    if (GET(row->state) == GW_ACTIVE && gw_row_priority(row) > priority) {
+    if (holds(row, task)) {
       any = true;
       dead = dead || !gw_row_alive(page, i);
       stopped = stopped || stalled(row, now);
@@ -40,7 +49,7 @@ static void check_holders(struct gw_task *task, uint64_t now) {
   }
   for (uint32_t i = 0; stopped && i < gw_rows_used(page); i++) {
     struct gw_row *row = &page->map->rows[i];
-    if (GET(row->state) == GW_ACTIVE && gw_row_priority(row) > priority && stalled(row, now)) {
+    if (holds(row, task) && stalled(row, now)) {
       PUT(row->state, GW_IDLE); /* its watcher takes it back once it runs again */
     }
   }
@@ -60,6 +69,11 @@ static void grant_quantum(struct gw_task *task, uint64_t now) {
   gw_watcher_rouse();
 }
 
+/* Its user wants it to wait until told otherwise. */
+static bool paused(const struct gw_task *task) {
+  return GET(task->page->map->header.by_daemon) && GET(task->row->decided) == GW_PAUSED;
+}
+
 static bool closed(const struct gw_task *task) {
   return atomic_load(&task->row->gate) == GW_CLOSED && GET(task->page->broken) == 0 &&
          !GET(task->left) && !GET(gw_process.exiting);
@@ -69,7 +83,7 @@ static bool closed(const struct gw_task *task) {
  */
 static uint64_t wait_for_quantum(struct gw_task *task, uint64_t now) {
   uint64_t max_wait = gw_settings()->max_wait_ns, since = GET(task->row->closed_ns);
-  if (max_wait == 0) {
+  if (max_wait == 0 || paused(task)) {
     return WAIT_SLICE_NS;
   }
   if (since > now) {
@@ -131,7 +145,7 @@ static void wait_at_gate(struct gw_task *task) {
 void gw_pause_task(struct gw_task *task) {
   uint64_t max_wait = gw_settings()->max_wait_ns, start = gw_now();
   while (closed(task)) {
-    if (max_wait != 0 && gw_now() - start > max_wait + PAUSE_SLICE_NS) {
+    if (max_wait != 0 && !paused(task) && gw_now() - start > max_wait + PAUSE_SLICE_NS) {
       break;
     }
     sleep_at_gate(task->row, PAUSE_SLICE_NS);

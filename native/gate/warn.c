@@ -45,6 +45,8 @@ const char *gw_error_text(int error) {
     return "priority outside -1000...1000 or bad device name";
   case GW_E_DELETED:
     return "the gate page was deleted while in use";
+  case GW_E_TAKEN:
+    return "another process decides about this device's gates";
   case GW_E_RESOURCES:
     return "out of memory, threads or file descriptors";
   default:

@@ -99,6 +99,7 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (now - task->checked_ns > LONGEST_TICK_NS) {
     task->checked_ns = now;
     gw_page_check(task->page); /* takes our locks again where the program closed our descriptor */
+    gw_daemon_check(task->page, now);
     if (gw_task_lost(task)) {
       gw_lost_on_device(task);
       atomic_store(&task->active, 0); /* so that its next launch joins again */

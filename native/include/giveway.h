@@ -32,6 +32,7 @@ enum gw_error {
   GW_E_ARGUMENT = -11,  /* priority out of range, bad device name */
   GW_E_RESOURCES = -12, /* out of memory, threads or file descriptors */
   GW_E_DELETED = -13,   /* the page's file was deleted while in use */
+  GW_E_TAKEN = -14,     /* another process decides about its gates */
 };
 
 typedef struct gw_page gw_page;
@@ -77,6 +78,54 @@ GW_API int gw_error_errno(void);
 GW_API int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity);
 /* Takes effect on the task's next launch. */
 GW_API int gw_set_priority(gw_page *page, uint64_t ticket, int priority);
+
+/* What users say about a task, for policies: words such as deadline=20ms, with spaces between.
+ * GIVEWAY_ATTRIBUTES gives those of a process's own tasks. At most 247 bytes, else GW_E_ARGUMENT.
+ */
+GW_API int gw_set_attributes(gw_page *page, uint64_t ticket, const char *text);
+GW_API int gw_attributes(gw_page *page, uint64_t ticket, char *text, size_t size);
+
+/* ---- the daemon --------------------------------------------------------------------------------
+ *
+ * One process may decide which gates of a page are open, instead of the tasks' priorities. It says
+ * every 100 ms that it lives. When it has not for 250 ms, or has died, priorities decide again.
+ */
+
+/* The calling process decides from now on; gates stay as they are. GW_E_TAKEN: another one does. */
+GW_API int gw_decider_take(gw_page *page);
+GW_API void gw_decider_leave(gw_page *page);
+/* Says that it lives, and takes the rows of dead tasks away. */
+GW_API int gw_decider_beat(gw_page *page);
+/* The pid of the process that decides, as its own PID namespace has it; 0: priorities do. */
+GW_API int gw_decider(gw_page *page);
+/* A descriptor that is readable after transitions: read its eight bytes, then ask gw_changes. From
+ * then on a thread of the library waits for them. */
+GW_API int gw_events_fd(gw_page *page, int *fd);
+
+enum gw_change_flags {
+  GW_LEFT = 1 << 0,          /* the task `left` */
+  GW_JOINED = 1 << 1,        /* the task `ticket`, as all that follows */
+  GW_CHANGED = 1 << 2,       /* its priority or its attributes */
+  GW_BECAME_IDLE = 1 << 3,   /* followed by GW_BECAME_ACTIVE: both, in this order */
+  GW_BECAME_ACTIVE = 1 << 4, /* */
+};
+struct gw_change {
+  uint64_t ticket;
+  uint64_t left;
+  uint32_t row;
+  uint32_t flags;   /* enum gw_change_flags, in the order in which they happened */
+  int32_t priority; /* the one that counts: its own, or a higher one that it was lent */
+  uint32_t reserved;
+};
+/* What has changed since the last call of the process that decides; how many rows, at most one
+ * change for each. With a capacity of 256 nothing is left for the next call. */
+GW_API int gw_changes(gw_page *page, struct gw_change *changes, int capacity);
+GW_API int gw_task_at(gw_page *page, uint32_t row, uint64_t ticket, struct gw_task_info *info);
+
+/* Sets the gates of `count` tasks: 0 open, 1 closed, 2 closed and max_wait does not open it. Those
+ * that have left are passed over. */
+GW_API int gw_decide(gw_page *page, const uint64_t *tickets, const uint32_t *rows,
+                     const uint32_t *gates, int count);
 
 /* ---- tasks of this process ----------------------------------------------------------------- */
 

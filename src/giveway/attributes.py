@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -82,6 +82,13 @@ def word(text: str) -> str:
     return text
 
 
+def one_word(text: str) -> str:
+    """Reads a name without spaces, which stand between attributes."""
+    if " " in text:
+        raise ValueError
+    return word(text)
+
+
 def yes(text: str) -> bool:
     """Reads ``yes`` or ``no``."""
     if text not in ("yes", "no"):
@@ -110,7 +117,7 @@ KINDS: Final = {
     "laxity": Kind("laxity_ns", duration(0), "a time such as 20ms, up to 3600s"),
     "slice": Kind("slice_ns", duration(100_000), "a time from 100us to 3600s"),
     "nice": Kind("nice", whole(-20, 19), "-20 to 19"),
-    "group": Kind("group", word, "a name of up to 64 characters"),
+    "group": Kind("group", one_word, "a name of up to 64 characters, without spaces"),
     "focused": Kind("focused", yes, "yes or no"),
 }
 """By the names that users write."""
@@ -147,6 +154,33 @@ def change(attributes: Attributes, settings: Iterable[str]) -> Attributes:
         field, value = parse(name, text)
         changes[field] = value
     return replace(attributes, **changes)
+
+
+def changes(settings: Iterable[str]) -> dict[str, str | None]:
+    """What settings such as ``deadline=20ms`` say, each checked, as users write it; None for what
+    is taken back.
+
+    Raises:
+        UsageError: as `change`.
+    """
+    found: dict[str, str | None] = {}
+    for setting in settings:
+        said = show(change(Attributes(), [setting]))
+        name, _, text = setting.partition("=")
+        found[name] = None if text == NONE else said.get(name, text)
+    return found
+
+
+def write(said: str, changes: Mapping[str, str | None]) -> str:
+    """What is said about a task on its page, changed; the priority has a place of its own there."""
+    words = dict(word.split("=", 1) for word in said.split() if "=" in word)
+    for name, value in changes.items():
+        if value is None:
+            words.pop(name, None)
+        else:
+            words[name] = value
+    words.pop("priority", None)
+    return " ".join(f"{name}={value}" for name, value in words.items())
 
 
 def show(attributes: Attributes) -> dict[str, str]:

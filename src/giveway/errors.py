@@ -47,6 +47,12 @@ class ProgramError(GivewayError):
     exit_code = 6
 
 
+class DaemonError(GivewayError):
+    """No daemon runs, or it does not answer; or one runs already."""
+
+    exit_code = 7
+
+
 def choices(word: str, known: Iterable[str]) -> str:
     """What to say behind an unknown word: the nearest right one, or all that there are."""
     names = sorted(known)

@@ -6,11 +6,11 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from giveway import devices
+from giveway import attributes, devices
 from giveway.errors import GivewayError, UsageError
 from giveway.task import PRIORITY_MAX, PRIORITY_MIN
 
@@ -68,7 +68,11 @@ def _shorten(name: str) -> str:
 
 
 def environment(
-    base_env: Mapping[str, str], device: str, priority: int, name: str
+    base_env: Mapping[str, str],
+    device: str,
+    priority: int,
+    name: str,
+    settings: Iterable[str] = (),
 ) -> dict[str, str]:
     """``base_env`` with what makes a program a task of this name and priority on a device.
 
@@ -77,16 +81,21 @@ def environment(
         device: a device's name, as ``giveway doctor`` lists them.
         priority: -1000 to 1000, bigger is more urgent.
         name: at most 47 bytes of UTF-8, printable.
+        settings: what else policies go by, such as ``deadline=20ms``.
 
     Raises:
-        UsageError: unknown device, priority out of range, or unusable name.
+        UsageError: unknown device, priority out of range, or unusable name or setting.
         GivewayError: giveway's own libraries are missing.
     """
-    return _environment(base_env, devices.get(device), priority, name)
+    return _environment(base_env, devices.get(device), priority, name, settings)
 
 
 def _environment(
-    base_env: Mapping[str, str], device: devices.Device, priority: int, name: str
+    base_env: Mapping[str, str],
+    device: devices.Device,
+    priority: int,
+    name: str,
+    settings: Iterable[str],
 ) -> dict[str, str]:
     if not PRIORITY_MIN <= priority <= PRIORITY_MAX:
         raise UsageError(f"priority {priority} is not in {PRIORITY_MIN}…{PRIORITY_MAX}")
@@ -98,6 +107,9 @@ def _environment(
     env["GIVEWAY_DEVICE"] = device.name
     env["GIVEWAY_PRIORITY"] = str(priority)
     env["GIVEWAY_NAME"] = name
+    env.pop("GIVEWAY_ATTRIBUTES", None)
+    if said := attributes.write("", attributes.changes(settings)):
+        env["GIVEWAY_ATTRIBUTES"] = said
     # It says which process `giveway run` became; one that is merely inherited would lie.
     env.pop("GIVEWAY_RUN", None)
     return env
@@ -117,6 +129,7 @@ def run(
     device: str | None = None,
     priority: int = 0,
     name: str | None = None,
+    settings: Sequence[str] = (),
 ) -> NoReturn:
     """Replaces this process by ``command``, gated.
 
@@ -131,7 +144,7 @@ def run(
         raise UsageError("no command: say giveway run [OPTIONS] -- CMD [ARGS]")
     chosen = devices.get(devices.default() if device is None else device)
     given_name = derive_name(command) if name is None else name
-    env = _environment(os.environ, chosen, priority, given_name)
+    env = _environment(os.environ, chosen, priority, given_name, settings)
     env["GIVEWAY_RUN"] = str(os.getpid())
     if chosen.notice is not None and sys.stderr is not None:
         print(f"giveway: {chosen.notice}", file=sys.stderr)

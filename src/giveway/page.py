@@ -12,12 +12,14 @@ import functools
 import os
 from pathlib import Path
 
-from giveway.errors import NoSuchTaskError, PageError
+from giveway.errors import NoSuchTaskError, PageError, UsageError
 from giveway.task import State, Task
 
 NO_PAGE = -9
 NO_TASK = -10
+TAKEN = -14
 ROWS = 256
+ATTRIBUTES_SIZE = 248
 
 _PATH_SIZE = 4096
 _PAGE_PREFIXES = {"cuda": "GPU-", "hip": "GPU-"}
@@ -86,6 +88,13 @@ def library() -> ctypes.CDLL:
             (ctypes.c_void_p, ctypes.POINTER(TaskInfo), ctypes.c_int),
         ),
         ("gw_set_priority", ctypes.c_int, (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int)),
+        (
+            "gw_attributes",
+            ctypes.c_int,
+            (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t),
+        ),
+        ("gw_set_attributes", ctypes.c_int, (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p)),
+        ("gw_decider", ctypes.c_int, (ctypes.c_void_p,)),
         ("gw_peek", ctypes.c_void_p, ()),
         (
             "gw_enter",
@@ -199,7 +208,42 @@ class Page:
             NoSuchTaskError: the task has ended.
             PageError: priority out of range, or the page cannot be trusted.
         """
-        code = library().gw_set_priority(self._handle, ticket, priority)
+        self._about(ticket, library().gw_set_priority(self._handle, ticket, priority))
+
+    def attributes(self, ticket: int) -> str:
+        """What has been said about a task for policies, as `giveway.attributes` writes it.
+
+        Raises:
+            NoSuchTaskError: the task has ended.
+            PageError: the page cannot be trusted.
+        """
+        text = ctypes.create_string_buffer(ATTRIBUTES_SIZE)
+        self._about(ticket, library().gw_attributes(self._handle, ticket, text, ATTRIBUTES_SIZE))
+        return text.value.decode(errors="replace")
+
+    def set_attributes(self, ticket: int, text: str) -> None:
+        """Replaces what has been said about a task for policies.
+
+        Raises:
+            UsageError: it is more than 247 bytes.
+            NoSuchTaskError: the task has ended.
+            PageError: the page cannot be trusted.
+        """
+        encoded = text.encode()
+        if len(encoded) >= ATTRIBUTES_SIZE:
+            raise UsageError(f"{len(encoded)} bytes of attributes are too many: 247 at most")
+        self._about(ticket, library().gw_set_attributes(self._handle, ticket, encoded))
+
+    def decider(self) -> int:
+        """The pid of the daemon that decides about the gates; 0: priorities do."""
+        return int(library().gw_decider(self._handle))
+
+    @property
+    def handle(self) -> ctypes.c_void_p:
+        """For other parts of giveway: the ``gw_page``."""
+        return self._handle
+
+    def _about(self, ticket: int, code: int) -> None:
         if code == NO_TASK:
             raise NoSuchTaskError(f"task {ticket} on {self.device} has ended")
         if code != 0:

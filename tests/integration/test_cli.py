@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import GIVEWAY, Runner
 
-COMMANDS = ["run", "ps", "top", "set", "trace", "demo", "doctor"]
+COMMANDS = ["run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "doctor"]
 
 
 def test_help_teaches(giveway: Runner) -> None:
@@ -47,7 +47,7 @@ def test_starting_is_fast(args: list[str]) -> None:
     assert min(seconds() for _ in range(5)) < 0.150
 
 
-@pytest.mark.parametrize("name", ["ps", "run", "set", "doctor", "demo", "top", "trace"])
+@pytest.mark.parametrize("name", [*COMMANDS, "demo", "trace"])
 def test_heavy_packages_are_not_imported_for_nothing(name: str) -> None:
     code = (
         f"import sys, giveway.cli.{name}\n"

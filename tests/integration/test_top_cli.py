@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.integration.conftest import Regions
+from tests.integration.daemons import Daemon
 
 LEAVE_SCREEN = b"\x1b[?1049l"
 
@@ -93,6 +94,21 @@ def test_it_refreshes_sorts_and_quits(regions: Regions, terminal: Terminal) -> N
     terminal.wait_for("aaa")
     terminal.wait_for("bbb")
     terminal.type("x")
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
+def test_it_shows_the_policy_and_the_shares(
+    spawn: Spawner, regions: Regions, terminal: Terminal
+) -> None:
+    regions("--share", "70")
+    regions("--share", "30")
+    terminal.wait_for("gates by priority, no daemon")
+    Daemon(spawn, "--policy", "share")
+    terminal.wait_for("gates policy share")
+    terminal.wait_for("SHARE%")
+    terminal.wait_for("/70")
+    terminal.wait_for("/30")
     terminal.type("q")
     assert terminal.end() == 0
 

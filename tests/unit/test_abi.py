@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import giveway
-from giveway import page
+from giveway import gates, page
 from giveway.task import PRIORITY_MAX, PRIORITY_MIN
 
 INCLUDE = Path(giveway.__file__).parent / "include"
@@ -41,13 +41,44 @@ def test_task_info_has_the_layout_of_the_header(tmp_path: Path) -> None:
     assert [int(word) for word in compiled(tmp_path, body)] == expected
 
 
+def test_changes_have_the_layout_of_the_header(tmp_path: Path) -> None:
+    fields = [name for name, _ in gates.ChangeStruct._fields_]
+    body = 'printf("%zu\\n", sizeof(struct gw_change));\n' + "\n".join(
+        f'printf("%zu %zu\\n", offsetof(struct gw_change, {name}), '
+        f"sizeof(((struct gw_change *)0)->{name}));"
+        for name in fields
+    )
+    expected = [ctypes.sizeof(gates.ChangeStruct)]
+    for name in fields:
+        field = getattr(gates.ChangeStruct, name)
+        expected += [field.offset, field.size]
+    assert [int(word) for word in compiled(tmp_path, body)] == expected
+
+
+def test_flags_and_gates_are_those_of_the_header(tmp_path: Path) -> None:
+    names = [f"GW_{name}" for kind in (gates.Flags, gates.Gate) for name in kind.__members__]
+    body = "\n".join(f'printf("%d\\n", (int){name});' for name in names)
+    expected = [int(value) for kind in (gates.Flags, gates.Gate) for value in kind]
+    assert [int(word) for word in compiled(tmp_path, body)] == expected
+
+
 def test_constants_are_those_of_the_header(tmp_path: Path) -> None:
-    names = ("GW_ROWS", "GW_E_NO_PAGE", "GW_E_NO_TASK", "GW_PRIORITY_MIN", "GW_PRIORITY_MAX")
+    names = (
+        "GW_ROWS",
+        "GW_E_NO_PAGE",
+        "GW_E_NO_TASK",
+        "GW_E_TAKEN",
+        "GW_ATTRIBUTES_SIZE",
+        "GW_PRIORITY_MIN",
+        "GW_PRIORITY_MAX",
+    )
     body = "\n".join(f'printf("%d\\n", (int){name});' for name in names)
     assert [int(word) for word in compiled(tmp_path, body)] == [
         page.ROWS,
         page.NO_PAGE,
         page.NO_TASK,
+        page.TAKEN,
+        page.ATTRIBUTES_SIZE,
         PRIORITY_MIN,
         PRIORITY_MAX,
     ]

@@ -22,7 +22,7 @@ def test_all_attributes_have_a_spelling() -> None:
         (["share=12.5%", "weight=0.5"], Attributes(share=12.5, weight=0.5)),
         (["priority=-1000", "nice=19"], Attributes(priority=-1000, nice=19)),
         (["laxity=0ms", "slice=1.5ms"], Attributes(laxity_ns=0, slice_ns=1_500_000)),
-        (["group=a b=c", "focused=yes"], Attributes(group="a b=c", focused=True)),
+        (["group=a,b=c", "focused=yes"], Attributes(group="a,b=c", focused=True)),
         (["share=5", "share=none"], Attributes()),
     ],
 )
@@ -56,6 +56,7 @@ def test_a_change_leaves_the_rest() -> None:
         ("focused=maybe", ("yes or no",)),
         (f"group={'x' * 65}", ("64 characters",)),
         ("group=a\nb", ("64 characters",)),
+        ("group=a b", ("without spaces",)),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(setting: str, words: tuple[str, ...]) -> None:

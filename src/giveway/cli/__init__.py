@@ -16,18 +16,8 @@ from giveway.version import __version__
 
 # In the order in which a newcomer needs them.
 COMMANDS: Final = (
-    "run",
-    "ps",
-    "top",
-    "set",
-    "trace",
-    "simulate",
-    "demo",
-    "bench",
-    "report",
-    "compare",
-    "verify",
-    "doctor",
+    *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events"),
+    *("trace", "simulate", "demo", "bench", "report", "compare", "verify", "doctor"),
 )
 
 INTERRUPTED: Final = 130

@@ -34,6 +34,25 @@ def device(help_text: str, default: str | None = None) -> Callable[[_Command], _
     )
 
 
+_ATTRIBUTES = {
+    "deadline": ("TIME", "How long after it became active the task should be done, as in 20ms."),
+    "laxity": ("TIME", "How long it may wait in all and still be in time."),
+    "share": ("PERCENT", "Of the device's time."),
+    "weight": ("X", "Claim on the device, relative to 1."),
+    "slice": ("TIME", "How long a turn is."),
+    "group": ("NAME", "Tasks of a group share what the group is given."),
+}
+
+
+def attributes(command: _Command) -> _Command:
+    """``--deadline 20ms`` and so on: what policies go by, as it was written."""
+    for name, (metavar, help_text) in reversed(_ATTRIBUTES.items()):
+        command = click.option(f"--{name}", metavar=metavar, help=f"{help_text} [policies]")(
+            command
+        )
+    return command
+
+
 class Number(click.ParamType):  # type: ignore[type-arg]  # generic since 8.4
     """A number of the command line; what is wrong with one is said in words."""
 

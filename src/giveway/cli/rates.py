@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ class Rate:
     """Launches per second."""
     held: float
     """Threads held on average: 0.5 is one thread for half of the time."""
+    share: float | None = None
+    """Of the time since the last look, in which it ran; None: nobody counts."""
 
 
 SORTS: Final = {"p": "priority", "l": "launches", "h": "held", "n": "name"}
@@ -35,10 +37,20 @@ class Rates:
 
     def __init__(self) -> None:
         self._now = 0.0
+        self._running: Mapping[tuple[str, int], float] = {}
         self._rates: dict[tuple[str, int], Rate] = {}
 
-    def update(self, tasks: list[Task], now: float) -> None:
-        """Takes a look at ``now`` seconds. A task seen for the first time has no rates yet."""
+    def update(
+        self, tasks: list[Task], now: float, running: Mapping[tuple[str, int], float] | None = None
+    ) -> None:
+        """Takes a look at ``now`` seconds. A task seen for the first time has no rates yet.
+
+        Args:
+            tasks: all that there are.
+            now: seconds on any clock.
+            running: for how many seconds each task (device, ticket) has run, where that is known.
+        """
+        running = running or {}
         seconds = now - self._now
         rates: dict[tuple[str, int], Rate] = {}
         for task in tasks:
@@ -51,8 +63,11 @@ class Rates:
                     task,
                     (task.launches - last.task.launches) / seconds,
                     (task.held_seconds - last.task.held_seconds) / seconds,
+                    (running[key] - self._running[key]) / seconds
+                    if key in running and key in self._running
+                    else None,
                 )
-        self._now, self._rates = now, rates
+        self._now, self._rates, self._running = now, rates, running
 
     def rows(self, order: str) -> list[Rate]:
         """By device, then by what the sort key says; the oldest first among equals."""

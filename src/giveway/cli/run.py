@@ -23,9 +23,16 @@ from giveway.cli import options
     help="-1000 to 1000, bigger is more urgent.",
 )
 @click.option("-n", "--name", metavar="S", help="Name in ps and top. [default: from CMD]")
+@options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
-def command(cmd: tuple[str, ...], priority: int, name: str | None, device: str | None) -> None:
+def command(
+    cmd: tuple[str, ...],
+    priority: int,
+    name: str | None,
+    device: str | None,
+    **settings: str | None,
+) -> None:
     """Run a program that shares a device by priority.
 
     While a program of higher priority has work, this one waits before its next launch. The program
@@ -37,10 +44,12 @@ def command(cmd: tuple[str, ...], priority: int, name: str | None, device: str |
       giveway run --priority 10 -- python serve.py
       giveway run -- python train.py --epochs 3
       giveway run --name nightly -- torchrun --nproc-per-node 2 train.py
+      giveway run --share 30 -- python tenant.py      see giveway serve --policy share
 
     Unless you have set OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME, programs run with
     GOMP_SPINCOUNT=10000 and KMP_BLOCKTIME=1: idle OpenMP workers soon leave their cores to others.
     """
     from giveway import launch
 
-    launch.run(cmd, device=device, priority=priority, name=name)
+    said = [f"{key}={value}" for key, value in settings.items() if value is not None]
+    launch.run(cmd, device=device, priority=priority, name=name, settings=said)

@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from giveway.cli import ps, table
-from giveway.cli.rates import SORTS, Rates
+from giveway.cli import ps, steering, table
+from giveway.cli.rates import SORTS, Rate, Rates
+from giveway.cli.steering import Steering
 from giveway.cli.table import Column
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _COLUMNS: Final = (
     Column("STATE", keep=6),
     Column("LAUNCH/S", right=True, keep=4),
     Column("HELD%", right=True, keep=5),
+    Column("SHARE%", right=True, keep=3),
     Column("PREEMPTIONS", right=True, keep=1),
 )
 _STYLES: Final = {"active": "green", "held": "yellow", "not gated": "dim"}
@@ -53,10 +55,11 @@ def watch(interval: float, device: str | None) -> int:
     ):
         while True:
             tasks, others = ps.snapshot(device)
-            rates.update(tasks, time.monotonic())
+            who = steering.look()
+            rates.update(tasks, time.monotonic(), who.running)
             due = time.monotonic() + interval
             while (left := due - time.monotonic()) > 0:
-                live.update(_picture(rates, others, order, console), refresh=True)
+                live.update(_picture(rates, others, order, who, console), refresh=True)
                 key = _wait_key(keyboard, left)
                 if key in ("q", ""):
                     return 0
@@ -64,7 +67,9 @@ def watch(interval: float, device: str | None) -> int:
                     order = str(key)
 
 
-def _picture(rates: Rates, others: list[Program], order: str, console: Console) -> Text:
+def _picture(
+    rates: Rates, others: list[Program], order: str, who: Steering, console: Console
+) -> Text:
     width, height = console.size
     shown = rates.rows(order)
     rows = [
@@ -76,15 +81,16 @@ def _picture(rates: Rates, others: list[Program], order: str, console: Console) 
             rate.task.state,
             f"{rate.launches:.0f}",
             f"{100 * rate.held:.0f}",
+            _share(rate, who),
             str(rate.task.preemptions),
         ]
         for rate in shown
     ]
-    rows += [[o.device, str(o.pid), o.name, "-", "not gated", "-", "-", "-"] for o in others]
+    rows += [[o.device, str(o.pid), o.name, "-", "not gated", "-", "-", "-", "-"] for o in others]
     header, *lines = table.render(_COLUMNS, rows, width)
     states = [rate.task.state for rate in shown] + ["not gated" for _ in others]
 
-    title = f"giveway: {len(shown)} tasks, by {SORTS[order]}"
+    title = f"giveway: {len(shown)} tasks, by {SORTS[order]}; gates {who}"
     keys = "p priority  l launches  h held  n name  q quit"
     picture = Text(no_wrap=True, overflow="crop")
     picture.append(f"{title}\n", "bold")
@@ -98,6 +104,13 @@ def _picture(rates: Rates, others: list[Program], order: str, console: Console) 
     elif not lines:
         picture.append(ps.NOBODY, "dim")
     return picture
+
+
+def _share(rate: Rate, who: Steering) -> str:
+    """What it had, and behind a slash what it was promised."""
+    had = "-" if rate.share is None else f"{100 * rate.share:.0f}"
+    promised = who.promised.get((rate.task.device, rate.task.ticket))
+    return had if promised is None else f"{had}/{promised}"
 
 
 def _wait_key(keyboard: int, seconds: float) -> str | None:

@@ -24,8 +24,9 @@ from giveway.cli import options
 def command(interval: float, device: str | None) -> int:
     """Watch the tasks that share a device.
 
-    As giveway ps, refreshed, with launches per second and the share of the time held. Without a
-    terminal it prints one snapshot and ends.
+    As giveway ps, refreshed, with launches per second and the share of the time held. Where giveway
+    serve runs, also with the policy in service and the share of the time in which each task ran,
+    and behind a slash what it was promised. Without a terminal it prints one snapshot and ends.
 
     \b
     Keys:

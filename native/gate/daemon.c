@@ -1,0 +1,202 @@
+/* For the process that decides: what changes on the page, and what it wants the gates to be. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
+#define PUT(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
+
+struct gw_seen {
+  struct {
+    uint64_t ticket, activations, changes;
+    int32_t priority;
+    bool active;
+  } rows[GW_ROWS];
+};
+
+int gw_decider_take(gw_page *page) {
+  if (page->seen == NULL && (page->seen = calloc(1, sizeof *page->seen)) == NULL) {
+    return gw_fail(GW_E_RESOURCES, ENOMEM);
+  }
+  int error = gw_decider_claim(page);
+  if (error != 0) {
+    return gw_fail(GW_E_TAKEN, 0);
+  }
+  int r = gw_page_lock_patiently(page);
+  if (r != GW_OK) {
+    gw_decider_release(page);
+    return r;
+  }
+  memset(page->seen, 0, sizeof *page->seen);
+  for (uint32_t i = 0; i < GW_ROWS; i++) {
+    PUT(page->map->rows[i].decided, GET(page->map->rows[i].gate));
+  }
+  atomic_store(&page->deciding, true);
+  atomic_store(&page->map->header.beat_ns, gw_now());
+  atomic_store(&page->map->header.decider, (uint32_t)getpid());
+  gw_gates_update(page, gw_now());
+  gw_page_unlock(page);
+  return GW_OK;
+}
+
+void gw_decider_leave(gw_page *page) {
+  if (!atomic_load(&page->deciding)) {
+    return;
+  }
+  if (gw_page_lock_patiently(page) == GW_OK) {
+    atomic_store(&page->map->header.decider, 0);
+    gw_gates_update(page, gw_now());
+    gw_page_unlock(page);
+  }
+  atomic_store(&page->deciding, false);
+  gw_decider_release(page);
+}
+
+int gw_decider_beat(gw_page *page) {
+  if (!atomic_load(&page->deciding)) {
+    return gw_fail(GW_E_TAKEN, 0);
+  }
+  int r = gw_page_lock(page);
+  if (r != GW_OK) {
+    return r;
+  }
+  struct gw_header *header = &page->map->header;
+  atomic_store(&header->beat_ns, gw_now());
+  atomic_store(&header->decider, (uint32_t)getpid()); /* somebody may have thought it dead */
+  bool dead = false;
+  for (uint32_t i = 0; !dead && i < gw_rows_used(page); i++) {
+    dead = GET(page->map->rows[i].state) != GW_FREE && !gw_row_alive(page, i);
+  }
+  if (dead) {
+    gw_reap_dead(page);
+  } else if (!GET(header->by_daemon)) {
+    gw_gates_update(page, gw_now());
+  }
+  gw_page_unlock(page);
+  return GW_OK;
+}
+
+/* Under the page's lock: what is different in one row. */
+static struct gw_change compare(struct gw_page *page, uint32_t i) {
+  const struct gw_row *row = &page->map->rows[i];
+  struct gw_change change = {.row = i, .priority = gw_row_priority(row)};
+  uint64_t ticket = GET(row->state) == GW_FREE ? 0 : GET(row->ticket);
+  uint64_t changes = GET(page->map->attributes[i].changes), activations = GET(row->activations);
+  bool active = ticket != 0 && GET(row->state) == GW_ACTIVE;
+  bool was_active = page->seen->rows[i].active;
+  change.ticket = ticket;
+  if (ticket != page->seen->rows[i].ticket) {
+    change.left = page->seen->rows[i].ticket;
+    change.flags |= (change.left != 0 ? GW_LEFT : 0u) | (ticket != 0 ? GW_JOINED : 0u);
+    was_active = false;
+  } else if (ticket != 0 && (changes != page->seen->rows[i].changes ||
+                             change.priority != page->seen->rows[i].priority)) {
+    change.flags |= GW_CHANGED;
+  }
+  bool again = active && was_active && activations != page->seen->rows[i].activations;
+  change.flags |= (was_active && (again || !active)) ? GW_BECAME_IDLE : 0u;
+  change.flags |= (active && (again || !was_active)) ? GW_BECAME_ACTIVE : 0u;
+  if (change.flags != 0) {
+    page->seen->rows[i].ticket = ticket;
+    page->seen->rows[i].activations = activations;
+    page->seen->rows[i].changes = changes;
+    page->seen->rows[i].priority = change.priority;
+    page->seen->rows[i].active = active;
+  }
+  return change;
+}
+
+int gw_changes(gw_page *page, struct gw_change *changes, int capacity) {
+  if (!atomic_load(&page->deciding)) {
+    return gw_fail(GW_E_TAKEN, 0);
+  }
+  int r = gw_page_lock(page);
+  if (r != GW_OK) {
+    return r;
+  }
+  int n = 0;
+  for (uint32_t i = 0; i < gw_rows_used(page) && n < capacity; i++) {
+    struct gw_change change = compare(page, i);
+    if (change.flags != 0) {
+      changes[n++] = change;
+    }
+  }
+  gw_page_unlock(page);
+  return n;
+}
+
+int gw_decide(gw_page *page, const uint64_t *tickets, const uint32_t *rows, const uint32_t *gates,
+              int count) {
+  if (!atomic_load(&page->deciding)) {
+    return gw_fail(GW_E_TAKEN, 0);
+  }
+  int r = gw_page_lock(page);
+  if (r != GW_OK) {
+    return r;
+  }
+  for (int i = 0; i < count; i++) {
+    if (rows[i] < GW_ROWS && gates[i] <= GW_PAUSED &&
+        GET(page->map->rows[rows[i]].ticket) == tickets[i]) {
+      PUT(page->map->rows[rows[i]].decided, gates[i]);
+    }
+  }
+  gw_gates_apply(page, gw_now());
+  gw_page_unlock(page);
+  return GW_OK;
+}
+
+/* ---- transitions, as a descriptor that others can be waited for with ---------------------------
+ */
+
+struct listener {
+  _Atomic uint32_t *events;
+  int fd;
+};
+
+static void *listen_to(void *argument) {
+  struct listener listener = *(struct listener *)argument;
+  free(argument);
+  pthread_setname_np(pthread_self(), "giveway");
+  for (uint32_t seen = atomic_load(listener.events);;) {
+    gw_futex_wait(listener.events, seen, UINT64_MAX, true);
+    uint32_t now = atomic_load(listener.events);
+    uint64_t one = 1;
+    if (now != seen && write(listener.fd, &one, sizeof one) < 0 && errno == EBADF) {
+      return NULL;
+    }
+    seen = now;
+  }
+}
+
+int gw_events_fd(gw_page *page, int *fd) {
+  struct listener *listener = malloc(sizeof *listener);
+  if (listener == NULL) {
+    return gw_fail(GW_E_RESOURCES, ENOMEM);
+  }
+  *fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (*fd < 0) {
+    free(listener);
+    return gw_fail(GW_E_RESOURCES, errno);
+  }
+  *listener = (struct listener){&page->map->header.events, *fd};
+  sigset_t all, before;
+  sigfillset(&all);
+  sigdelset(&all, SIGBUS); /* as in watcher.c */
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  int error = pthread_create(&thread, NULL, listen_to, listener);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (error != 0) {
+    close(*fd);
+    free(listener);
+    return gw_fail(GW_E_RESOURCES, error);
+  }
+  pthread_detach(thread);
+  return GW_OK;
+}

@@ -1,0 +1,56 @@
+"""``giveway events``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+
+@click.command("events")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one event a line.")
+def command(follow: bool, as_json: bool) -> None:
+    """Show what the daemon did: who held whom, when and why.
+
+    The last 10,000 events are known.
+
+    \b
+    Examples:
+      giveway events | grep held
+      giveway events --follow --json | jq 'select(.what == "failed")'
+    """
+    from giveway.client import Client
+
+    with Client() as daemon:
+        for event in daemon.events(follow=follow):
+            click.echo(json.dumps(event) if as_json else line(event))
+
+
+def line(event: Mapping[str, Any]) -> str:
+    """An event for people: when, what, and its details. A traceback has its own lines."""
+    seconds = float(event["time"])
+    when = time.strftime("%H:%M:%S", time.localtime(seconds)) + f"{seconds % 1:.6f}"[1:]
+    words = [when, f"{event['what']:<10}"]
+    if "pid" in event and "name" in event:
+        words.append(f"{_who(event)} on {event['device']}")
+    elif "device" in event:
+        words.append(event["device"])
+    if event.get("by"):
+        words.append(f"for {_who(event['by'])}")
+    if event.get("attributes"):
+        words += [f"{name}={value}" for name, value in event["attributes"].items()]
+    if "policy" in event:
+        words.append(f"policy {event['policy']}")
+    if event.get("why"):
+        words.append(f"({event['why']})")
+    text = " ".join(words)
+    trace = str(event.get("traceback", "")).rstrip()
+    return text + "".join(f"\n    {each}" for each in trace.splitlines())
+
+
+def _who(task: Mapping[str, Any]) -> str:
+    return f"{task['name']} ({task['pid']})"

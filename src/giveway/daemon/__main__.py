@@ -1,0 +1,107 @@
+"""The process that decides; ``giveway serve`` starts it and looks after it."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import gc
+import os
+import signal
+import stat
+import sys
+import traceback
+from pathlib import Path
+from typing import TextIO
+
+from giveway import client
+from giveway.daemon import supervisor
+from giveway.daemon.host import Host
+from giveway.daemon.limit import TimeLimit
+from giveway.daemon.log import Log
+from giveway.daemon.loop import Loop
+from giveway.errors import DaemonError, GivewayError, PageError
+from giveway.policies import registry
+
+LOCK_NAME = "daemon.lock"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="giveway serve")
+    parser.add_argument("--policy", required=True)
+    parser.add_argument("--again", action="store_true", help="the one before this hung")
+    parser.add_argument("--parent", type=int, required=True)
+    options = parser.parse_args()
+    supervisor.end_with(options.parent)
+    try:
+        serve(options.policy, again=options.again)
+    except GivewayError as error:
+        print(f"giveway: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def serve(policy: str, *, again: bool) -> None:
+    """Decides until SIGTERM or SIGINT.
+
+    Raises:
+        DaemonError: another process does.
+        UsageError: there is no such policy.
+        PageError: the folder of the gate pages cannot be used.
+    """
+    for name in registry.BUILT_IN:
+        registry.policy_class(name)  # not while somebody waits for a switch
+    first = registry.make(policy)
+    folder = client.folder()
+    make_folder(folder)
+    lock = take_lock(folder / LOCK_NAME)
+    log = Log()
+    if again:
+        failed, why = supervisor.last_words()
+        log.add("failed", policy=failed, traceback=why[:4000])
+    log.add("started", pid=os.getpid(), policy=first.name)
+    loop = Loop(Host(first, log, TimeLimit()), folder / supervisor.CRASH_NAME)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # the loop does it when nobody waits
+    print(f"serving: policy {first.name}, process {os.getpid()}", flush=True)
+    try:
+        loop.run()
+    except Exception:
+        loop.last_words(traceback.format_exc())
+        raise
+    lock.close()
+
+
+def make_folder(folder: Path) -> None:
+    """The folder of the gate pages, as libgiveway wants it."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise PageError(f"{folder} cannot be made: {error.strerror}") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise PageError(f"{folder} is not a directory of this user alone")
+
+
+def take_lock(path: Path) -> TextIO:
+    """Becomes the one daemon of this folder, until the file is closed."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    file = os.fdopen(descriptor, "r+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        first = file.read(20).strip()
+        file.close()
+        who = f": process {first}" if first.isdigit() else ""
+        raise DaemonError(f"a daemon runs already{who}") from None
+    file.seek(0)
+    file.truncate()
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,361 @@
+"""Between the gate pages and the scheduler: what happens there becomes events here, and what is
+decided here becomes gates there."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Final, ParamSpec
+
+from giveway import attributes
+from giveway.daemon.figures import DECISION_BOUNDS, Busy, Histogram, TaskFigures
+from giveway.daemon.limit import TimeLimit
+from giveway.daemon.log import Log
+from giveway.errors import GivewayError, PageError, UsageError
+from giveway.gates import Change, Flags, Gate, Gates
+from giveway.policies.base import Policy, TaskView
+from giveway.scheduler import Answer, Scheduler
+from giveway.task import (
+    Active,
+    Attributes,
+    Changed,
+    Event,
+    Idle,
+    Joined,
+    Left,
+    Open,
+    TaskId,
+    Tick,
+    WakeAt,
+)
+
+P = ParamSpec("P")
+
+MAX_TEXT: Final = 4000
+"""Characters of a traceback that are kept: its end says what happened."""
+
+
+class Known:
+    """A task on a page, and what only the host knows of it."""
+
+    __slots__ = ("active", "figures", "gate", "is_thread", "name", "pid", "row", "said")
+
+    def __init__(self, row: int, pid: int, name: str, is_thread: bool) -> None:
+        self.row = row
+        self.pid = pid
+        self.name = name
+        self.is_thread = is_thread
+        self.active = False
+        self.gate = Gate.OPEN
+        """What the page was told last."""
+        self.said = ""
+        self.figures = TaskFigures()
+
+
+class Host:
+    """All pages that this process decides about, with one scheduler."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        log: Log,
+        limit: TimeLimit,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.log = log
+        self.scheduler = Scheduler(policy)
+        self.pages: dict[str, Gates] = {}
+        self.known: dict[TaskId, Known] = {}
+        self.latency = Histogram(DECISION_BOUNDS)
+        """From when the daemon woke to when the gates were written, in seconds."""
+        self.busy: dict[str, Busy] = {}
+        self._limit = limit
+        self._clock = clock
+        self._todo: list[tuple[TaskId, Gate]] = []
+        self._refused: set[str] = set()
+        self._paused: set[TaskId] = set()
+        """To the policy they are idle."""
+        self._decided_ns = 0
+        self._behind: set[str] = set()
+        """Devices whose pages could not be read or written just now."""
+
+    # Pages.
+
+    def add(self, gates: Gates) -> None:
+        """Decides about a page from now on."""
+        self.pages[gates.device] = gates
+        self.busy[gates.device] = Busy()
+        self.log.add("device", device=gates.device)
+        try:
+            self.look(gates.device)
+        except PageError as error:
+            self.complain(gates.device, error)
+
+    def remove(self, device: str, why: str) -> None:
+        """Forgets a page that cannot be used any more; its tasks are ungated."""
+        now = self._clock()
+        for id_ in [id_ for id_ in self.known if id_.device == device]:
+            self._leave(id_, now)
+        self.pages.pop(device).leave()
+        del self.busy[device]
+        self._behind.discard(device)
+        self.log.add("device lost", device=device, why=why)
+        self._carry_out()
+
+    def look(self, device: str) -> None:
+        """Sees what has changed on a page, and decides.
+
+        Raises:
+            PageError: the page cannot be used.
+        """
+        began = self._clock()
+        changes = self.pages[device].changes()
+        for change in changes:
+            self._note(device, change, self._clock())
+        if changes:
+            self._carry_out()
+            if self._decided_ns > began:
+                self.latency.add((self._decided_ns - began) / 1e9)
+
+    def tick(self) -> None:
+        """Does what the policy has asked to be woken for, where it is time."""
+        for _ in self.pages:  # once for each, whatever the policy wants: there are others to serve
+            due = self.scheduler.next_wake()
+            now = self._clock()
+            if due is None or due[0] > now:
+                break
+            self._tell(Tick(due[1]), now)
+        self._carry_out()
+
+    def wait(self) -> float:
+        """Seconds until the next `tick` is due; more than a beat where none is."""
+        due = self.scheduler.next_wake()
+        return 3600.0 if due is None else max(0.0, (due[0] - self._clock()) / 1e9)
+
+    def beat(self) -> None:
+        """Says on every page that somebody decides, and makes up for what failed before."""
+        for device, gates in list(self.pages.items()):
+            try:
+                gates.beat()
+                if device in self._behind:
+                    self._behind.remove(device)
+                    self.look(device)
+                    self._repeat(device)
+            except PageError as error:
+                self.complain(device, error)
+
+    def complain(self, device: str, error: PageError) -> None:
+        """Something could not be read or written: forgets the page, or tries again soon."""
+        try:
+            self.pages[device].page.check()
+        except PageError as worse:
+            self.remove(device, str(worse))
+        else:
+            self._behind.add(device)
+            self.log.add("page", device=device, why=str(error))
+
+    def _repeat(self, device: str) -> None:
+        """Writes every gate of a page."""
+        self._todo += [(id_, self._wanted(id_)) for id_ in self.known if id_.device == device]
+        self._carry_out()
+
+    def is_paused(self, id_: TaskId) -> bool:
+        """Whether the gate of a task stays closed whatever the policy says."""
+        return id_ in self._paused
+
+    # What users ask for.
+
+    def use(self, policy: Policy) -> None:
+        """Puts another policy in service."""
+        before = self.scheduler.policy.name
+        self._ask(self.scheduler.use, policy, self._clock())
+        if self.scheduler.policy is policy:
+            self.log.add("policy", policy=policy.name, before=before)
+        self._carry_out()
+
+    def pause(self, id_: TaskId, paused: bool) -> None:
+        """Closes a task's gate whatever the policy says, or no longer does."""
+        task = self.known[id_]
+        if (id_ in self._paused) is paused:
+            return
+        (self._paused.add if paused else self._paused.remove)(id_)
+        self.log.add("paused" if paused else "resumed", **self.describe(id_))
+        now = self._clock()
+        if task.active:
+            self._tell(Idle(id_) if paused else Active(id_), now)
+        self._todo.append((id_, self._wanted(id_)))
+        self._carry_out()
+
+    def refresh(self) -> None:
+        """Looks at what no transition tells of: the nice values of processes."""
+        now = self._clock()
+        for id_ in list(self.known):
+            self._changed(id_, self.scheduler.view.tasks[id_].attributes.priority, now)
+        self._carry_out()
+
+    def describe(self, id_: TaskId) -> dict[str, Any]:
+        """A task in an event."""
+        task = self.known[id_]
+        return {"device": id_.device, "pid": task.pid, "name": task.name}
+
+    # From changes to events.
+
+    def _note(self, device: str, change: Change, now: int) -> None:
+        flags = change.flags
+        if flags & Flags.LEFT:
+            self._leave(TaskId(device, change.left), now)
+        if not change.ticket:
+            return
+        id_ = TaskId(device, change.ticket)
+        if flags & Flags.JOINED:
+            self._join(id_, change, now)
+        task = self.known.get(id_)
+        if task is None:
+            return  # it came and went
+        if flags & Flags.CHANGED:
+            self._changed(id_, change.priority, now)
+        if flags & Flags.BECAME_IDLE:
+            self._set_active(id_, task, False, now)
+        if flags & Flags.BECAME_ACTIVE:
+            self._set_active(id_, task, True, now)
+
+    def _join(self, id_: TaskId, change: Change, now: int) -> None:
+        info = self.pages[id_.device].info(change.row, change.ticket)
+        if info is None:
+            return
+        task = Known(change.row, info.pid, info.name.decode(errors="replace"), bool(info.is_thread))
+        task.gate = Gate.CLOSED if info.gate_closed else Gate.OPEN
+        self.known[id_] = task
+        self.log.add("joined", **self.describe(id_))
+        self._tell(Joined(id_, task.pid, task.name, self._attributes(id_, change.priority)), now)
+        self._todo.append((id_, self._wanted(id_)))
+
+    def _leave(self, id_: TaskId, now: int) -> None:
+        if id_ in self.known:
+            self.log.add("left", **self.describe(id_))
+            del self.known[id_]
+            self._todo = [todo for todo in self._todo if todo[0] != id_]
+            self._paused.discard(id_)
+            self._tell(Left(id_), now)
+
+    def _set_active(self, id_: TaskId, task: Known, active: bool, now: int) -> None:
+        task.active = active
+        if id_ not in self._paused:
+            self._tell(Active(id_) if active else Idle(id_), now)
+        self._see(id_, now)
+
+    def _changed(self, id_: TaskId, priority: int, now: int) -> None:
+        before = self.scheduler.view.tasks[id_].attributes
+        after = self._attributes(id_, priority)
+        if after != before:
+            self.log.add("attributes", **self.describe(id_), attributes=attributes.show(after))
+            self._tell(Changed(id_, after), now)
+
+    def _attributes(self, id_: TaskId, priority: int) -> Attributes:
+        """Those that were said, with what the system says where nothing was."""
+        task = self.known[id_]
+        result = Attributes(priority=priority, nice=_nice(task.pid))
+        try:
+            said = self.pages[id_.device].page.attributes(id_.ticket)
+        except (GivewayError, LookupError):  # it has left meanwhile
+            return result
+        new, task.said = said != task.said, said
+        for word in said.split():
+            if word.startswith("priority="):
+                continue  # it has a place of its own
+            try:
+                result = attributes.change(result, [word])
+            except UsageError as error:  # from an environment that nobody checked
+                if new:
+                    self.log.add("attributes", **self.describe(id_), why=str(error))
+        return result
+
+    # From decisions to gates.
+
+    def _tell(self, event: Event, now: int) -> None:
+        self._ask(self.scheduler.handle, event, now)
+
+    def _ask(self, function: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> None:
+        before = self.scheduler.policy.name
+        try:
+            answer = self._limit.call(function, *args, **kwargs)
+        except BaseException:  # too slow, or a policy that raises what is meant for others
+            text = traceback.format_exc()
+            answer = self.scheduler.fall_back(text, self._clock())
+            # It may have been interrupted anywhere: what was decided last is no longer known.
+            self._todo = [(id_, self._wanted(id_)) for id_ in self.known if id_ in self._views]
+        if answer.failure is not None:
+            self.log.add("failed", policy=before, traceback=answer.failure[-MAX_TEXT:])
+        for refusal in answer.refusals:
+            self._refuse(refusal.why)
+        for decision in answer.decisions:
+            if not isinstance(decision, WakeAt) and decision.task not in self._paused:
+                gate = Gate.OPEN if isinstance(decision, Open) else Gate.CLOSED
+                self._todo.append((decision.task, gate))
+
+    @property
+    def _views(self) -> Any:
+        return self.scheduler.view.tasks
+
+    def _refuse(self, why: str) -> None:
+        """Once for each policy and reason: some are wrong all the time."""
+        said = f"{self.scheduler.policy.name}: {why}"
+        if said not in self._refused and len(self._refused) < 1000:
+            self._refused.add(said)
+            self.log.add("refused", policy=self.scheduler.policy.name, why=why)
+
+    def _wanted(self, id_: TaskId) -> Gate:
+        if id_ in self._paused:
+            return Gate.PAUSED
+        return Gate.OPEN if self._views[id_].open else Gate.CLOSED
+
+    def _carry_out(self) -> None:
+        """Writes the gates that are to be different, a page at a time."""
+        if self._todo:
+            last = dict(self._todo)  # the last word about each task counts
+            self._todo = []
+            for device in self.pages.copy():
+                self._write(device, [id_ for id_ in last if id_.device == device], last)
+            self._decided_ns = now = self._clock()
+            for id_, gate in last.items():
+                self._wrote(id_, gate, now)
+        now = self._clock()
+        for device, busy in self.busy.items():
+            view = self.scheduler.view
+            busy.see(any(task.running_since_ns is not None for task in view.on(device)), now)
+
+    def _write(self, device: str, tasks: list[TaskId], gates: Mapping[TaskId, Gate]) -> None:
+        if not tasks:
+            return
+        rows = [self.known[id_].row for id_ in tasks]
+        wanted = [gates[id_] for id_ in tasks]
+        try:
+            self.pages[device].decide([id_.ticket for id_ in tasks], rows, wanted)
+        except PageError as error:
+            self.complain(device, error)
+
+    def _wrote(self, id_: TaskId, gate: Gate, now: int) -> None:
+        task = self.known.get(id_)
+        if task is None or task.gate == gate:
+            return
+        task.gate = gate
+        self._see(id_, now)
+        if task.active:
+            view: TaskView = self._views[id_]
+            by = view.held_by
+            holder = self.describe(by) if by is not None and by in self.known else None
+            what = "opened" if gate == Gate.OPEN else "held"
+            self.log.add(what, **self.describe(id_), by=holder, why=self.scheduler.policy.name)
+
+    def _see(self, id_: TaskId, now: int) -> None:
+        task = self.known[id_]
+        task.figures.see(task.active, task.gate == Gate.OPEN, now)
+
+
+def _nice(pid: int) -> int:
+    try:
+        return os.getpriority(os.PRIO_PROCESS, pid)
+    except OSError:
+        return 0

@@ -1,0 +1,31 @@
+"""What the daemon remembers of what happened."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final
+
+KEPT: Final = 10_000
+
+
+class Log:
+    """The last events, numbered from 1."""
+
+    def __init__(self) -> None:
+        self._entries: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self.last = 0
+        """The number of the last event."""
+
+    def add(self, what: str, **details: object) -> None:
+        self.last += 1
+        self._entries.append({"event": self.last, "time": time.time(), "what": what, **details})
+
+    def after(self, number: int) -> Iterator[dict[str, Any]]:
+        """The events that came after that one, and are still known."""
+        new = min(self.last - number, len(self._entries))
+        if new > 0:
+            start = len(self._entries) - new
+            for at in range(start, len(self._entries)):
+                yield self._entries[at]

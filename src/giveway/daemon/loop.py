@@ -1,0 +1,181 @@
+"""The daemon's one loop: pages, time, clients."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import os
+import select
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from giveway import client, page
+from giveway.daemon import service
+from giveway.daemon.connections import MAX_CONNECTIONS, Connections
+from giveway.daemon.host import Host
+from giveway.daemon.requests import Request
+from giveway.errors import PageError
+from giveway.gates import Gates
+
+BEAT_SECONDS: Final = 0.1
+HANG_SECONDS: Final = 2.0
+"""After so long without a turn of the loop the process ends: something loops in C."""
+LOADING_SECONDS: Final = 60.0
+"""The same while a user's module is imported."""
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+class Loop:
+    """Runs until `stop`."""
+
+    def __init__(self, host: Host, crash_log: Path) -> None:
+        self._host = host
+        # Opened now, because who writes into it cannot wait for anything.
+        self._crash = open(crash_log, "w", opener=_private)  # noqa: SIM115
+        self._suspect = ""
+        self._socket_path = client.folder() / client.SOCKET_NAME
+        self._connections = Connections(self._listen(), self._answer, host.log)
+        self._stopping = False
+        self._woken, wake = socket.socketpair()
+        for end in (self._woken, wake):
+            end.setblocking(False)
+        self._wake = wake
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        self._next_beat = 0.0
+        self._beats = 0
+        self._unusable: dict[str, str] = {}
+
+    def stop(self) -> None:
+        """Makes `run` return soon. May be called by a signal handler."""
+        self._stopping = True
+
+    def last_words(self, traceback: str) -> None:
+        """For who takes over: why this process ends."""
+        self._crash.write(traceback)
+        self._crash.flush()
+
+    def run(self) -> None:
+        self._alive(HANG_SECONDS)
+        try:
+            while not self._stopping:
+                self._turn()
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            self._connections.close()
+            with contextlib.suppress(OSError):
+                if self._is_ours():
+                    self._socket_path.unlink()
+            for gates in self._host.pages.values():
+                gates.leave()
+
+    def _turn(self) -> None:
+        host, clients = self._host, self._connections
+        timeout = min(max(self._next_beat - time.monotonic(), 0.0), host.wait())
+        pages = {gates.fileno(): device for device, gates in host.pages.items()}
+        readers = {each.fileno(): each for each in clients.readers()}
+        writers = {each.fileno(): each for each in clients.writers()}
+        others = (self._woken.fileno(), clients.listener.fileno())
+        # select, because poll and epoll count in whole milliseconds; there are few descriptors.
+        readable, writable, _ = select.select(
+            [*pages, *others, *readers], list(writers), [], timeout
+        )
+        for ready in readable:
+            if ready in pages:
+                self._look(pages[ready])
+        host.tick()
+        if time.monotonic() >= self._next_beat:
+            self._beat()
+        for ready in readable:
+            if ready in readers:
+                clients.read(readers[ready])
+            elif ready == others[0]:
+                with contextlib.suppress(BlockingIOError):
+                    self._woken.recv(1000)
+            elif ready == others[1]:
+                clients.accept()
+        for ready in writable:
+            clients.write(writers[ready])
+        clients.tell()
+
+    def _look(self, device: str) -> None:
+        try:
+            self._host.look(device)
+        except PageError as error:
+            self._host.complain(device, error)
+
+    def _beat(self) -> None:
+        self._host.beat()
+        self._next_beat = time.monotonic() + BEAT_SECONDS
+        self._find_pages()
+        self._beats += 1
+        if self._beats % 6000 == 0:
+            gc.collect()
+        elif self._beats % 10 == 0:
+            gc.collect(1)
+        if self._beats % 10 == 0:
+            self._alive(HANG_SECONDS)
+            self._host.refresh()
+            self._connections.drop_silent()
+            if not self._is_ours():
+                self._host.log.add("socket", why="somebody has removed or replaced the socket")
+                self._connections.listener.close()
+                self._connections.listener = self._listen()
+
+    def _alive(self, seconds: float) -> None:
+        """From now on the process may take so long until it says this again."""
+        suspect = self._host.scheduler.policy.name
+        if suspect != self._suspect:
+            self._suspect = suspect
+            self._crash.seek(0)
+            self._crash.truncate()
+            self._crash.write(f"{suspect}\n")
+            self._crash.flush()
+        faulthandler.dump_traceback_later(seconds, exit=True, file=self._crash)
+
+    def _find_pages(self) -> None:
+        for device in page.page_names():
+            if device in self._host.pages:
+                continue
+            try:
+                self._host.add(Gates(page.Page.open(device)))
+                self._unusable.pop(device, None)
+            except PageError as error:
+                if self._unusable.get(device) != str(error):
+                    self._unusable[device] = str(error)
+                    self._host.log.add("device unusable", device=device, why=str(error))
+
+    def _answer(self, request: Request) -> dict[str, Any]:
+        if request.do != "policy":
+            return service.answer(self._host, request)
+        self._alive(LOADING_SECONDS)
+        try:
+            return service.answer(self._host, request)
+        finally:
+            self._alive(HANG_SECONDS)
+
+    def _listen(self) -> socket.socket:
+        """A socket of the right name, which nobody else can connect to before it is ready."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        listener.setblocking(False)
+        temporary = self._socket_path.with_name(f".{self._socket_path.name}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        with client.short_path(temporary) as name:
+            listener.bind(name)
+            os.chmod(name, 0o600)
+        listener.listen(MAX_CONNECTIONS)
+        temporary.replace(self._socket_path)
+        self._inode = self._socket_path.stat().st_ino
+        return listener
+
+    def _is_ours(self) -> bool:
+        try:
+            return self._socket_path.lstat().st_ino == self._inode
+        except OSError:
+            return False

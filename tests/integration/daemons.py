@@ -1,0 +1,59 @@
+"""A daemon for tests, and what it is asked there."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from giveway.client import Client
+from giveway.errors import DaemonError
+from tests.conftest import GIVEWAY, Spawner
+
+HERE = Path(__file__).parent
+
+
+def eventually(condition: Callable[[], object], seconds: float = 20.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(DaemonError, LookupError):
+            if condition():
+                return True
+        time.sleep(0.05)
+    return False
+
+
+class Daemon:
+    """``giveway serve``, once it answers."""
+
+    def __init__(self, spawn: Spawner, *options: str) -> None:
+        self.process: subprocess.Popen[str] = spawn(
+            *(GIVEWAY, "serve", *options), cwd=HERE, stdin=subprocess.DEVNULL
+        )
+        assert eventually(self.status)
+
+    def status(self) -> dict[str, Any]:
+        with Client() as client:
+            return client.status()
+
+    def policy(self, name: str | None = None) -> str:
+        with Client() as client:
+            return client.policy(name)
+
+    def events(self, what: str | None = None) -> list[dict[str, Any]]:
+        with Client() as client:
+            return [event for event in client.events() if what in (None, event["what"])]
+
+    def task(self, pid: int) -> dict[str, Any]:
+        found = [task for task in self.status()["tasks"] if task["pid"] == pid]
+        if not found:
+            raise LookupError(f"the daemon does not know of {pid} yet")
+        task: dict[str, Any] = found[0]
+        return task
+
+    def running(self, pid: int) -> float:
+        """For how many seconds the process's task has had work and an open gate."""
+        return float(self.task(pid)["running_seconds"])
