@@ -87,7 +87,7 @@ _INTERRUPTED: Final = 130
     "--jobs",
     metavar="N",
     type=click.IntRange(1),
-    help="Checks at a time. [default: 1 on cpu; on a GPU one for each two cores, at most 6]",
+    help="Checks at a time. [default: 1 on cpu; on a GPU one for each two cores, at most 8]",
 )
 @files.json_option("Write all that was found to FILE, - for standard output.")
 @click.option(
@@ -134,7 +134,7 @@ def command(
     chosen = Options(
         device=device,
         seed=seed,
-        jobs=jobs or (1 if device == "cpu" else max(1, min(6, cores // 2))),
+        jobs=jobs or (1 if device == "cpu" else max(1, min(8, cores // 2))),
         rivals=rivals,
         logs=logs,
     )

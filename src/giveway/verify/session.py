@@ -110,11 +110,13 @@ def _run_all(
     for number, (source, check) in enumerate(checks):
         if check.alone:
             finish(number, session.run(source, check))
+    # What takes longest goes first, so that the end does not wait for it alone.
+    order = sorted(range(len(checks)), key=lambda number: -checks[number][1].limit)
     with ThreadPoolExecutor(session.options.jobs) as pool:
         futures = {
-            pool.submit(session.run, source, check): number
-            for number, (source, check) in enumerate(checks)
-            if not check.alone
+            pool.submit(session.run, *checks[number]): number
+            for number in order
+            if not checks[number][1].alone
         }
         told = set()
         try:

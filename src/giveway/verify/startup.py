@@ -13,7 +13,7 @@ from typing import Final
 from giveway.verify.check import Finding
 
 MOST_SECONDS: Final = 0.05
-_PAIRS: Final = (5, 15)
+_PAIRS: Final = (3, 15)
 """Measured at least; and at most, as long as the median is above the bound."""
 _PROGRAM: Final = "import torch, os; os.write(1, b'!'); os._exit(0)"
 
