@@ -80,7 +80,8 @@ bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(
 	$(BIN)/python benchmarks/daemon.py --raw $(RESULTS)/bench_daemon.txt | tee $(RESULTS)/bench_daemon.json
 	$(BIN)/python benchmarks/shares.py | tee $(RESULTS)/bench_shares.json
 	@echo "bursts on the fake driver: simulated"
-	@FAKE=1 sh native/bench/bursts.sh build/native $(SECONDS) | tee $(RESULTS)/bursts.txt
+	$(BIN)/python benchmarks/bursts.py build/native --fake | tee $(RESULTS)/bursts-null.json
+	$(BIN)/python benchmarks/bursts.py build/native --fake --stream | tee $(RESULTS)/bursts-created.json
 
 wheel: $(VENV)/.build ## dist/giveway-*-py3-none-linux_x86_64.whl
 	$(BIN)/pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .

@@ -189,6 +189,15 @@ int gw_page_distrust(struct gw_page *page, int error) {
   return error;
 }
 
+static bool is_other_version(int fd) {
+  struct {
+    uint64_t magic;
+    uint32_t abi_version;
+  } head = {0};
+  return pread(fd, &head, sizeof head, 0) == sizeof head && head.magic == GW_PAGE_MAGIC &&
+         head.abi_version != GW_ABI_VERSION;
+}
+
 static int map_page(const char *path, struct gw_page *page) {
   page->fd = open_descriptor(path);
   if (page->fd < 0) {
@@ -201,7 +210,7 @@ static int map_page(const char *path, struct gw_page *page) {
   } else if (!S_ISREG(s.st_mode) || s.st_uid != geteuid()) {
     r = gw_fail(GW_E_ACCESS, EPERM);
   } else if ((size_t)s.st_size < PAGE_SIZE_BYTES) {
-    r = gw_fail(GW_E_SIZE, 0);
+    r = gw_fail(is_other_version(page->fd) ? GW_E_VERSION : GW_E_SIZE, 0);
   } else {
     page->inode = s.st_ino;
     page->filesystem = s.st_dev;
@@ -227,13 +236,8 @@ static int map_page(const char *path, struct gw_page *page) {
 static bool remove_old(const char *path) {
   int fd = open_descriptor(path);
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* any row's, to the end */
-  struct {
-    uint64_t magic;
-    uint32_t abi_version;
-  } head = {0};
   bool old = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK &&
-             pread(fd, &head, sizeof head, 0) == sizeof head && head.magic == GW_PAGE_MAGIC &&
-             head.abi_version != GW_ABI_VERSION && unlink(path) == 0;
+             is_other_version(fd) && unlink(path) == 0;
   if (fd >= 0) {
     close(fd);
   }

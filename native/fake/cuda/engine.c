@@ -38,21 +38,24 @@ static bool in_order(const struct stream *stream) {
   return true;
 }
 
-static bool runnable(const struct stream *stream) {
-  const struct op *op = stream->first;
+static bool runnable(struct stream *stream) {
+  struct op *op = stream->first;
   if (op == NULL || !in_order(stream)) {
     return false;
   }
   if (op->kind == OP_WAIT_EVENT) {
     return op->event->done_version >= op->version;
   }
-  return op->kind != OP_WAIT_VALUE || (int32_t)(*op->word - op->value) >= 0;
+  if (op->kind == OP_WAIT_VALUE && (int32_t)(*op->word - op->value) < 0) {
+    op->waited = true;
+    return false;
+  }
+  return true;
 }
 
-/* What comes after a wait cannot have begun before it was over. */
-static uint64_t ready_at(const struct op *op) {
-  return op->kind == OP_WAIT_VALUE ? fake_now() : op->ready_ns;
-}
+/* What comes after a wait that was one cannot have begun before it was over. That this thread is
+ * late, as any is, to see that there is nothing to wait for, costs the device no time. */
+static uint64_t ready_at(const struct op *op) { return op->waited ? fake_now() : op->ready_ns; }
 
 /* The runnable stream whose head is the oldest; *any: there is work at all. */
 static struct stream *choose(int device, bool *any) {

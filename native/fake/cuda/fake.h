@@ -57,6 +57,7 @@ struct op {
   uint64_t version;
   volatile uint32_t *word;
   uint32_t value;
+  bool waited; /* for the word */
   void *to;
   const void *from; /* NULL: a memset to value */
   size_t size;

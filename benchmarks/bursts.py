@@ -1,0 +1,136 @@
+"""An urgent program's bursts of kernels beside a program that never stops, in rounds of every mode.
+
+The two programs of ``native/bench/burst.c``: one launches COUNT kernels about every 20 ms and waits
+for them, its latency counts from when the burst was due; the other launches without a pause. Modes:
+each alone, each alone under the shim, together without giveway, together with windows, and with
+stream gates. Prints JSON: every figure of every round, and ratios to *alone* of the same round.
+
+On the machine's driver, or, with ``--fake``, on the fake one: then times are simulated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+PERIOD_US = 20_000
+SHIM = {
+    "window": {"GIVEWAY_STREAM_GATE_US": "0"},
+    "gates": {},
+}
+Figures = dict[str, Any]
+
+
+class Programs:
+    """The two programs, and how to start them."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        build = options.build.absolute() / "native"
+        self._burst = build / "bench" / "burst"
+        self._shim = build / "shim" / "libgiveway-cuda.so"
+        self._stream = ["stream"] if options.stream else []
+        self._options = options
+        self._base = {**os.environ, "GIVEWAY_DIR": str(folder)}
+        if options.fake:
+            fake = build / "fake" / "libfake-cuda.so"
+            (folder / "libcuda.so.1").symlink_to(fake)
+            self._base |= {
+                "GIVEWAY_FAKE_DIR": str(folder),
+                "LD_LIBRARY_PATH": str(folder),
+                "GIVEWAY_CUDA_LIBRARY": str(fake),
+            }
+
+    def start(self, role: str, seconds: float, gate: str | None) -> subprocess.Popen[str]:
+        options = self._options
+        sizes = [options.us, options.count] if role == "urgent" else [options.other_us, 50]
+        shim = {}
+        if gate is not None:
+            priority = "10" if role == "urgent" else "0"
+            shim = {"LD_PRELOAD": str(self._shim), "GIVEWAY_PRIORITY": priority, **SHIM[gate]}
+        command = [str(self._burst), role, f"{seconds:g}", *map(str, sizes), *self._stream]
+        return subprocess.Popen(command, env=self._base | shim, stdout=subprocess.PIPE, text=True)
+
+    def alone(self, role: str, gate: str | None) -> Figures:
+        return figures(self.start(role, self._options.seconds, gate))
+
+    def together(self, gate: str | None) -> dict[str, Figures]:
+        other = self.start("other", self._options.seconds + 1, gate)
+        time.sleep(0.5)
+        urgent = self.start("urgent", self._options.seconds, gate)
+        return {"urgent": figures(urgent), "other": figures(other)}
+
+
+def figures(program: subprocess.Popen[str]) -> Figures:
+    out, _ = program.communicate()
+    if program.returncode != 0:
+        raise SystemExit(f"burst failed: exit code {program.returncode}")
+    return dict(json.loads(out))
+
+
+def one_round(programs: Programs) -> dict[str, dict[str, Figures]]:
+    done = {
+        "alone": {role: programs.alone(role, None) for role in ("urgent", "other")},
+        "alone-shim": {role: programs.alone(role, "gates") for role in ("urgent", "other")},
+        "native": programs.together(None),
+    }
+    return done | {gate: programs.together(gate) for gate in SHIM}
+
+
+def ratios(rounds: list[dict[str, dict[str, Figures]]], left: float) -> dict[str, Any]:
+    """By mode and figure: least, median and greatest ratio to alone, of the rounds."""
+    table: dict[str, Any] = {}
+    for mode in rounds[0]:
+        if mode == "alone":
+            continue
+        share = 1.0 if mode == "alone-shim" else left
+        table[mode] = {
+            name: spread([each[mode][role][key] / each["alone"][role][key] / of for each in rounds])
+            for name, role, key, of in (
+                ("urgent_p50", "urgent", "p50_us", 1.0),
+                ("urgent_p99", "urgent", "p99_us", 1.0),
+                ("other_of_left", "other", "kernels_per_s", share),
+            )
+        }
+    return table
+
+
+def spread(values: list[float]) -> list[float]:
+    return [round(value, 3) for value in (min(values), statistics.median(values), max(values))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("build", type=Path, help="what make native has built: build/native")
+    parser.add_argument("--fake", action="store_true", help="on the fake driver")
+    parser.add_argument("--stream", action="store_true", help="a created stream, not the NULL one")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--us", type=int, default=200, help="each of the urgent program's kernels")
+    parser.add_argument("--count", type=int, default=10, help="of them in a burst")
+    parser.add_argument("--other-us", type=int, default=200, help="each of the other's kernels")
+    options = parser.parse_args()
+    # Drivers hold on to a page in memory, not to a file on a disk.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        programs = Programs(options, Path(folder))
+        rounds = [one_round(programs) for _ in range(options.repeats)]
+    left = 1 - options.us * options.count / PERIOD_US
+    result = {
+        "driver": "fake, times are simulated" if options.fake else "the machine's",
+        "stream": "created" if options.stream else "NULL",
+        "urgent": f"{options.count} x {options.us} us every {PERIOD_US} us",
+        "other": f"{options.other_us} us without a pause; what is left to it: {left:g}",
+        "ratios_to_alone_min_median_max": ratios(rounds, left),
+        "rounds": rounds,
+    }
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
