@@ -1,9 +1,10 @@
 """An urgent program's bursts of kernels beside a program that never stops, in rounds of every mode.
 
 The two programs of ``native/bench/burst.c``: one launches COUNT kernels about every 20 ms and waits
-for them, its latency counts from when the burst was due; the other launches without a pause. Modes:
-each alone, each alone under the shim, together without giveway, together with windows, and with
-stream gates. Prints JSON: every figure of every round, and ratios to *alone* of the same round.
+for them, its latency counts from when the burst was due; the other launches without a pause.
+Modes: each alone; each alone under the shim; the other beside an urgent program that has nothing
+to do (what marks and gates cost it); together without giveway, with windows, with stream gates.
+Prints JSON: every figure of every round, and ratios to *alone* of the same round.
 
 On the machine's driver, or, with ``--fake``, on the fake one: then times are simulated.
 """
@@ -49,16 +50,24 @@ class Programs:
 
     def start(self, role: str, seconds: float, gate: str | None) -> subprocess.Popen[str]:
         options = self._options
-        sizes = [options.us, options.count] if role == "urgent" else [options.other_us, 50]
+        sizes = [options.other_us, 50] if role == "other" else [options.us, options.count]
         shim = {}
         if gate is not None:
-            priority = "10" if role == "urgent" else "0"
+            priority = "0" if role == "other" else "10"
             shim = {"LD_PRELOAD": str(self._shim), "GIVEWAY_PRIORITY": priority, **SHIM[gate]}
         command = [str(self._burst), role, f"{seconds:g}", *map(str, sizes), *self._stream]
         return subprocess.Popen(command, env=self._base | shim, stdout=subprocess.PIPE, text=True)
 
     def alone(self, role: str, gate: str | None) -> Figures:
         return figures(self.start(role, self._options.seconds, gate))
+
+    def beside_idle(self, gate: str) -> Figures:
+        """The other one's figures, while somebody outranks it and holds nothing."""
+        idle = self.start("idle", self._options.seconds + 2, gate)
+        time.sleep(1)
+        other = self.alone("other", gate)
+        idle.wait()
+        return other
 
     def together(self, gate: str | None) -> dict[str, Figures]:
         other = self.start("other", self._options.seconds + 1, gate)
@@ -80,23 +89,32 @@ def one_round(programs: Programs) -> dict[str, dict[str, Figures]]:
         "alone-shim": {role: programs.alone(role, "gates") for role in ("urgent", "other")},
         "native": programs.together(None),
     }
-    return done | {gate: programs.together(gate) for gate in SHIM}
+    for gate in SHIM:
+        done[f"outranked-{gate}"] = {"other": programs.beside_idle(gate)}
+        done[gate] = programs.together(gate)
+    return done
 
 
 def ratios(rounds: list[dict[str, dict[str, Figures]]], left: float) -> dict[str, Any]:
-    """By mode and figure: least, median and greatest ratio to alone, of the rounds."""
+    """By mode and figure: least, median and greatest ratio to alone, of the rounds; the other one's
+    is of what is left to it, where the urgent one works beside it."""
     table: dict[str, Any] = {}
-    for mode in rounds[0]:
-        if mode == "alone":
-            continue
-        share = 1.0 if mode == "alone-shim" else left
+    for mode in [mode for mode in rounds[0] if mode != "alone"]:
         table[mode] = {
-            name: spread([each[mode][role][key] / each["alone"][role][key] / of for each in rounds])
-            for name, role, key, of in (
-                ("urgent_p50", "urgent", "p50_us", 1.0),
-                ("urgent_p99", "urgent", "p99_us", 1.0),
-                ("other_of_left", "other", "kernels_per_s", share),
+            f"{role}_{key}": spread(
+                [
+                    each[mode][role][key]
+                    / each["alone"][role][key]
+                    / (left if role == "other" and mode in ("native", *SHIM) else 1)
+                    for each in rounds
+                ]
             )
+            for role, key in (
+                ("urgent", "p50_us"),
+                ("urgent", "p99_us"),
+                ("other", "kernels_per_s"),
+            )
+            if role in rounds[0][mode]
         }
     return table
 

@@ -4,6 +4,7 @@
  *                                                   latency counts from when the burst was due
  *   burst other SECONDS KERNEL_US COUNT [stream]    kernels as fast as they go, waiting after COUNT
  *   burst hold SECONDS KERNEL_US COUNT [stream]     has work all the time, and the device idles
+ *   burst idle SECONDS KERNEL_US COUNT [stream]     is there, and has no work
  *
  * On the NULL stream, or a created one. Prints one line of JSON. */
 #include <stdio.h>
@@ -109,6 +110,11 @@ static void other(uint64_t end) {
   printf("{\"kernels_per_s\": %.1f}\n", (double)n * 1e9 / (double)(now_ns() - start));
 }
 
+static void sleep_for(double seconds) {
+  struct timespec t = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+  nanosleep(&t, NULL);
+}
+
 /* A kernel behind a word that is written at the end. */
 static int hold(double seconds) {
   uint32_t *word;
@@ -120,8 +126,7 @@ static int hold(double seconds) {
     return 1;
   }
   launch();
-  struct timespec t = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-  nanosleep(&t, NULL);
+  sleep_for(seconds);
   *(volatile uint32_t *)word = 1;
   cuStreamSynchronize(stream);
   printf("{\"held_s\": %.1f}\n", seconds);
@@ -132,7 +137,7 @@ int main(int count, char **arguments) {
   CUcontext context;
   unsigned us = count > 4 ? (unsigned)atoi(arguments[3]) : 0;
   if (us == 0) {
-    fprintf(stderr, "burst urgent|other|hold SECONDS KERNEL_US COUNT [stream]\n");
+    fprintf(stderr, "burst urgent|other|hold|idle SECONDS KERNEL_US COUNT [stream]\n");
     return 2;
   }
   burst = (unsigned)atoi(arguments[4]);
@@ -144,6 +149,10 @@ int main(int count, char **arguments) {
   }
   if (strcmp(arguments[1], "hold") == 0) {
     return hold(atof(arguments[2]));
+  }
+  if (strcmp(arguments[1], "idle") == 0) {
+    sleep_for(atof(arguments[2]));
+    return 0;
   }
   uint64_t end = now_ns() + (uint64_t)(atof(arguments[2]) * 1e9);
   if (strcmp(arguments[1], "urgent") == 0) {
