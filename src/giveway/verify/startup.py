@@ -13,8 +13,9 @@ from typing import Final
 from giveway.verify.check import Finding
 
 MOST_SECONDS: Final = 0.05
-_PAIRS: Final = (5, 15)
-"""Measured at least; and at most, as long as the median is above the bound."""
+_ENOUGH: Final = 3
+"""As many pairs within the bound settle it once they are most: so would the median of five."""
+_MOST_PAIRS: Final = 15
 _PROGRAM: Final = "import torch, os; os.write(1, b'!'); os._exit(0)"
 
 
@@ -23,10 +24,11 @@ def added(plain: Mapping[str, str], gated: Mapping[str, str]) -> Finding:
     torch is imported. Pairs, because a machine that is busy for a while is so for both."""
     differences: list[float] = []
     seconds: list[float] = []
-    while len(differences) < _PAIRS[1]:
+    while len(differences) < _MOST_PAIRS:
         seconds.append(_import_seconds(plain))
         differences.append(_import_seconds(gated) - seconds[-1])
-        if len(differences) >= _PAIRS[0] and statistics.median(differences) <= MOST_SECONDS:
+        within = sum(each <= MOST_SECONDS for each in differences)
+        if within >= _ENOUGH and statistics.median(differences) <= MOST_SECONDS:
             break
     median = statistics.median(differences)
     facts = {
