@@ -35,3 +35,21 @@ def test_what_is_slower_every_time_fails(monkeypatch: pytest.MonkeyPatch) -> Non
     finding = startup.added({}, {})
     assert finding.problem == "import torch takes 60 ms longer (at most 50)"
     assert finding.facts["pairs"] == 15
+
+
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        ("raise ImportError", "import torch ended before it was done, in pair 1 of those timed"),
+        (
+            "import time; time.sleep(1000)",
+            "import torch hung: not done after 0.5 s, in pair 1 of those timed",
+        ),
+    ],
+)
+def test_an_import_that_is_never_done_is_no_fast_one(
+    monkeypatch: pytest.MonkeyPatch, program: str, problem: str
+) -> None:
+    monkeypatch.setattr(startup, "_PROGRAM", program)
+    monkeypatch.setattr(startup, "_LIMIT_SECONDS", 0.5)
+    assert startup.added({}, {}).problem == problem
