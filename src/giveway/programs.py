@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -23,7 +23,8 @@ class Program:
 def not_gated(read_tasks: Callable[[], Iterable[Task]]) -> list[Program]:
     """This user's programs under ``giveway run`` of which no process has a task.
 
-    Such a program has made no launch yet, or makes none that giveway can see.
+    Such a program has made no launch yet, or makes none that giveway can see. Those with another
+    folder of gate pages have their tasks there, and are not looked at.
 
     Args:
         read_tasks: reads the tasks of all devices. It is called after the processes were listed:
@@ -56,12 +57,19 @@ def _processes() -> dict[int, _Process]:
             keys = ("GIVEWAY_RUN", "GIVEWAY_NAME", "GIVEWAY_DEVICE")
             if not all(key in environ for key in keys) or not environ["GIVEWAY_RUN"].isdecimal():
                 continue
+            if _folder(environ) != _folder(os.environ):
+                continue
             parent = handle.ppid()
         except (psutil.Error, OSError):
             # It ended under our eyes, or is not ours to look at.
             continue
         found[handle.pid] = _Process(handle, parent, environ, int(environ["GIVEWAY_RUN"]))
     return found
+
+
+def _folder(environ: Mapping[str, str]) -> str:
+    given = environ.get("GIVEWAY_DIR")
+    return os.path.abspath(given) if given else ""
 
 
 def _with_ancestors(pids: Iterable[int], processes: dict[int, _Process]) -> set[int]:

@@ -81,6 +81,22 @@ def _too_large(_: Place) -> object:
     return torch.ones(1 << 50).sum()
 
 
+def _leak(at: Place) -> object:
+    import torch
+
+    from giveway.verify.checks import basics
+
+    kept, empty = [], torch.empty
+
+    def leaking(*sizes: object, **options: object) -> object:
+        kept.append(bytearray(20_000))
+        return empty(*sizes, **options)
+
+    if GATED:
+        torch.empty = leaking
+    return basics._to(at)
+
+
 def _raise(_: Place) -> object:
     if GATED:
         raise ValueError("no\nluck")
@@ -105,11 +121,12 @@ CHECKS = [
     Check(name="wrong", phase="2", title="a wrong operator", run=_wrong),
     Check(name="noisy", phase="2", title="not deterministic", run=_noisy),
     Check(name="worse", phase="2", title="further off than plain runs", run=_worse),
-    Check(name="hang", phase="3", title="a hang", run=_hang, limit=30),
+    Check(name="hang", phase="3", title="a hang", run=_hang, limit=15),
     Check(name="crash", phase="3", title="a crash", run=_crash),
     Check(name="exit", phase="3", title="it just leaves", run=_exit),
     Check(name="blow-up", phase="3", title="memory without end", run=_blow_up),
     Check(name="too-large", phase="3", title="a tensor of 4 PB", run=_too_large),
+    Check(name="leak", phase="3", title="a little of all memory is kept", run=_leak),
     Check(name="raise", phase="3", title="an exception", run=_raise),
     Check(name="ungated", phase="extra", title="no launch", run=_ungated),
     Check(name="skip", phase="extra", title="skips itself", run=_skip),

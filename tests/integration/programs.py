@@ -31,7 +31,7 @@ def numbers() -> None:
     """Forward, backward, optimizer, autocast and inference mode: a hash of every number."""
     import torch
 
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # imports less than use_deterministic_algorithms
     model = _model()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     data = torch.randn(16, 3, 32, 32)

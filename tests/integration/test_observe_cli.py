@@ -80,6 +80,18 @@ def test_ps_lists_the_programs_that_are_not_gated(giveway: Runner, spawn: Spawne
     assert "not gated" in line
 
 
+def test_ps_leaves_out_what_has_other_gate_pages(
+    giveway: Runner, spawn: Spawner, tmp_path: Path
+) -> None:
+    program = ("sh", "-c", "echo; sleep 60; true")
+    env = {"GIVEWAY_DIR": str(tmp_path / "other")}
+    process = spawn(GIVEWAY, "run", "--", *program, env=env)
+    assert process.stdout is not None
+    process.stdout.readline()
+    assert ps(giveway)["not_gated"] == []
+    assert giveway("ps", env=env).stdout.count("not gated") == 1
+
+
 def test_a_program_is_gated_when_its_child_is(
     giveway: Runner, spawn: Spawner, regions_program: str
 ) -> None:

@@ -41,10 +41,18 @@ def run(*cases: tuple[str, str, dict[str, int]]) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "googlenet", *SEGMENTERS])
-def test_vision(name: str) -> None:
+VISION = ("resnet18", "vit_b_16", "googlenet", *SEGMENTERS)
+
+
+@pytest.fixture(scope="module")
+def vision() -> list[str]:
+    return run(*(("infer", name, {"batch": 1, "image": 64}) for name in VISION))
+
+
+@pytest.mark.parametrize("name", VISION)
+def test_vision(name: str, vision: list[str]) -> None:
     shape = "(1, 1000)" if name in CLASSIFIERS else "(1, 21, 64, 64)"
-    assert run(("infer", name, {"batch": 1, "image": 64})) == [f"{name} {shape} True"]
+    assert vision[VISION.index(name)] == f"{name} {shape} True"
 
 
 def test_transformers_decode_and_train() -> None:

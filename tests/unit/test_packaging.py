@@ -17,11 +17,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built where `make` builds: what was compiled there is not compiled again."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = folder / "build-folder"
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
     done = subprocess.run(
-        [*command, f"--config-settings=build-dir={build}", f"--wheel-dir={folder}", str(ROOT)],
+        [*command, f"--wheel-dir={folder}", str(ROOT)],
         capture_output=True,
         text=True,
         timeout=300,

@@ -51,12 +51,12 @@ def command(device: str, seconds: float, path: str | None) -> None:
     if not (find_spec("torch") and find_spec("torchvision")):
         raise MissingExtraError("giveway demo needs PyTorch: pip install 'giveway[torch]'")
     figures = _measure(device, seconds)
-    if path is not None:
-        files.write_json(path, figures)
     if path != "-":
         from rich.console import Console
 
         show(figures, Console(highlight=False))
+    if path is not None:
+        files.write_json(path, figures)
 
 
 def _measure(device: str, seconds: float) -> dict[str, Any]:

@@ -29,10 +29,18 @@ def json_option(help_text: str) -> Callable[[_Command], _Command]:
 
 def _writable(_context: click.Context, _parameter: click.Parameter, path: str | None) -> str | None:
     """An error now is better than one when everything has been measured."""
-    if path not in (None, "-"):
-        folder = Path(path).absolute().parent
-        if not os.access(folder, os.W_OK):
-            raise click.BadParameter(f"cannot write into {folder}")
+    if path in (None, "-"):
+        return path
+    assert path is not None
+    new = not os.path.lexists(path)
+    try:
+        # Not a pipe, where this would wait for a reader, or be all that it reads.
+        if new or Path(path).is_file():
+            Path(path).open("ab").close()
+        if new:
+            Path(path).unlink()
+    except OSError as error:
+        raise click.BadParameter(f"cannot write {path!r}: {error.strerror}") from error
     return path
 
 

@@ -141,10 +141,10 @@ def command(
     with _progress(len(checks)) as progress:
         results = session.run(checks, chosen, progress)
     document = result.make_result(chosen, results)
-    if path is not None:
-        files.write_json(path, document)
     if path != "-":
         _show(document, results.logs)
+    if path is not None:
+        files.write_json(path, document)
     if results.interrupted:
         return _INTERRUPTED
     return 0 if document["ok"] else 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from giveway.errors import UsageError
+from giveway.errors import UsageError, choices
 
 if TYPE_CHECKING:
     import torch
@@ -138,7 +138,7 @@ def select(
     known = {check.name for _, check in checks}
     for name in names:
         if name not in known:
-            raise UsageError(f"no check {name!r}: there are {', '.join(sorted(known))}")
+            raise UsageError(f"no check {name!r}: {choices(name, known)}")
     found = [
         (source, check)
         for source, check in checks

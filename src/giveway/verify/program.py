@@ -71,7 +71,8 @@ def _compute(
     place = Place(torch.device("cpu" if device == "cpu" else "cuda"), seed)
     torch.manual_seed(seed)
     # What has no deterministic implementation runs all the same, and is named in the report.
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Not by use_deterministic_algorithms, which does the same, and imports the compiler for it.
+    torch.set_deterministic_debug_mode("warn")
     torch.backends.cudnn.benchmark = False
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -150,27 +149,31 @@ class Session:
         for page in devices.get(options.device).pages:
             Page.open(page, create=True).check()
         self._folder = Path(tempfile.mkdtemp(prefix="giveway-verify-"))
-        self._logs = self._folder / "logs"
-        if options.logs is not None:
-            self._logs = options.logs
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self._logs = options.logs or self._folder / "logs"
+        self._keep = False
 
     def __enter__(self) -> Session:
+        try:
+            self._logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self.__exit__()
+            raise UsageError(f"cannot keep logs in {self._logs}: {error.strerror}") from error
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for each in self._folder.iterdir():
-            if each != self._logs:
-                shutil.rmtree(each)
-        with contextlib.suppress(OSError):
-            self._folder.rmdir()  # not where logs were kept
+        if self._keep:
+            for each in self._folder.iterdir():
+                if each != self._logs:
+                    shutil.rmtree(each)
+        else:
+            shutil.rmtree(self._folder)
 
     def keep_logs(self, outcomes: Sequence[Outcome]) -> Path | None:
         """Where the logs are that are kept: all that were asked for, else those of failures."""
         if self.options.logs is not None:
             return self.options.logs
-        if all(outcome.status != "failed" for outcome in outcomes):
-            shutil.rmtree(self._logs)
+        self._keep = any(outcome.status == "failed" for outcome in outcomes)
+        if not self._keep:
             return None
         for outcome in outcomes:
             if outcome.status != "failed":

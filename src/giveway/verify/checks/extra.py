@@ -74,6 +74,7 @@ def _compile(at: Place) -> object:
     # The second process would find what the first one has compiled.
     with tempfile.TemporaryDirectory() as cache, at.device:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.environ["TRITON_CACHE_DIR"] = cache
+        torch.use_deterministic_algorithms(True, warn_only=True)  # the compiler's choices as well
         model = _perceptron()
         compiled = torch.compile(model)
         given = torch.randn(64, 256, requires_grad=True)
@@ -209,7 +210,7 @@ def _spawned(number: int, device: str, seed: int, results: Any) -> None:
     import torch
 
     torch.manual_seed(seed + number)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")
     with torch.device(device):
         results.put((number, _perceptron()(torch.randn(64, 256)).tolist()))
 
