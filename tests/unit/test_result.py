@@ -165,9 +165,34 @@ def test_verdict_says_what_was_gained() -> None:
     assert "75% of what high leaves with giveway, 50% without" in said
 
 
-def test_verdict_claims_no_gain_where_intervals_overlap() -> None:
-    for rounds in ({"giveway": (10, 11, 51)}, {"native": (10, 11, 12), "giveway": (10, 11, 12)}):
-        assert verdict(scenario_of(**rounds)).startswith("No clear gain")
+@pytest.mark.parametrize(
+    ("rounds", "why"),
+    [
+        ({"giveway": (10, 11, 51)}, "the intervals overlap"),
+        ({"native": (10, 10, 10), "giveway": (10, 10, 10)}, "even alone, the p99 of high"),
+        # Far apart and exact, but alone the machine was as far apart from itself.
+        (
+            {"alone": (10, 10, 14), "native": (13, 13, 16), "giveway": (10, 10, 14)},
+            "even alone, the p99 of high differed by 40% from round to round",
+        ),
+        ({"native": (60,), "giveway": (11,), "alone": (10,)}, "one round does not tell a gain"),
+    ],
+)
+def test_verdict_tells_nothing_where_nothing_can_be_told(
+    rounds: dict[str, tuple[float, ...]], why: str
+) -> None:
+    said = verdict(scenario_of(**rounds))
+    assert said.startswith(f"No gain can be told, as {why}"), said
+    assert "with giveway" in said
+
+
+def test_verdict_on_a_p99_of_few_requests_tells_nothing() -> None:
+    raw = records(native=(60, 60, 60), giveway=(11, 11, 11))
+    for each in raw:
+        if "high" in each.get("programs", {}):
+            del each["programs"]["high"]["latencies_us"][:67]
+    said = verdict(scenario_of(raw))
+    assert said.startswith("No gain can be told, as high had 99 requests, and a p99 needs 100")
 
 
 def test_verdict_admits_a_loss() -> None:
