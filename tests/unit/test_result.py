@@ -58,6 +58,7 @@ def test_what_giveway_counted_is_summed_and_elsewhere_it_is_nothing() -> None:
     assert modes["giveway"]["high"]["preemptions"] is None
     assert modes["giveway"]["low"]["preemption_latency_ms"]["value"] is None
     assert modes["giveway"]["low"]["preemption_latency_ms"]["reason"]
+    assert modes["native"]["low"]["preemption_latency_ms"] is None
 
 
 def test_ratios_are_of_all_requests_and_not_of_one_round() -> None:

@@ -47,7 +47,7 @@ class Settings:
     seconds: float
     """That count, of each segment."""
     repeats: int
-    timeline_seconds: float = 1.0
+    timeline_seconds: float = 2.0
     """Of the segments that a timeline is made of, which do not count; 0: none."""
 
     @property
@@ -302,13 +302,15 @@ class _Group:
         for runner in runners.values():
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
-        states = timeline.sample(self._reader, sessions, segment) if mode == "giveway" else {}
+        seen = timeline.Seen()
+        if mode == "giveway":
+            seen = timeline.sample(self._reader, sessions, segment)
         _sleep_until(segment.end)
         for runner in runners.values():
             runner.mark()
         answers = {name: runner.finish() for name, runner in runners.items()}
         spans = {name: answer.get("spans", []) for name, answer in answers.items()}
-        self._record(timeline.to_json(mode, segment, spans, states))
+        self._record(timeline.to_json(mode, segment, spans, seen))
 
 
 def _started(runners: Mapping[str, Runner]) -> None:

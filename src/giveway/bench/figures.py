@@ -16,10 +16,6 @@ from giveway.bench.stats import (
 
 NOISY: Final = 0.10
 """Two runs alone that differ by more make the machine a noisy one."""
-NO_PREEMPTION_LATENCY: Final = (
-    "giveway counts how often and how long a program is held, not when the device was free of what "
-    "it had in flight"
-)
 
 Figures = dict[str, Any]
 Segments = Sequence[Mapping[str, Any]]
@@ -58,7 +54,7 @@ def figures(segments: Segments, mode: str, program: str, above: Sequence[str]) -
     for counter in ("launches", "holds", "held_seconds", "preemptions"):
         values = [part[counter] for part in parts if counter in part]
         found[counter] = _rounded(sum(values)) if values else None
-    found["preemption_latency_ms"] = {"value": None, "reason": NO_PREEMPTION_LATENCY}
+    found["preemption_latency_ms"] = None
     found["rounds"] = [_round(part) for part in parts]
     return found
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from giveway.bench import bars, figures, store
+from giveway.bench import bars, figures, preemption, store
 from giveway.bench.engine import Settings
 from giveway.bench.machine import machine, versions
 from giveway.bench.scenario import Bar
@@ -77,6 +77,9 @@ def _scenario(name: str, records: store.Records) -> dict[str, Any]:
     failures = kinds.get("failure", [])
     status = "failed" if failures else "measured" if "end" in kinds else "incomplete"
     modes = _modes(scenario, segments)
+    timelines = kinds.get("timeline", [])
+    for program, found in modes.get("giveway", {}).items():
+        found["preemption_latency_ms"] = preemption.latency(timelines, program)
     why_not = {each["mode"]: each["reason"] for each in kinds.get("mode", [])}
     return {
         "name": name,
@@ -101,7 +104,7 @@ def _scenario(name: str, records: store.Records) -> dict[str, Any]:
                 for each in scenario["programs"]
             },
         ),
-        "timelines": kinds.get("timeline", []),
+        "timelines": timelines,
     }
 
 

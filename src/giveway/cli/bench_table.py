@@ -29,7 +29,10 @@ def _scenario(scenario: dict[str, Any]) -> Iterator[str]:
     for name, figures in scenario.get("modes", {}).get("giveway", {}).items():
         if figures["holds"]:
             times, seconds = figures["preemptions"], figures["held_seconds"]
-            yield f"  giveway preempted {name} {times} times and held it for {seconds:.1f} s."
+            yield (
+                f"  giveway preempted {name} {times} times and held it for {seconds:.1f} s"
+                f"{_latency(figures['preemption_latency_ms'])}."
+            )
     for bar in scenario["bars"]:
         yield f"{bar['verdict']:12} {bar['text']}: {_found(bar)}"
     for failure in scenario.get("failures", []):
@@ -41,6 +44,13 @@ def _scenario(scenario: dict[str, Any]) -> Iterator[str]:
     noise = scenario.get("noise", {})
     if noise.get("noisy"):
         yield f"This machine is noisy: {noise['text']}."
+
+
+def _latency(figure: dict[str, Any]) -> str:
+    """How long it took to give way, where that is known."""
+    if figure["value"] is None:
+        return ""
+    return f"; it gave way in {figure['value']:.2g} ms (p50), {figure['longest']:.2g} ms at most"
 
 
 def _program(program: dict[str, Any]) -> str:
