@@ -252,7 +252,27 @@ def test_the_table_of_bench() -> None:
     assert ["alone", "low", "50", "50", "50", "20"] in [line.split() for line in lines]
     assert any(re.search(r" 1\.10 \(\d\.\d\d–\d\.\d\d\) ", line) for line in lines)
     assert "  giveway preempted low 6 times and held it for 1.5 s." in lines
+    busy = "50% high alone, 50% low alone, 50% without giveway, 50% with giveway"
+    assert f"  Device busy: {busy}." in lines
     at = lines.index("FAILED       low died (native, round 1)")
     assert lines[at + 1] == "    oh"
     assert "NOT MEASURED p99_ratio of high ≤ 1.3: low died" in lines
     assert lines[-1] == "0 passed, 0 failed, 2 not measured."
+
+
+def test_the_table_of_bench_says_how_soon_programs_gave_way() -> None:
+    stops = {"high": [], "low": [[1.0, 1.01, 1.0002], [2.0, 2.01, 2.0031]]}
+    timeline = {"kind": "timeline", "mode": "giveway", "closings": stops}
+    lines = list(bench_table.lines(result([*records(), timeline])))
+    said = "held it for 1.5 s; it gave way in 1.6 ms (p50), 3.1 ms at most."
+    assert any(line.endswith(said) for line in lines), lines
+
+
+def test_the_table_of_bench_fits_a_narrow_terminal() -> None:
+    lines = list(bench_table.lines(result(), width=60))
+    header = next(at for at, line in enumerate(lines) if "MODE" in line)
+    table = lines[header : header + 5]
+    assert all(len(line) <= 60 for line in table)
+    assert "P99 ms" in table[0]
+    assert "P99 × ALONE" in table[0]
+    assert "MAX ms" not in table[0]

@@ -12,6 +12,7 @@ from giveway.bench import bars, figures, preemption, store
 from giveway.bench.engine import Settings
 from giveway.bench.machine import machine, versions
 from giveway.bench.scenario import Bar
+from giveway.errors import UsageError
 
 Failures = Sequence[Mapping[str, Any]]
 Result = dict[str, Any]
@@ -46,6 +47,9 @@ def read(folder: Path) -> Result:
     head = store.header_of(folder)
     summary = store.summary_of(folder)
     if summary is not None:
+        names = [each.get("name") for each in summary.get("results", [])]
+        if names != head["scenarios"]:
+            raise UsageError(f"{folder / 'result.json'} is damaged: not of {folder / 'run.json'}")
         return summary
     return summarise(head, {name: store.records_of(folder, name) for name in head["scenarios"]})
 

@@ -78,6 +78,8 @@ def _content(
     yield from _charts(names, scenario, segments)
     if scenario["modes"]:
         yield table(f"Figures of {scenario['name']}", FIGURES, figures(scenario))
+        if busy := words.device_busy(scenario):
+            yield element("p", busy, class_="note")
         yield from _counted(scenario)
     for mode, reason in scenario["modes_not_measured"].items():
         yield element("p", f"Not measured: {words.mode(mode)}, as {reason}.", class_="note")
