@@ -75,7 +75,7 @@ def noise(segments: Segments, programs: Mapping[str, bool]) -> dict[str, Any]:
             if len(values) > 1:
                 differs[f"{figure} of {program}"] = _rounded(relative_spread(values))
     much = {name: share for name, share in differs.items() if share > NOISY}
-    said = ", ".join(f"{name} by {share:.0%}" for name, share in much.items())
+    said = ", ".join(f"{name.replace('_ms', '', 1)} by {share:.0%}" for name, share in much.items())
     text = f"even alone, rounds differed: {said}; smaller differences mean nothing"
     return {"noisy": bool(much), "differs": differs, "text": text if much else None}
 

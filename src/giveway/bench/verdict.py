@@ -17,6 +17,7 @@ _OPENING: Final = {
     "worse": "giveway made it worse",
 }
 _FIGURE: Final = "p99_ratio"
+_WHERE: Final = {"alone": "Alone", "native": "Without giveway", "giveway": "With giveway"}
 
 
 def urgent_and_other(scenario: Scenario) -> tuple[str, str]:
@@ -98,8 +99,8 @@ def warnings(scenario: Scenario) -> list[str]:
             p50 = programs.get(name, {}).get("p50_ms")
             if program["rate"] and p50 is not None and p50 * program["rate"] > 1e3:
                 found.append(
-                    f"In the mode {mode}, {name} could not keep up with its requests, so its "
-                    "latencies there grow with the length of the run."
+                    f"{_WHERE.get(mode, f'With {mode}')}, {name} could not keep up with its "
+                    "requests, so its latencies there grow with the length of the run."
                 )
     return found
 

@@ -82,7 +82,7 @@ def _content(
             yield element("p", busy, class_="note")
         yield from _counted(scenario)
     for mode, reason in scenario["modes_not_measured"].items():
-        yield element("p", f"Not measured: {words.mode(mode)}, as {reason}.", class_="note")
+        yield element("p", f"Not measured: {words.mode(mode)} ({reason}).", class_="note")
 
 
 def _charts(
