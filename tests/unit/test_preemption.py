@@ -65,6 +65,20 @@ def test_latency() -> None:
     assert found == {"value": 2.0, "longest": 4.0, "closings": 3, "reason": None}
 
 
+def test_on_a_gpu_the_device_says_when_it_was_done() -> None:
+    found = timeline(
+        (1.0, 1.005, None),  # a kernel ran for another 0.3 ms, and the next began after the gate
+        (2.0, 2.005, None),  # nothing ran
+        (3.0, 3.005, None),  # one began behind the closed gate
+        (4.0, 4.0, None),  # not seen held: what ran then may have been let through
+    )
+    work = [[0.9, 1.0003], [1.0051, 1.9], [2.95, 2.999], [3.002, 3.004], [3.9, 4.3]]
+    assert latency([found | {"device": {"low": work}}], "low") == {
+        "value": 0.3, "longest": 4.0, "closings": 3, "reason": None,
+    }  # fmt: skip
+    assert latency([found | {"device": {"high": work}}], "low")["reason"] == UNKNOWN
+
+
 def test_no_latency_where_it_is_not_known() -> None:
     nothing = {"value": None, "longest": None, "closings": 0}
     assert latency([timeline((1.0, 2.0, None))], "low") == nothing | {"reason": UNKNOWN}

@@ -47,7 +47,7 @@ class Settings:
     seconds: float
     """That count, of each segment."""
     repeats: int
-    timeline_seconds: float = 2.0
+    timeline_seconds: float = 1.0
     """Of the segments that a timeline is made of, which do not count; 0: none."""
 
     @property
@@ -292,6 +292,11 @@ class _Group:
     def _timeline(self, mode: str) -> None:
         self._at = (mode, self._settings.repeats)
         runners = self._runners[mode]
+        if mode == "giveway":
+            most = max(program.priority for program in self._programs)
+            for program in self._programs:
+                if program.priority < most:
+                    runners[program.name].watch()
         for runner in runners.values():
             runner.prepare()
         tail = self._tail(runners)
@@ -309,8 +314,7 @@ class _Group:
         for runner in runners.values():
             runner.mark()
         answers = {name: runner.finish() for name, runner in runners.items()}
-        spans = {name: answer.get("spans", []) for name, answer in answers.items()}
-        self._record(timeline.to_json(mode, segment, spans, seen))
+        self._record(timeline.to_json(mode, segment, answers, seen))
 
 
 def _started(runners: Mapping[str, Runner]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,9 +11,6 @@ from giveway.task import Task
 
 UNKNOWN: Final = "nobody noted when the device was done with what was in flight"
 NEVER: Final = "it was not preempted while the timeline was recorded"
-
-Span = Sequence[float]
-"""Began, ended."""
 
 
 @dataclass(slots=True)
@@ -70,6 +67,11 @@ def latency(timelines: Iterable[Mapping[str, Any]], program: str) -> dict[str, A
 
 
 def _latencies(timeline: Mapping[str, Any], program: str) -> Iterator[float]:
-    for closed, _held, stopped in timeline.get("closings", {}).get(program, []):
+    device = timeline.get("device", {}).get(program)
+    for closed, held, stopped in timeline.get("closings", {}).get(program, []):
         if stopped is not None:
             yield stopped - closed
+        elif device is not None and held > closed:
+            # What began while it was seen held began in spite of the gate.
+            over = [ended for began, ended in device if began <= held and ended > closed]
+            yield max(over, default=closed) - closed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ def sample(reader: counters.Reader, sessions: Mapping[str, int | None], segment:
 
 
 def to_json(
-    mode: str, segment: Segment, spans: Mapping[str, Sequence[Any]], seen: Seen
+    mode: str, segment: Segment, answers: Mapping[str, Mapping[str, Any]], seen: Seen
 ) -> dict[str, Any]:
     """The record of a timeline: what is inside the counted seconds, or reaches into them."""
     start, end = segment.warm, segment.warm + segment.seconds
@@ -52,8 +52,13 @@ def to_json(
         "end": end,
         "sample_seconds": SAMPLE_SECONDS if seen.states else None,
         "spans": {
-            name: [span for span in each if span[2] > start and span[0] < end]
-            for name, each in spans.items()
+            name: [span for span in each.get("spans", []) if span[2] > start and span[0] < end]
+            for name, each in answers.items()
+        },
+        "device": {
+            name: [span for span in each["device"] if span[1] > start and span[0] < end]
+            for name, each in answers.items()
+            if each.get("device") is not None
         },
         "states": seen.states,
         "closings": {

@@ -24,6 +24,8 @@ BAR_FAILED = 1
 _QUICK_SECONDS = 2.5
 _SECONDS = 10.0
 _REPEATS = 3
+_TIMELINE_SECONDS = 2.0
+"""On a CPU; on a GPU half of it, as each kernel in it is recorded."""
 _QUICK_MODES = ("alone", "native", "giveway")
 
 
@@ -97,6 +99,7 @@ def command(
         modes=_modes(modes, quick),
         seconds=seconds or (_QUICK_SECONDS if quick else _SECONDS),
         repeats=repeats,
+        timeline_seconds=_TIMELINE_SECONDS / (1 if where == "cpu" else 2),
     )
     loaded = [scenario_file.load(name, where) for name in scenarios]
     names = [each.name for each in loaded]
