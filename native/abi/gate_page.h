@@ -80,7 +80,7 @@ struct gw_row {
   _Atomic uint32_t stream_gate; /* GW_STREAM_OPEN or GW_STREAM_CLOSED (written by transitions) */
   _Atomic uint32_t decided;     /* enum gw_gate: what the daemon wants the gate to be */
   _Atomic uint64_t activations; /* how often it became active (written by transitions) */
-  uint64_t reserved1;
+  _Atomic uint64_t stopped_ns;  /* when what ran as the gate closed was seen stopped; 0: never */
 
   /* Line 2: identity. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t pid; /* as its own PID namespace has it */

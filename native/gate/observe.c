@@ -27,6 +27,8 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->held_ns = GET(row->held_ns);
   info->preemptions = GET(row->preemptions);
   info->joined_ns = GET(row->joined_ns);
+  info->stopped_ns = GET(row->stopped_ns); /* first: of this closing, or of an earlier one */
+  info->closed_ns = GET(row->closed_ns);
   memcpy(info->name, row->name, sizeof info->name);
   info->name[sizeof info->name - 1] = '\0';
   memcpy(info->device, page->device, sizeof info->device);

@@ -85,6 +85,7 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->held, 0);
   atomic_store(&row->preemptions, 0);
   atomic_store(&row->closed_ns, 0);
+  atomic_store(&row->stopped_ns, 0);
   atomic_store(&row->quantum_end_ns, 0);
   atomic_store(&row->activations, 0);
   atomic_store(&row->decided, GW_OPEN);

@@ -111,6 +111,16 @@ uint64_t gw_look_after(struct gw_task *task, uint64_t now, bool waited) {
   return closed(task) ? wait_for_quantum(task, now) : 0;
 }
 
+/* A thread of the task has given way; the last one to do so is who counts. Only the time at which a
+ * device's work was done is not known here, where that is not a thread's. */
+static void give_way(struct gw_task *task, uint64_t at) {
+  _Atomic uint64_t *stopped = &task->row->stopped_ns;
+  uint64_t before = GET(*stopped);
+  while (task->options.busy == NULL && before < at &&
+         !atomic_compare_exchange_weak(stopped, &before, at)) {
+  }
+}
+
 static int sleep_at_gate(struct gw_row *row, uint64_t slice) {
   atomic_fetch_add(&row->waiters, 1);
   int r = gw_futex_wait(&row->gate, GW_CLOSED, slice, true);
@@ -122,6 +132,9 @@ static void wait_at_gate(struct gw_task *task) {
   struct gw_row *row = task->row;
   atomic_fetch_add(&row->held, 1);
   atomic_fetch_add(&task->waiting, 1);
+  /* Nothing of this thread has run since its last launch ended. */
+  uint64_t closed_ns = GET(row->closed_ns), last = GET(task->last_ns);
+  give_way(task, last > closed_ns ? last : closed_ns);
   uint64_t looked = gw_now();
   bool waited = false;
   for (uint64_t slice; (slice = gw_look_after(task, gw_now(), waited)) != 0;) {
@@ -144,6 +157,9 @@ static void wait_at_gate(struct gw_task *task) {
  * does not, the pause ends all the same. */
 void gw_pause_task(struct gw_task *task) {
   uint64_t max_wait = gw_settings()->max_wait_ns, start = gw_now();
+  if (closed(task)) {
+    give_way(task, start);
+  }
   while (closed(task)) {
     if (max_wait != 0 && !paused(task) && gw_now() - start > max_wait + PAUSE_SLICE_NS) {
       break;

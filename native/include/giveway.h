@@ -56,6 +56,8 @@ struct gw_task_info {
   uint64_t held_ns;
   uint64_t preemptions;
   uint64_t joined_ns;
+  uint64_t closed_ns;  /* when its gate last closed, or when it last became active */
+  uint64_t stopped_ns; /* when what ran as the gate closed was seen stopped; 0: never */
   char name[48];
   char device[64]; /* the page's name */
 };

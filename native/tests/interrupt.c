@@ -9,6 +9,7 @@
 struct shared {
   _Atomic uint64_t steps; /* of all threads of the region */
   _Atomic uint64_t go, urged;
+  _Atomic uint64_t last_ns[THREADS]; /* when each thread last did one */
 };
 
 static struct shared *shared;
@@ -43,6 +44,7 @@ static uint64_t long_region(void) {
   while (atomic_load(&shared->go) < 3) {
     sum++;
     atomic_fetch_add(&shared->steps, 1);
+    atomic_store(&shared->last_ns[omp_get_thread_num()], now_ns());
   }
   return sum;
 }
@@ -89,6 +91,26 @@ static void a_region_stops_and_goes_on(void) {
   atomic_store(&shared->go, 2);
   CHECK(eventually(&shared->steps, atomic_load(&shared->steps), 1000));
   CHECK(steps_in(100) > 0);
+  finish(other, urgent);
+}
+
+static void and_says_when_it_had_stopped(void) {
+  start();
+  pid_t urgent = urgent_program(), other = other_program(nothing);
+  uint64_t before = now_ns();
+  atomic_store(&shared->go, 1);
+  sleep_ms(100);
+  uint64_t after = now_ns();
+  CHECK(steps_in(100) == 0);
+  struct gw_task_info infos[2];
+  CHECK(gw_tasks(open_page(), infos, 2) == 2);
+  const struct gw_task_info *info = &infos[infos[0].pid == (uint32_t)other ? 0 : 1];
+  CHECK(info->pid == (uint32_t)other && info->preemptions == 1);
+  CHECK(before <= info->closed_ns && info->closed_ns <= info->stopped_ns);
+  for (int i = 0; i < THREADS; i++) {
+    CHECK(atomic_load(&shared->last_ns[i]) <= info->stopped_ns);
+  }
+  CHECK(info->stopped_ns <= after);
   finish(other, urgent);
 }
 
@@ -182,6 +204,7 @@ static void a_closed_page_lets_it_go(void) {
 
 static const struct test_case cases[] = {
     {"a region stops and goes on", a_region_stops_and_goes_on},
+    {"and says when it had stopped", and_says_when_it_had_stopped},
     {"not where it is switched off", not_where_it_is_switched_off},
     {"not in a program that handles the signal", not_in_a_program_that_handles_the_signal},
     {"nor in one that comes to handle it later", nor_in_one_that_comes_to_handle_it_later},

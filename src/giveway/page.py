@@ -44,6 +44,8 @@ class TaskInfo(ctypes.Structure):
         ("held_ns", ctypes.c_uint64),
         ("preemptions", ctypes.c_uint64),
         ("joined_ns", ctypes.c_uint64),
+        ("closed_ns", ctypes.c_uint64),
+        ("stopped_ns", ctypes.c_uint64),
         ("name", ctypes.c_char * 48),
         ("device", ctypes.c_char * 64),
     )
@@ -269,4 +271,6 @@ def as_task(info: TaskInfo) -> Task:
         held_seconds=info.held_ns / 1e9,
         preemptions=info.preemptions,
         joined_seconds=info.joined_ns / 1e9,
+        closed_seconds=info.closed_ns / 1e9,
+        stopped_seconds=info.stopped_ns / 1e9,
     )

@@ -46,6 +46,11 @@ class Task:
     """How often the gate closed while the task had work."""
     joined_seconds: float
     """When the task joined, on the monotonic clock."""
+    closed_seconds: float = 0.0
+    """When its gate last closed, or it last became active, on the monotonic clock; 0: never."""
+    stopped_seconds: float = 0.0
+    """When what ran as a gate closed was last seen stopped, on the monotonic clock: of an earlier
+    closing if before ``closed_seconds``. 0: never, as on a GPU, where only the device knows."""
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)

@@ -245,6 +245,10 @@ def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
         assert programs["low"]["throughput"] > 0
         gated = mode == "giveway"
         assert (programs["low"]["launches"] is not None) == gated
+        assert (programs["low"]["preemption_latency_ms"] is not None) == gated
+    gave_way = small["modes"]["giveway"]["low"]["preemption_latency_ms"]
+    assert gave_way["closings"] > 0
+    assert 0 <= gave_way["value"] <= gave_way["longest"] < 1e3
     counts = {programs["high"]["requests"] for programs in small["modes"].values()}
     assert len(counts) == 1, "open loop: the same requests in every mode"
     (bar,) = small["bars"]

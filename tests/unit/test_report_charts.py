@@ -45,6 +45,12 @@ def test_a_log_axis_has_room_for_all_values_even_if_they_are_one() -> None:
         assert scale.high / scale.low >= 3
 
 
+def test_a_short_log_axis_has_ticks_to_read_it_by() -> None:
+    for tenth in range(10, 101):
+        ticks = Log.around([tenth / 10]).ticks()
+        assert 2 <= sum(not tick.minor for tick in ticks) <= 6
+
+
 def test_nines_are_as_far_apart() -> None:
     scale = Nines(10_000)
     places = [scale.at(share) for share in (0, 0.9, 0.99, 0.999, 0.9999)]

@@ -116,6 +116,7 @@ def test_all_scenarios_are_there() -> None:
         ('"p99_ratio"', '"p99_ratio"\nat_least = 1', 16, "one of at_most and at_least"),
         ('arrivals = "fixed"', 'arrivals = "trace"', 7, '"trace" needs trace'),
         ('"fixed"', '"trace"\ntrace = "gone.txt"', 8, "trace: cannot read "),
+        ('model = "resnet18"', 'model = "resnet18"\ncommand = ["x"]', 3, "and there are both"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:

@@ -62,6 +62,7 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
         ("{", "is damaged"),
         ("[]", "is damaged: not an object"),
         ("{}", "is not of giveway bench"),
+        ('{"kind": "giveway bench", "schema": 1, "date": ""}', "is damaged: no device, machine"),
         (None, "cannot read .*No such file"),
     ],
 )
@@ -70,6 +71,14 @@ def test_what_is_no_result_is_said(tmp_path: Path, text: str | None, says: str) 
         (tmp_path / "run.json").write_text(text)
     with pytest.raises(UsageError, match=says):
         result.read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{}", '{"results": [{"name": "other"}]}'])
+def test_a_summary_of_something_else_is_said(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "run")
+    (tmp_path / "run" / "result.json").write_text(text)
+    with pytest.raises(UsageError, match=r"result\.json is damaged: not of .*run\.json"):
+        result.read(tmp_path / "run")
 
 
 def test_a_result_is_not_overwritten(tmp_path: Path) -> None:

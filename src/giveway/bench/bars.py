@@ -11,7 +11,7 @@ PASS: Final = "PASS"
 FAIL: Final = "FAIL"
 NOT_MEASURED: Final = "NOT MEASURED"
 
-_NEEDED: Final = {"p99_ms": 100, "p99_ratio": 100, "p999_ms": 1000}
+NEEDED: Final = {"p99_ms": 100, "p99_ratio": 100, "p999_ms": 1000}
 """Requests in all rounds together, below which such a percentile is but the largest of them."""
 
 Modes = Mapping[str, Mapping[str, Any]]
@@ -65,7 +65,7 @@ def _figure(bar: Bar, programs: Mapping[str, Any], name: str) -> tuple[float, li
     figures = programs.get(name)
     if figures is None:
         raise _UnknownError(f"{name} was not measured in the mode {bar.mode}")
-    needed = _NEEDED.get(bar.figure, 1)
+    needed = NEEDED.get(bar.figure, 1)
     if figures["requests"] < needed:
         raise _UnknownError(
             f"{name} had {figures['requests']} requests, and {bar.figure} needs {needed}: "

@@ -72,6 +72,9 @@ class CommandRunner:
         timeout = self._scenario.start_timeout
         self._wait_for(lambda lines: "ready" in lines, timeout, "ready")
 
+    def watch(self) -> None:
+        pass
+
     def begin(self, stretch: Stretch) -> None:
         self._seconds = stretch.segment.seconds
 

@@ -292,6 +292,11 @@ class _Group:
     def _timeline(self, mode: str) -> None:
         self._at = (mode, self._settings.repeats)
         runners = self._runners[mode]
+        if mode == "giveway":
+            most = max(program.priority for program in self._programs)
+            for program in self._programs:
+                if program.priority < most:
+                    runners[program.name].watch()
         for runner in runners.values():
             runner.prepare()
         tail = self._tail(runners)
@@ -302,13 +307,14 @@ class _Group:
         for runner in runners.values():
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
-        states = timeline.sample(self._reader, sessions, segment) if mode == "giveway" else {}
+        seen = timeline.Seen()
+        if mode == "giveway":
+            seen = timeline.sample(self._reader, sessions, segment)
         _sleep_until(segment.end)
         for runner in runners.values():
             runner.mark()
         answers = {name: runner.finish() for name, runner in runners.items()}
-        spans = {name: answer.get("spans", []) for name, answer in answers.items()}
-        self._record(timeline.to_json(mode, segment, spans, states))
+        self._record(timeline.to_json(mode, segment, answers, seen))
 
 
 def _started(runners: Mapping[str, Runner]) -> None:

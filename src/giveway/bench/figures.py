@@ -16,10 +16,6 @@ from giveway.bench.stats import (
 
 NOISY: Final = 0.10
 """Two runs alone that differ by more make the machine a noisy one."""
-NO_PREEMPTION_LATENCY: Final = (
-    "giveway counts how often and how long a program is held, not when the device was free of what "
-    "it had in flight"
-)
 
 Figures = dict[str, Any]
 Segments = Sequence[Mapping[str, Any]]
@@ -58,7 +54,7 @@ def figures(segments: Segments, mode: str, program: str, above: Sequence[str]) -
     for counter in ("launches", "holds", "held_seconds", "preemptions"):
         values = [part[counter] for part in parts if counter in part]
         found[counter] = _rounded(sum(values)) if values else None
-    found["preemption_latency_ms"] = {"value": None, "reason": NO_PREEMPTION_LATENCY}
+    found["preemption_latency_ms"] = None
     found["rounds"] = [_round(part) for part in parts]
     return found
 
@@ -79,7 +75,7 @@ def noise(segments: Segments, programs: Mapping[str, bool]) -> dict[str, Any]:
             if len(values) > 1:
                 differs[f"{figure} of {program}"] = _rounded(relative_spread(values))
     much = {name: share for name, share in differs.items() if share > NOISY}
-    said = ", ".join(f"{name} by {share:.0%}" for name, share in much.items())
+    said = ", ".join(f"{name.replace('_ms', '', 1)} by {share:.0%}" for name, share in much.items())
     text = f"even alone, rounds differed: {said}; smaller differences mean nothing"
     return {"noisy": bool(much), "differs": differs, "text": text if much else None}
 

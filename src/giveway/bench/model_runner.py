@@ -38,6 +38,7 @@ class ModelRunner:
         self._program, self._scenario, self._stream = program, scenario, stream
         self._unread = b""
         self._counted = 0.0
+        self._watched = False
         self.rate: float | None = None
         torch_device = "cuda" if device == "hip" else device  # as torch calls both
         # -P: a file random.py in the current directory is none of ours.
@@ -77,7 +78,13 @@ class ModelRunner:
         return seconds
 
     def prepare(self) -> None:
-        pass
+        if self._watched:
+            self._answer(self._scenario.start_timeout)
+        self._watched = False
+
+    def watch(self) -> None:
+        self._tell("watch")  # The answer takes seconds; meanwhile others can be told.
+        self._watched = True
 
     def begin(self, stretch: Stretch) -> None:
         segment = stretch.segment

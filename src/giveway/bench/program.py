@@ -12,6 +12,8 @@ nothing. It knows nothing of giveway.
                                            seconds that each took
 ``serve SEGMENT PROCESS RATE SEED TRACE``  requests; what ``loops.Run`` holds
 ``repeat SEGMENT``                         batch after batch; the same
+``watch``                                  records when a GPU works for it, until after the next
+                                           of these two, which then says so
 =========================================  ======================================================
 
 SEGMENT is start, head, counted seconds, tail, and whether spans are wanted.
@@ -19,6 +21,7 @@ SEGMENT is start, head, counted seconds, tail, and whether spans are wanted.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -30,6 +33,7 @@ from typing import Any
 
 from giveway.bench import models
 from giveway.bench.arrivals import due_times
+from giveway.bench.kernels import Kernels
 from giveway.bench.loops import Run, Segment, Work, repeat, serve
 
 _PR_SET_PDEATHSIG = 1
@@ -43,6 +47,7 @@ class Program:
 
         self._device = device
         self._work: Work = lambda: None
+        self._kernels: Kernels | None = None
 
     def load(
         self, model: str, task: str, size: dict[str, int], stream: int | None
@@ -67,11 +72,31 @@ class Program:
         stretch = Segment(*times)
         seconds = stretch.over - stretch.start
         due = due_times(process, rate, stretch.start, seconds, seed, trace)
-        return _answer(serve(self._work, stretch, due), spans)
+        return self._answer(serve(self._work, stretch, due), stretch, spans)
 
     def repeat(self, segment: Sequence[Any]) -> dict[str, Any]:
         *times, spans = segment
-        return _answer(repeat(self._work, Segment(*times)), spans)
+        stretch = Segment(*times)
+        return self._answer(repeat(self._work, stretch), stretch, spans)
+
+    def watch(self) -> dict[str, Any]:
+        # A torch without its profiler, or a driver that does not let it: then it is not known.
+        with contextlib.suppress(Exception):
+            self._kernels = Kernels() if self._device == "cuda" else None
+        return {}
+
+    def _answer(self, run: Run, stretch: Segment, spans: bool) -> dict[str, Any]:
+        answer: dict[str, Any] = {
+            "latencies_us": [round(latency * 1e6, 1) for latency in run.latencies],
+            "busy_seconds": round(run.busy, 6),
+            "done": round(run.done, 4),
+        }
+        if spans:
+            answer["spans"] = [[round(moment, 6) for moment in span] for span in run.spans]
+        if self._kernels is not None:
+            answer["device"] = self._kernels.stop(stretch.start)
+            self._kernels = None
+        return answer
 
 
 def _on_stream(work: Work, priority: int) -> Work:
@@ -85,17 +110,6 @@ def _on_stream(work: Work, priority: int) -> Work:
             return work()
 
     return run
-
-
-def _answer(run: Run, spans: bool) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "latencies_us": [round(latency * 1e6, 1) for latency in run.latencies],
-        "busy_seconds": round(run.busy, 6),
-        "done": round(run.done, 4),
-    }
-    if spans:
-        answer["spans"] = [[round(moment, 6) for moment in span] for span in run.spans]
-    return answer
 
 
 def main() -> None:
@@ -114,6 +128,7 @@ def main() -> None:
         "time": program.time,
         "serve": program.serve,
         "repeat": program.repeat,
+        "watch": program.watch,
     }
     for line in sys.stdin:
         verb, *arguments = json.loads(line)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from giveway.bench import bars, figures, store
+from giveway.bench import bars, figures, preemption, store
 from giveway.bench.engine import Settings
 from giveway.bench.machine import machine, versions
 from giveway.bench.scenario import Bar
+from giveway.errors import UsageError
 
 Failures = Sequence[Mapping[str, Any]]
 Result = dict[str, Any]
@@ -46,6 +47,9 @@ def read(folder: Path) -> Result:
     head = store.header_of(folder)
     summary = store.summary_of(folder)
     if summary is not None:
+        names = [each.get("name") for each in summary.get("results", [])]
+        if names != head["scenarios"]:
+            raise UsageError(f"{folder / 'result.json'} is damaged: not of {folder / 'run.json'}")
         return summary
     return summarise(head, {name: store.records_of(folder, name) for name in head["scenarios"]})
 
@@ -77,6 +81,9 @@ def _scenario(name: str, records: store.Records) -> dict[str, Any]:
     failures = kinds.get("failure", [])
     status = "failed" if failures else "measured" if "end" in kinds else "incomplete"
     modes = _modes(scenario, segments)
+    timelines = kinds.get("timeline", [])
+    for program, found in modes.get("giveway", {}).items():
+        found["preemption_latency_ms"] = preemption.latency(timelines, program)
     why_not = {each["mode"]: each["reason"] for each in kinds.get("mode", [])}
     return {
         "name": name,
@@ -101,7 +108,7 @@ def _scenario(name: str, records: store.Records) -> dict[str, Any]:
                 for each in scenario["programs"]
             },
         ),
-        "timelines": kinds.get("timeline", []),
+        "timelines": timelines,
     }
 
 

@@ -29,6 +29,9 @@ class Runner(Protocol):
     def prepare(self) -> None:
         """Makes it ready to be measured."""
 
+    def watch(self) -> None:
+        """Tells it, before ``prepare``, to record when its device works for it, where it can."""
+
     def begin(self, stretch: Stretch) -> None:
         """Tells it the segment, which is about to start."""
 
@@ -36,7 +39,8 @@ class Runner(Protocol):
         """Called where the counted seconds begin, and again where they end."""
 
     def finish(self) -> dict[str, Any]:
-        """What it did: ``latencies_us``, ``busy_seconds`` (None: unknown), ``done``, ``spans``."""
+        """What it did: ``latencies_us``, ``busy_seconds`` (None: unknown), ``done``, ``spans``,
+        ``device`` (when it worked for it)."""
 
     def close(self) -> None:
         """Ends it, whatever it does."""

@@ -75,7 +75,9 @@ class _File:
                 self._wrong("program", number, "name", f"{values['name']!r} is there twice")
             names.add(values["name"])
             if bool(values["model"]) == bool(values["command"]):
-                self._wrong("program", number, "", "one of model and command is required")
+                both = " and there are both" if values["model"] else ""
+                said = f"one of model and command is required{both}"
+                self._wrong("program", number, "", said)
             yield Program(
                 name=values["name"],
                 arrivals=self._arrivals(number, values),
@@ -110,8 +112,10 @@ class _File:
         path = self._path.parent / name
         try:
             moments = tuple(float(line) for line in path.read_text().split())
-        except (OSError, ValueError) as error:
-            self._wrong("program", number, "trace", f"cannot read {path}: {error}")
+        except OSError as error:
+            self._wrong("program", number, "trace", f"cannot read {path}: {error.strerror}")
+        except ValueError as error:
+            self._wrong("program", number, "trace", f"{path} has to hold numbers: {error}")
         if len(moments) < 2 or list(moments) != sorted(moments) or moments[0] < 0:
             allowed = "two or more ascending numbers of seconds from 0"
             self._wrong("program", number, "trace", f"{path} has to hold {allowed}")

@@ -18,6 +18,7 @@ from giveway.errors import GivewayError, UsageError
 SCHEMA: Final = 1
 """Of all three files; another one is refused."""
 KIND: Final = "giveway bench"
+_HEADER: Final = {"date", "device", "machine", "versions", "settings", "scenarios"}
 
 Records = list[dict[str, Any]]
 
@@ -80,6 +81,9 @@ def header_of(folder: Path) -> dict[str, Any]:
             f"{folder} has a result of schema {header.get('schema')}; "
             f"this version of giveway reads schema {SCHEMA}"
         )
+    missing = sorted(_HEADER - header.keys())
+    if missing:
+        raise UsageError(f"{folder / 'run.json'} is damaged: no {', '.join(missing)}")
     return header
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from giveway.bench.bars import NEEDED
+
 Scenario = Mapping[str, Any]
 """One of ``results`` in a result."""
 
@@ -13,8 +15,9 @@ Outcome = Literal["helped", "worse", "unclear", "not measured"]
 _OPENING: Final = {
     "helped": "giveway helped",
     "worse": "giveway made it worse",
-    "unclear": "No clear gain, as the intervals overlap",
 }
+_FIGURE: Final = "p99_ratio"
+_WHERE: Final = {"alone": "Alone", "native": "Without giveway", "giveway": "With giveway"}
 
 
 def urgent_and_other(scenario: Scenario) -> tuple[str, str]:
@@ -25,13 +28,34 @@ def urgent_and_other(scenario: Scenario) -> tuple[str, str]:
 
 
 def outcome(scenario: Scenario) -> Outcome:
-    """Whether giveway helped; a difference is one where the intervals do not overlap."""
+    """Whether giveway helped; where nothing speaks against telling."""
     without, with_it = _ratios(scenario)
     if not without or not with_it:
         return "not measured"
-    if with_it["interval"][1] < without["interval"][0]:
-        return "helped"
-    return "worse" if with_it["interval"][0] > without["interval"][1] else "unclear"
+    if _doubt(scenario) is not None:
+        return "unclear"
+    return "helped" if with_it["value"] < without["value"] else "worse"
+
+
+def _doubt(scenario: Scenario) -> str | None:
+    """Why the p99 with giveway cannot be told from that without, None where it can: there are
+    enough requests for one, the intervals do not overlap, and the difference is greater than that
+    between two rounds alone."""
+    urgent, _ = urgent_and_other(scenario)
+    modes = ("alone", "native", "giveway")
+    requests = min(scenario["modes"][mode][urgent]["requests"] for mode in modes)
+    if requests < NEEDED[_FIGURE]:
+        return f"{urgent} had {requests} requests, and a p99 needs {NEEDED[_FIGURE]}"
+    noise = scenario["noise"]["differs"].get(f"p99_ms of {urgent}")
+    if noise is None:
+        return "one round does not tell a gain from noise"
+    without, with_it = _ratios(scenario)
+    low, high = sorted((without, with_it), key=lambda each: float(each["value"]))
+    if high["value"] / low["value"] - 1 <= noise:
+        return f"even alone, the p99 of {urgent} differed by {noise:.0%} from round to round"
+    if low["interval"][1] >= high["interval"][0]:
+        return "the intervals overlap"
+    return None
 
 
 def verdict(scenario: Scenario) -> str:
@@ -41,8 +65,9 @@ def verdict(scenario: Scenario) -> str:
         return "Not measured: this needs alone, native and giveway."
     urgent, other = urgent_and_other(scenario)
     without, with_it = _ratios(scenario)
+    opening = _OPENING.get(found, f"No gain can be told, as {_doubt(scenario)}")
     said = (
-        f"{_OPENING[found]}: beside {other}, the p99 of {urgent} was {times(with_it['value'])} its "
+        f"{opening}: beside {other}, the p99 of {urgent} was {times(with_it['value'])} its "
         f"time alone with giveway, {times(without['value'])} without"
     )
     shares = [scenario["modes"][mode][other]["share_of_left"] for mode in ("giveway", "native")]
@@ -58,7 +83,7 @@ def _ratios(scenario: Scenario) -> tuple[Any, Any]:
     """The p99 of the most urgent program by that of alone, without giveway and with it."""
     urgent, _ = urgent_and_other(scenario)
     native, giveway = (
-        scenario["modes"].get(mode, {}).get(urgent, {}).get("p99_ratio")
+        scenario["modes"].get(mode, {}).get(urgent, {}).get(_FIGURE)
         for mode in ("native", "giveway")
     )
     return native, giveway
@@ -74,8 +99,8 @@ def warnings(scenario: Scenario) -> list[str]:
             p50 = programs.get(name, {}).get("p50_ms")
             if program["rate"] and p50 is not None and p50 * program["rate"] > 1e3:
                 found.append(
-                    f"In the mode {mode}, {name} could not keep up with its requests, so its "
-                    "latencies there grow with the length of the run."
+                    f"{_WHERE.get(mode, f'With {mode}')}, {name} could not keep up with its "
+                    "requests, so its latencies there grow with the length of the run."
                 )
     return found
 

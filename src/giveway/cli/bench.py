@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +24,8 @@ BAR_FAILED = 1
 _QUICK_SECONDS = 2.5
 _SECONDS = 10.0
 _REPEATS = 3
+_TIMELINE_SECONDS = 2.0
+"""On a CPU; on a GPU half of it, as each kernel in it is recorded."""
 _QUICK_MODES = ("alone", "native", "giveway")
 
 
@@ -38,14 +42,14 @@ _QUICK_MODES = ("alone", "native", "giveway")
     "-s",
     "--seconds",
     metavar="S",
-    type=click.FloatRange(min=0.2),
-    help="Of each segment, that count.  [default: 10]",
+    type=options.Number(0.2),
+    help="Of each segment, that count; 0.2 or more.  [default: 10]",
 )
 @click.option(
     "-r",
     "--repeats",
     metavar="R",
-    type=click.IntRange(min=1),
+    type=options.Number(1, whole=True),
     default=_REPEATS,
     show_default=True,
     help="Rounds, of a segment in each mode.",
@@ -95,6 +99,7 @@ def command(
         modes=_modes(modes, quick),
         seconds=seconds or (_QUICK_SECONDS if quick else _SECONDS),
         repeats=repeats,
+        timeline_seconds=_TIMELINE_SECONDS / (1 if where == "cpu" else 2),
     )
     loaded = [scenario_file.load(name, where) for name in scenarios]
     names = [each.name for each in loaded]
@@ -135,8 +140,13 @@ def _list() -> None:
     from giveway.cli.table import Column, render
 
     rows = [[name, load(name, "cpu").title] for name in shipped()]
-    for line in render([Column("SCENARIO"), Column("WHAT")], rows):
+    for line in render([Column("SCENARIO"), Column("WHAT", least=20)], rows, _width()):
         click.echo(line)
+
+
+def _width() -> int | None:
+    """Of the terminal; None where the output goes anywhere else."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _modes(text: str | None, quick: bool) -> tuple[str, ...]:
@@ -160,6 +170,6 @@ def _need_torch(loaded: list[Scenario]) -> None:
 def _show(figures: dict[str, Any], folder: Path) -> None:
     from giveway.cli.bench_table import lines
 
-    for line in lines(figures):
+    for line in lines(figures, _width()):
         click.echo(line)
     click.echo(f"Results: {folder}")

@@ -3,33 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from giveway.cli.table import Column, render
+from giveway.report import words
+
+_COLUMNS: Final = (
+    Column("MODE", keep=9),
+    Column("PROGRAM", keep=8),
+    Column("P50 ms", right=True, keep=5),
+    Column("P99 ms", right=True, keep=6),
+    Column("MAX ms", right=True, keep=1),
+    Column("P99 × ALONE", right=True, keep=7),
+    Column("PER s", right=True, keep=2),
+    Column("OF ALONE", right=True, keep=3),
+    Column("OF LEFT", right=True, keep=4),
+)
+_INDENT: Final = "  "
 
 
-def lines(result: dict[str, Any]) -> Iterator[str]:
-    """Each scenario: what ran, the figures, the bars, and what to know before believing them."""
+def lines(result: dict[str, Any], width: int | None = None) -> Iterator[str]:
+    """Each scenario: what ran, the figures, the bars, and what to know before believing them.
+
+    Of a table that is wider than ``width`` cells, what matters less is left out.
+    """
     machine = result["machine"]
     yield f"{result['device']}: {machine['device']} ({machine['cpu']}, {machine['cores']} cores)"
     for scenario in result["results"]:
         yield ""
-        yield from _scenario(scenario)
+        yield from _scenario(scenario, width)
     bars = result["bars"]
     yield ""
     yield f"{bars['passed']} passed, {bars['failed']} failed, {bars['not_measured']} not measured."
 
 
-def _scenario(scenario: dict[str, Any]) -> Iterator[str]:
+def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
     yield f"{scenario['name']}: {scenario['title'] or scenario['status']}"
     for name, program in scenario.get("programs", {}).items():
         yield f"  {name}: {_program(program)}"
     if scenario.get("modes"):
-        yield from (f"  {line}" for line in _table(scenario))
+        inside = None if width is None else width - len(_INDENT)
+        yield from (f"{_INDENT}{line}" for line in _table(scenario, inside))
+    if busy := words.device_busy(scenario):
+        yield f"{_INDENT}{busy}"
     for name, figures in scenario.get("modes", {}).get("giveway", {}).items():
         if figures["holds"]:
             times, seconds = figures["preemptions"], figures["held_seconds"]
-            yield f"  giveway preempted {name} {times} times and held it for {seconds:.1f} s."
+            yield (
+                f"  giveway preempted {name} {times} times and held it for {seconds:.1f} s"
+                f"{_latency(figures['preemption_latency_ms'])}."
+            )
     for bar in scenario["bars"]:
         yield f"{bar['verdict']:12} {bar['text']}: {_found(bar)}"
     for failure in scenario.get("failures", []):
@@ -41,6 +64,13 @@ def _scenario(scenario: dict[str, Any]) -> Iterator[str]:
     noise = scenario.get("noise", {})
     if noise.get("noisy"):
         yield f"This machine is noisy: {noise['text']}."
+
+
+def _latency(figure: dict[str, Any]) -> str:
+    """How long it took to give way, where that is known."""
+    if figure["value"] is None:
+        return ""
+    return f"; it gave way in {figure['value']:.2g} ms (p50), {figure['longest']:.2g} ms at most"
 
 
 def _program(program: dict[str, Any]) -> str:
@@ -55,7 +85,7 @@ def _program(program: dict[str, Any]) -> str:
     )
 
 
-def _table(scenario: dict[str, Any]) -> list[str]:
+def _table(scenario: dict[str, Any], width: int | None) -> list[str]:
     rows = [
         [
             mode,
@@ -69,9 +99,7 @@ def _table(scenario: dict[str, Any]) -> list[str]:
         for mode, programs in scenario["modes"].items()
         for name, figures in programs.items()
     ]
-    numbers = ("P50 ms", "P99 ms", "MAX ms", "P99 × ALONE", "PER s", "OF ALONE", "OF LEFT")
-    columns = [Column("MODE"), Column("PROGRAM"), *(Column(each, right=True) for each in numbers)]
-    return render(columns, rows)
+    return render(_COLUMNS, rows, width)
 
 
 def _number(value: float | None) -> str:

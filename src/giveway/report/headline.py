@@ -52,10 +52,11 @@ def _several(judged: Sequence[verdict.Scenario]) -> str:
         opening = f"giveway helped in {all_of_them} scenarios"
     elif helped:
         opening = f"giveway helped in {helped} of {len(judged)} scenarios"
+        opening += f" and made {worse} worse" if worse else ""
+    elif worse:
+        opening = f"giveway made {worse} of {len(judged)} scenarios worse"
     else:
-        opening = f"No clear gain in {outcomes['unclear']} of {len(judged)} scenarios"
-    if worse:
-        opening += f" and made {worse} worse"
+        opening = f"No gain can be told in any of {len(judged)} scenarios"
     native, giveway = (
         words.span([ratios(each)[mode]["value"] for each in judged])
         for mode in ("native", "giveway")

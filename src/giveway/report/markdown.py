@@ -68,6 +68,9 @@ def _run(run: Run) -> Iterator[str]:
             yield from _table([Column("bar"), Column("measured"), Column("verdict")], rows)
         if each.get("modes"):
             yield from _table(_FIGURES, _figures(each["modes"]))
+            if busy := words.device_busy(each):
+                yield ""
+                yield _plain(busy)
 
 
 def _figures(modes: Mapping[str, Any]) -> Iterator[list[str]]:

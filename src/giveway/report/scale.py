@@ -74,11 +74,15 @@ class Log:
         return math.log(value / self.low) / math.log(self.high / self.low)
 
     def ticks(self) -> list[Tick]:
-        """1, 2 and 5 in each decade, of which only 1 is major where there are two of them."""
+        """1, 2 and 5 in each decade, of which only 1 is major where there are two of them; on a
+        short axis more, so that there are at least two."""
         first = math.floor(math.log10(self.low))
         last = math.floor(math.log10(self.high)) + 1
         decades = math.floor(math.log10(self.high)) - math.ceil(math.log10(self.low)) + 1
+        digits: tuple[float, ...]
         digits = (1, 2, 5) if last - first <= 3 else (1, 3) if last - first <= 5 else (1,)
+        if self.high < 6 * self.low:
+            digits = (1, 1.5, 2, 3, 4, 5, 7)
         values = [
             (digit * 10.0**power, digit != 1 and decades >= 2)
             for power in range(first, last + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from giveway.bench import bars, store, verdict
@@ -32,6 +32,8 @@ _COUNTED: Final = (
     Column("Times held", number=True),
     Column("Time held", number=True),
     Column("Preemptions", number=True),
+    Column("Gave way in, ms", number=True),
+    Column("At most, ms", number=True),
     Column("At work", number=True),
 )
 _BARS: Final = (Column("Bar"), Column("Measured"), Column("Verdict"))
@@ -76,9 +78,11 @@ def _content(
     yield from _charts(names, scenario, segments)
     if scenario["modes"]:
         yield table(f"Figures of {scenario['name']}", FIGURES, figures(scenario))
+        if busy := words.device_busy(scenario):
+            yield element("p", busy, class_="note")
         yield from _counted(scenario)
     for mode, reason in scenario["modes_not_measured"].items():
-        yield element("p", f"Not measured: {words.mode(mode)}, as {reason}.", class_="note")
+        yield element("p", f"Not measured: {words.mode(mode)} ({reason}).", class_="note")
 
 
 def _charts(
@@ -139,6 +143,7 @@ def _counted(scenario: verdict.Scenario) -> Iterator[Markup]:
             words.whole(each["holds"]),
             f"{words.number(each['held_seconds'])} s",
             words.whole(each["preemptions"]),
+            *_latency(each["preemption_latency_ms"] or {}),
             words.share(each["busy_share"]),
         ]
         for name, each in scenario["modes"].get("giveway", {}).items()
@@ -146,6 +151,12 @@ def _counted(scenario: verdict.Scenario) -> Iterator[Markup]:
     ]
     if rows:
         yield table("What giveway counted", _COUNTED, rows)
+
+
+def _latency(figure: Mapping[str, Any]) -> Iterator[str]:
+    """The median and the longest."""
+    for key in ("value", "longest"):
+        yield words.number(figure.get(key))
 
 
 def _failures(scenario: verdict.Scenario) -> Iterator[Markup]:

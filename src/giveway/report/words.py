@@ -146,6 +146,17 @@ def short(name: str) -> str:
     return name if len(name) <= 20 else f"{name[:19]}…"
 
 
+def device_busy(scenario: Mapping[str, Any]) -> str:
+    """In which mode, or beside nobody, the device was busy for which share; empty if unknown."""
+    parts = []
+    for key, value in (scenario.get("device_busy_share") or {}).items():
+        name, _, program = key.partition(" ")
+        who = f"{program} {mode(name)}" if program else mode(name)
+        if value is not None:
+            parts.append(f"{share(value)} {who}")
+    return f"Device busy: {', '.join(parts)}." if parts else ""
+
+
 def size(count: float) -> str:
     """Bytes as people say them."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
