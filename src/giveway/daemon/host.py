@@ -15,7 +15,7 @@ from giveway.daemon.limit import TimeLimit
 from giveway.daemon.log import Log
 from giveway.errors import GivewayError, PageError, UsageError
 from giveway.gates import Change, Flags, Gate, Gates
-from giveway.policies.base import Policy, TaskView
+from giveway.policies.base import Policy
 from giveway.scheduler import Answer, Scheduler
 from giveway.task import (
     Active,
@@ -33,6 +33,9 @@ from giveway.task import (
 
 P = ParamSpec("P")
 
+OPEN: Final = Gate.OPEN
+CLOSED: Final = Gate.CLOSED
+"""Names for what is said of every task: to look it up in the enum takes as long as to write it."""
 MAX_TEXT: Final = 4000
 """Characters of a traceback that are kept: its end says what happened."""
 
@@ -40,15 +43,20 @@ MAX_TEXT: Final = 4000
 class Known:
     """A task on a page, and what only the host knows of it."""
 
-    __slots__ = ("active", "figures", "gate", "is_thread", "name", "pid", "row", "said")
+    __slots__ = ("about", "active", "device", "figures", "gate", "id", "is_thread", "name", "pid",
+                 "row", "said")  # fmt: skip
 
-    def __init__(self, row: int, pid: int, name: str, is_thread: bool) -> None:
+    def __init__(self, id_: TaskId, row: int, pid: int, name: str, is_thread: bool) -> None:
+        self.id = id_
+        self.device = id_.device
         self.row = row
         self.pid = pid
         self.name = name
         self.is_thread = is_thread
+        self.about = {"device": id_.device, "pid": pid, "name": name}
+        """The task in an event."""
         self.active = False
-        self.gate = Gate.OPEN
+        self.gate = OPEN
         """What the page was told last."""
         self.said = ""
         self.figures = TaskFigures()
@@ -73,7 +81,8 @@ class Host:
         self.busy: dict[str, Busy] = {}
         self._limit = limit
         self._clock = clock
-        self._todo: list[tuple[TaskId, Gate]] = []
+        self._todo: dict[TaskId, Gate] = {}
+        """Gates that are to be written: the last word about each."""
         self._refused: set[str] = set()
         self._paused: set[TaskId] = set()
         """To the policy they are idle."""
@@ -158,7 +167,7 @@ class Host:
 
     def _repeat(self, device: str) -> None:
         """Writes every gate of a page."""
-        self._todo += [(id_, self._wanted(id_)) for id_ in self.known if id_.device == device]
+        self._todo |= {id_: self._wanted(id_) for id_ in self.known if id_.device == device}
         self._carry_out()
 
     def is_paused(self, id_: TaskId) -> bool:
@@ -181,11 +190,11 @@ class Host:
         if (id_ in self._paused) is paused:
             return
         (self._paused.add if paused else self._paused.remove)(id_)
-        self.log.add("paused" if paused else "resumed", **self.describe(id_))
+        self.log.add("paused" if paused else "resumed", **self.known[id_].about)
         now = self._clock()
         if task.active:
             self._tell(Idle(id_) if paused else Active(id_), now)
-        self._todo.append((id_, self._wanted(id_)))
+        self._todo[id_] = self._wanted(id_)
         self._carry_out()
 
     def refresh(self) -> None:
@@ -194,11 +203,6 @@ class Host:
         for id_ in list(self.known):
             self._changed(id_, self.scheduler.view.tasks[id_].attributes.priority, now)
         self._carry_out()
-
-    def describe(self, id_: TaskId) -> dict[str, Any]:
-        """A task in an event."""
-        task = self.known[id_]
-        return {"device": id_.device, "pid": task.pid, "name": task.name}
 
     # From changes to events.
 
@@ -225,18 +229,24 @@ class Host:
         info = self.pages[id_.device].info(change.row, change.ticket)
         if info is None:
             return
-        task = Known(change.row, info.pid, info.name.decode(errors="replace"), bool(info.is_thread))
-        task.gate = Gate.CLOSED if info.gate_closed else Gate.OPEN
+        task = Known(
+            id_,
+            change.row,
+            info.pid,
+            info.name.decode(errors="replace"),
+            bool(info.is_thread),
+        )
+        task.gate = CLOSED if info.gate_closed else OPEN
         self.known[id_] = task
-        self.log.add("joined", **self.describe(id_))
+        self.log.add("joined", **self.known[id_].about)
         self._tell(Joined(id_, task.pid, task.name, self._attributes(id_, change.priority)), now)
-        self._todo.append((id_, self._wanted(id_)))
+        self._todo[id_] = self._wanted(id_)
 
     def _leave(self, id_: TaskId, now: int) -> None:
         if id_ in self.known:
-            self.log.add("left", **self.describe(id_))
+            self.log.add("left", **self.known[id_].about)
             del self.known[id_]
-            self._todo = [todo for todo in self._todo if todo[0] != id_]
+            self._todo.pop(id_, None)
             self._paused.discard(id_)
             self._tell(Left(id_), now)
 
@@ -250,7 +260,7 @@ class Host:
         before = self.scheduler.view.tasks[id_].attributes
         after = self._attributes(id_, priority)
         if after != before:
-            self.log.add("attributes", **self.describe(id_), attributes=attributes.show(after))
+            self.log.add("attributes", **self.known[id_].about, attributes=attributes.show(after))
             self._tell(Changed(id_, after), now)
 
     def _attributes(self, id_: TaskId, priority: int) -> Attributes:
@@ -269,7 +279,7 @@ class Host:
                 result = attributes.change(result, [word])
             except UsageError as error:  # from an environment that nobody checked
                 if new:
-                    self.log.add("attributes", **self.describe(id_), why=str(error))
+                    self.log.add("attributes", **self.known[id_].about, why=str(error))
         return result
 
     # From decisions to gates.
@@ -285,15 +295,14 @@ class Host:
             text = traceback.format_exc()
             answer = self.scheduler.fall_back(text, self._clock())
             # It may have been interrupted anywhere: what was decided last is no longer known.
-            self._todo = [(id_, self._wanted(id_)) for id_ in self.known if id_ in self._views]
+            self._todo = {id_: self._wanted(id_) for id_ in self.known if id_ in self._views}
         if answer.failure is not None:
             self.log.add("failed", policy=before, traceback=answer.failure[-MAX_TEXT:])
         for refusal in answer.refusals:
             self._refuse(refusal.why)
         for decision in answer.decisions:
-            if not isinstance(decision, WakeAt) and decision.task not in self._paused:
-                gate = Gate.OPEN if isinstance(decision, Open) else Gate.CLOSED
-                self._todo.append((decision.task, gate))
+            if type(decision) is not WakeAt and decision.task not in self._paused:
+                self._todo[decision.task] = OPEN if type(decision) is Open else CLOSED
 
     @property
     def _views(self) -> Any:
@@ -309,49 +318,50 @@ class Host:
     def _wanted(self, id_: TaskId) -> Gate:
         if id_ in self._paused:
             return Gate.PAUSED
-        return Gate.OPEN if self._views[id_].open else Gate.CLOSED
+        return OPEN if self._views[id_].open else CLOSED
 
     def _carry_out(self) -> None:
         """Writes the gates that are to be different, a page at a time."""
         if self._todo:
-            last = dict(self._todo)  # the last word about each task counts
-            self._todo = []
+            todo, self._todo = self._todo, {}
             for device in self.pages.copy():
-                self._write(device, [id_ for id_ in last if id_.device == device], last)
+                self._write(device, {id_: todo[id_] for id_ in todo if id_.device == device})
             self._decided_ns = now = self._clock()
-            for id_, gate in last.items():
+            for id_, gate in todo.items():
                 self._wrote(id_, gate, now)
         now = self._clock()
         for device, busy in self.busy.items():
             view = self.scheduler.view
             busy.see(any(task.running_since_ns is not None for task in view.on(device)), now)
 
-    def _write(self, device: str, tasks: list[TaskId], gates: Mapping[TaskId, Gate]) -> None:
-        if not tasks:
+    def _write(self, device: str, gates: Mapping[TaskId, Gate]) -> None:
+        if not gates:
             return
-        rows = [self.known[id_].row for id_ in tasks]
-        wanted = [gates[id_] for id_ in tasks]
+        tickets = [id_.ticket for id_ in gates]
+        rows = [self.known[id_].row for id_ in gates]
         try:
-            self.pages[device].decide([id_.ticket for id_ in tasks], rows, wanted)
+            self.pages[device].decide(tickets, rows, list(gates.values()))
         except PageError as error:
             self.complain(device, error)
 
     def _wrote(self, id_: TaskId, gate: Gate, now: int) -> None:
         task = self.known.get(id_)
-        if task is None or task.gate == gate:
+        if task is None or task.gate is gate:
             return
         task.gate = gate
-        self._see(id_, now)
+        task.figures.see(task.active, gate is OPEN, now)
         if task.active:
-            view: TaskView = self._views[id_]
-            by = view.held_by
-            holder = self.describe(by) if by is not None and by in self.known else None
-            what = "opened" if gate == Gate.OPEN else "held"
-            self.log.add(what, **self.describe(id_), by=holder, why=self.scheduler.policy.name)
+            by = self.known.get(self._views[id_].held_by)
+            self.log.add(
+                "opened" if gate is OPEN else "held",
+                **task.about,
+                by=None if by is None else by.about,
+                why=self.scheduler.policy.name,
+            )
 
     def _see(self, id_: TaskId, now: int) -> None:
         task = self.known[id_]
-        task.figures.see(task.active, task.gate == Gate.OPEN, now)
+        task.figures.see(task.active, task.gate is OPEN, now)
 
 
 def _nice(pid: int) -> int:
