@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--policy", default="priority")
     parser.add_argument("--raw", type=Path, help="where to write every single time, as CSV")
     options = parser.parse_args()
+    where = {"machine": machine(), "versions": versions()}
     cores = sorted(os.sched_getaffinity(0))
     spins, sleeps = cores[0], cores[-1]
     os.sched_setaffinity(0, {sleeps})  # for the processes that are started now
@@ -61,8 +62,7 @@ def main() -> None:
     result = {
         "schema": 2,
         "benchmark": "daemon",
-        "machine": machine(),
-        "versions": versions(),
+        **where,
         "load_average": os.getloadavg(),
         "cores": {"spins": spins, "sleeps": sleeps},
         "policy": options.policy,

@@ -7,7 +7,7 @@ decided. What a policy gets wrong, up to and including an exception, ends here.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -22,6 +22,7 @@ from giveway.task import (
     Event,
     Idle,
     Joined,
+    Only,
     Open,
     TaskId,
     Tick,
@@ -34,8 +35,9 @@ MIN_WAKE_NS: Final = 50_000
 """No wake-up comes sooner: a policy that always wants the next nanosecond gets no busy loop."""
 
 _Key = TypeVar("_Key")
-_Gates = dict[TaskView, Open | Close]
-"""What is to be done about gates; the last word about each counts."""
+_Gates = dict[TaskView, tuple[bool, TaskId | None]]
+"""Whether gates are to be open, and for whom their tasks wait; the last word about each counts."""
+_OPEN: Final[tuple[bool, TaskId | None]] = (True, None)
 
 
 def _setter(name: str) -> Callable[[TaskView, object], None]:
@@ -68,12 +70,22 @@ class Refusal:
 class Answer:
     """What the host is to do, and what it may want to tell."""
 
-    decisions: list[Decision] = field(default_factory=list)
-    """What changes: gates in this order, then timers; each at most once."""
+    gates: list[TaskView] = field(default_factory=list)
+    """Tasks whose gates are different now, in this order."""
+    timers: list[WakeAt] = field(default_factory=list)
+    """Timers that are different now."""
     refusals: list[Refusal] = field(default_factory=list)
     failure: str | None = None
     """Why the policy has just been replaced by strict priority: its traceback, or what the host
     said to `Scheduler.fall_back`."""
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """All that changes, as a policy would say it. To be asked before the next event."""
+        gates = (
+            Open(task.id) if task.open else Close(task.id, task.held_by) for task in self.gates
+        )
+        return [*gates, *self.timers]
 
 
 class _World(View):
@@ -103,19 +115,17 @@ class _World(View):
             _put_since(task, now)
             _account(task, now)
 
-    def carry_out(self, gates: _Gates, now: int, changed: list[Decision]) -> None:
-        """Sets the gates of tasks; those that are different then are `changed`."""
-        for task, decision in gates.items():
-            if type(decision) is Close:
-                is_open, holder = False, decision.holder
-            else:
-                is_open, holder = True, None
+    def carry_out(self, gates: _Gates, now: int) -> list[TaskView]:
+        """Sets the gates of tasks; the tasks whose gates are different then."""
+        changed = []
+        for task, (is_open, holder) in gates.items():
             if holder != task.held_by:
                 _put_held_by(task, holder)
             if is_open is not task.open:
                 _put_open(task, is_open)
                 _account(task, now)
-                changed.append(decision)
+                changed.append(task)
+        return changed
 
 
 def _account(task: TaskView, now: int) -> None:
@@ -136,6 +146,14 @@ def validate(decision: object, view: View) -> str | None:
     """Why a decision cannot be carried out, whatever else is decided; None: it can."""
     kind = type(decision)
     tasks = view.tasks
+    if isinstance(decision, Only):
+        if type(decision.device) is not str:
+            return "a decision about something that is no device"
+        if not isinstance(decision.tasks, Collection):
+            return f"tasks are a collection, not a {type(decision.tasks).__name__}"
+        if any(type(task) is not TaskId or task not in tasks for task in decision.tasks):
+            return "a decision about a task that is not there"
+        return None
     if kind is Close or kind is Open:
         task = decision.task  # type: ignore[attr-defined]
         if type(task) is not TaskId or task not in tasks:
@@ -265,7 +283,7 @@ class Scheduler:
         failure = self._consult(events(), now, answer)
         for task in active:
             _put_active(task, True)
-        answer.decisions += (WakeAt(at, None) for at in timers if at not in self._timers)
+        answer.timers += (WakeAt(at, None) for at in timers if at not in self._timers)
         if failure is not None:
             self._failed(failure, now, answer)
 
@@ -285,15 +303,14 @@ class Scheduler:
         try:
             for event in events:
                 devices[event.device] = None
-                self._listen(event, now, gates, wakes, answer.refusals)
+                self._listen(event, now, gates, wakes, devices, answer.refusals)
         except (Exception, SystemExit):
             return traceback.format_exc()
         timers = self._set_timers(wakes, now)
-        devices.update(dict.fromkeys(task.id.device for task in gates))
-        for device in devices | dict.fromkeys(wakes) | self._elsewhere:
+        for device in devices | self._elsewhere:
             self._keep_lit(device, gates, now, answer.refusals)
-        self._world.carry_out(gates, now, answer.decisions)
-        answer.decisions += timers
+        answer.gates += self._world.carry_out(gates, now)
+        answer.timers += timers
         return None
 
     def _listen(
@@ -302,6 +319,7 @@ class Scheduler:
         now: int,
         gates: _Gates,
         wakes: dict[str, int | None],
+        devices: dict[str, None],
         refusals: list[Refusal],
     ) -> None:
         """Sorts what the policy says about an event; the last word about each thing counts."""
@@ -314,22 +332,42 @@ class Scheduler:
             why = validate(decision, world)
             if why is not None:
                 refusals.append(Refusal(decision, why))
-            elif type(decision) is WakeAt:
+                continue
+            if isinstance(decision, WakeAt):
                 wakes[decision.device] = decision.at_ns
+                devices[decision.device] = None
+            elif isinstance(decision, Only):
+                self._choose(decision, gates)
+                devices[decision.device] = None
             else:
-                gates[tasks[decision.task]] = decision  # type: ignore[union-attr, assignment]
+                holder = decision.holder if isinstance(decision, Close) else None
+                gates[tasks[decision.task]] = (isinstance(decision, Open), holder)
+                devices[decision.task.device] = None
+
+    def _choose(self, decision: Only, gates: _Gates) -> None:
+        """What `Only` says of each task of a device."""
+        world, chosen = self._world, frozenset(decision.tasks)
+        holder = next((id_ for id_ in decision.tasks if world.has_work(id_)), None)
+        held = (False, holder)
+        for task in world.on(decision.device):
+            if task.id in chosen:
+                gates[task] = _OPEN
+            elif task.open or not world.has_work(task.held_by):
+                gates[task] = held
+            else:
+                gates[task] = (False, task.held_by)
 
     def _failed(self, failure: str, now: int, answer: Answer) -> None:
         if answer.failure is None:
             answer.failure = failure
             self._replace(self._fallback(), now, answer)
         else:  # the fallback fails too: nobody waits
-            opened: _Gates = {task: Open(id_) for id_, task in self._world.tasks.items()}
-            self._world.carry_out(opened, now, answer.decisions)
+            opened = dict.fromkeys(self._world.tasks.values(), _OPEN)
+            answer.gates += self._world.carry_out(opened, now)
 
-    def _set_timers(self, wakes: Mapping[str, int | None], now: int) -> list[Decision]:
+    def _set_timers(self, wakes: Mapping[str, int | None], now: int) -> list[WakeAt]:
         """The timers that are different now."""
-        changed: list[Decision] = []
+        changed: list[WakeAt] = []
         for device, wanted in wakes.items():
             at_ns = None if wanted is None else max(wanted, now + MIN_WAKE_NS)
             if at_ns == self._timers.get(device):
@@ -360,15 +398,15 @@ class Scheduler:
         top = max(task.attributes.priority for task in waiting)
         for task in waiting:
             if task.attributes.priority == top:
-                closing = gates.get(task)
-                gates[task] = Open(task.id)
-                refusals.append(
-                    Refusal(closing, f"all that have work on {device} would wait for nobody")
-                )
+                wanted = gates.get(task)
+                closing = None if wanted is None else Close(task.id, wanted[1])
+                gates[task] = _OPEN
+                why = f"all that have work on {device} would wait for nobody"
+                refusals.append(Refusal(closing, why))
 
     def _is_held_by_a_runner(self, task: TaskView, gates: _Gates) -> bool:
-        decision = gates.get(task)
-        holder = decision.holder if isinstance(decision, Close) else task.held_by
+        wanted = gates.get(task)
+        holder = task.held_by if wanted is None else wanted[1]
         other = None if holder is None else self._world.tasks.get(holder)
         return other is not None and other.active and _one_opens((other,), gates)
 
@@ -376,7 +414,7 @@ class Scheduler:
 def _one_opens(tasks: Iterable[TaskView], gates: _Gates) -> bool:
     """Whether the gate of one of these is open once this is carried out."""
     for task in tasks:
-        decision = gates.get(task)
-        if task.open if decision is None else type(decision) is Open:
+        wanted = gates.get(task)
+        if task.open if wanted is None else wanted[0]:
             return True
     return False

@@ -6,6 +6,7 @@ where it ends in ``_seconds``.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -155,8 +156,14 @@ class Tick:
 Event: TypeAlias = Joined | Left | Active | Idle | Changed | Tick
 
 
-# Decisions are tuples because one event may call for hundreds, and frozen dataclasses take half as
-# long again to make.
+class Only(NamedTuple):
+    """Of all tasks of a device these may launch, and the others wait for the first of them that has
+    work. Who waits already goes on waiting for whom it does, for as long as that one has work.
+
+    One decision however many tasks there are: it is what most policies say, at each event."""
+
+    device: str
+    tasks: Collection[TaskId]
 
 
 class Open(NamedTuple):
@@ -182,4 +189,4 @@ class WakeAt(NamedTuple):
     at_ns: int | None
 
 
-Decision: TypeAlias = Open | Close | WakeAt
+Decision: TypeAlias = Only | Open | Close | WakeAt

@@ -19,6 +19,7 @@ from giveway.task import (
     Idle,
     Joined,
     Left,
+    Only,
     Open,
     TaskId,
     Tick,
@@ -93,6 +94,10 @@ def test_only_changes_are_passed_on_and_the_last_word_counts() -> None:
         (Close([]), "not there"),  # type: ignore[arg-type]
         (Close(LOW, TaskId("d9", 1)), "to wait for one"),
         (Close(LOW, "p11"), "to wait for one"),  # type: ignore[arg-type]
+        (Only("d0", [HIGH, TaskId("d0", 9)]), "not there"),
+        (Only("d0", "p10"), "not there"),  # type: ignore[arg-type]
+        (Only("d0", LOW.ticket), "collection"),  # type: ignore[arg-type]
+        (Only(LOW, [LOW]), "no device"),  # type: ignore[arg-type]
         (WakeAt("d0", 1.5), "float"),  # type: ignore[arg-type]
         (WakeAt("d0", True), "bool"),
         (WakeAt("d9", 5), "no task has joined"),
@@ -108,6 +113,32 @@ def test_what_cannot_be_is_refused_and_the_rest_is_done(decision: Any, why: str)
     assert "\n" not in refusal.why
     assert answer.decisions == [Close(HIGH, LOW)]
     assert answer.failure is None
+
+
+def test_only_some_run_and_the_others_wait_for_the_first_that_has_work() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(HIGH), 0)
+    scheduler.handle(Active(LOW), 0)
+    assert says(scheduler, Only("d0", [LOW, HIGH])).decisions == []
+    assert says(scheduler, Only("d0", [HIGH])).decisions == [Close(LOW, HIGH)]
+    assert says(scheduler, Only("d0", [HIGH])).decisions == []
+    assert says(scheduler, Only("d0", [LOW])).decisions == [Open(LOW), Close(HIGH, LOW)]
+    assert says(scheduler, Only("d0", [HIGH]), Open(LOW)).decisions == [Open(HIGH)]
+    assert says(scheduler, Close(HIGH), Only("d0", [HIGH])).decisions == [Close(LOW, HIGH)]
+    assert scheduler.view.tasks[OTHER].open
+
+
+def test_who_waits_goes_on_waiting_for_whom_it_does() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    third = TaskId("d0", 4)
+    scheduler.handle(Joined(third, 13, "p13"), 0)
+    for id_ in (LOW, HIGH, third):
+        scheduler.handle(Active(id_), 0)
+    says(scheduler, Only("d0", [HIGH]))
+    says(scheduler, Only("d0", [third]))
+    assert scheduler.view.tasks[LOW].held_by == HIGH
+    says(scheduler, Only("d0", [third]), event=Idle(HIGH))
+    assert scheduler.view.tasks[LOW].held_by == third
 
 
 def test_a_decision_about_a_task_that_left_is_refused() -> None:

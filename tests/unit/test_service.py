@@ -38,7 +38,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     wrong = tmp_path / "wrong.service"
     wrong.write_text(UNIT.read_text().replace("Restart=on-failure", "Restart=at-times"))
-    assert "Restart" in verify(wrong, tmp_path).stderr
+    assert "parse service restart" in verify(wrong, tmp_path).stderr
 
 
 def test_giveway_takes_its_command_line() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from giveway.policies import View
+from giveway.policies.edf import EarliestDeadline
 from giveway.policies.priority import Priority
 from giveway.scheduler import Scheduler
 from giveway.task import (
@@ -96,6 +97,16 @@ def test_a_new_policy_is_told_all_and_tasks_lose_nothing() -> None:
     assert seen_active == [[], [], [], [LOW], [LOW, HIGH]]
     assert scheduler.view.tasks[LOW].used(30) == 20
     assert scheduler.timers == {}
+
+
+def test_what_a_new_policy_says_of_the_last_task_counts() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    for id_, deadline_ns in ((LOW, 20 * MS), (HIGH, 10 * MS)):
+        scheduler.handle(Changed(id_, Attributes(deadline_ns=deadline_ns)), 0)
+        scheduler.handle(Active(id_), 0)
+    answer = scheduler.use(EarliestDeadline(), 1)
+    assert answer.decisions == [Close(LOW, HIGH)]
+    assert answer.refusals == []
 
 
 def test_a_new_policy_that_fails_while_it_takes_over() -> None:

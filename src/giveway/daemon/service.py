@@ -57,7 +57,7 @@ def status(host: Host) -> dict[str, Any]:
                 "ticket": id_.ticket,
                 "active": task.active,
                 "open": task.gate == 0,
-                "paused": host.is_paused(id_),
+                "paused": task.paused,
                 "held_by": by.about if by is not None else None,
                 "running_seconds": view.used(now) / 1e9,
                 "attributes": attributes.show(view.attributes),
