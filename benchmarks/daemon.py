@@ -2,8 +2,12 @@
 
 A task with a higher priority becomes active, and this process spins until the gate of the last of
 the others closes. So the time includes the transition, the daemon's waking up, its decision about
-all tasks, and the write; "in_daemon" is the part from its waking up. Prints JSON, in microseconds;
-run it where at least two cores have nothing else to do.
+all tasks, and the write. "in_daemon" is the part from its waking up, as the daemon counts it, of
+decisions to close and to open.
+
+Each round also wakes a Python process that has nothing to decide ("wake_up"): what the machine
+itself takes to wake somebody. Both sleep on one core and this process spins on another. Prints
+JSON, in microseconds; run it where these two cores have nothing else to do.
 """
 
 from __future__ import annotations
@@ -11,12 +15,22 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from giveway.bench.machine import machine, versions
+
+LIMIT_US = 200.0
+"""What a decision may take at p99."""
+REST_SECONDS = 0.002
+"""Before each wake-up, so that everybody sleeps."""
 
 
 def main() -> None:
@@ -24,106 +38,158 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--policy", default="priority")
-    parser.add_argument("--raw", type=Path, help="where to write every single time")
+    parser.add_argument("--raw", type=Path, help="where to write every single time, as CSV")
     options = parser.parse_args()
+    where = {"machine": machine(), "versions": versions()}
+    cores = sorted(os.sched_getaffinity(0))
+    spins, sleeps = cores[0], cores[-1]
+    os.sched_setaffinity(0, {sleeps})  # for the processes that are started now
+    control = Control()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GIVEWAY_DIR"] = str(Path(folder, "pages"))
         os.environ["GIVEWAY_LINGER_MS"] = "10000"  # tasks become idle when we say so
         os.environ["GIVEWAY_MAX_WAIT_MS"] = "0"
         giveway = Path(sys.executable).with_name("giveway")
-        with subprocess.Popen([giveway, "serve", "--policy", options.policy]) as daemon:
-            times, in_daemon = measure(options.tasks, options.rounds)
+        with subprocess.Popen([giveway, "serve", "--policy", options.policy], stdout=2) as daemon:
+            os.sched_setaffinity(0, {spins})
+            daemon_side = Daemon(options.tasks)
+            rounds = [(control.wake(), daemon_side.wake()) for _ in range(options.rounds)]
+            in_daemon = daemon_side.stop()
             daemon.terminate()
-    times.sort()
     if options.raw:
-        options.raw.write_text("".join(f"{value:.2f}\n" for value in times))
-    print(
-        json.dumps(
-            {
-                "schema": 1,
-                "benchmark": "daemon",
-                "policy": options.policy,
-                "tasks": options.tasks,
-                "rounds": len(times),
-                "unit": "us",
-                **{f"p{q}": round(times[len(times) * q // 100], 1) for q in (1, 50, 90, 99)},
-                "max": round(times[-1], 1),
-                "in_daemon": in_daemon,
-            },
-            indent=2,
-        )
-    )
+        lines = (f"{wake_up:.2f},{decision:.2f}\n" for wake_up, decision in rounds)
+        options.raw.write_text("".join(["wake_up,decision\n", *lines]))
+    result = {
+        "schema": 2,
+        "benchmark": "daemon",
+        **where,
+        "load_average": os.getloadavg(),
+        "cores": {"spins": spins, "sleeps": sleeps},
+        "policy": options.policy,
+        "tasks": options.tasks,
+        "unit": "us",
+        "wake_up": summary([wake_up for wake_up, _ in rounds]),
+        "decision": summary([decision for _, decision in rounds]),
+        "in_daemon": in_daemon,
+    }
+    print(json.dumps(result, indent=2))
 
 
-def measure(tasks: int, rounds: int) -> tuple[list[float], object]:
-    from giveway import page
-    from giveway.client import Client
-    from giveway.errors import DaemonError
-    from giveway.page import Page, TaskInfo
+def summary(times: list[float]) -> dict[str, float]:
+    times = sorted(times)
+    n = len(times)
+    return {
+        "n": n,
+        **{f"p{q}": round(times[n * q // 100], 1) for q in (1, 50, 90, 99)},
+        "max": round(times[-1], 1),
+        "share_above_200": round(sum(each > LIMIT_US for each in times) / n, 5),
+    }
 
-    lib = page.library()
 
-    class Options(ctypes.Structure):
-        _fields_ = (
-            ("name", ctypes.c_char_p),
-            ("priority", ctypes.c_int),
-            ("is_thread", ctypes.c_int),
-            ("busy", ctypes.c_void_p),
-            ("context", ctypes.c_void_p),
-            ("release", ctypes.c_void_p),
-        )
+def spin(seen: Callable[[], bool], problem: str) -> None:
+    give_up = time.monotonic() + 5
+    while not seen():
+        if time.monotonic() > give_up:
+            raise SystemExit(problem)
 
-    for name in ("gw_admit", "gw_idle", "gw_leave"):
-        getattr(lib, name).argtypes = (ctypes.c_void_p,)
-        getattr(lib, name).restype = None
 
-    def join(priority: int) -> ctypes.c_void_p:
-        handle = ctypes.c_void_p()
-        given = Options(name=b"bench", priority=priority)
-        assert lib.gw_join(of.handle, ctypes.byref(given), ctypes.byref(handle)) == 0
-        return handle
+class Control:
+    """A process that sleeps on a futex (a semaphore's), and says when its Python goes on."""
 
-    of = Page.open("cpu", create=True)
-    others = [join(0) for _ in range(tasks - 1)]
-    urgent = join(1)
-    for task in others:
-        lib.gw_admit(task)
-    for _ in range(200):
-        try:
-            with Client() as client:
-                if client.status()["tasks"]:
-                    break
-        except DaemonError:
-            pass
-        time.sleep(0.05)
-    time.sleep(0.3)
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("fork")
+        self._semaphore = context.Semaphore(0)
+        self._woken = context.RawValue(ctypes.c_uint64)
+        context.Process(target=self._answer, daemon=True).start()
 
-    info = TaskInfo()
-    reference = ctypes.byref(info)
-    watched = others[-1]
+    def _answer(self) -> None:
+        while self._semaphore.acquire():
+            self._woken.value += 1
 
-    def until(closed: int) -> None:
-        give_up = time.monotonic() + 5
-        while True:
-            lib.gw_task_describe(watched, reference)
-            if info.gate_closed == closed:
-                return
-            assert time.monotonic() < give_up, "the daemon decides nothing"
-
-    times = []
-    for _ in range(rounds):
-        until(0)
-        time.sleep(0.002)
+    def wake(self) -> float:
+        """Microseconds that it takes."""
+        wanted = self._woken.value + 1
+        time.sleep(REST_SECONDS)
         began = time.perf_counter()
-        lib.gw_admit(urgent)
-        until(1)
-        times.append((time.perf_counter() - began) * 1e6)
-        lib.gw_idle(urgent)
-    with Client() as client:
-        in_daemon = client.status()["decisions"]
-    for task in (*others, urgent):
-        lib.gw_leave(task)
-    return times, in_daemon
+        self._semaphore.release()
+        spin(lambda: self._woken.value == wanted, "nobody wakes up")
+        return (time.perf_counter() - began) * 1e6
+
+
+class Daemon:
+    """Tasks of this process, about which the daemon decides."""
+
+    def __init__(self, tasks: int) -> None:
+        from giveway import page
+
+        self._lib = page.library()
+        for name in ("gw_admit", "gw_idle", "gw_leave"):
+            getattr(self._lib, name).argtypes = (ctypes.c_void_p,)
+            getattr(self._lib, name).restype = None
+        self._page = page.Page.open("cpu", create=True)
+        self._others = [self._join(0) for _ in range(tasks - 1)]
+        self._urgent = self._join(1)
+        self._info = page.TaskInfo()
+        for task in self._others:
+            self._lib.gw_admit(task)
+        self._await_daemon()
+
+    def _join(self, priority: int) -> ctypes.c_void_p:
+        class Options(ctypes.Structure):
+            _fields_ = (
+                ("name", ctypes.c_char_p),
+                ("priority", ctypes.c_int),
+                ("is_thread", ctypes.c_int),
+                ("busy", ctypes.c_void_p),
+                ("context", ctypes.c_void_p),
+                ("release", ctypes.c_void_p),
+            )
+
+        task = ctypes.c_void_p()
+        options = Options(name=b"bench", priority=priority)
+        code = self._lib.gw_join(self._page.handle, ctypes.byref(options), ctypes.byref(task))
+        if code != 0:
+            raise SystemExit(f"no task can join: {code}")
+        return task
+
+    def _await_daemon(self) -> None:
+        from giveway.client import Client
+        from giveway.errors import DaemonError
+
+        for _ in range(200):
+            try:
+                with Client() as client:
+                    if client.status()["tasks"]:
+                        break
+            except DaemonError:
+                pass
+            time.sleep(0.05)
+        time.sleep(0.3)
+
+    def _closed(self) -> bool:
+        self._lib.gw_task_describe(self._others[-1], ctypes.byref(self._info))
+        return bool(self._info.gate_closed)
+
+    def wake(self) -> float:
+        """Microseconds until it has closed all gates but that of the urgent task."""
+        spin(lambda: not self._closed(), "the daemon opens no gates")
+        time.sleep(REST_SECONDS)
+        began = time.perf_counter()
+        self._lib.gw_admit(self._urgent)
+        spin(self._closed, "the daemon closes no gates")
+        took = (time.perf_counter() - began) * 1e6
+        self._lib.gw_idle(self._urgent)
+        return took
+
+    def stop(self) -> dict[str, Any]:
+        """What the daemon has counted."""
+        from giveway.client import Client
+
+        with Client() as client:
+            decisions: dict[str, Any] = client.status()["decisions"]
+        for task in (*self._others, self._urgent):
+            self._lib.gw_leave(task)
+        return decisions
 
 
 if __name__ == "__main__":

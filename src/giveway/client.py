@@ -47,7 +47,7 @@ class Client:
         self._socket.settimeout(timeout)
         try:
             self._connect(time.monotonic() + timeout)
-            if _owner(self._socket) != os.geteuid():
+            if user_of(self._socket) != os.geteuid():
                 raise DaemonError(f"{folder() / SOCKET_NAME} belongs to another user")
         except (OSError, DaemonError) as error:
             self._socket.close()
@@ -152,6 +152,9 @@ class Client:
         Args:
             follow: go on with what happens from now on, until the daemon ends.
             after: only what came after the event of this number.
+
+        Raises:
+            DaemonError: the daemon ended before it had told all, and was not to be followed.
         """
         self.ask("events", after=after, follow=follow)
         if follow:
@@ -160,7 +163,9 @@ class Client:
             try:
                 event = self._read()
             except DaemonError:
-                return
+                if follow:
+                    return
+                raise
             if "event" not in event:
                 return
             yield event
@@ -183,6 +188,7 @@ def refuse_second() -> None:
     )
 
 
-def _owner(peer: socket.socket) -> int:
+def user_of(peer: socket.socket) -> int:
+    """The user at the other end, from the kernel."""
     data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", data)[1])

@@ -7,7 +7,7 @@ decided. What a policy gets wrong, up to and including an exception, ends here.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -22,6 +22,7 @@ from giveway.task import (
     Event,
     Idle,
     Joined,
+    Only,
     Open,
     TaskId,
     Tick,
@@ -34,7 +35,26 @@ MIN_WAKE_NS: Final = 50_000
 """No wake-up comes sooner: a policy that always wants the next nanosecond gets no busy loop."""
 
 _Key = TypeVar("_Key")
-_put = object.__setattr__  # views are frozen for policies; here is the one place that changes them
+_Gates = dict[TaskView, tuple[bool, TaskId | None]]
+"""Whether gates are to be open, and for whom their tasks wait; the last word about each counts."""
+_OPEN: Final[tuple[bool, TaskId | None]] = (True, None)
+
+
+def _setter(name: str) -> Callable[[TaskView, object], None]:
+    """Of a view's attribute: views are frozen for policies, and here is the one place that changes
+    them. The slot's own, because object.__setattr__ takes twice as long and an event may change
+    hundreds."""
+    setter: Callable[[TaskView, object], None] = TaskView.__dict__[name].__set__
+    return setter
+
+
+_put_active = _setter("active")
+_put_attributes = _setter("attributes")
+_put_held_by = _setter("held_by")
+_put_open = _setter("open")
+_put_running_since = _setter("running_since_ns")
+_put_since = _setter("since_ns")
+_put_used = _setter("used_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +70,22 @@ class Refusal:
 class Answer:
     """What the host is to do, and what it may want to tell."""
 
-    decisions: list[Decision] = field(default_factory=list)
-    """What changes: gates in this order, then timers; each at most once."""
+    gates: list[TaskView] = field(default_factory=list)
+    """Tasks whose gates are different now, in this order."""
+    timers: list[WakeAt] = field(default_factory=list)
+    """Timers that are different now."""
     refusals: list[Refusal] = field(default_factory=list)
     failure: str | None = None
     """Why the policy has just been replaced by strict priority: its traceback, or what the host
     said to `Scheduler.fall_back`."""
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """All that changes, as a policy would say it. To be asked before the next event."""
+        gates = (
+            Open(task.id) if task.open else Close(task.id, task.held_by) for task in self.gates
+        )
+        return [*gates, *self.timers]
 
 
 class _World(View):
@@ -73,20 +103,37 @@ class _World(View):
         self._by_pid[task.pid] = (*self.of(task.pid), task)
 
     def leave(self, task: TaskView, now: int) -> None:
-        self.set(task, False, task.open, now)  # for a policy that still has it at hand
+        self.set_active(task, False, now)  # for a policy that still has it at hand
         del self._tasks[task.id]
         _drop(self._by_device, task.id.device, task)
         _drop(self._by_pid, task.pid, task)
 
-    def set(self, task: TaskView, active: bool, is_open: bool, now: int) -> None:
-        """Whether a task has work and may run; keeps the account of how long it has."""
-        if task.running_since_ns is not None:
-            _put(task, "used_ns", task.used(now))
-        _put(task, "running_since_ns", now if active and is_open else None)
+    def set_active(self, task: TaskView, active: bool, now: int) -> None:
+        """Whether a task has work."""
         if active is not task.active:
-            _put(task, "active", active)
-            _put(task, "since_ns", now)
-        _put(task, "open", is_open)
+            _put_active(task, active)
+            _put_since(task, now)
+            _account(task, now)
+
+    def carry_out(self, gates: _Gates, now: int) -> list[TaskView]:
+        """Sets the gates of tasks; the tasks whose gates are different then."""
+        changed = []
+        for task, (is_open, holder) in gates.items():
+            if holder != task.held_by:
+                _put_held_by(task, holder)
+            if is_open is not task.open:
+                _put_open(task, is_open)
+                _account(task, now)
+                changed.append(task)
+        return changed
+
+
+def _account(task: TaskView, now: int) -> None:
+    """Takes note of whether a task runs from now on, and of how long it did until now."""
+    since = task.running_since_ns
+    if since is not None:
+        _put_used(task, task.used_ns + now - since)
+    _put_running_since(task, now if task.active and task.open else None)
 
 
 def _drop(index: dict[_Key, tuple[TaskView, ...]], key: _Key, task: TaskView) -> None:
@@ -98,12 +145,23 @@ def _drop(index: dict[_Key, tuple[TaskView, ...]], key: _Key, task: TaskView) ->
 def validate(decision: object, view: View) -> str | None:
     """Why a decision cannot be carried out, whatever else is decided; None: it can."""
     kind = type(decision)
-    if kind is Close or kind is Open:
-        if not _known(decision.task, view):  # type: ignore[attr-defined]
+    tasks = view.tasks
+    if isinstance(decision, Only):
+        if type(decision.device) is not str:
+            return "a decision about something that is no device"
+        if not isinstance(decision.tasks, Collection):
+            return f"tasks are a collection, not a {type(decision.tasks).__name__}"
+        if any(type(task) is not TaskId or task not in tasks for task in decision.tasks):
             return "a decision about a task that is not there"
-        holder = decision.holder if kind is Close else None  # type: ignore[attr-defined]
-        if holder is not None and not _known(holder, view):
-            return "a task is to wait for one that is not there"
+        return None
+    if kind is Close or kind is Open:
+        task = decision.task  # type: ignore[attr-defined]
+        if type(task) is not TaskId or task not in tasks:
+            return "a decision about a task that is not there"
+        if kind is Close:
+            holder = decision.holder  # type: ignore[attr-defined]
+            if holder is not None and (type(holder) is not TaskId or holder not in tasks):
+                return "a task is to wait for one that is not there"
         return None
     if not isinstance(decision, WakeAt) or kind is not WakeAt:
         return f"a {kind.__name__} is not a decision"
@@ -115,10 +173,6 @@ def validate(decision: object, view: View) -> str | None:
     if at_ns is not None and decision.device not in view.devices:
         return "a wake-up for a device that no task has joined"
     return None
-
-
-def _known(task: object, view: View) -> bool:
-    return type(task) is TaskId and task in view.tasks
 
 
 class Scheduler:
@@ -197,11 +251,11 @@ class Scheduler:
             active = isinstance(event, Active)
             if active is task.active:
                 return False
-            world.set(task, active, task.open, now)
+            world.set_active(task, active, now)
         elif isinstance(event, Changed):
             if event.attributes == task.attributes:
                 return False
-            _put(task, "attributes", event.attributes)
+            _put_attributes(task, event.attributes)
         else:
             world.leave(task, now)
             if not world.on(event.device):
@@ -221,15 +275,15 @@ class Scheduler:
             for task in tasks:
                 yield Joined(task.id, task.pid, task.name, task.attributes)
             for task in active:
-                _put(task, "active", True)
+                _put_active(task, True)
                 yield Active(task.id)
 
         for task in active:
-            _put(task, "active", False)
+            _put_active(task, False)
         failure = self._consult(events(), now, answer)
         for task in active:
-            _put(task, "active", True)
-        answer.decisions += (WakeAt(at, None) for at in timers if at not in self._timers)
+            _put_active(task, True)
+        answer.timers += (WakeAt(at, None) for at in timers if at not in self._timers)
         if failure is not None:
             self._failed(failure, now, answer)
 
@@ -243,57 +297,77 @@ class Scheduler:
 
         Returns the traceback where it fails; then nothing is carried out.
         """
-        gates: dict[TaskId, Open | Close] = {}
+        gates: _Gates = {}
         wakes: dict[str, int | None] = {}
         devices: dict[str, None] = {}  # a set that keeps its order
         try:
             for event in events:
                 devices[event.device] = None
-                self._listen(event, now, gates, wakes, answer.refusals)
+                self._listen(event, now, gates, wakes, devices, answer.refusals)
         except (Exception, SystemExit):
             return traceback.format_exc()
         timers = self._set_timers(wakes, now)
-        devices.update(dict.fromkeys(id_.device for id_ in gates))
-        for device in devices | dict.fromkeys(wakes) | self._elsewhere:
+        for device in devices | self._elsewhere:
             self._keep_lit(device, gates, now, answer.refusals)
-        self._carry_out(gates, now, answer.decisions)
-        answer.decisions += timers
+        answer.gates += self._world.carry_out(gates, now)
+        answer.timers += timers
         return None
 
     def _listen(
         self,
         event: Event,
         now: int,
-        gates: dict[TaskId, Open | Close],
+        gates: _Gates,
         wakes: dict[str, int | None],
+        devices: dict[str, None],
         refusals: list[Refusal],
     ) -> None:
         """Sorts what the policy says about an event; the last word about each thing counts."""
         # Nobody has more to say about each task than to open it, to close it and to be woken.
-        left = 3 * len(self._world.tasks) + 8
-        for decision in self._policy.decide(event, self._world, now):
-            left -= 1
-            if left < 0:
+        world, tasks = self._world, self._world.tasks
+        most = 3 * len(tasks) + 8
+        for count, decision in enumerate(self._policy.decide(event, world, now), 1):
+            if count > most:
                 raise RuntimeError(f"no end of decisions about one {type(event).__name__}")
-            why = validate(decision, self._world)
+            why = validate(decision, world)
             if why is not None:
                 refusals.append(Refusal(decision, why))
-            elif type(decision) is WakeAt:
+                continue
+            if isinstance(decision, WakeAt):
                 wakes[decision.device] = decision.at_ns
+                devices[decision.device] = None
+            elif isinstance(decision, Only):
+                self._choose(decision, gates)
+                devices[decision.device] = None
             else:
-                gates[decision.task] = decision  # type: ignore[union-attr, assignment]
+                holder = decision.holder if isinstance(decision, Close) else None
+                gates[tasks[decision.task]] = (isinstance(decision, Open), holder)
+                devices[decision.task.device] = None
+
+    def _choose(self, decision: Only, gates: _Gates) -> None:
+        """What `Only` says of each task of a device."""
+        world, chosen = self._world, frozenset(decision.tasks)
+        holder = next((id_ for id_ in decision.tasks if world.has_work(id_)), None)
+        held = (False, holder)
+        for task in world.on(decision.device):
+            if task.id in chosen:
+                gates[task] = _OPEN
+            elif task.open or not world.has_work(task.held_by):
+                gates[task] = held
+            else:
+                gates[task] = (False, task.held_by)
 
     def _failed(self, failure: str, now: int, answer: Answer) -> None:
         if answer.failure is None:
             answer.failure = failure
             self._replace(self._fallback(), now, answer)
         else:  # the fallback fails too: nobody waits
-            opened: dict[TaskId, Open | Close] = {id_: Open(id_) for id_ in self._world.tasks}
-            self._carry_out(opened, now, answer.decisions)
+            opened = dict.fromkeys(self._world.tasks.values(), _OPEN)
+            answer.gates += self._world.carry_out(opened, now)
 
-    def _set_timers(self, wakes: Mapping[str, int | None], now: int) -> list[Decision]:
+    def _set_timers(self, wakes: Mapping[str, int | None], now: int) -> list[WakeAt]:
         """The timers that are different now."""
-        changed: list[Decision] = []
+        changed: list[WakeAt] = []
         for device, wanted in wakes.items():
             at_ns = None if wanted is None else max(wanted, now + MIN_WAKE_NS)
             if at_ns == self._timers.get(device):
@@ -305,14 +379,12 @@ class Scheduler:
             changed.append(WakeAt(device, at_ns))
         return changed
 
-    def _keep_lit(
-        self, device: str, gates: dict[TaskId, Open | Close], now: int, refusals: list[Refusal]
-    ) -> None:
+    def _keep_lit(self, device: str, gates: _Gates, now: int, refusals: list[Refusal]) -> None:
         """Sees to it that tasks with work never all wait, unless for a task that runs or for a time
         that is near."""
         waiting = self._world.active(device)
         self._elsewhere.pop(device, None)
-        if not waiting or any(_opens(task, gates) for task in waiting):
+        if not waiting or _one_opens(waiting, gates):
             self._dark.pop(device, None)
             return
         if any(self._is_held_by_a_runner(task, gates) for task in waiting):
@@ -326,33 +398,23 @@ class Scheduler:
         top = max(task.attributes.priority for task in waiting)
         for task in waiting:
             if task.attributes.priority == top:
-                closing = gates.get(task.id)
-                gates[task.id] = Open(task.id)
-                refusals.append(
-                    Refusal(closing, f"all that have work on {device} would wait for nobody")
-                )
+                wanted = gates.get(task)
+                closing = None if wanted is None else Close(task.id, wanted[1])
+                gates[task] = _OPEN
+                why = f"all that have work on {device} would wait for nobody"
+                refusals.append(Refusal(closing, why))
 
-    def _is_held_by_a_runner(self, task: TaskView, gates: Mapping[TaskId, Open | Close]) -> bool:
-        decision = gates.get(task.id)
-        holder = decision.holder if isinstance(decision, Close) else task.held_by
+    def _is_held_by_a_runner(self, task: TaskView, gates: _Gates) -> bool:
+        wanted = gates.get(task)
+        holder = task.held_by if wanted is None else wanted[1]
         other = None if holder is None else self._world.tasks.get(holder)
-        return other is not None and other.active and _opens(other, gates)
-
-    def _carry_out(
-        self, gates: Mapping[TaskId, Open | Close], now: int, decisions: list[Decision]
-    ) -> None:
-        for id_, decision in gates.items():
-            task = self._world.tasks[id_]
-            is_open = type(decision) is Open
-            holder = decision.holder if isinstance(decision, Close) else None
-            if holder != task.held_by:
-                _put(task, "held_by", holder)
-            if is_open is not task.open:
-                self._world.set(task, task.active, is_open, now)
-                decisions.append(decision)
+        return other is not None and other.active and _one_opens((other,), gates)
 
 
-def _opens(task: TaskView, gates: Mapping[TaskId, Open | Close]) -> bool:
-    """Whether its gate is open once this is carried out."""
-    decision = gates.get(task.id)
-    return task.open if decision is None else type(decision) is Open
+def _one_opens(tasks: Iterable[TaskView], gates: _Gates) -> bool:
+    """Whether the gate of one of these is open once this is carried out."""
+    for task in tasks:
+        wanted = gates.get(task)
+        if task.open if wanted is None else wanted[0]:
+            return True
+    return False

@@ -6,6 +6,7 @@ where it ends in ``_seconds``.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -160,15 +161,23 @@ class Tick:
 Event: TypeAlias = Joined | Left | Active | Idle | Changed | Tick
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Only(NamedTuple):
+    """Of all tasks of a device these may launch, and the others wait for the first of them that has
+    work. Who waits already goes on waiting for whom it does, for as long as that one has work.
+
+    One decision however many tasks there are: it is what most policies say, at each event."""
+
+    device: str
+    tasks: Collection[TaskId]
+
+
+class Open(NamedTuple):
     """The task may launch."""
 
     task: TaskId
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(NamedTuple):
     """The task waits before its next launch."""
 
     task: TaskId
@@ -177,8 +186,7 @@ class Close:
     for which a whole device may stay closed."""
 
 
-@dataclass(frozen=True, slots=True)
-class WakeAt:
+class WakeAt(NamedTuple):
     """Asks for a `Tick` for the device. There is one timer for each: this replaces what was asked
     before; None cancels it."""
 
@@ -186,4 +194,4 @@ class WakeAt:
     at_ns: int | None
 
 
-Decision: TypeAlias = Open | Close | WakeAt
+Decision: TypeAlias = Only | Open | Close | WakeAt

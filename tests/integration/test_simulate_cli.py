@@ -31,7 +31,7 @@ from giveway.policies import Policy, everyone
 class Open(Policy):
     name = "open"
     def decide(self, event, view, now):
-        return everyone(view, event.device)
+        return [everyone(view, event.device)]
 class Closed(Policy):
     name = "closed"
     def decide(self, event, view, now):

@@ -173,14 +173,16 @@ def test_events_say_who_held_whom_when_and_why(
 
 def test_events_are_followed_until_the_daemon_ends(serve: Serve, spawn: Spawner) -> None:
     daemon = serve()
-    follower = spawn(GIVEWAY, "events", "--follow")
+    follower = spawn(GIVEWAY, "events", "--follow", stderr=-1)
     assert follower.stdout is not None
+    assert follower.stderr is not None
     assert "started" in follower.stdout.readline()
     daemon.policy("fair")
     while "policy fair" not in (line := follower.stdout.readline()):
         assert line
     daemon.process.terminate()
     assert follower.wait(timeout=20) == 0
+    assert one_line(follower.stderr.read()) == "giveway: the daemon has ended"
 
 
 def test_python_gets_the_errors_of_the_command_line(serve: Serve, regions: Regions) -> None:

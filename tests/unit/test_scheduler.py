@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giveway.policies import Policy, View
 from giveway.policies.priority import Priority
-from giveway.scheduler import MAX_DARK_NS, MIN_WAKE_NS, Answer, Scheduler
+from giveway.scheduler import MAX_DARK_NS, MIN_WAKE_NS
 from giveway.task import (
     Active,
     Attributes,
@@ -21,51 +19,13 @@ from giveway.task import (
     Idle,
     Joined,
     Left,
+    Only,
     Open,
     TaskId,
     Tick,
     WakeAt,
 )
-
-LOW, HIGH, OTHER = TaskId("d0", 1), TaskId("d0", 2), TaskId("d1", 3)
-MS = 1_000_000
-
-
-class Scripted(Policy):
-    """Says what a test wants it to say."""
-
-    name = "scripted"
-
-    def __init__(self, answer: Callable[[Event, View, int], Any]) -> None:
-        self.answer = answer
-        self.seen: list[tuple[Event, int]] = []
-
-    def decide(self, event: Event, view: View, now: int) -> Iterable[Any]:
-        self.seen.append((event, now))
-        return self.answer(event, view, now)
-
-
-def quiet(_event: Event, _view: View, _now: int) -> Iterable[Any]:
-    return ()
-
-
-def with_tasks(policy: Policy) -> Scheduler:
-    """Two tasks on d0 and one on d1, all idle."""
-    scheduler = Scheduler(policy)
-    for id_, pid, priority in ((LOW, 10, 0), (HIGH, 11, 5), (OTHER, 12, 0)):
-        scheduler.handle(Joined(id_, pid, f"p{pid}", Attributes(priority=priority)), 0)
-    return scheduler
-
-
-def says(scheduler: Scheduler, *decisions: Any, event: Event | None = None, now: int = 0) -> Answer:
-    """What comes of it when the policy says this about an event."""
-    policy = scheduler.policy
-    assert isinstance(policy, Scripted)
-    policy.answer = lambda *_: decisions
-    try:
-        return scheduler.handle(event or Tick("d0"), now)
-    finally:
-        policy.answer = quiet
+from tests.unit.scripted import HIGH, LOW, MS, OTHER, Scripted, quiet, says, with_tasks
 
 
 def test_strict_priority_closes_and_opens() -> None:
@@ -134,6 +94,10 @@ def test_only_changes_are_passed_on_and_the_last_word_counts() -> None:
         (Close([]), "not there"),  # type: ignore[arg-type]
         (Close(LOW, TaskId("d9", 1)), "to wait for one"),
         (Close(LOW, "p11"), "to wait for one"),  # type: ignore[arg-type]
+        (Only("d0", [HIGH, TaskId("d0", 9)]), "not there"),
+        (Only("d0", "p10"), "not there"),  # type: ignore[arg-type]
+        (Only("d0", LOW.ticket), "collection"),  # type: ignore[arg-type]
+        (Only(LOW, [LOW]), "no device"),  # type: ignore[arg-type]
         (WakeAt("d0", 1.5), "float"),  # type: ignore[arg-type]
         (WakeAt("d0", True), "bool"),
         (WakeAt("d9", 5), "no task has joined"),
@@ -149,6 +113,32 @@ def test_what_cannot_be_is_refused_and_the_rest_is_done(decision: Any, why: str)
     assert "\n" not in refusal.why
     assert answer.decisions == [Close(HIGH, LOW)]
     assert answer.failure is None
+
+
+def test_only_some_run_and_the_others_wait_for_the_first_that_has_work() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(HIGH), 0)
+    scheduler.handle(Active(LOW), 0)
+    assert says(scheduler, Only("d0", [LOW, HIGH])).decisions == []
+    assert says(scheduler, Only("d0", [HIGH])).decisions == [Close(LOW, HIGH)]
+    assert says(scheduler, Only("d0", [HIGH])).decisions == []
+    assert says(scheduler, Only("d0", [LOW])).decisions == [Open(LOW), Close(HIGH, LOW)]
+    assert says(scheduler, Only("d0", [HIGH]), Open(LOW)).decisions == [Open(HIGH)]
+    assert says(scheduler, Close(HIGH), Only("d0", [HIGH])).decisions == [Close(LOW, HIGH)]
+    assert scheduler.view.tasks[OTHER].open
+
+
+def test_who_waits_goes_on_waiting_for_whom_it_does() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    third = TaskId("d0", 4)
+    scheduler.handle(Joined(third, 13, "p13"), 0)
+    for id_ in (LOW, HIGH, third):
+        scheduler.handle(Active(id_), 0)
+    says(scheduler, Only("d0", [HIGH]))
+    says(scheduler, Only("d0", [third]))
+    assert scheduler.view.tasks[LOW].held_by == HIGH
+    says(scheduler, Only("d0", [third]), event=Idle(HIGH))
+    assert scheduler.view.tasks[LOW].held_by == third
 
 
 def test_a_decision_about_a_task_that_left_is_refused() -> None:
@@ -205,103 +195,6 @@ def test_a_device_may_wait_for_another_for_as_long_as_that_one_runs() -> None:
     answer = scheduler.handle(Idle(OTHER), 6 * MAX_DARK_NS)
     assert answer.decisions == [Open(LOW)]
     assert len(answer.refusals) == 1
-
-
-def broken(_event: Event, view: View, _now: int) -> Iterable[Any]:
-    yield Close(LOW)
-    raise RuntimeError("no idea\nat all")
-
-
-def exits(_event: Event, view: View, _now: int) -> Iterable[Any]:
-    raise SystemExit(3)
-
-
-def endless(_event: Event, view: View, _now: int) -> Iterable[Any]:
-    while True:
-        yield Open(LOW)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "text"),
-    [
-        (broken, "no idea"),
-        (exits, "SystemExit"),
-        (endless, "no end of decisions"),
-        (lambda *_: None, "not iterable"),
-        (lambda *_: 5, "not iterable"),
-        (lambda *_: [Open()], "missing 1 required"),
-    ],
-)
-def test_a_policy_that_fails_is_replaced_by_strict_priority(wrong: Any, text: str) -> None:
-    policy = Scripted(quiet)
-    scheduler = with_tasks(policy)
-    scheduler.handle(Active(LOW), 1)
-    policy.answer = wrong
-    answer = scheduler.handle(Active(HIGH), 2)
-    assert answer.failure is not None
-    assert "Traceback" in answer.failure
-    assert text in answer.failure
-    assert isinstance(scheduler.policy, Priority)
-    assert answer.decisions == [Close(LOW, HIGH)]
-    assert scheduler.handle(Idle(HIGH), 3).failure is None
-
-
-def test_where_the_fallback_fails_too_nobody_waits() -> None:
-    policy = Scripted(quiet)
-    scheduler = Scheduler(policy, fallback=lambda: Scripted(broken))
-    scheduler.handle(Joined(LOW, 1, "p"), 0)
-    says(scheduler, Close(LOW))
-    policy.answer = broken
-    assert scheduler.handle(Tick("d0"), 1).decisions == [Open(LOW)]
-
-
-def test_a_new_policy_is_told_all_and_tasks_lose_nothing() -> None:
-    scheduler = with_tasks(Scripted(quiet))
-    scheduler.handle(Changed(LOW, Attributes(priority=7, weight=3.0)), 0)
-    scheduler.handle(Active(LOW), 10)
-    says(scheduler, WakeAt("d0", 5 * MS), now=20)
-    scheduler.handle(Active(HIGH), 25)
-    seen_active: list[list[TaskId]] = []
-    policy = Scripted(
-        lambda _, view, __: seen_active.append([t.id for t in view.active("d0")]) or ()
-    )
-    answer = scheduler.use(policy, 30)
-    assert answer.decisions == [WakeAt("d0", None)]
-    assert [event for event, _ in policy.seen] == [
-        Joined(LOW, 10, "p10", Attributes(priority=7, weight=3.0)),
-        Joined(HIGH, 11, "p11", Attributes(priority=5)),
-        Joined(OTHER, 12, "p12", Attributes()),
-        Active(LOW),
-        Active(HIGH),
-    ]
-    assert seen_active == [[], [], [], [LOW], [LOW, HIGH]]
-    assert scheduler.view.tasks[LOW].used(30) == 20
-    assert scheduler.timers == {}
-
-
-def test_a_new_policy_that_fails_while_it_takes_over() -> None:
-    scheduler = with_tasks(Scripted(quiet))
-    scheduler.handle(Active(LOW), 1)
-    scheduler.handle(Active(HIGH), 1)
-
-    def fails(event: Event, _view: View, _now: int) -> Iterable[Any]:
-        if event == Active(LOW):
-            raise RuntimeError("half way")
-        return ()
-
-    answer = scheduler.use(Scripted(fails), 2)
-    assert answer.failure is not None
-    assert answer.decisions == [Close(LOW, HIGH)]
-    assert [task.id for task in scheduler.view.active("d0")] == [LOW, HIGH]
-
-
-def test_the_host_can_take_a_policy_out_of_service() -> None:
-    scheduler = with_tasks(Scripted(quiet))
-    scheduler.handle(Active(HIGH), 1)
-    answer = scheduler.fall_back("took 80 ms", 2)
-    assert answer.failure == "took 80 ms"
-    assert answer.decisions == [Close(LOW, HIGH)]
-    assert isinstance(scheduler.policy, Priority)
 
 
 def test_timers() -> None:

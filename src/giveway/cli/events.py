@@ -28,6 +28,8 @@ def command(follow: bool, as_json: bool) -> None:
     with Client() as daemon:
         for event in daemon.events(follow=follow):
             click.echo(json.dumps(event) if as_json else line(event))
+    if follow:
+        click.echo("giveway: the daemon has ended", err=True)
 
 
 def line(event: Mapping[str, Any]) -> str:

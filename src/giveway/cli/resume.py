@@ -29,11 +29,11 @@ def steer(what: str, pid: int, name: str | None, device: str | None) -> None:
         NoSuchTaskError: no task fits.
         UsageError: several do.
     """
+    from giveway import which
     from giveway.cli import tasks
-    from giveway.cli.set import choose
     from giveway.client import Client
 
     with Client() as daemon:
-        task = choose(tasks.read(device), pid, name)
+        task = which.choose(tasks.read(device), pid, name)
         getattr(daemon, what)(pid, name=task.name, device=task.device)
     click.echo(f"{task.name} ({pid}): {what}d")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from giveway.cli import options
-from giveway.errors import NoSuchTaskError, UsageError
+from giveway.errors import UsageError
 
 if TYPE_CHECKING:
     from giveway.task import Task
@@ -45,7 +45,7 @@ def command(
       giveway set 4242 share=none
       giveway set 4242 --name loader --priority -5    a thread with a task of its own
     """
-    from giveway import attributes
+    from giveway import attributes, which
     from giveway.cli import tasks
 
     if priority is not None:
@@ -54,7 +54,7 @@ def command(
         raise UsageError("nothing to set: say --priority N or ATTRIBUTE=VALUE")
     changes = attributes.changes(settings)
     of_page = [(page, task) for page in tasks.pages(device) for task in page.tasks()]
-    chosen = choose([task for _, task in of_page], pid, name)
+    chosen = which.choose([task for _, task in of_page], pid, name)
     for page, task in of_page:
         if task is chosen:
             said = attributes.write(page.attributes(task.ticket), changes)
@@ -73,24 +73,3 @@ def _report(task: Task, changes: dict[str, str | None]) -> str:
         else:
             words.append(f"{name}={value or 'none'}")
     return " ".join(words)
-
-
-def choose(tasks: list[Task], pid: int, name: str | None) -> Task:
-    """The one task that is meant: of that name, else the process's own.
-
-    Raises:
-        NoSuchTaskError: nothing fits.
-        UsageError: more than one does.
-    """
-    of_process = [task for task in tasks if task.pid == pid]
-    if name is None:
-        fit = [task for task in of_process if not task.is_thread] or of_process
-    else:
-        fit = [task for task in of_process if task.name == name]
-    if not fit:
-        what = f"process {pid} has no task" + ("" if name is None else f" named {name!r}")
-        raise NoSuchTaskError(f"{what}: giveway ps lists the tasks there are")
-    if len(fit) > 1:
-        names = ", ".join(sorted(f"{task.name} on {task.device}" for task in fit))
-        raise UsageError(f"process {pid} has several such tasks ({names}): say --name or --device")
-    return fit[0]

@@ -6,11 +6,11 @@ import contextlib
 import json
 import os
 import socket
-import struct
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from giveway import client
 from giveway.daemon.log import Log
 from giveway.daemon.requests import MAX_LINE, Request, parse
 from giveway.errors import GivewayError
@@ -70,7 +70,7 @@ class Connections:
             except OSError:  # nobody more; or no descriptor is left, and one may be soon
                 return
             peer.setblocking(False)
-            if _user(peer) != os.geteuid():
+            if client.user_of(peer) != os.geteuid():
                 peer.close()
             elif len(self._all) >= MAX_CONNECTIONS:
                 self.drop_silent()
@@ -171,9 +171,3 @@ class Connections:
     def _drop(self, connection: Connection) -> None:
         self._all.pop(connection.fileno(), None)
         connection.socket.close()
-
-
-def _user(peer: socket.socket) -> int:
-    """The user at the other end, from the kernel."""
-    data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", data)[1])

@@ -15,7 +15,7 @@ from giveway.daemon.limit import TimeLimit
 from giveway.daemon.log import Log
 from giveway.errors import GivewayError, PageError, UsageError
 from giveway.gates import Change, Flags, Gate, Gates
-from giveway.policies.base import Policy, TaskView
+from giveway.policies.base import Policy
 from giveway.scheduler import Answer, Scheduler
 from giveway.task import (
     Active,
@@ -25,14 +25,15 @@ from giveway.task import (
     Idle,
     Joined,
     Left,
-    Open,
     TaskId,
     Tick,
-    WakeAt,
 )
 
 P = ParamSpec("P")
 
+OPEN: Final = Gate.OPEN
+CLOSED: Final = Gate.CLOSED
+"""Names for what is said of every task: to look it up in the enum takes as long as to write it."""
 MAX_TEXT: Final = 4000
 """Characters of a traceback that are kept: its end says what happened."""
 
@@ -40,15 +41,22 @@ MAX_TEXT: Final = 4000
 class Known:
     """A task on a page, and what only the host knows of it."""
 
-    __slots__ = ("active", "figures", "gate", "is_thread", "name", "pid", "row", "said")
+    __slots__ = ("about", "active", "device", "figures", "gate", "id", "is_thread", "name",
+                 "paused", "pid", "row", "said")  # fmt: skip
 
-    def __init__(self, row: int, pid: int, name: str, is_thread: bool) -> None:
+    def __init__(self, id_: TaskId, row: int, pid: int, name: str, is_thread: bool) -> None:
+        self.id = id_
+        self.device = id_.device
         self.row = row
         self.pid = pid
         self.name = name
         self.is_thread = is_thread
+        self.about = {"device": id_.device, "pid": pid, "name": name}
+        """The task in an event."""
         self.active = False
-        self.gate = Gate.OPEN
+        self.paused = False
+        """To the policy it is idle."""
+        self.gate = OPEN
         """What the page was told last."""
         self.said = ""
         self.figures = TaskFigures()
@@ -73,10 +81,9 @@ class Host:
         self.busy: dict[str, Busy] = {}
         self._limit = limit
         self._clock = clock
-        self._todo: list[tuple[TaskId, Gate]] = []
+        self._todo: dict[Known, Gate] = {}
+        """Gates that are to be written: the last word about each."""
         self._refused: set[str] = set()
-        self._paused: set[TaskId] = set()
-        """To the policy they are idle."""
         self._decided_ns = 0
         self._behind: set[str] = set()
         """Devices whose pages could not be read or written just now."""
@@ -158,12 +165,9 @@ class Host:
 
     def _repeat(self, device: str) -> None:
         """Writes every gate of a page."""
-        self._todo += [(id_, self._wanted(id_)) for id_ in self.known if id_.device == device]
+        here = [task for task in self.known.values() if task.device == device]
+        self._todo |= {task: self._wanted(task) for task in here}
         self._carry_out()
-
-    def is_paused(self, id_: TaskId) -> bool:
-        """Whether the gate of a task stays closed whatever the policy says."""
-        return id_ in self._paused
 
     # What users ask for.
 
@@ -178,14 +182,14 @@ class Host:
     def pause(self, id_: TaskId, paused: bool) -> None:
         """Closes a task's gate whatever the policy says, or no longer does."""
         task = self.known[id_]
-        if (id_ in self._paused) is paused:
+        if task.paused is paused:
             return
-        (self._paused.add if paused else self._paused.remove)(id_)
-        self.log.add("paused" if paused else "resumed", **self.describe(id_))
+        task.paused = paused
+        self.log.add("paused" if paused else "resumed", **task.about)
         now = self._clock()
         if task.active:
             self._tell(Idle(id_) if paused else Active(id_), now)
-        self._todo.append((id_, self._wanted(id_)))
+        self._todo[task] = self._wanted(task)
         self._carry_out()
 
     def refresh(self) -> None:
@@ -194,11 +198,6 @@ class Host:
         for id_ in list(self.known):
             self._changed(id_, self.scheduler.view.tasks[id_].attributes.priority, now)
         self._carry_out()
-
-    def describe(self, id_: TaskId) -> dict[str, Any]:
-        """A task in an event."""
-        task = self.known[id_]
-        return {"device": id_.device, "pid": task.pid, "name": task.name}
 
     # From changes to events.
 
@@ -217,40 +216,46 @@ class Host:
         if flags & Flags.CHANGED:
             self._changed(id_, change.priority, now)
         if flags & Flags.BECAME_IDLE:
-            self._set_active(id_, task, False, now)
+            self._set_active(task, False, now)
         if flags & Flags.BECAME_ACTIVE:
-            self._set_active(id_, task, True, now)
+            self._set_active(task, True, now)
 
     def _join(self, id_: TaskId, change: Change, now: int) -> None:
         info = self.pages[id_.device].info(change.row, change.ticket)
         if info is None:
             return
-        task = Known(change.row, info.pid, info.name.decode(errors="replace"), bool(info.is_thread))
-        task.gate = Gate.CLOSED if info.gate_closed else Gate.OPEN
+        task = Known(
+            id_,
+            change.row,
+            info.pid,
+            info.name.decode(errors="replace"),
+            bool(info.is_thread),
+        )
+        task.gate = CLOSED if info.gate_closed else OPEN
         self.known[id_] = task
-        self.log.add("joined", **self.describe(id_))
+        self.log.add("joined", **task.about)
         self._tell(Joined(id_, task.pid, task.name, self._attributes(id_, change.priority)), now)
-        self._todo.append((id_, self._wanted(id_)))
+        self._todo[task] = self._wanted(task)
 
     def _leave(self, id_: TaskId, now: int) -> None:
-        if id_ in self.known:
-            self.log.add("left", **self.describe(id_))
-            del self.known[id_]
-            self._todo = [todo for todo in self._todo if todo[0] != id_]
-            self._paused.discard(id_)
+        task = self.known.pop(id_, None)
+        if task is not None:
+            self.log.add("left", **task.about)
+            self._todo.pop(task, None)
             self._tell(Left(id_), now)
 
-    def _set_active(self, id_: TaskId, task: Known, active: bool, now: int) -> None:
+    def _set_active(self, task: Known, active: bool, now: int) -> None:
         task.active = active
-        if id_ not in self._paused:
-            self._tell(Active(id_) if active else Idle(id_), now)
-        self._see(id_, now)
+        if not task.paused:
+            self._tell(Active(task.id) if active else Idle(task.id), now)
+        self._see(task, now)
 
     def _changed(self, id_: TaskId, priority: int, now: int) -> None:
         before = self.scheduler.view.tasks[id_].attributes
         after = self._attributes(id_, priority)
         if after != before:
-            self.log.add("attributes", **self.describe(id_), attributes=attributes.show(after))
+            about = self.known[id_].about
+            self.log.add("attributes", **about, attributes=attributes.show(after))
             self._tell(Changed(id_, after), now)
 
     def _attributes(self, id_: TaskId, priority: int) -> Attributes:
@@ -269,7 +274,7 @@ class Host:
                 result = attributes.change(result, [word])
             except UsageError as error:  # from an environment that nobody checked
                 if new:
-                    self.log.add("attributes", **self.describe(id_), why=str(error))
+                    self.log.add("attributes", **task.about, why=str(error))
         return result
 
     # From decisions to gates.
@@ -285,15 +290,16 @@ class Host:
             text = traceback.format_exc()
             answer = self.scheduler.fall_back(text, self._clock())
             # It may have been interrupted anywhere: what was decided last is no longer known.
-            self._todo = [(id_, self._wanted(id_)) for id_ in self.known if id_ in self._views]
+            there = [task for task in self.known.values() if task.id in self._views]
+            self._todo = {task: self._wanted(task) for task in there}
         if answer.failure is not None:
             self.log.add("failed", policy=before, traceback=answer.failure[-MAX_TEXT:])
         for refusal in answer.refusals:
             self._refuse(refusal.why)
-        for decision in answer.decisions:
-            if not isinstance(decision, WakeAt) and decision.task not in self._paused:
-                gate = Gate.OPEN if isinstance(decision, Open) else Gate.CLOSED
-                self._todo.append((decision.task, gate))
+        for view in answer.gates:
+            task = self.known[view.id]
+            if not task.paused:
+                self._todo[task] = OPEN if view.open else CLOSED
 
     @property
     def _views(self) -> Any:
@@ -306,52 +312,50 @@ class Host:
             self._refused.add(said)
             self.log.add("refused", policy=self.scheduler.policy.name, why=why)
 
-    def _wanted(self, id_: TaskId) -> Gate:
-        if id_ in self._paused:
+    def _wanted(self, task: Known) -> Gate:
+        if task.paused:
             return Gate.PAUSED
-        return Gate.OPEN if self._views[id_].open else Gate.CLOSED
+        return OPEN if self._views[task.id].open else CLOSED
 
     def _carry_out(self) -> None:
         """Writes the gates that are to be different, a page at a time."""
         if self._todo:
-            last = dict(self._todo)  # the last word about each task counts
-            self._todo = []
+            todo, self._todo = self._todo, {}
             for device in self.pages.copy():
-                self._write(device, [id_ for id_ in last if id_.device == device], last)
+                self._write(device, [task for task in todo if task.device == device], todo)
             self._decided_ns = now = self._clock()
-            for id_, gate in last.items():
-                self._wrote(id_, gate, now)
+            for task, gate in todo.items():
+                self._wrote(task, gate, now)
         now = self._clock()
         for device, busy in self.busy.items():
             view = self.scheduler.view
             busy.see(any(task.running_since_ns is not None for task in view.on(device)), now)
 
-    def _write(self, device: str, tasks: list[TaskId], gates: Mapping[TaskId, Gate]) -> None:
+    def _write(self, device: str, tasks: list[Known], gates: Mapping[Known, Gate]) -> None:
         if not tasks:
             return
-        rows = [self.known[id_].row for id_ in tasks]
-        wanted = [gates[id_] for id_ in tasks]
+        tickets, rows = [task.id.ticket for task in tasks], [task.row for task in tasks]
         try:
-            self.pages[device].decide([id_.ticket for id_ in tasks], rows, wanted)
+            self.pages[device].decide(tickets, rows, [gates[task] for task in tasks])
         except PageError as error:
             self.complain(device, error)
 
-    def _wrote(self, id_: TaskId, gate: Gate, now: int) -> None:
-        task = self.known.get(id_)
-        if task is None or task.gate == gate:
+    def _wrote(self, task: Known, gate: Gate, now: int) -> None:
+        if task.gate is gate or task.id not in self.known:
             return
         task.gate = gate
-        self._see(id_, now)
+        self._see(task, now)
         if task.active:
-            view: TaskView = self._views[id_]
-            by = view.held_by
-            holder = self.describe(by) if by is not None and by in self.known else None
-            what = "opened" if gate == Gate.OPEN else "held"
-            self.log.add(what, **self.describe(id_), by=holder, why=self.scheduler.policy.name)
+            by = self.known.get(self._views[task.id].held_by)
+            self.log.add(
+                "opened" if gate is OPEN else "held",
+                **task.about,
+                by=None if by is None else by.about,
+                why=self.scheduler.policy.name,
+            )
 
-    def _see(self, id_: TaskId, now: int) -> None:
-        task = self.known[id_]
-        task.figures.see(task.active, task.gate == Gate.OPEN, now)
+    def _see(self, task: Known, now: int) -> None:
+        task.figures.see(task.active, task.gate is OPEN, now)
 
 
 def _nice(pid: int) -> int:

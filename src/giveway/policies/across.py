@@ -32,9 +32,8 @@ class PriorityAcross(Policy):
         for device in devices:
             for task in view.on(device):
                 if _passes(task, claims):
-                    if not task.open:
-                        yield Open(task.id)
-                elif task.open or task.held_by != claims[device][1]:
+                    yield Open(task.id)
+                else:
                     yield Close(task.id, claims[device][1])
 
 

@@ -7,12 +7,12 @@ connection: ``now`` is passed in, so the same object runs in a daemon and in a s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
-from giveway.task import Attributes, Close, Decision, Event, Open, TaskId
+from giveway.task import Attributes, Decision, Event, Only, TaskId
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,25 +104,13 @@ class Policy(ABC):
         """
 
 
-def everyone(view: View, device: str) -> list[Decision]:
+def everyone(view: View, device: str) -> Only:
     """Opens every gate of a device: for when nobody has work, so that whoever comes first need not
     wait to be seen."""
-    return [Open(task.id) for task in view.on(device) if not task.open]
+    return only(device, view.on(device))
 
 
-def only(view: View, device: str, chosen: Sequence[TaskView]) -> list[Decision]:
+def only(device: str, chosen: Iterable[TaskView]) -> Only:
     """Opens the gates of ``chosen`` and closes all others on the device, those of idle tasks
-    included: who comes next is decided upon before it runs.
-
-    Who waits already goes on waiting for whom it does, for as long as that one has work.
-    """
-    holder = next((task.id for task in chosen if task.active), None)
-    may_run = frozenset(chosen)
-    decisions: list[Decision] = []
-    for task in view.on(device):
-        if task in may_run:
-            if not task.open:
-                decisions.append(Open(task.id))
-        elif task.open or (task.held_by != holder and not view.has_work(task.held_by)):
-            decisions.append(Close(task.id, holder))
-    return decisions
+    included: who comes next is decided upon before it runs."""
+    return Only(device, [task.id for task in chosen])

@@ -29,8 +29,8 @@ class EarliestDeadline(Policy):
     def decide(self, event: Event, view: View, now: int) -> list[Decision]:
         active = view.active(event.device)
         if not active:
-            return everyone(view, event.device)
-        return only(view, event.device, sorted(active, key=_urgency)[: self._k])
+            return [everyone(view, event.device)]
+        return [only(event.device, sorted(active, key=_urgency)[: self._k])]
 
 
 def _urgency(task: TaskView) -> tuple[float, int, int]:

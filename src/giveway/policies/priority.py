@@ -22,10 +22,10 @@ class Priority(Policy):
     def decide(self, event: Event, view: View, now: int) -> list[Decision]:
         active = view.active(event.device)
         if not active:
-            return everyone(view, event.device)
+            return [everyone(view, event.device)]
         top = max(map(self.urgency, active))
         urgent = [task for task in view.on(event.device) if self.urgency(task) >= top]
-        return only(view, event.device, urgent)
+        return [only(event.device, urgent)]
 
     def urgency(self, task: TaskView) -> tuple[int, ...]:
         """What tasks are ordered by; bigger is more urgent."""

@@ -71,8 +71,8 @@ class Turns(Policy):
         ready, again_ns = self.ready(view, device, now)
         if not ready:
             self._turns.pop(device, None)
-            gates = only(view, device, ()) if active else everyone(view, device)
-            return [*gates, WakeAt(device, again_ns)]
+            gates = only(device, ()) if active else everyone(view, device)
+            return [gates, WakeAt(device, again_ns)]
         newcomer = view.tasks[event.task] if isinstance(event, Active) else None
         if (
             turn is None
@@ -89,7 +89,7 @@ class Turns(Policy):
             again_ns = min(turn.ends_ns, again_ns)
         elif len(ready) > 1:  # alone it needs no end: who comes next finds its slice used up
             again_ns = turn.ends_ns
-        return [*only(view, device, (turn.task,)), WakeAt(device, again_ns)]
+        return [only(device, (turn.task,)), WakeAt(device, again_ns)]
 
     def _to_the_end(self, task: TaskId) -> None:
         self._places[task] = self._next_place

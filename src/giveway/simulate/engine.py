@@ -16,7 +16,7 @@ from giveway.scheduler import Scheduler
 from giveway.simulate.parts import UNBOUNDED, Device, SimTask
 from giveway.simulate.record import Record
 from giveway.simulate.scenario import Scenario
-from giveway.task import Active, Event, Idle, Joined, Left, Open, TaskId, Tick, WakeAt
+from giveway.task import Active, Event, Idle, Joined, Left, TaskId, Tick
 
 KEPT_REFUSALS: Final = 5
 ALONE_COPIES: Final = 20
@@ -263,19 +263,18 @@ class _Engine:
         assert self.scheduler is not None
         answer = self.scheduler.handle(event, self.now)
         delay = self.model.gate_delay_ns
-        for decision in answer.decisions:
-            if isinstance(decision, WakeAt):
-                at_ns = decision.at_ns
-                if at_ns is not None and self.ticks.get(decision.device) != at_ns:
-                    self.ticks[decision.device] = at_ns
-                    self.at(at_ns, self.tick, decision.device)
-                continue
-            self.result.decisions += 1
-            change = (self.tasks[decision.task], isinstance(decision, Open))
+        # Values, because to set a gate may bring the next event.
+        changes = [(self.tasks[view.id], view.open) for view in answer.gates]
+        self.result.decisions += len(changes)
+        for change in changes:
             if delay:
                 self.at(self.now + delay, self.set_gate, change)
             else:
                 self.set_gate(change)
+        for device, at_ns in answer.timers:
+            if at_ns is not None and self.ticks.get(device) != at_ns:
+                self.ticks[device] = at_ns
+                self.at(at_ns, self.tick, device)
         if answer.refusals:
             self.result.refused += len(answer.refusals)
             room = KEPT_REFUSALS - len(self.result.refusals)

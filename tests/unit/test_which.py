@@ -1,4 +1,4 @@
-"""Which task `giveway set` means."""
+"""Which task `giveway set` and `pause` mean."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from giveway.cli.set import choose
 from giveway.errors import NoSuchTaskError, UsageError
 from giveway.task import Task
+from giveway.which import choose
 
 OWN = Task(
     ticket=1,

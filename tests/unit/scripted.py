@@ -1,0 +1,50 @@
+"""A policy that says what a test wants it to say, and a scheduler with tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from giveway.policies import Policy, View
+from giveway.scheduler import Answer, Scheduler
+from giveway.task import Attributes, Event, Joined, TaskId, Tick
+
+LOW, HIGH, OTHER = TaskId("d0", 1), TaskId("d0", 2), TaskId("d1", 3)
+MS = 1_000_000
+
+
+class Scripted(Policy):
+    """Says what a test wants it to say."""
+
+    name = "scripted"
+
+    def __init__(self, answer: Callable[[Event, View, int], Any]) -> None:
+        self.answer = answer
+        self.seen: list[tuple[Event, int]] = []
+
+    def decide(self, event: Event, view: View, now: int) -> Iterable[Any]:
+        self.seen.append((event, now))
+        return self.answer(event, view, now)
+
+
+def quiet(_event: Event, _view: View, _now: int) -> Iterable[Any]:
+    return ()
+
+
+def with_tasks(policy: Policy) -> Scheduler:
+    """Two tasks on d0 and one on d1, all idle."""
+    scheduler = Scheduler(policy)
+    for id_, pid, priority in ((LOW, 10, 0), (HIGH, 11, 5), (OTHER, 12, 0)):
+        scheduler.handle(Joined(id_, pid, f"p{pid}", Attributes(priority=priority)), 0)
+    return scheduler
+
+
+def says(scheduler: Scheduler, *decisions: Any, event: Event | None = None, now: int = 0) -> Answer:
+    """What comes of it when the policy says this about an event."""
+    policy = scheduler.policy
+    assert isinstance(policy, Scripted)
+    policy.answer = lambda *_: decisions
+    try:
+        return scheduler.handle(event or Tick("d0"), now)
+    finally:
+        policy.answer = quiet
