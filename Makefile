@@ -32,9 +32,8 @@ verify: $(VENV)/.torch ## show that PyTorch computes the same under giveway; all
 	GIVEWAY_COMMIT=$$(git rev-parse --short=12 HEAD 2>/dev/null) \
 	  $(BIN)/giveway verify --json $(RESULTS)/verify.json $(ARGS)
 
-# Two files of tests at a time, in their order: those that take longest come first.
 test: lint ctest ## every check: format, lint, types, C tests, Python tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 test-rocm: native $(VENV)/.test ## the HIP shims on AMD's runtimes and libraries, downloaded into build/rocm; no GPU
 	GIVEWAY_ROCM=build/rocm $(BIN)/python -m pytest tests/rocm $(ARGS)

@@ -191,7 +191,7 @@ def test_the_table_fits_on_a_narrow_terminal() -> None:
         os.close(slave)
         shown = terminal.read(1 << 16).decode().split("\r\n")
     assert done.returncode == 1
-    assert "  CHECK      RESULT   SECONDS  LAUNCHES" in shown
+    assert "  CHECK      RESULT   LAUNCHES  HELD s" in shown
     table = [line for line in shown if line.startswith("  ")]
     assert len(table) == 3
     assert max(map(len, table)) <= 40
