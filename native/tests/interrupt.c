@@ -99,13 +99,14 @@ static void and_says_when_it_had_stopped(void) {
   pid_t urgent = urgent_program(), other = other_program(nothing);
   uint64_t before = now_ns();
   atomic_store(&shared->go, 1);
-  sleep_ms(100);
+  for (uint64_t end = now_ns() + 5000 * MS; steps_in(50) != 0;) {
+    CHECK(now_ns() < end);
+  }
   uint64_t after = now_ns();
-  CHECK(steps_in(100) == 0);
   struct gw_task_info infos[2];
   CHECK(gw_tasks(open_page(), infos, 2) == 2);
   const struct gw_task_info *info = &infos[infos[0].pid == (uint32_t)other ? 0 : 1];
-  CHECK(info->pid == (uint32_t)other && info->preemptions == 1);
+  CHECK(info->pid == (uint32_t)other && info->preemptions >= 1);
   CHECK(before <= info->closed_ns && info->closed_ns <= info->stopped_ns);
   for (int i = 0; i < THREADS; i++) {
     CHECK(atomic_load(&shared->last_ns[i]) <= info->stopped_ns);
