@@ -11,6 +11,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 _NEAR: Final = 20e-6
@@ -36,10 +37,12 @@ class Kernels:
     def stop(self, start: float) -> list[Span] | None:
         """The stretches in which the device worked, in seconds from ``start`` on the monotonic
         clock; None where they are not known."""
-        with contextlib.suppress(Exception), tempfile.NamedTemporaryFile(suffix=".json") as file:
+        # A folder, not a file: the profiler replaces whatever has the name.
+        with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "trace.json")
             self._profile.stop()
-            self._profile.export_chrome_trace(file.name)
-            trace = json.load(file)
+            self._profile.export_chrome_trace(str(path))
+            trace = json.loads(path.read_bytes())
             return stretches(trace, time.time() - time.monotonic() + start)
         return None
 
