@@ -9,6 +9,7 @@ import sys
 import time
 
 from giveway.verify.check import Check, Place, Skip
+from giveway.verify.seen import Seen
 
 GATED = "giveway" in os.environ.get("LD_PRELOAD", "")
 
@@ -103,6 +104,10 @@ def _raise(_: Place) -> object:
     return 1
 
 
+def _expect(saw: Seen) -> str | None:
+    return None if saw.launches / 0 else ""
+
+
 def _ungated(_: Place) -> object:
     return 1
 
@@ -128,6 +133,7 @@ CHECKS = [
     Check(name="too-large", phase="3", title="a tensor of 4 PB", run=_too_large),
     Check(name="leak", phase="3", title="a little of all memory is kept", run=_leak),
     Check(name="raise", phase="3", title="an exception", run=_raise),
+    Check(name="expect", phase="3", title="mistaken itself", run=_good, expect=_expect),
     Check(name="ungated", phase="extra", title="no launch", run=_ungated),
     Check(name="skip", phase="extra", title="skips itself", run=_skip),
     Check(name="elsewhere", phase="extra", title="not here", run=_good, devices=("hip",)),

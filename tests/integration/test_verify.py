@@ -71,8 +71,8 @@ def test_one_failure_is_enough(ran: Ran) -> None:
     assert ran.code == 1
     assert not ran.document["ok"]
     assert ran.document["jobs"] == 2
-    assert ran.document["counts"] == {"passed": 2, "failed": 9, "skipped": 3}
-    assert "2 passed, 9 failed, 3 skipped on cpu" in ran.out
+    assert ran.document["counts"] == {"passed": 2, "failed": 10, "skipped": 3}
+    assert "2 passed, 10 failed, 3 skipped on cpu" in ran.out
     names = [each["name"] for each in ran.document["checks"]]
     assert names == [each.name for each in CHECKS if each.name in names]
 
@@ -158,6 +158,8 @@ def test_memory_that_is_not_freed_is_found(ran: Ran) -> None:
 def test_an_exception_is_named(ran: Ran) -> None:
     assert ran.checks["raise"]["ended"] == "failed"
     assert ran.checks["raise"]["reason"] == "ValueError: no luck"
+    mistaken = "its own test of the result: ZeroDivisionError: division by zero"
+    assert ran.checks["expect"]["reason"] == mistaken
 
 
 def test_a_blow_up_is_stopped_before_it_takes_the_machine_along(tmp_path: Path) -> None:

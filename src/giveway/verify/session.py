@@ -190,7 +190,11 @@ class Session:
             return Outcome(check, "skipped", reason)
         began = time.monotonic()
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=f"{check.name}-") as folder:
-            outcome = self._compare(Path(folder), source, check)
+            try:
+                outcome = self._compare(Path(folder), source, check)
+            except Exception as error:  # What a check expects is code of its author's.
+                said = " ".join(f"{type(error).__name__}: {error}".split())
+                outcome = Outcome(check, "failed", f"its own test of the result: {said}")
         return replace(outcome, seconds=round(time.monotonic() - began, 3))
 
     def _compare(self, folder: Path, source: str, check: Check) -> Outcome:
