@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final
 
 from giveway.policies.base import Policy, TaskView, View
 from giveway.policies.priority import Priority
@@ -28,33 +28,12 @@ from giveway.task import (
     Tick,
     WakeAt,
 )
+from giveway.world import OPEN, Wanted, World, put_active, put_attributes
 
 MAX_DARK_NS: Final = 1_000_000_000
 """How long a policy may keep every task of a device that has work waiting for nothing but time."""
 MIN_WAKE_NS: Final = 50_000
 """No wake-up comes sooner: a policy that always wants the next nanosecond gets no busy loop."""
-
-_Key = TypeVar("_Key")
-_Gates = dict[TaskView, tuple[bool, TaskId | None]]
-"""Whether gates are to be open, and for whom their tasks wait; the last word about each counts."""
-_OPEN: Final[tuple[bool, TaskId | None]] = (True, None)
-
-
-def _setter(name: str) -> Callable[[TaskView, object], None]:
-    """Of a view's attribute: views are frozen for policies, and here is the one place that changes
-    them. The slot's own, because object.__setattr__ takes twice as long and an event may change
-    hundreds."""
-    setter: Callable[[TaskView, object], None] = TaskView.__dict__[name].__set__
-    return setter
-
-
-_put_active = _setter("active")
-_put_attributes = _setter("attributes")
-_put_held_by = _setter("held_by")
-_put_open = _setter("open")
-_put_running_since = _setter("running_since_ns")
-_put_since = _setter("since_ns")
-_put_used = _setter("used_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,60 +65,6 @@ class Answer:
             Open(task.id) if task.open else Close(task.id, task.held_by) for task in self.gates
         )
         return [*gates, *self.timers]
-
-
-class _World(View):
-    """The view, with what changes it."""
-
-    def join(self, event: Joined, now: int) -> None:
-        id_ = event.task
-        if id_ in self._tasks:
-            raise ValueError(f"{id_} joins twice")
-        task = TaskView(
-            id_, event.pid, event.name, event.attributes, False, True, None, now, 0, None
-        )
-        self._tasks[id_] = task
-        self._by_device[id_.device] = (*self.on(id_.device), task)
-        self._by_pid[task.pid] = (*self.of(task.pid), task)
-
-    def leave(self, task: TaskView, now: int) -> None:
-        self.set_active(task, False, now)  # for a policy that still has it at hand
-        del self._tasks[task.id]
-        _drop(self._by_device, task.id.device, task)
-        _drop(self._by_pid, task.pid, task)
-
-    def set_active(self, task: TaskView, active: bool, now: int) -> None:
-        """Whether a task has work."""
-        if active is not task.active:
-            _put_active(task, active)
-            _put_since(task, now)
-            _account(task, now)
-
-    def carry_out(self, gates: _Gates, now: int) -> list[TaskView]:
-        """Sets the gates of tasks; the tasks whose gates are different then."""
-        changed = []
-        for task, (is_open, holder) in gates.items():
-            if holder != task.held_by:
-                _put_held_by(task, holder)
-            if is_open is not task.open:
-                _put_open(task, is_open)
-                _account(task, now)
-                changed.append(task)
-        return changed
-
-
-def _account(task: TaskView, now: int) -> None:
-    """Takes note of whether a task runs from now on, and of how long it did until now."""
-    since = task.running_since_ns
-    if since is not None:
-        _put_used(task, task.used_ns + now - since)
-    _put_running_since(task, now if task.active and task.open else None)
-
-
-def _drop(index: dict[_Key, tuple[TaskView, ...]], key: _Key, task: TaskView) -> None:
-    index[key] = tuple(other for other in index[key] if other is not task)
-    if not index[key]:
-        del index[key]
 
 
 def validate(decision: object, view: View) -> str | None:
@@ -181,7 +106,7 @@ class Scheduler:
     def __init__(self, policy: Policy, fallback: Callable[[], Policy] = Priority) -> None:
         self._policy = policy
         self._fallback = fallback
-        self._world = _World()
+        self._world = World()
         self._now = 0
         self._timers: dict[str, int] = {}
         self._dark: dict[str, int] = {}  # devices whose active tasks all wait: since when
@@ -255,7 +180,7 @@ class Scheduler:
         elif isinstance(event, Changed):
             if event.attributes == task.attributes:
                 return False
-            _put_attributes(task, event.attributes)
+            put_attributes(task, event.attributes)
         else:
             world.leave(task, now)
             if not world.on(event.device):
@@ -275,14 +200,14 @@ class Scheduler:
             for task in tasks:
                 yield Joined(task.id, task.pid, task.name, task.attributes)
             for task in active:
-                _put_active(task, True)
+                put_active(task, True)
                 yield Active(task.id)
 
         for task in active:
-            _put_active(task, False)
+            put_active(task, False)
         failure = self._consult(events(), now, answer)
         for task in active:
-            _put_active(task, True)
+            put_active(task, True)
         answer.timers += (WakeAt(at, None) for at in timers if at not in self._timers)
         if failure is not None:
             self._failed(failure, now, answer)
@@ -297,7 +222,7 @@ class Scheduler:
 
         Returns the traceback where it fails; then nothing is carried out.
         """
-        gates: _Gates = {}
+        gates: Wanted = {}
         wakes: dict[str, int | None] = {}
         devices: dict[str, None] = {}  # a set that keeps its order
         try:
@@ -317,7 +242,7 @@ class Scheduler:
         self,
         event: Event,
         now: int,
-        gates: _Gates,
+        gates: Wanted,
         wakes: dict[str, int | None],
         devices: dict[str, None],
         refusals: list[Refusal],
@@ -344,14 +269,14 @@ class Scheduler:
                 gates[tasks[decision.task]] = (isinstance(decision, Open), holder)
                 devices[decision.task.device] = None
 
-    def _choose(self, decision: Only, gates: _Gates) -> None:
+    def _choose(self, decision: Only, gates: Wanted) -> None:
         """What `Only` says of each task of a device."""
         world, chosen = self._world, frozenset(decision.tasks)
         holder = next((id_ for id_ in decision.tasks if world.has_work(id_)), None)
         held = (False, holder)
         for task in world.on(decision.device):
             if task.id in chosen:
-                gates[task] = _OPEN
+                gates[task] = OPEN
             elif task.open or not world.has_work(task.held_by):
                 gates[task] = held
             else:
@@ -362,7 +287,7 @@ class Scheduler:
             answer.failure = failure
             self._replace(self._fallback(), now, answer)
         else:  # the fallback fails too: nobody waits
-            opened = dict.fromkeys(self._world.tasks.values(), _OPEN)
+            opened = dict.fromkeys(self._world.tasks.values(), OPEN)
             answer.gates += self._world.carry_out(opened, now)
 
     def _set_timers(self, wakes: Mapping[str, int | None], now: int) -> list[WakeAt]:
@@ -379,7 +304,7 @@ class Scheduler:
             changed.append(WakeAt(device, at_ns))
         return changed
 
-    def _keep_lit(self, device: str, gates: _Gates, now: int, refusals: list[Refusal]) -> None:
+    def _keep_lit(self, device: str, gates: Wanted, now: int, refusals: list[Refusal]) -> None:
         """Sees to it that tasks with work never all wait, unless for a task that runs or for a time
         that is near."""
         waiting = self._world.active(device)
@@ -400,18 +325,18 @@ class Scheduler:
             if task.attributes.priority == top:
                 wanted = gates.get(task)
                 closing = None if wanted is None else Close(task.id, wanted[1])
-                gates[task] = _OPEN
+                gates[task] = OPEN
                 why = f"all that have work on {device} would wait for nobody"
                 refusals.append(Refusal(closing, why))
 
-    def _is_held_by_a_runner(self, task: TaskView, gates: _Gates) -> bool:
+    def _is_held_by_a_runner(self, task: TaskView, gates: Wanted) -> bool:
         wanted = gates.get(task)
         holder = task.held_by if wanted is None else wanted[1]
         other = None if holder is None else self._world.tasks.get(holder)
         return other is not None and other.active and _one_opens((other,), gates)
 
 
-def _one_opens(tasks: Iterable[TaskView], gates: _Gates) -> bool:
+def _one_opens(tasks: Iterable[TaskView], gates: Wanted) -> bool:
     """Whether the gate of one of these is open once this is carried out."""
     for task in tasks:
         wanted = gates.get(task)

@@ -120,6 +120,15 @@ def test_without_the_daemon_priorities_decide_again(
     assert eventually(lambda: again.running(low) > 0.2 and again.running(high) > 0.2)
 
 
+def test_a_daemon_that_was_killed_is_one_line(spawn: Spawner) -> None:
+    process = spawn(GIVEWAY, "serve", stderr=-1)
+    assert process.stdout is not None
+    os.kill(int(process.stdout.readline().split()[-1]), signal.SIGKILL)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGKILL
+    assert said == "giveway: the daemon was killed by SIGKILL; priorities decide\n"
+
+
 def test_a_daemon_that_stands_still_decides_nothing(serve: Serve, regions: Regions) -> None:
     daemon = serve("--policy", "rr")
     low, high = regions("--priority", "1").pid, regions("--priority", "2").pid

@@ -43,7 +43,9 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", registry.BUILT_IN)
 def test_every_policy_of_ours_is_what_it_is_called(name: str) -> None:
     assert registry.make(name).name == name
-    assert registry.describe(name)
+    said = registry.describe(name)
+    assert said.endswith(".")
+    assert "\n" not in said
 
 
 @pytest.mark.usefixtures("mine")

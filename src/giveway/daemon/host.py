@@ -297,8 +297,8 @@ class Host:
         for refusal in answer.refusals:
             self._refuse(refusal.why)
         for view in answer.gates:
-            task = self.known[view.id]
-            if not task.paused:
+            task = self.known.get(view.id)
+            if task is not None and not task.paused:
                 self._todo[task] = OPEN if view.open else CLOSED
 
     @property

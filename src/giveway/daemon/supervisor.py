@@ -46,9 +46,18 @@ def run(policy: str) -> int:
         code = process.wait()
         at_once = time.monotonic() - started < AT_ONCE_SECONDS
         if stopping or code != HANGS or at_once or last_words()[1] == "":
-            return 0 if stopping else 128 - code if code < 0 else code
+            return 0 if stopping else _said(code)
         started = time.monotonic()
         process = _start("priority", True)
+
+
+def _said(code: int) -> int:
+    """The exit code for one of `subprocess`; a daemon that was killed could not say so itself."""
+    if code >= 0:
+        return code
+    killed = signal.Signals(-code).name
+    print(f"giveway: the daemon was killed by {killed}; priorities decide", file=sys.stderr)
+    return 128 - code
 
 
 def last_words() -> tuple[str, str]:

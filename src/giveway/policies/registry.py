@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import re
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
@@ -39,8 +40,10 @@ def names() -> list[str]:
 
 
 def describe(name: str) -> str:
-    """The first line of what a policy says of itself."""
-    return (inspect.getdoc(policy_class(name)) or "").partition("\n")[0]
+    """The first sentence of what a policy says of itself, in one line."""
+    first = (inspect.getdoc(policy_class(name)) or "").partition("\n\n")[0]
+    sentence = re.split(r"(?<=\.)\s", first, maxsplit=1)[0]
+    return " ".join(sentence.replace("``", "").split())
 
 
 def make(text: str) -> Policy:
