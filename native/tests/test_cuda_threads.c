@@ -98,6 +98,41 @@ static void the_other_thread_is_held(void) {
   CHECK(own_task().held == 1 && own_task().priority == 0);
 }
 
+/* While the launch was held there was nothing on its stream, and the urgent task's end asked. */
+static void what_was_held_is_work_once_it_goes_on(void) {
+  start();
+  struct waiter low = {.function = kernel("ns_300000000"), .context = context};
+  CHECK(cuStreamCreate(&low.stream, 1) == 0);
+  pthread_t urgent, thread;
+  pthread_create(&urgent, NULL, urgent_kernel, kernel("ns_50000000"));
+  pthread_join(urgent, NULL);
+  pthread_create(&thread, NULL, launch_in_thread, &low);
+  pthread_join(thread, NULL);
+  CHECK(own_task().held == 1);
+  sleep_ms(50);
+  CHECK(own_task().active && own_task().priority == 0);
+}
+
+/* Where the shim remembers that a stream works. */
+static unsigned place(uintptr_t stream) { return (stream ^ stream >> 5 ^ stream >> 11) % 32; }
+
+static void streams_in_one_place_are_not_forgotten(void) {
+  start();
+  CUstream streams[200];
+  int n = 0;
+  do { /* the NULL stream is known as 1 */
+    CHECK(n < 200 && cuStreamCreate(&streams[n], 1) == 0);
+  } while (place((uintptr_t)streams[n++]) != place(1));
+  CHECK(launch(kernel("ns_300000000"), NULL) == 0);
+  CHECK(launch(kernel("ns_0"), streams[n - 1]) == 0);
+  sleep_ms(50);
+  CHECK(own_task().active);
+  CHECK(cuStreamSynchronize(NULL) == 0 && cuStreamSynchronize(streams[n - 1]) == 0);
+  for (uint64_t end = now_ns() + 2000 * MS; own_task().active; usleep(500)) {
+    CHECK(now_ns() < end);
+  }
+}
+
 /* ---- lending: each way to wait, for something that only a held thread can bring about ----------
  */
 
@@ -233,6 +268,8 @@ static const struct test_case cases[] = {
     {"a thread's launches are its own task's", a_threads_launches_are_its_own_tasks},
     {"entering comes before the device", entering_comes_before_the_device},
     {"the other thread is held", the_other_thread_is_held},
+    {"what was held is work once it goes on", what_was_held_is_work_once_it_goes_on},
+    {"streams in one place are not forgotten", streams_in_one_place_are_not_forgotten},
     {"waiting for a stream lends", waiting_for_a_stream_lends},
     {"waiting for all lends", waiting_for_all_lends},
     {"waiting for an event lends", waiting_for_an_event_lends},

@@ -156,7 +156,18 @@ struct gw_device *gw_device_known(void) {
   return device;
 }
 
-void gw_device_work_again(struct gw_device *device) {
+void gw_device_mark(struct gw_device *device, gw_word stream) {
+  unsigned home = gw_stream_slot(stream);
+  gw_word other = atomic_exchange(&device->used[home], stream << 1 | 1);
+  /* Two streams may have one home. Who had it may still work: it moves, where there is room. */
+  for (unsigned i = 1; i < GW_STREAM_SLOTS && other != 0 && other >> 1 != stream; i++) {
+    gw_word there = 0;
+    if (atomic_compare_exchange_strong(&device->used[(home + i) % GW_STREAM_SLOTS], &there,
+                                       other) ||
+        there >> 1 == other >> 1) {
+      other = 0;
+    }
+  }
   atomic_store(&device->context, gw_driver_current_context());
   uint64_t rest = atomic_load(&device->rest_ns);
   if (rest != 0 && atomic_compare_exchange_strong(&device->rest_ns, &rest, 0)) {
@@ -165,19 +176,26 @@ void gw_device_work_again(struct gw_device *device) {
 }
 
 void gw_device_sync_begin(struct gw_device *device, gw_word stream) {
-  gw_word used = stream << 1 | 1;
-  atomic_compare_exchange_strong(&device->used[gw_stream_slot(stream)], &used, stream << 1);
+  for (int i = 0; i < GW_STREAM_SLOTS; i++) {
+    gw_word used = stream << 1 | 1;
+    if (atomic_load_explicit(&device->used[i], memory_order_relaxed) == used) {
+      atomic_compare_exchange_strong(&device->used[i], &used, stream << 1);
+    }
+  }
 }
 
 void gw_device_sync_end(struct gw_device *device, gw_word stream) {
-  gw_word used = stream << 1;
-  if (!atomic_compare_exchange_strong(&device->used[gw_stream_slot(stream)], &used, 0)) {
-    return;
-  }
+  bool done = false, others = false;
   for (int i = 0; i < GW_STREAM_SLOTS; i++) {
-    if (atomic_load_explicit(&device->used[i], memory_order_relaxed) != 0) {
-      return;
+    gw_word used = atomic_load_explicit(&device->used[i], memory_order_relaxed);
+    if (used == stream << 1 && atomic_compare_exchange_strong(&device->used[i], &used, 0)) {
+      done = true;
+    } else {
+      others = others || used != 0;
     }
+  }
+  if (!done || others) {
+    return;
   }
   /* Going idle is dear (every task's gate is looked at) and wrong if the next launch is near: the
    * best guess of the coming gap is the last one. */

@@ -18,7 +18,8 @@ struct gw_device {
   gw_task *task;
   _Atomic gw_word context; /* one of the device's: to ask for default streams */
   /* stream << 1 | whether it was used since somebody last began to wait for it; 0: no work that we
-   * know of. Two streams in one place forget one of them: then linger alone tells that it works. */
+   * know of. Who is not in its home is in a later place; of more streams than there is room for,
+   * linger alone tells that they work. */
   _Atomic gw_word used[GW_STREAM_SLOTS];
   _Atomic uint64_t rest_ns; /* when all work was last seen done by a thread that waited */
   _Atomic uint64_t gap_ns;  /* from then to the next launch, the last time */
@@ -35,7 +36,7 @@ extern _Atomic unsigned gw_captures; /* streams being captured now, in the whole
 struct gw_device *gw_device_find(void);
 /* The calling thread's, NULL where it has none or nothing was launched there yet. */
 struct gw_device *gw_device_known(void);
-void gw_device_work_again(struct gw_device *device);
+void gw_device_mark(struct gw_device *device, gw_word stream);
 /* Somebody waits for a stream; the work is done, as far as it was there before. */
 void gw_device_sync_begin(struct gw_device *device, gw_word stream);
 void gw_device_sync_end(struct gw_device *device, gw_word stream);
@@ -64,8 +65,7 @@ static inline unsigned gw_stream_slot(gw_word stream) {
 static inline void gw_device_use(struct gw_device *device, gw_word stream) {
   _Atomic gw_word *slot = &device->used[gw_stream_slot(stream)];
   if (!GW_LIKELY(atomic_load_explicit(slot, memory_order_relaxed) == (stream << 1 | 1))) {
-    atomic_store_explicit(slot, stream << 1 | 1, memory_order_relaxed);
-    gw_device_work_again(device);
+    gw_device_mark(device, stream);
   }
 }
 

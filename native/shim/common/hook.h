@@ -20,6 +20,7 @@
 
 struct gw_call {
   gw_word stream;
+  struct gw_device *device; /* of a launch or copy; NULL: it passed */
   uint64_t key;
   struct gw_window_call window;
   struct gw_loan loan;
@@ -79,7 +80,7 @@ void gw_passed(struct gw_call *call);
 
 /* Work for the device, of a kind that is worth estimating. */
 static inline void gw_before_launch(struct gw_call *call) {
-  struct gw_device *device = gw_device_of_launch(call->stream);
+  struct gw_device *device = call->device = gw_device_of_launch(call->stream);
   if (device == NULL) {
     gw_passed(call);
     return;
@@ -95,7 +96,16 @@ static inline void gw_before_launch(struct gw_call *call) {
   }
 }
 
+/* Once more: before the work was submitted, another thread's task may have had its streams looked
+ * at, and nothing found on this one. */
+static inline void gw_submitted(const struct gw_call *call) {
+  if (GW_LIKELY(call->device != NULL)) {
+    gw_device_use(call->device, call->stream);
+  }
+}
+
 static inline void gw_after_launch(struct gw_call *call, int result) {
+  gw_submitted(call);
   if (__builtin_expect(call->window.window != NULL, 0)) {
     gw_window_close(&call->window, result == 0);
   }
@@ -104,14 +114,17 @@ static inline void gw_after_launch(struct gw_call *call, int result) {
 /* Copies and memsets: they wait as launches do, but another engine than that of kernels runs them,
  * or they are short. */
 static inline void gw_before_copy(struct gw_call *call) {
-  struct gw_device *device = gw_device_of_launch(call->stream);
+  struct gw_device *device = call->device = gw_device_of_launch(call->stream);
   if (device != NULL) {
     gw_device_use(device, call->stream);
     gw_admit(gw_device_task(device));
   }
 }
 
-static inline void gw_after_copy(struct gw_call *call, int result) { (void)call, (void)result; }
+static inline void gw_after_copy(struct gw_call *call, int result) {
+  (void)result;
+  gw_submitted(call);
+}
 
 /* Calls that are only counted. */
 static inline void gw_before_plain(struct gw_call *call) { (void)call; }
