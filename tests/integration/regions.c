@@ -13,7 +13,7 @@ static double now(void) {
 int main(void) {
   struct pollfd input = {.fd = 0, .events = POLLIN};
   long regions = 0;
-  while (poll(&input, 1, 0) == 0) {
+  while (poll(&input, 1, 0) <= 0) { /* less: a signal of giveway's came just after a region */
 #pragma omp parallel num_threads(2)
     for (double end = now() + 0.001; now() < end;) {
     }
