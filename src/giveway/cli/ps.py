@@ -38,7 +38,9 @@ def command(as_json: bool, device: str | None) -> None:
       giveway ps
       giveway ps --json | jq '.tasks[] | select(.state == "held") | .pid'
     """
-    tasks, others = snapshot(device)
+    from giveway import observe
+
+    tasks, others = observe.snapshot(device)
     if as_json:
         document = {
             "schema": 1,
@@ -55,26 +57,6 @@ def command(as_json: bool, device: str | None) -> None:
     if not tasks and not others:
         # Not on stdout: a program that reads the table finds it empty.
         click.echo(NOBODY, err=True)
-
-
-def snapshot(device: str | None) -> tuple[list[Task], list[Program]]:
-    """The tasks of a device (None: of all), and the programs that have none."""
-    from giveway import programs
-    from giveway.cli import tasks
-
-    read: list[Task] = []
-
-    def read_tasks() -> list[Task]:
-        read.extend(tasks.read())
-        return read
-
-    others = programs.not_gated(read_tasks)
-    if device is None:
-        return read, others
-    return (
-        [task for task in read if task.device == device],
-        [other for other in others if other.device == device],
-    )
 
 
 def lines(tasks: list[Task], others: list[Program], width: int | None) -> list[str]:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from giveway import observe
 from giveway.cli import ps, steering, table
 from giveway.cli.rates import SORTS, Rate, Rates
 from giveway.cli.steering import Steering
@@ -54,7 +55,7 @@ def watch(interval: float, device: str | None) -> int:
         Live(console=console, screen=True, auto_refresh=False) as live,
     ):
         while True:
-            tasks, others = ps.snapshot(device)
+            tasks, others = observe.snapshot(device)
             who = steering.look()
             rates.update(tasks, time.monotonic(), who.running)
             due = time.monotonic() + interval

@@ -36,9 +36,10 @@ def command(interval: float, device: str | None) -> int:
     """
     dumb = os.environ.get("TERM", "dumb") == "dumb"
     if dumb or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        from giveway import observe
         from giveway.cli import ps
 
-        for line in ps.lines(*ps.snapshot(device), width=None):
+        for line in ps.lines(*observe.snapshot(device), width=None):
             click.echo(line)
         return 0
     from giveway.cli.screen import watch
