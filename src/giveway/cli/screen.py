@@ -63,11 +63,17 @@ def watch(interval: float, look: Callable[[], Seen]) -> int:
     """
     rates = Rates()
     order = "p"
-    console = Console()
+    console = Console(file=sys.__stdout__)  # sys.stdout may be kept from what others print
     with (
         _keys() as keyboard,
         _terminated(),
-        Live(console=console, screen=True, auto_refresh=False) as live,
+        Live(
+            console=console,
+            screen=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ) as live,
     ):
         while True:
             seen = look()

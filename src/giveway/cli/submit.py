@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 from types import FrameType
 
 import click
@@ -87,15 +86,17 @@ def command(
     click.echo(f"giveway: job {job.id}", err=True)
     try:
         return job.run(_write)
-    except (KeyboardInterrupt, SystemExit, BrokenPipeError):
+    except (KeyboardInterrupt, SystemExit, click.ClickException):
         click.echo(f"giveway: stopping job {job.id}", err=True)
         job.stop()
         raise
 
 
 def _write(text: str) -> None:
-    click.echo(text, nl=False)
-    sys.stdout.flush()
+    try:
+        click.echo(text, nl=False)
+    except OSError as error:  # which is not the cluster's
+        raise click.ClickException(f"cannot write what it says: {error.strerror}") from error
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -32,7 +32,7 @@ def load(module: str = "ray") -> Any:
 
 @contextlib.contextmanager
 def connected(address: str | None) -> Iterator[Any]:
-    """Ray, connected to a cluster while the block runs.
+    """Ray, connected to a cluster while the block runs. Nothing gets to ``sys.stdout`` meanwhile.
 
     Args:
         address: as for ``ray.init``; None: ``RAY_ADDRESS``, or the cluster of this machine.
@@ -50,10 +50,12 @@ def connected(address: str | None) -> Iterator[Any]:
         ray.init(where, namespace="giveway", log_to_driver=False, logging_level=logging.CRITICAL)
     except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
         raise ClusterError(f"no Ray cluster at {where}: {_first_line(error)}") from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
+    # It prints what happens to the cluster, from a thread of its own, whoever is at work.
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
 
 
 def _running_here() -> str:
