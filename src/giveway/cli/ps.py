@@ -38,7 +38,7 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
     Examples:
       giveway ps
       giveway ps --json | jq '.tasks[] | select(.state == "held") | .pid'
-      giveway ps --ray                                 of all nodes of a Ray cluster
+      giveway ps --ray               all nodes of a Ray cluster
     """
     if address is not None:
         from giveway.cli import cluster

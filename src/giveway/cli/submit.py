@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import warnings
 from types import FrameType
 
 import click
@@ -30,7 +31,7 @@ from giveway.cli import options
     type=options.PRIORITY,
     default=0,
     show_default=True,
-    help="-1000 to 1000, bigger is more urgent; above 0, alone in that on its device.",
+    help="-1000 to 1000, bigger is more urgent; above 0, the one such of its device.",
 )
 @click.option("-n", "--name", metavar="S", help="Name in ps and top. [default: from CMD]")
 @options.attributes
@@ -72,6 +73,7 @@ def command(
     from giveway.ray.jobs import Job
 
     logging.disable(logging.WARNING)  # Ray tells how it goes about it
+    warnings.simplefilter("ignore")
     signal.signal(signal.SIGTERM, _end)
     said = {key: value for key, value in settings.items() if value is not None}
     job = Job(

@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -47,9 +48,13 @@ def connected(address: str | None) -> Iterator[Any]:
         if where == "auto":
             where = _running_here()
         _knock(where)
-        ray.init(where, namespace="giveway", log_to_driver=False, logging_level=logging.CRITICAL)
+        with warnings.catch_warnings(action="ignore"):
+            ray.init(where, namespace="giveway", log_to_driver=False, logging_level=logging.FATAL)
     except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
-        raise ClusterError(f"no Ray cluster at {where}: {_first_line(error)}") from error
+        what = f"no Ray cluster at {where}: {first_sentence(str(error))}"
+        raise ClusterError(
+            what if address else f"{what}; say an address, or set RAY_ADDRESS"
+        ) from error
     # It prints what happens to the cluster, from a thread of its own, whoever is at work.
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         try:
@@ -79,5 +84,7 @@ def _knock(where: str) -> None:
         raise ConnectionError(error.strerror or str(error)) from error
 
 
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def first_sentence(text: str | None) -> str:
+    """Of what Ray says, which goes on with advice about its own options."""
+    line = next(iter((text or "").splitlines()), "Ray does not say why")
+    return line.partition(". ")[0].removesuffix(".")

@@ -14,7 +14,7 @@ from typing import Any, Final
 from giveway import launch, placement
 from giveway.attributes import change
 from giveway.errors import ClusterError
-from giveway.ray.connect import load
+from giveway.ray.connect import first_sentence, load
 from giveway.ray.request import options
 from giveway.task import Attributes
 
@@ -106,7 +106,7 @@ class Job:
         if code is None:
             raise ClusterError(
                 f"job {self.id} has no exit code: {info.status.value.lower()},"
-                f" {_first_line(info.message)}"
+                f" {first_sentence(info.message)}"
             )
         return 128 - code if code < 0 else int(code)
 
@@ -140,8 +140,4 @@ def _one_line(address: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        raise ClusterError(f"the Ray cluster at {address}: {_first_line(str(error))}") from error
-
-
-def _first_line(text: str | None) -> str:
-    return next(iter((text or "").splitlines()), "Ray does not say why")
+        raise ClusterError(f"the Ray cluster at {address}: {first_sentence(str(error))}") from error
