@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from giveway.cli import ps
+from giveway.errors import UsageError
 from giveway.ray.connect import connected
 from giveway.ray.observers import PATIENCE_SECONDS, Observers
 
@@ -19,27 +20,33 @@ if TYPE_CHECKING:
     from giveway.task import Task
 
 
-def show(address: str, *, as_json: bool = False) -> int:
+def show(address: str, device: str | None, *, as_json: bool = False) -> int:
     """Prints the tasks of all nodes; the exit code.
 
     Raises:
+        UsageError: a device is given as well.
         MissingExtraError: Ray is not installed.
         ClusterError: there is no cluster at that address.
     """
+    _refuse(device)
     with connected(address) as ray:
         nodes = Observers(ray).look(PATIENCE_SECONDS)
     if as_json:
         click.echo(json.dumps(_document(nodes), indent=2))
         return 0
-    for line in (*ps.lines(*_rows(nodes), ps.terminal_width()), *_notes(nodes)):
+    tasks, others = _rows(nodes)
+    for line in (*ps.lines(tasks, others, ps.terminal_width()), *_notes(nodes)):
         click.echo(line)
+    if not tasks and not others:
+        click.echo(ps.NOBODY, err=True)
     return 0
 
 
-def watch(address: str, interval: float) -> int:
+def watch(address: str, device: str | None, interval: float) -> int:
     """Shows them on the screen until `q`; the exit code. Raises as `show`."""
     from giveway.cli import screen
 
+    _refuse(device)
     with connected(address) as ray:
         observers = Observers(ray)
 
@@ -50,6 +57,11 @@ def watch(address: str, interval: float) -> int:
             return screen.Seen(*_rows(nodes), about, notes=_notes(nodes))
 
         return screen.watch(interval, look)
+
+
+def _refuse(device: str | None) -> None:
+    if device is not None:
+        raise UsageError("--device is one of this machine and --ray shows a cluster: leave one out")
 
 
 def _rows(nodes: Sequence[Node]) -> tuple[list[Task], list[Program]]:

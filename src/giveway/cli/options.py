@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from giveway.errors import UsageError
 from giveway.task import PRIORITY_MAX, PRIORITY_MIN
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -43,18 +42,9 @@ def ray(command: _Command) -> _Command:
         metavar="[ADDRESS]",
         is_flag=False,
         flag_value="",
-        callback=_of_no_device,
         help="Of all nodes of a Ray cluster. [default ADDRESS: RAY_ADDRESS, or the cluster of this"
         " machine]",
     )(command)
-
-
-def _of_no_device(context: click.Context, _parameter: click.Parameter, address: str | None) -> Any:
-    if address is not None and context.params.get("device") is not None:
-        raise UsageError(
-            "--device is one of this machine, and --ray shows a cluster: leave one out"
-        )
-    return address
 
 
 _ATTRIBUTES = {

@@ -43,7 +43,7 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
     if address is not None:
         from giveway.cli import cluster
 
-        cluster.show(address, as_json=as_json)
+        cluster.show(address, device, as_json=as_json)
         return
     from giveway import observe
 

@@ -40,7 +40,9 @@ def command(interval: float, device: str | None, address: str | None) -> int:
     if address is not None:
         from giveway.cli import cluster
 
-        return cluster.show(address) if once else cluster.watch(address, interval)
+        if once:
+            return cluster.show(address, device)
+        return cluster.watch(address, device, interval)
     from giveway import observe
 
     if once:

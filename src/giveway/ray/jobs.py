@@ -59,6 +59,7 @@ class Job:
         settings: Mapping[str, str] | None = None,
         working_dir: str | None = None,
     ) -> None:
+        share = change(Attributes(), [f"{k}={v}" for k, v in (settings or {}).items()]).share
         submission = load("ray.job_submission")
         if address is not None:  # the environment would win over an argument
             os.environ["RAY_API_SERVER_ADDRESS"] = address
@@ -67,7 +68,7 @@ class Job:
             on_gpu = device != "cpu" if device else _has_gpu(self._client.get_address())
         wanted: dict[str, Any] = {"name": name or launch.derive_name(command)}
         if on_gpu:  # said here, as Ray itself is not connected and cannot be asked
-            wanted["num_gpus"] = placement.fraction(priority > 0, _share(settings or {}))
+            wanted["num_gpus"] = placement.fraction(priority > 0, share)
         if working_dir is not None:
             wanted["runtime_env"] = {"working_dir": working_dir}
         device = device if on_gpu else "cpu"
@@ -130,14 +131,11 @@ def _has_gpu(address: str) -> bool:
     return any((node.resources_total or {}).get("GPU") for node in nodes)
 
 
-def _share(settings: Mapping[str, str]) -> float | None:
-    return change(Attributes(), [f"{key}={value}" for key, value in settings.items()]).share
-
-
 @contextmanager
 def _one_line(address: str) -> Iterator[None]:
-    """What Ray raises about a cluster, as our error. It raises RuntimeError for most of it."""
+    """What Ray raises about a cluster, as our error. It raises RuntimeError for most of it, and
+    lets others through."""
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, load("aiohttp").ClientError) as error:
         raise ClusterError(f"the Ray cluster at {address}: {first_sentence(str(error))}") from error
