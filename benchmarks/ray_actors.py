@@ -145,6 +145,7 @@ def summary(mode: dict[str, Any], alone: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         side: {
             **latency_summary([second * 1e6 for took in mode[side] for second in took]),
+            "p99_ms_by_round": [round(1e3 * p99([took]), 1) for took in mode[side]],
             "p99_by_alone": round(p99(mode[side]) / p99(alone[side]), 2),
             "interval": ratio_intervals(mode[side], alone[side], [99.0])[0],
         }
