@@ -155,6 +155,8 @@ GW_API void gw_begin(gw_task *task);
 GW_API void gw_end(gw_task *task);
 /* An asynchronous launch: returns when it may be submitted. busy says when its device is done. */
 GW_API void gw_admit(gw_task *task);
+/* The same for a launch that its device holds for as long as the gate is closed: does not wait. */
+GW_API void gw_admit_held(gw_task *task);
 /* 1: another task with a higher priority has joined, so that this one may have to give way. */
 GW_API int gw_outranked(const gw_task *task);
 /* For hooks that can make a device wait for memory: what it has to wait for. 1, and the task's held
@@ -164,6 +166,8 @@ struct gw_stream_gate {
   size_t page_size;
   void *word;    /* 32 bits: work goes on while the word less `open`, as signed, is not negative */
   uint32_t open; /* as long as the task keeps its row */
+  int preempted_lately; /* 1: its gate has closed on it within the last second */
+  uint64_t closing;     /* since when the gate is closed; 0: it is open */
 };
 GW_API int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate);
 /* A launch whose end nobody reports, a single-threaded operator: the task stays active while the

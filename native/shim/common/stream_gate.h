@@ -26,7 +26,8 @@ bool gw_stream_gates_ready(struct gw_stream_gates *gates, gw_task *task);
 void gw_stream_gates_wait(struct gw_stream_gates *gates, gw_word stream);
 /* How many launches of a graph there are for each gate in it; 0: graphs get none. */
 unsigned gw_stream_gates_in_graphs(void);
-/* What follows a gate on its stream before the next one, in nanoseconds of device time. */
-uint64_t gw_stream_gates_spacing(void);
+/* What follows a gate on its stream before the next one, in nanoseconds of device time: less where
+ * the task has been preempted lately and will be again. */
+uint64_t gw_stream_gates_spacing(const struct gw_stream_gates *gates);
 
 #endif

@@ -30,6 +30,8 @@ class Mps:
             "CUDA_MPS_PIPE_DIRECTORY": folder,
             "CUDA_MPS_LOG_DIRECTORY": folder,
         }
+        # Programs would see those GPUs renumbered, and then choose among them once more.
+        self._environment.pop("CUDA_VISIBLE_DEVICES", None)
         self._daemon = Process("MPS", [_CONTROL, "-f"], self._environment, self._guard)
         deadline = time.monotonic() + _SECONDS
         try:
