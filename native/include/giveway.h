@@ -100,8 +100,8 @@ GW_API void gw_decider_leave(gw_page *page);
 GW_API int gw_decider_beat(gw_page *page);
 /* The pid of the process that decides, as its own PID namespace has it; 0: priorities do. */
 GW_API int gw_decider(gw_page *page);
-/* A descriptor that is readable after transitions: read its eight bytes, then ask gw_changes. From
- * then on a thread of the library waits for them. */
+/* For the process that decides, a descriptor that is readable after transitions, until gw_changes
+ * is called. From then on a thread of the library waits for them. */
 GW_API int gw_events_fd(gw_page *page, int *fd);
 
 enum gw_change_flags {
@@ -128,6 +128,9 @@ GW_API int gw_task_at(gw_page *page, uint32_t row, uint64_t ticket, struct gw_ta
  * that have left are passed over. */
 GW_API int gw_decide(gw_page *page, const uint64_t *tickets, const uint32_t *rows,
                      const uint32_t *gates, int count);
+/* Of all tasks that gw_changes has told of, opens the gates of these and closes the others'. Where
+ * gw_decide has said 2, it stays. */
+GW_API int gw_decide_only(gw_page *page, const uint64_t *tickets, const uint32_t *rows, int count);
 
 /* ---- tasks of this process ----------------------------------------------------------------- */
 
