@@ -88,6 +88,17 @@ def test_a_page_that_is_cut_short_holds_nobody(
     assert held.poll() is None
 
 
+def test_a_program_ends_although_its_work_is_held(
+    held: subprocess.Popen[str], spawn: Spawner
+) -> None:
+    """It has submitted behind the gate, and waits for none of it."""
+    code = "import torch; x = torch.zeros(1 << 20, device='cuda'); [x.add_(1) for _ in range(100)]"
+    run = (GIVEWAY, "run", "--device", "cuda", "--name", "ends", "--")
+    process = spawn(*run, sys.executable, "-c", code)
+    assert process.wait(60) == 0
+    assert held.poll() is None
+
+
 def test_the_bench_measures_on_it(tmp_path: Path) -> None:
     options = ("--device", "cuda", "--seconds", "1", "--repeats", "1", "--out", str(tmp_path / "r"))
     done = giveway("bench", "dual", "--modes", "alone,native,giveway", *options)
