@@ -1,4 +1,4 @@
-"""What `benchmarks/preemption.py` makes of two programs' notes of when the device worked for them."""
+"""What `benchmarks/preemption.py` makes of what two programs note of their kernels."""
 
 from __future__ import annotations
 
