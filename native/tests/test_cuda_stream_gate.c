@@ -189,6 +189,37 @@ static void a_quantum_after_max_wait(void) {
 
 static void page_path(char *path) { CHECK(gw_page_path(DEVICE, path, 4096) == GW_OK); }
 
+/* It was taken for dead, and somebody has its row by now. */
+static void back_in_another_row(void) {
+  char path[4096];
+  setenv("GIVEWAY_LINGER_MS", "100000", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  start_cuda();
+  submit(NULL);
+  CHECK(cuCtxSynchronize() == 0);
+  page_path(path);
+  int fd = open(path, O_RDWR);
+  struct gw_page_layout *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  uint32_t row = own_task().row;
+  CHECK(page != MAP_FAILED && row < GW_ROWS);
+  atomic_store(&page->rows[row].state, GW_FREE);
+  atomic_store(&page->rows[row].ticket, 0);
+  gw_task *other = rival();
+  struct gw_task_info info;
+  CHECK(gw_task_describe(other, &info) == GW_OK && info.row == row);
+  CUfunction f = kernel("ns_1000000");
+  sleep_ms(100); /* until its watcher has seen it */
+  CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0 && own_task().row != row);
+  gw_begin(urgent);
+  for (int i = 0; i < KERNELS; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  CHECK(in_flight_stays());
+  gw_end(urgent);
+  gw_idle(urgent);
+  CHECK(cuCtxSynchronize() == 0);
+}
+
 static void page_truncated_while_held(void) {
   char path[4096];
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
@@ -320,6 +351,7 @@ static const struct test_case cases[] = {
     {"no gate where nobody is more urgent", nobody_urgent_no_gate},
     {"the holder is killed", killed_while_it_holds},
     {"a quantum after max_wait", a_quantum_after_max_wait},
+    {"back in another row", back_in_another_row},
     {"the page is truncated while it holds", page_truncated_while_held},
     {"the page is deleted while it holds", page_deleted_while_held},
     {"the page is overwritten while it holds", page_overwritten_while_held},

@@ -46,7 +46,7 @@ bool gw_stream_gates_ready(struct gw_stream_gates *gates, gw_task *task) {
   if (spacing_ns == 0 || gates->state == GW_GATE_FAILED || !gw_stream_gate(task, &gates->of)) {
     return false;
   }
-  if (gates->state == GW_GATE_WORKS && gates->page == gates->of.page) {
+  if (gates->state == GW_GATE_WORKS && gates->word == gates->of.word) {
     return true;
   }
   if (atomic_load(&gw_captures) != 0) {
@@ -54,7 +54,7 @@ bool gw_stream_gates_ready(struct gw_stream_gates *gates, gw_task *task) {
   }
   gw_word address = gw_driver_gate_register(gates->of.page, gates->of.page_size, gates->of.word);
   atomic_store(&gates->address, address);
-  gates->page = gates->of.page;
+  gates->word = gates->of.word; /* a task that was lost may come back in another row */
   gates->state = address != 0 ? GW_GATE_WORKS : GW_GATE_FAILED;
   return address != 0;
 }

@@ -13,8 +13,8 @@
 /* Of one context. */
 struct gw_stream_gates {
   enum { GW_GATE_UNTRIED = 0, GW_GATE_WORKS, GW_GATE_FAILED } state;
-  const void *page;         /* the task's, when it was registered */
-  _Atomic gw_word address;  /* of the task's word, as the device knows it */
+  const void *word;         /* the task's, when its page was registered */
+  _Atomic gw_word address;  /* of that word, as the device knows it */
   struct gw_stream_gate of; /* the task's */
   unsigned captured;        /* launches since the last gate in a graph */
 };
