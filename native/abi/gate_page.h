@@ -51,8 +51,10 @@ enum gw_state {
 
 /* row.flags */
 enum gw_row_flags {
-  GW_ROW_THREAD = 1u << 0, /* a thread's own task, not its process's */
-  GW_ROW_STREAM = 1u << 1, /* its device waits for stream_gate: transitions count the held time */
+  GW_ROW_THREAD = 1u << 0,  /* a thread's own task, not its process's */
+  GW_ROW_STREAM = 1u << 1,  /* its device waits for stream_gate: transitions count the held time */
+  GW_ROW_PATIENT = 1u << 2, /* its user wants no turn for it, however long it waits */
+  GW_ROW_YIELDS = 1u << 3,  /* waits while somebody who has waited for it has a turn */
 };
 
 struct gw_row {
@@ -64,7 +66,7 @@ struct gw_row {
   _Atomic uint64_t ticket;                       /* which join this is; never 0, never reused */
   _Atomic uint64_t owner;                        /* random identity of the owning process */
   _Atomic uint64_t closed_ns;                    /* when the gate last closed on an active task */
-  _Atomic uint64_t quantum_end_ns;               /* open until then although outranked; 0 = no */
+  _Atomic uint64_t quantum_end_ns;               /* its turn until then although outranked; 0: no */
   _Atomic uint64_t beat_ns;                      /* last sign of life of an active task's watcher */
   _Atomic uint32_t outranked; /* 1: a task with a higher priority has joined, idle or not */
   /* Priority that a waiting thread of its process has lent it, less GW_PRIORITY_MIN - 1; 0: none.

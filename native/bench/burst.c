@@ -7,70 +7,30 @@
  *   burst idle SECONDS KERNEL_US COUNT [stream]     is there, and has no work
  *
  * On the NULL stream, or a created one. Prints one line of JSON. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "../tests/cuda_api.h"
+#include "timed_kernel.h"
 
 #define PERIOD_NS UINT64_C(20000000)
 #define MOST 100000
 
-static CUfunction kernel;
 static unsigned burst;
-static uint64_t iterations = 100000;
-static CUstream stream;
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void launch(void) {
   void *parameters[] = {&iterations};
   cuLaunchKernel(kernel, 1, 1, 1, 32, 1, 1, 0, stream, parameters, NULL);
 }
 
-/* Counts rather than looks at a clock: what another process's time slice took is still to be done.
- */
-static const char ptx[] = ".version 6.0\n.target sm_50\n.address_size 64\n"
-                          ".visible .entry ns_%u000(.param .u64 n) {\n"
-                          ".reg .u64 %%rd<3>; .reg .pred %%p;\n"
-                          "ld.param.u64 %%rd1, [n]; mov.u64 %%rd2, 0;\n"
-                          "L: add.u64 %%rd2, %%rd2, 1; xor.b64 %%rd2, %%rd2, 0;\n"
-                          "membar.cta;\n"
-                          "setp.lt.u64 %%p, %%rd2, %%rd1; @%%p bra L;\n"
-                          "ret; }\n";
-
-static int load(unsigned us) {
+/* A fake driver takes its time from the name. */
+static int load_kernel(unsigned us) {
   char text[1024], name[32];
-  CUmodule module;
-  snprintf(text, sizeof text, ptx, us);
   snprintf(name, sizeof name, "ns_%u000", us);
-  int result = cuModuleLoadData(&module, text);
-  return result != 0 ? result : cuModuleGetFunction(&kernel, module, name);
-}
-
-/* Finds how many rounds of the loop take the time asked for. */
-static int calibrate(unsigned us) {
-  CUevent before, after;
-  float ms = 0;
-  if (cuEventCreate(&before, 0) != 0 || cuEventCreate(&after, 0) != 0) {
-    return 1;
-  }
-  for (int i = 0; i < 6; i++) { /* the first ones also warm the clocks up */
-    cuEventRecord(before, stream);
-    launch();
-    cuEventRecord(after, stream);
-    cuEventSynchronize(after);
-    if (cuEventElapsedTime(&ms, before, after) != 0 || ms <= 0) {
-      return 1;
-    }
-    iterations = (uint64_t)((double)iterations * us / ((double)ms * 1e3)) + 1;
-  }
-  return 0;
+  snprintf(text, sizeof text, ".version 6.0\n.target sm_50\n.address_size 64\n.visible .entry %s%s",
+           name,
+           "(.param .u64 n) {\n.reg .u64 %rd<3>; .reg .pred %p;\n"
+           "ld.param.u64 %rd1, [n];\n" LOOP "ret; }\n");
+  return load(&kernel, text, name);
 }
 
 static int ascending(const void *a, const void *b) {
@@ -83,8 +43,7 @@ static void urgent(uint64_t end) {
   int n = 0;
   uint64_t due = now_ns();
   while (due < end && n < MOST) {
-    struct timespec t = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+    sleep_until(due);
     for (int i = 0; i < (int)burst; i++) {
       launch();
     }
@@ -110,10 +69,7 @@ static void other(uint64_t end) {
   printf("{\"kernels_per_s\": %.1f}\n", (double)n * 1e9 / (double)(now_ns() - start));
 }
 
-static void sleep_for(double seconds) {
-  struct timespec t = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-  nanosleep(&t, NULL);
-}
+static void sleep_for(double seconds) { sleep_until(now_ns() + (uint64_t)(seconds * 1e9)); }
 
 /* A kernel behind a word that is written at the end. */
 static int hold(double seconds) {
@@ -142,7 +98,7 @@ int main(int count, char **arguments) {
   }
   burst = (unsigned)atoi(arguments[4]);
   if (cuInit(0) != 0 || cuDevicePrimaryCtxRetain(&context, 0) != 0 ||
-      cuCtxSetCurrent(context) != 0 || load(us) != 0 ||
+      cuCtxSetCurrent(context) != 0 || load_kernel(us) != 0 ||
       (count > 5 && cuStreamCreate(&stream, 1) != 0) || calibrate(us) != 0) {
     fprintf(stderr, "burst: the driver does not work\n");
     return 1;

@@ -103,6 +103,17 @@ void gw_admit(gw_task *task) {
   atomic_fetch_sub(&task->in_flight, 1);
 }
 
+void gw_admit_held(gw_task *task) {
+  if (task == NULL) {
+    return;
+  }
+  atomic_fetch_add(&task->row->launches, 1);
+  atomic_fetch_add(&task->row->held, 1);
+  if (!atomic_load(&task->active)) {
+    gw_begin_held(task);
+  }
+}
+
 int gw_outranked(const gw_task *task) {
   return task != NULL && atomic_load_explicit(&task->row->outranked, memory_order_relaxed) != 0;
 }

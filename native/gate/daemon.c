@@ -13,6 +13,8 @@
 #define PUT(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
 struct gw_seen {
+  bool listens;
+  int events_fd; /* where it listens */
   struct {
     uint64_t ticket, activations, changes;
     int32_t priority;
@@ -33,7 +35,7 @@ int gw_decider_take(gw_page *page) {
     gw_decider_release(page);
     return r;
   }
-  memset(page->seen, 0, sizeof *page->seen);
+  memset(page->seen->rows, 0, sizeof page->seen->rows);
   for (uint32_t i = 0; i < GW_ROWS; i++) {
     PUT(page->map->rows[i].decided, GET(page->map->rows[i].gate));
   }
@@ -116,6 +118,10 @@ int gw_changes(gw_page *page, struct gw_change *changes, int capacity) {
   if (!atomic_load(&page->deciding)) {
     return gw_fail(GW_E_TAKEN, 0);
   }
+  uint64_t events;
+  if (page->seen->listens && read(page->seen->events_fd, &events, sizeof events) < 0) {
+    events = 0; /* somebody was quicker, or nothing has happened: looking does no harm */
+  }
   int r = gw_page_lock(page);
   if (r != GW_OK) {
     return r;
@@ -151,6 +157,36 @@ int gw_decide(gw_page *page, const uint64_t *tickets, const uint32_t *rows, cons
   return GW_OK;
 }
 
+/* What nobody else may decide: a row that the daemon has not seen yet is left alone. */
+static bool may_decide(const struct gw_page *page, uint32_t i) {
+  const struct gw_row *row = &page->map->rows[i];
+  return GET(row->ticket) == page->seen->rows[i].ticket && GET(row->decided) != GW_PAUSED;
+}
+
+int gw_decide_only(gw_page *page, const uint64_t *tickets, const uint32_t *rows, int count) {
+  if (!atomic_load(&page->deciding)) {
+    return gw_fail(GW_E_TAKEN, 0);
+  }
+  int r = gw_page_lock(page);
+  if (r != GW_OK) {
+    return r;
+  }
+  for (uint32_t i = 0; i < gw_rows_used(page); i++) {
+    if (may_decide(page, i)) {
+      PUT(page->map->rows[i].decided, GW_CLOSED);
+    }
+  }
+  for (int i = 0; i < count; i++) {
+    if (rows[i] < GW_ROWS && GET(page->map->rows[rows[i]].ticket) == tickets[i] &&
+        may_decide(page, rows[i])) {
+      PUT(page->map->rows[rows[i]].decided, GW_OPEN);
+    }
+  }
+  gw_gates_apply(page, gw_now());
+  gw_page_unlock(page);
+  return GW_OK;
+}
+
 /* ---- transitions, as a descriptor that others can be waited for with ---------------------------
  */
 
@@ -175,6 +211,9 @@ static void *listen_to(void *argument) {
 }
 
 int gw_events_fd(gw_page *page, int *fd) {
+  if (!atomic_load(&page->deciding)) {
+    return gw_fail(GW_E_TAKEN, 0);
+  }
   struct listener *listener = malloc(sizeof *listener);
   if (listener == NULL) {
     return gw_fail(GW_E_RESOURCES, ENOMEM);
@@ -198,5 +237,7 @@ int gw_events_fd(gw_page *page, int *fd) {
     return gw_fail(GW_E_RESOURCES, error);
   }
   pthread_detach(thread);
+  page->seen->events_fd = *fd;
+  page->seen->listens = true;
   return GW_OK;
 }

@@ -8,7 +8,25 @@ struct rule {
   bool by_daemon;
   uint32_t joined;
   int32_t top, top_joined; /* the highest priority of a task with work, and of any */
+  bool turn;               /* somebody has one, see has_turn */
 };
+
+/* Whether others may make it wait some time. */
+static uint32_t outranked(const struct rule *rule, const struct gw_row *row) {
+  return rule->by_daemon ? rule->joined > 1 : gw_row_priority(row) < rule->top_joined;
+}
+
+/* Strict priority, unless a daemon decides: a gate is closed where a task with work has a higher
+ * priority. */
+static bool outdone(const struct rule *rule, const struct gw_row *row) {
+  return rule->by_daemon ? GET(row->decided) != GW_OPEN : gw_row_priority(row) < rule->top;
+}
+
+/* Whether it runs although it would have to wait: it has waited for too long. */
+static bool has_turn(const struct rule *rule, const struct gw_row *row, uint64_t now) {
+  return GET(row->state) == GW_ACTIVE && now < GET(row->quantum_end_ns) && outdone(rule, row) &&
+         !(rule->by_daemon && GET(row->decided) == GW_PAUSED);
+}
 
 static struct rule look(const struct gw_page *page, uint64_t now) {
   const struct gw_row *rows = page->map->rows;
@@ -25,21 +43,15 @@ static struct rule look(const struct gw_page *page, uint64_t now) {
       rule.top_joined = priority;
     }
   }
+  for (uint32_t i = 0; !rule.turn && i < gw_rows_used(page); i++) {
+    rule.turn = has_turn(&rule, &rows[i], now);
+  }
   return rule;
 }
 
-/* Whether others may make it wait some time. */
-static uint32_t outranked(const struct rule *rule, const struct gw_row *row) {
-  return rule->by_daemon ? rule->joined > 1 : gw_row_priority(row) < rule->top_joined;
-}
-
-/* Strict priority, unless a daemon decides: a gate is closed where a task with work has a higher
- * priority. */
 static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint64_t now) {
-  uint32_t decided = GET(row->decided);
-  bool closed = rule->by_daemon ? decided != GW_OPEN : gw_row_priority(row) < rule->top;
-  bool may_open = !rule->by_daemon || decided != GW_PAUSED;
-  return closed && !(may_open && now < GET(row->quantum_end_ns)) ? GW_CLOSED : GW_OPEN;
+  bool yields = rule->turn && (GET(row->flags) & GW_ROW_YIELDS) != 0;
+  return yields || (outdone(rule, row) && !has_turn(rule, row, now)) ? GW_CLOSED : GW_OPEN;
 }
 
 static void set_gate(struct gw_row *row, uint32_t gate, uint64_t now) {
@@ -73,6 +85,9 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
     if (GET(row->state) == GW_FREE) {
       continue;
     }
+    if (!rule.turn && (GET(row->flags) & GW_ROW_YIELDS) != 0) {
+      atomic_fetch_and(&row->flags, ~(uint32_t)GW_ROW_YIELDS);
+    }
     uint32_t ranked = outranked(&rule, row);
     if (ranked != GET(row->outranked)) {
       PUT(row->outranked, ranked); /* a needless write would cost its launches a cache miss */
@@ -82,6 +97,30 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
       set_gate(row, gate, now);
     }
   }
+}
+
+/* A turn is for the first, and for those who have waited for half as long already: however many
+ * they are, the others lose no more than two quanta of every max_wait. Who runs yields meanwhile:
+ * beside a program that never pauses it would be half a turn. Who comes later made nobody wait. */
+void gw_gates_turn(struct gw_page *page, struct gw_row *first, uint64_t now) {
+  const struct gw_settings *settings = gw_settings();
+  struct gw_row *rows = page->map->rows;
+  for (uint32_t i = 0; i < gw_rows_used(page); i++) {
+    struct gw_row *row = &rows[i];
+    if (GET(row->state) != GW_ACTIVE) {
+      continue;
+    }
+    bool waits = GET(row->gate) == GW_CLOSED;
+    uint64_t closed = GET(row->closed_ns);
+    bool patient = (GET(row->flags) & GW_ROW_PATIENT) != 0;
+    if (row == first ||
+        (waits && !patient && now > closed && now - closed >= settings->max_wait_ns / 2)) {
+      PUT(row->quantum_end_ns, now + settings->quantum_ns);
+    } else if (!waits) {
+      atomic_fetch_or(&row->flags, GW_ROW_YIELDS);
+    }
+  }
+  gw_gates_update(page, now);
 }
 
 void gw_gates_update(struct gw_page *page, uint64_t now) {

@@ -46,6 +46,7 @@ struct gw_task {
   _Atomic uint64_t ticket; /* the row's, while it is ours */
   _Atomic bool left;
   _Atomic bool on_device; /* its device waits for the row's stream_gate */
+  _Atomic uint64_t seen_preemptions, preempted_until_ns; /* by launches that may get such a gate */
   struct gw_task_options options;
   char name[GW_NAME_SIZE];
 
@@ -122,6 +123,7 @@ bool gw_decider_alive(struct gw_page *page);
 /* gate.c: under the page's lock */
 void gw_gates_apply(struct gw_page *page, uint64_t now); /* without saying that all this was */
 void gw_gates_update(struct gw_page *page, uint64_t now);
+void gw_gates_turn(struct gw_page *page, struct gw_row *first, uint64_t now); /* a quantum */
 void gw_row_free(struct gw_row *row);
 int gw_reap_dead(struct gw_page *page);
 
@@ -136,6 +138,7 @@ void gw_attributes_put(struct gw_page *page, uint32_t row, const char *text);
 
 /* wait.c */
 void gw_begin_slow(struct gw_task *task);
+bool gw_begin_held(struct gw_task *task); /* the same, but for the wait; false: it is ungated */
 /* What a held task needs now and then: are its holders alive, is a quantum due? How long to sleep
  * before the next look, 0: it is not held (any more). */
 uint64_t gw_look_after(struct gw_task *task, uint64_t now, bool waited);

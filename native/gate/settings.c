@@ -23,7 +23,7 @@ static uint64_t milliseconds(const char *variable, double fallback) {
 static void read_settings(void) {
   settings.linger_ns = milliseconds("GIVEWAY_LINGER_MS", 2);
   settings.max_wait_ns = milliseconds("GIVEWAY_MAX_WAIT_MS", 1000);
-  settings.quantum_ns = milliseconds("GIVEWAY_QUANTUM_MS", 5);
+  settings.quantum_ns = milliseconds("GIVEWAY_QUANTUM_MS", 10);
 }
 
 const struct gw_settings *gw_settings(void) {

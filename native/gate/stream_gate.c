@@ -1,7 +1,17 @@
 /* The gate that a device waits for: work that was submitted and has not started stops there. */
 #include "internal.h"
 
+#define LATELY_NS (1000 * GW_MS)
+
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
+
+static int preempted_lately(struct gw_task *task) {
+  uint64_t preemptions = GET(task->row->preemptions), now = gw_now();
+  if (atomic_exchange(&task->seen_preemptions, preemptions) != preemptions) {
+    atomic_store(&task->preempted_until_ns, now + LATELY_NS);
+  }
+  return now < GET(task->preempted_until_ns);
+}
 
 /* Not in a process with several tasks: streams may share a queue of the device, and there a task
  * that is held would hold another of its process. */
@@ -16,10 +26,14 @@ int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate) {
     atomic_fetch_or(&task->row->flags, GW_ROW_STREAM);
     atomic_store(&task->on_device, true);
   }
+  /* In this order: transitions write the time before they close the gate. */
+  bool closed = atomic_load(&task->row->gate) == GW_CLOSED;
   *gate = (struct gw_stream_gate){.page = task->page->map,
                                   .page_size = sizeof *task->page->map,
                                   .word = &task->row->stream_gate,
-                                  .open = GW_STREAM_OPEN(ticket)};
+                                  .open = GW_STREAM_OPEN(ticket),
+                                  .preempted_lately = preempted_lately(task),
+                                  .closing = closed ? GET(task->row->closed_ns) : 0};
   return 1;
 }
 

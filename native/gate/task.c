@@ -90,7 +90,8 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->activations, 0);
   atomic_store(&row->decided, GW_OPEN);
   atomic_store(&row->pid, (uint32_t)getpid());
-  atomic_store(&row->flags, task->options.is_thread ? GW_ROW_THREAD : 0);
+  atomic_store(&row->flags, (task->options.is_thread ? GW_ROW_THREAD : 0u) |
+                                (gw_settings()->max_wait_ns == 0 ? GW_ROW_PATIENT : 0u));
   atomic_store(&row->joined_ns, gw_now());
   memcpy(row->name, task->name, sizeof row->name);
   const char *attributes = task->options.is_thread ? NULL : getenv("GIVEWAY_ATTRIBUTES");

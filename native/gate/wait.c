@@ -62,8 +62,7 @@ static void grant_quantum(struct gw_task *task, uint64_t now) {
     return;
   }
   if (!gw_task_lost(task)) {
-    PUT(task->row->quantum_end_ns, now + gw_settings()->quantum_ns);
-    gw_gates_update(task->page, now);
+    gw_gates_turn(task->page, task->row, now);
   }
   gw_page_unlock(task->page);
   gw_watcher_rouse();
@@ -168,18 +167,22 @@ void gw_pause_task(struct gw_task *task) {
   }
 }
 
-/* The task is not active, or its gate is not open. */
-void gw_begin_slow(struct gw_task *task) {
+bool gw_begin_held(struct gw_task *task) {
   if (GET(task->page->broken) != 0 || GET(task->left) || GET(gw_process.exiting)) {
-    return;
+    return false;
   }
   if (gw_task_lost(task) && gw_rejoin(task) != GW_OK) {
-    return;
+    return false;
   }
   if (!atomic_load(&task->active)) {
     gw_activate(task);
   }
-  if (closed(task) && gw_may_wait()) {
+  return true;
+}
+
+/* The task is not active, or its gate is not open. */
+void gw_begin_slow(struct gw_task *task) {
+  if (gw_begin_held(task) && closed(task) && gw_may_wait()) {
     wait_at_gate(task);
   }
 }

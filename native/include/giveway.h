@@ -100,8 +100,8 @@ GW_API void gw_decider_leave(gw_page *page);
 GW_API int gw_decider_beat(gw_page *page);
 /* The pid of the process that decides, as its own PID namespace has it; 0: priorities do. */
 GW_API int gw_decider(gw_page *page);
-/* A descriptor that is readable after transitions: read its eight bytes, then ask gw_changes. From
- * then on a thread of the library waits for them. */
+/* For the process that decides, a descriptor that is readable after transitions, until gw_changes
+ * is called. From then on a thread of the library waits for them. */
 GW_API int gw_events_fd(gw_page *page, int *fd);
 
 enum gw_change_flags {
@@ -128,6 +128,9 @@ GW_API int gw_task_at(gw_page *page, uint32_t row, uint64_t ticket, struct gw_ta
  * that have left are passed over. */
 GW_API int gw_decide(gw_page *page, const uint64_t *tickets, const uint32_t *rows,
                      const uint32_t *gates, int count);
+/* Of all tasks that gw_changes has told of, opens the gates of these and closes the others'. Where
+ * gw_decide has said 2, it stays. */
+GW_API int gw_decide_only(gw_page *page, const uint64_t *tickets, const uint32_t *rows, int count);
 
 /* ---- tasks of this process ----------------------------------------------------------------- */
 
@@ -155,6 +158,8 @@ GW_API void gw_begin(gw_task *task);
 GW_API void gw_end(gw_task *task);
 /* An asynchronous launch: returns when it may be submitted. busy says when its device is done. */
 GW_API void gw_admit(gw_task *task);
+/* The same for a launch that its device holds for as long as the gate is closed: does not wait. */
+GW_API void gw_admit_held(gw_task *task);
 /* 1: another task with a higher priority has joined, so that this one may have to give way. */
 GW_API int gw_outranked(const gw_task *task);
 /* For hooks that can make a device wait for memory: what it has to wait for. 1, and the task's held
@@ -164,6 +169,8 @@ struct gw_stream_gate {
   size_t page_size;
   void *word;    /* 32 bits: work goes on while the word less `open`, as signed, is not negative */
   uint32_t open; /* as long as the task keeps its row */
+  int preempted_lately; /* 1: its gate has closed on it within the last second */
+  uint64_t closing;     /* since when the gate is closed; 0: it is open */
 };
 GW_API int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate);
 /* A launch whose end nobody reports, a single-threaded operator: the task stays active while the

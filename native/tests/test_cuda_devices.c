@@ -49,6 +49,7 @@ static void the_only_visible_one_has_its_own_page(void) {
 }
 
 static void a_rival_on_one_device_holds_there_only(void) {
+  setenv("GIVEWAY_STREAM_GATE_US", "0", 1); /* else the device holds it, and the program goes on */
   CUcontext contexts[2];
   start_with("1,0", contexts, 2);
   struct waiter w = {.function = kernel("ns_0"), .context = contexts[1]};

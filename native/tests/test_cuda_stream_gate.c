@@ -44,21 +44,104 @@ static void null_stream(void) { held_on(NULL); }
 static void per_thread_stream(void) { held_on((CUstream)2); }
 static void created_stream(void) { held_on((CUstream)-1); }
 
-static void gates_are_spaced(void) {
-  setenv("GIVEWAY_STREAM_GATE_US", "250", 1);
-  start_cuda();
+/* How many gates there are before so many kernels of 20 us. */
+static uint64_t gates_of(int launches, CUfunction f) {
+  uint64_t before = fake_calls("cuStreamWaitValue32_v2");
+  for (int i = 0; i < launches; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  CHECK(cuCtxSynchronize() == 0);
+  return fake_calls("cuStreamWaitValue32_v2") - before;
+}
+
+static CUfunction known_kernel(void) {
   CUfunction f = kernel("ns_20000");
-  rival();
+  urgent = rival();
   for (int i = 0; i < 100; i++) { /* until it is known how long they take */
     CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
   }
-  uint64_t before = fake_calls("cuStreamWaitValue32_v2");
-  for (int i = 0; i < 1200; i++) {
-    CHECK(launch(f, NULL) == 0);
-  }
-  uint64_t gates = fake_calls("cuStreamWaitValue32_v2") - before;
+  return f;
+}
+
+static void gates_are_spaced(void) {
+  setenv("GIVEWAY_STREAM_GATE_US", "250", 1);
+  start_cuda();
+  uint64_t gates = gates_of(1200, known_kernel());
   CHECK(gates >= 70 && gates <= 600); /* one every 12, fewer if the machine made them look longer */
+}
+
+static void gates_are_closer_after_a_preemption(void) {
+  setenv("GIVEWAY_LINGER_MS", "100000", 1);
+  start_cuda();
+  CUfunction f = known_kernel();
+  uint64_t apart = gates_of(600, f);
+  gw_begin(urgent);
+  gw_end(urgent);
+  gw_idle(urgent);
+  uint64_t close = gates_of(600, f); /* takes 12 ms: the preemption was just now */
+  CHECK(close >= apart + apart / 2);
+  sleep_ms(1100);
+  uint64_t again = gates_of(600, f);
+  CHECK(again < close);
+}
+
+/* A held program goes on submitting behind the gate, up to a limit. */
+static void a_held_program_goes_on(CUstream stream) {
+  setenv("GIVEWAY_LINGER_MS", "100000", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  start_cuda();
+  if (stream == (CUstream)-1) {
+    CHECK(cuStreamCreate(&stream, 1) == 0);
+  }
+  CUfunction f = kernel("ns_1000000");
+  urgent = rival();
+  CHECK(launch(f, stream) == 0 && cuCtxSynchronize() == 0);
+  gw_begin(urgent);
+  uint64_t gates = fake_calls("cuStreamWaitValue32_v2");
+  for (int i = 0; i < 256; i++) {
+    CHECK(launch(f, stream) == 0);
+  }
+  CHECK(fake_calls("cuStreamWaitValue32_v2") > gates);
+  sleep_ms(20);
+  CHECK(fake_in_flight_ns() == 256 * MS); /* none of it has begun */
+  CHECK(own_task().held >= 256 && own_task().active);
+  struct waiter one_more = {.function = f, .stream = stream};
+  CHECK(cuCtxGetCurrent(&one_more.context) == 0);
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, launch_in_thread, &one_more) == 0);
+  sleep_ms(100);
+  CHECK(atomic_load(&one_more.state) == 1);
+  gw_end(urgent);
+  gw_idle(urgent);
+  CHECK(pthread_join(thread, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+static void ahead_on_the_null_stream(void) { a_held_program_goes_on(NULL); }
+static void ahead_on_a_created_stream(void) { a_held_program_goes_on((CUstream)-1); }
+
+/* Each stream gets a gate of its own, also where it had one before the gate closed. */
+static void what_is_submitted_while_held_waits_on_every_stream(void) {
+  setenv("GIVEWAY_LINGER_MS", "100000", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  start_cuda();
+  CUstream streams[4];
+  CUfunction f = kernel("ns_1000000");
+  urgent = rival();
+  for (int i = 0; i < 4; i++) {
+    CHECK(cuStreamCreate(&streams[i], 1) == 0 && launch(f, streams[i]) == 0);
+  }
   CHECK(cuCtxSynchronize() == 0);
+  for (int again = 0; again < 2; again++) {
+    gw_begin(urgent);
+    for (int i = 0; i < 4; i++) {
+      CHECK(launch(f, streams[i]) == 0);
+    }
+    sleep_ms(20);
+    CHECK(fake_in_flight_ns() == 4 * MS);
+    gw_end(urgent);
+    gw_idle(urgent);
+    CHECK(cuCtxSynchronize() == 0);
+  }
 }
 
 static void nobody_urgent_no_gate(void) {
@@ -105,6 +188,37 @@ static void a_quantum_after_max_wait(void) {
 }
 
 static void page_path(char *path) { CHECK(gw_page_path(DEVICE, path, 4096) == GW_OK); }
+
+/* It was taken for dead, and somebody has its row by now. */
+static void back_in_another_row(void) {
+  char path[4096];
+  setenv("GIVEWAY_LINGER_MS", "100000", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  start_cuda();
+  submit(NULL);
+  CHECK(cuCtxSynchronize() == 0);
+  page_path(path);
+  int fd = open(path, O_RDWR);
+  struct gw_page_layout *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  uint32_t row = own_task().row;
+  CHECK(page != MAP_FAILED && row < GW_ROWS);
+  atomic_store(&page->rows[row].state, GW_FREE);
+  atomic_store(&page->rows[row].ticket, 0);
+  gw_task *other = rival();
+  struct gw_task_info info;
+  CHECK(gw_task_describe(other, &info) == GW_OK && info.row == row);
+  CUfunction f = kernel("ns_1000000");
+  sleep_ms(100); /* until its watcher has seen it */
+  CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0 && own_task().row != row);
+  gw_begin(urgent);
+  for (int i = 0; i < KERNELS; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  CHECK(in_flight_stays());
+  gw_end(urgent);
+  gw_idle(urgent);
+  CHECK(cuCtxSynchronize() == 0);
+}
 
 static void page_truncated_while_held(void) {
   char path[4096];
@@ -230,9 +344,14 @@ static const struct test_case cases[] = {
     {"a per-thread stream", per_thread_stream},
     {"a created stream", created_stream},
     {"gates are spaced", gates_are_spaced},
+    {"gates are closer after a preemption", gates_are_closer_after_a_preemption},
+    {"a held program goes on, NULL stream", ahead_on_the_null_stream},
+    {"a held program goes on, created stream", ahead_on_a_created_stream},
+    {"what it submits waits on every stream", what_is_submitted_while_held_waits_on_every_stream},
     {"no gate where nobody is more urgent", nobody_urgent_no_gate},
     {"the holder is killed", killed_while_it_holds},
     {"a quantum after max_wait", a_quantum_after_max_wait},
+    {"back in another row", back_in_another_row},
     {"the page is truncated while it holds", page_truncated_while_held},
     {"the page is deleted while it holds", page_deleted_while_held},
     {"the page is overwritten while it holds", page_overwritten_while_held},

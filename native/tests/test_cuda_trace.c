@@ -46,7 +46,7 @@ static void everything_is_counted(void) {
   says(text, "\"launches\": 8, \"legacy_launches\": 6, \"graph_launches\": 1, \"copies\": 1, "
              "\"memsets\": 1, \"allocations\": 4, \"frees\": 2, \"host_allocations\": 0, "
              "\"host_frees\": 0, \"syncs\": 2, \"event_calls\": 0, \"queries\": 0, \"other\": 3, "
-             "\"failures\": 2, \"sync_ns\": ");
+             "\"failures\": 2, \"stream_gates\": 0, \"sync_ns\": ");
   says(text, "\"allocated\": 1700, \"freed\": 1500, \"peak\": 1500}");
   says(text, "{\"launches\": 5, \"name\": \"ns_0\"}");
   says(text, "{\"launches\": 2, \"name\": \"ns_0\"}");

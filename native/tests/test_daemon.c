@@ -209,6 +209,30 @@ static struct gw_change one_change(gw_page *page) {
   return changes[0];
 }
 
+static void decides_about_all_at_once(void) {
+  setenv("GIVEWAY_LINGER_MS", "60000", 1);
+  gw_page *page = open_page();
+  gw_task *tasks[] = {join(page, 0), join(page, 0), join(page, 0)};
+  CHECK(gw_decider_take(page) == GW_OK);
+  struct gw_change changes[GW_ROWS];
+  CHECK(gw_changes(page, changes, GW_ROWS) == 3);
+  gw_task *unseen = join(page, 0);
+  uint32_t paused = GW_PAUSED;
+  CHECK(gw_decide(page, &changes[2].ticket, &changes[2].row, &paused, 1) == GW_OK);
+  CHECK(gw_decide_only(page, &changes[1].ticket, &changes[1].row, 1) == GW_OK);
+  CHECK(info_of(tasks[0]).gate_closed && !info_of(tasks[1]).gate_closed);
+  CHECK(!info_of(unseen).gate_closed);
+  uint64_t tickets[] = {changes[0].ticket, changes[2].ticket, 4711};
+  uint32_t rows[] = {changes[0].row, changes[2].row, GW_ROWS};
+  CHECK(gw_decide_only(page, tickets, rows, 3) == GW_OK);
+  CHECK(!info_of(tasks[0]).gate_closed && info_of(tasks[1]).gate_closed);
+  CHECK(info_of(tasks[2]).gate_closed); /* until it is resumed */
+  CHECK(gw_decide_only(page, NULL, NULL, 0) == GW_OK);
+  CHECK(info_of(tasks[0]).gate_closed);
+  gw_decider_leave(page);
+  CHECK(gw_decide_only(page, NULL, NULL, 0) == GW_E_TAKEN);
+}
+
 static void sees_changes(void) {
   setenv("GIVEWAY_LINGER_MS", "60000", 1);
   setenv("GIVEWAY_ATTRIBUTES", "share=30", 1);
@@ -293,6 +317,7 @@ static const struct test_case cases[] = {
     {"a daemon that is killed", killed},
     {"a daemon that is stopped", silent},
     {"a daemon that is killed with all gates open", killed_with_all_open},
+    {"decides about all at once", decides_about_all_at_once},
     {"max_wait opens what it closes", max_wait},
     {"max_wait does not open what it pauses", paused},
     {"a dead task has left", dead_holder_is_seen},

@@ -5,10 +5,8 @@ As in `giveway.page`, all reads and writes are libgiveway's.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
-import os
 from array import array
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
@@ -72,6 +70,7 @@ def _library() -> ctypes.CDLL:
         ("gw_events_fd", (pointer, ctypes.POINTER(ctypes.c_int))),
         ("gw_changes", (pointer, ctypes.POINTER(ChangeStruct), ctypes.c_int)),
         ("gw_decide", (pointer, pointer, pointer, pointer, ctypes.c_int)),
+        ("gw_decide_only", (pointer, pointer, pointer, ctypes.c_int)),
         (
             "gw_task_at",
             (pointer, ctypes.c_uint32, ctypes.c_uint64, ctypes.POINTER(TaskInfo)),
@@ -132,8 +131,6 @@ class Gates:
         Raises:
             PageError: as `beat`.
         """
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._descriptor, 8)
         count = self._check(self._lib.gw_changes(self._handle, self._changes, page.ROWS))
         return [Change(c.ticket, c.left, c.row, c.flags, c.priority) for c in self._changes[:count]]
 
@@ -152,6 +149,17 @@ class Gates:
         arrays = (array("Q", tickets), array("I", rows), array("I", gates))
         addresses = (each.buffer_info()[0] for each in arrays)
         self._check(self._lib.gw_decide(self._handle, *addresses, len(tickets)))
+
+    def only(self, tickets: list[int], rows: list[int]) -> None:
+        """Opens the gates of these tasks, and closes those of all others that `changes` has told
+        of; paused ones stay closed.
+
+        Raises:
+            PageError: as `beat`.
+        """
+        ours, theirs = array("Q", tickets), array("I", rows)
+        addresses = ours.buffer_info()[0], theirs.buffer_info()[0]
+        self._check(self._lib.gw_decide_only(self._handle, *addresses, len(tickets)))
 
     def leave(self) -> None:
         """Leaves the gates to priorities again."""

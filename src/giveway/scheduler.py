@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeGuard
 
 from giveway.policies.base import Policy, TaskView, View
 from giveway.policies.priority import Priority
@@ -128,12 +128,17 @@ class Scheduler:
         """The earliest timer and its device."""
         return min(((at, device) for device, at in self._timers.items()), default=None)
 
-    def handle(self, event: Event, now: int) -> Answer:
+    def handle(
+        self, event: Event, now: int, at_once: Callable[[Only], object] | None = None
+    ) -> Answer:
         """Takes note of an event and asks the policy about it.
 
         Args:
             event: one that changes nothing (`Active` about an active task) is passed over.
             now: nanoseconds on the monotonic clock; one that runs backwards is taken to stand.
+            at_once: told of a decision about all tasks of a device, where it is the only one and
+                will be carried out, before that is worked out for each task. So a host may set
+                their gates that much earlier; the answer has them as well.
 
         Raises:
             ValueError: the host is wrong: a task joins twice, or an event is about one that never
@@ -142,7 +147,7 @@ class Scheduler:
         now = self._now = max(now, self._now)
         answer = Answer()
         if self._note(event, now):
-            self._ask(event, now, answer)
+            self._ask(event, now, answer, at_once)
         return answer
 
     def use(self, policy: Policy, now: int) -> Answer:
@@ -205,19 +210,27 @@ class Scheduler:
 
         for task in active:
             put_active(task, False)
-        failure = self._consult(events(), now, answer)
+        failure = self._consult(events(), now, answer, None)
         for task in active:
             put_active(task, True)
         answer.timers += (WakeAt(at, None) for at in timers if at not in self._timers)
         if failure is not None:
             self._failed(failure, now, answer)
 
-    def _ask(self, event: Event, now: int, answer: Answer) -> None:
-        failure = self._consult((event,), now, answer)
+    def _ask(
+        self, event: Event, now: int, answer: Answer, at_once: Callable[[Only], object] | None
+    ) -> None:
+        failure = self._consult((event,), now, answer, at_once)
         if failure is not None:
             self._failed(failure, now, answer)
 
-    def _consult(self, events: Iterable[Event], now: int, answer: Answer) -> str | None:
+    def _consult(
+        self,
+        events: Iterable[Event],
+        now: int,
+        answer: Answer,
+        at_once: Callable[[Only], object] | None,
+    ) -> str | None:
         """Asks the policy about each event and carries out what holds of all it says.
 
         Returns the traceback where it fails; then nothing is carried out.
@@ -225,12 +238,18 @@ class Scheduler:
         gates: Wanted = {}
         wakes: dict[str, int | None] = {}
         devices: dict[str, None] = {}  # a set that keeps its order
+        said: list[Only | Open | Close] = []
         try:
             for event in events:
                 devices[event.device] = None
-                self._listen(event, now, gates, wakes, devices, answer.refusals)
+                said += self._listen(event, now, wakes, answer.refusals)
         except (Exception, SystemExit):
             return traceback.format_exc()
+        if at_once is not None and len(said) == 1 and self._is_plain(said[0]):
+            at_once(said[0])
+        for decision in said:
+            self._sort(decision, gates, devices)
+        devices |= dict.fromkeys(wakes)
         timers = self._set_timers(wakes, now)
         for device in devices | self._elsewhere:
             self._keep_lit(device, gates, now, answer.refusals)
@@ -239,35 +258,43 @@ class Scheduler:
         return None
 
     def _listen(
-        self,
-        event: Event,
-        now: int,
-        gates: Wanted,
-        wakes: dict[str, int | None],
-        devices: dict[str, None],
-        refusals: list[Refusal],
-    ) -> None:
-        """Sorts what the policy says about an event; the last word about each thing counts."""
+        self, event: Event, now: int, wakes: dict[str, int | None], refusals: list[Refusal]
+    ) -> list[Only | Open | Close]:
+        """What the policy says about an event and about gates; the last word about each counts."""
         # Nobody has more to say about each task than to open it, to close it and to be woken.
-        world, tasks = self._world, self._world.tasks
-        most = 3 * len(tasks) + 8
+        world = self._world
+        most = 3 * len(world.tasks) + 8
+        said: list[Only | Open | Close] = []
         for count, decision in enumerate(self._policy.decide(event, world, now), 1):
             if count > most:
                 raise RuntimeError(f"no end of decisions about one {type(event).__name__}")
             why = validate(decision, world)
             if why is not None:
                 refusals.append(Refusal(decision, why))
-                continue
-            if isinstance(decision, WakeAt):
+            elif isinstance(decision, WakeAt):
                 wakes[decision.device] = decision.at_ns
-                devices[decision.device] = None
-            elif isinstance(decision, Only):
-                self._choose(decision, gates)
-                devices[decision.device] = None
             else:
-                holder = decision.holder if isinstance(decision, Close) else None
-                gates[tasks[decision.task]] = (isinstance(decision, Open), holder)
-                devices[decision.task.device] = None
+                said.append(decision)
+        return said
+
+    def _is_plain(self, decision: Only | Open | Close) -> TypeGuard[Only]:
+        """Whether it is about all tasks of a device and keeps nobody waiting for nothing."""
+        if not isinstance(decision, Only):
+            return False
+        tasks = self._world.tasks
+        return any(tasks[id_].active for id_ in decision.tasks) or not any(
+            task.active for task in self._world.on(decision.device)
+        )
+
+    def _sort(self, decision: Only | Open | Close, gates: Wanted, devices: dict[str, None]) -> None:
+        """What a decision says of each task."""
+        if isinstance(decision, Only):
+            self._choose(decision, gates)
+            devices[decision.device] = None
+            return
+        holder = decision.holder if isinstance(decision, Close) else None
+        gates[self._world.tasks[decision.task]] = (isinstance(decision, Open), holder)
+        devices[decision.task.device] = None
 
     def _choose(self, decision: Only, gates: Wanted) -> None:
         """What `Only` says of each task of a device."""

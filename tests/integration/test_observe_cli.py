@@ -32,7 +32,7 @@ def task(giveway: Runner, pid: int) -> dict[str, Any]:
     return dict(found)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -47,8 +47,8 @@ def test_ps_shows_who_runs_and_who_is_held(giveway: Runner, regions: Regions) ->
     assert eventually(lambda: task(giveway, low.pid)["held_seconds"] > 0.5)
     shown = task(giveway, high.pid)
     assert (shown["name"], shown["priority"], shown["state"]) == ("high", 10, "active")
-    assert shown["launches"] > 100
-    assert shown["held_seconds"] == 0
+    assert shown["held_seconds"] < 0.1  # in the other's turn
+    assert eventually(lambda: task(giveway, high.pid)["launches"] > 100)
     shown = task(giveway, low.pid)
     assert (shown["name"], shown["priority"], shown["is_thread"]) == ("low", 0, False)
     assert shown["preemptions"] >= 1

@@ -50,6 +50,15 @@ def test_report_to_stdout_and_as_markdown(giveway: Runner, results: Path) -> Non
     assert (results / "r.md").read_text() == done.stdout
 
 
+def test_report_of_the_timelines_alone(giveway: Runner, results: Path) -> None:
+    done = giveway("report", str(results / "old"), "--perfetto")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["traceEvents"]
+    both = giveway("report", str(results / "old"), "--perfetto", "--markdown")
+    assert (both.returncode, both.stdout) == (2, "")
+    assert "say one of them" in both.stderr
+
+
 def test_report_refuses_what_it_cannot_read_or_write(giveway: Runner, results: Path) -> None:
     def said(*arguments: str) -> tuple[int, str]:
         done = giveway("report", *arguments)

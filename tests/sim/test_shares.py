@@ -144,6 +144,25 @@ def test_where_it_is_promised_nobody_starves(policy: str, model: Model) -> None:
 def test_strict_priority_starves_but_for_max_wait() -> None:
     programs = (busy("urgent", priority=1), busy("other"))
     assert shares(simulate("priority", EXACT, 3000, *programs), 3000)[1] == 0
-    spared = replace(EXACT, max_wait_ns=1000 * MS)
-    # Two quanta, in which the urgent one goes on as well.
-    assert 4 * MS <= simulate("priority", spared, 3000, *programs).tasks[1].busy_ns <= 10 * MS
+    spared = replace(EXACT, max_wait_ns=1000 * MS, linger_ns=MS)
+    urgent, other = simulate("priority", spared, 3000, *programs).tasks
+    assert other.busy_ns == pytest.approx(20 * MS, abs=MS)  # two turns, and nobody beside it
+    assert urgent.busy_ns == pytest.approx(2980 * MS, abs=MS)
+
+
+@pytest.mark.parametrize("others", [2, 4])
+def test_however_many_starve_they_take_their_turns_together(others: int) -> None:
+    spared = replace(EXACT, max_wait_ns=200 * MS, linger_ns=MS)
+    starving = [replace(busy(f"other{n}"), start_ns=40 * n * MS) for n in range(others)]
+    done = simulate("priority", spared, 3000, busy("urgent", priority=1), *starving)
+    urgent, *rest = done.tasks
+    # A turn of 10 ms in 100, at most.
+    assert 2650 * MS <= urgent.busy_ns <= 2880 * MS
+    assert all(task.busy_ns > 0 for task in rest)
+
+
+def test_who_ends_in_its_turn_holds_nobody() -> None:
+    spared = replace(EXACT, max_wait_ns=1000 * MS, quantum_ns=500 * MS, linger_ns=MS)
+    leaver = replace(busy("leaver"), stop_ns=1100 * MS)
+    done = simulate("priority", spared, 2000, busy("urgent", priority=1), leaver)
+    assert [task.busy_ns for task in done.tasks] == pytest.approx([1900 * MS, 100 * MS], abs=2 * MS)

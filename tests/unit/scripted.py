@@ -7,7 +7,7 @@ from typing import Any
 
 from giveway.policies import Policy, View
 from giveway.scheduler import Answer, Scheduler
-from giveway.task import Attributes, Event, Joined, TaskId, Tick
+from giveway.task import Attributes, Event, Joined, Only, TaskId, Tick
 
 LOW, HIGH, OTHER = TaskId("d0", 1), TaskId("d0", 2), TaskId("d1", 3)
 MS = 1_000_000
@@ -39,12 +39,18 @@ def with_tasks(policy: Policy) -> Scheduler:
     return scheduler
 
 
-def says(scheduler: Scheduler, *decisions: Any, event: Event | None = None, now: int = 0) -> Answer:
+def says(
+    scheduler: Scheduler,
+    *decisions: Any,
+    event: Event | None = None,
+    now: int = 0,
+    at_once: Callable[[Only], object] | None = None,
+) -> Answer:
     """What comes of it when the policy says this about an event."""
     policy = scheduler.policy
     assert isinstance(policy, Scripted)
     policy.answer = lambda *_: decisions
     try:
-        return scheduler.handle(event or Tick("d0"), now)
+        return scheduler.handle(event or Tick("d0"), now, at_once)
     finally:
         policy.answer = quiet

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -85,6 +88,39 @@ def test_what_does_not_is_not(limit: TimeLimit) -> None:
     sleep_past_the_limit = time.monotonic() + 0.3
     while time.monotonic() < sleep_past_the_limit:
         pass
+
+
+STARVED = """
+import os, time
+from giveway.daemon.limit import TimeLimit
+
+def work():
+    began, used = time.monotonic(), time.thread_time()
+    while time.thread_time() - used < 0.008:
+        pass
+    return time.monotonic() - began
+
+os.nice(19)
+print(TimeLimit().call(work))
+"""
+
+
+def test_to_have_no_core_is_no_fault() -> None:
+    core = {min(os.sched_getaffinity(0))}
+
+    def on_one_core() -> None:
+        os.sched_setaffinity(0, core)
+
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=on_one_core)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", STARVED], preexec_fn=on_one_core, capture_output=True, text=True, timeout=100, check=False,
+        )  # fmt: skip
+    finally:
+        busy.kill()
+        busy.wait()
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > 0.2  # else nothing was shown
 
 
 @pytest.mark.parametrize(

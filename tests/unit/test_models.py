@@ -65,7 +65,7 @@ def test_transformers_decode_and_train() -> None:
     ) == [
         "gpt2 (2, 3) True",
         "whisper (1, 4) True",
-        "bert (2, 30522, 6) True",
+        "bert (12, 30522) True",
         "bert True True",
         "resnet18 True True",
     ]

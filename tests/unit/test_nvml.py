@@ -17,17 +17,21 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
   *device = (void *)(0x7000000000 + index);
   return 0;
 }
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **device) {
+  *device = (void *)(strcmp(uuid, "GPU-5") == 0 ? 0x7000000005 : 0);
+  return *device == 0 ? 6 : 0;
+}
 int nvmlSystemGetDriverVersion(char *text, unsigned size) {
   strncpy(text, "580.1", size);
   return 0;
 }
 int nvmlDeviceGetSamples(void *device, int type, unsigned long long since, unsigned *kind,
                          unsigned *count, sample_t *samples) {
-  if (device != (void *)0x7000000000 || type != 1 || *count < 3) return 2;
+  if (type != 1 || *count < 3) return 2;
   for (int i = 0; i < 3; i++) samples[i].time = since + i - 1;
   samples[0].value.u = 100;  /* older than what was asked for */
-  samples[1].value.u = 20;
-  samples[2].value.u = 60;
+  samples[1].value.u = 20 + (unsigned long)device % 16;
+  samples[2].value.u = 60 + (unsigned long)device % 16;
   *kind = 1;
   *count = 3;
   return 0;
@@ -41,8 +45,8 @@ print(found.reason, found.driver(), found.share(time.monotonic() - 1))
 """
 
 
-def ask(folder: Path | None) -> str:
-    path = {"LD_LIBRARY_PATH": str(folder)} if folder else {}
+def ask(folder: Path, visible: str = "") -> str:
+    path = {"LD_LIBRARY_PATH": str(folder), "CUDA_VISIBLE_DEVICES": visible}
     done = subprocess.run(
         [sys.executable, "-c", ASK], capture_output=True, text=True, check=True, timeout=60,
         env={**os.environ, **path},
@@ -60,6 +64,13 @@ def build(folder: Path, init: int) -> Path:
 
 def test_the_samples_since_a_moment(tmp_path: Path) -> None:
     assert ask(build(tmp_path, init=0)) == "None 580.1 0.4"
+
+
+def test_of_the_gpu_that_programs_see_first(tmp_path: Path) -> None:
+    folder = build(tmp_path, init=0)
+    assert ask(folder, "3,1") == "None 580.1 0.43"
+    assert ask(folder, "GPU-5") == "None 580.1 0.45"
+    assert ask(folder, "GPU-6") == "NVML cannot be used: error 6 None None"
 
 
 def test_a_driver_that_does_not_answer(tmp_path: Path) -> None:

@@ -131,6 +131,20 @@ def test_a_run_that_was_killed_says_so() -> None:
     assert scenario["modes"] == {}
 
 
+def test_a_run_that_was_killed_late_has_measured_what_it_has() -> None:
+    whole = result(records())["results"][0]["bars"]
+    (scenario,) = result([each for each in records() if each["kind"] != "end"])["results"]
+    assert scenario["status"] == "incomplete"
+    assert scenario["bars"] == whole
+    apart = dataclasses.replace(SCENARIO, together=False)
+    half = [each for each in records(scenario=apart) if each["kind"] != "end"]
+    for each in half:
+        each.get("programs", {}).pop("low", None)
+    high, low = scenario_of(half)["bars"]
+    assert high["verdict"] == "PASS"
+    assert low["reason"] == "the run was not finished"
+
+
 def test_no_request_in_time_is_not_a_latency_of_zero() -> None:
     raw = records()[:3]
     nothing = high(1) | {"latencies_us": [], "done": 0.0}

@@ -262,6 +262,11 @@ ANYTHING = st.one_of(
         st.sampled_from([None, LOW, HIGH, OTHER, TaskId("d0", 9)]),
     ),
     st.builds(WakeAt, st.sampled_from(["d0", "d1", "d2"]), st.none() | st.integers(0, 2 * 10**9)),
+    st.builds(
+        Only,
+        st.sampled_from(["d0", "d1"]),
+        st.lists(st.sampled_from([LOW, HIGH, OTHER]), max_size=2),
+    ),
 )
 
 
@@ -287,8 +292,12 @@ def test_whatever_a_policy_says_a_device_with_work_runs_or_waits_for_something(
     now = 0
     for event, wait, decisions in steps:
         now += wait
-        scheduler_answer = says(scheduler, *decisions, event=event, now=now)
-        assert scheduler_answer.failure is None
+        told: list[Only] = []
+        answer = says(scheduler, *decisions, event=event, now=now, at_once=told.append)
+        assert answer.failure is None
+        for only in told:  # what a host in a hurry has done is what was decided
+            for task in scheduler.view.on(only.device):
+                assert task.open is (task.id in only.tasks)
         for device in ("d0", "d1"):
             active = scheduler.view.active(device)
             runs = [task for task in active if task.open]
@@ -301,3 +310,29 @@ def test_whatever_a_policy_says_a_device_with_work_runs_or_waits_for_something(
             timer = scheduler.timers.get(device)
             soon = timer is not None and timer <= now + MAX_DARK_NS
             assert not active or runs or held or soon
+
+
+def test_a_host_in_a_hurry_is_told_of_a_plain_decision_before_it_is_worked_out() -> None:
+    scheduler = with_tasks(Priority())
+    scheduler.handle(Active(LOW), 1)
+    told: list[tuple[Only, bool]] = []
+    scheduler.handle(
+        Active(HIGH), 2, lambda only: told.append((only, scheduler.view.tasks[LOW].open))
+    )
+    assert told == [(Only("d0", [HIGH]), True)]
+
+
+@pytest.mark.parametrize(
+    "decisions",
+    [
+        pytest.param([Only("d0", ()), Open(LOW)], id="it is not all"),
+        pytest.param([Only("d0", ())], id="all would wait for nothing"),
+        pytest.param([Close(HIGH)], id="it is about one task"),
+    ],
+)
+def test_of_any_other_decision_it_is_not(decisions: list[Any]) -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(LOW), 1)
+    told: list[Only] = []
+    says(scheduler, *decisions, now=2, at_once=told.append)
+    assert told == []

@@ -26,7 +26,8 @@ enum gw_counted {
   GW_QUERIES, /* of streams and events */
   GW_OTHER,
   GW_FAILURES,
-  GW_SYNC_NS, /* while tracing only */
+  GW_STREAM_GATES, /* of ours, not the program's */
+  GW_SYNC_NS,      /* while tracing only */
   GW_COUNTED,
 };
 

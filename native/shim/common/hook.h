@@ -89,7 +89,11 @@ static inline void gw_before_launch(struct gw_call *call) {
   gw_device_use(device, call->stream);
   if (__builtin_expect(gw_outranked(task), 0)) {
     gw_window_wait(task, call->stream, call->key, &call->window);
-    gw_admit(task);
+    if (call->window.ahead) {
+      gw_admit_held(task);
+    } else {
+      gw_admit(task);
+    }
     gw_window_open(&call->window);
   } else {
     gw_admit(task);

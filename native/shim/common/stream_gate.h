@@ -13,8 +13,8 @@
 /* Of one context. */
 struct gw_stream_gates {
   enum { GW_GATE_UNTRIED = 0, GW_GATE_WORKS, GW_GATE_FAILED } state;
-  const void *page;         /* the task's, when it was registered */
-  _Atomic gw_word address;  /* of the task's word, as the device knows it */
+  const void *word;         /* the task's, when its page was registered */
+  _Atomic gw_word address;  /* of that word, as the device knows it */
   struct gw_stream_gate of; /* the task's */
   unsigned captured;        /* launches since the last gate in a graph */
 };
@@ -26,7 +26,8 @@ bool gw_stream_gates_ready(struct gw_stream_gates *gates, gw_task *task);
 void gw_stream_gates_wait(struct gw_stream_gates *gates, gw_word stream);
 /* How many launches of a graph there are for each gate in it; 0: graphs get none. */
 unsigned gw_stream_gates_in_graphs(void);
-/* What follows a gate on its stream before the next one, in nanoseconds of device time. */
-uint64_t gw_stream_gates_spacing(void);
+/* What follows a gate on its stream before the next one, in nanoseconds of device time: less where
+ * the task has been preempted lately and will be again. */
+uint64_t gw_stream_gates_spacing(const struct gw_stream_gates *gates);
 
 #endif

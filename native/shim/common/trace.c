@@ -45,9 +45,9 @@ static struct event *events; /* a ring of the last ones */
 static uint64_t event_count, event_capacity;
 
 static const char *const count_names[GW_COUNTED] = {
-    "launches", "legacy_launches",  "graph_launches", "copies", "memsets",     "allocations",
-    "frees",    "host_allocations", "host_frees",     "syncs",  "event_calls", "queries",
-    "other",    "failures",         "sync_ns",
+    "launches", "legacy_launches",  "graph_launches", "copies",  "memsets",     "allocations",
+    "frees",    "host_allocations", "host_frees",     "syncs",   "event_calls", "queries",
+    "other",    "failures",         "stream_gates",   "sync_ns",
 };
 
 static uint64_t now_ns(void) {

@@ -19,6 +19,9 @@
 #define SUSPENSION_NS UINT64_C(1000000000)
 #define SPIN_NS UINT64_C(20000)
 #define POLL_NS 20000
+/* How many launches a held program may submit: a network or so. Far less than what a driver takes
+ * before it makes a program wait, with locks in its hands. */
+#define AHEAD 256
 
 struct gw_window {
   gw_word context; /* events belong to one; 0: free */
@@ -26,6 +29,8 @@ struct gw_window {
   uint64_t suspended_until;
   struct gw_marks marks;
   struct gw_stream_gates gates;
+  uint64_t ahead_closing; /* when the task's gate closed that `ahead` is about */
+  unsigned ahead;         /* launches since */
   struct gw_estimates estimates;
 };
 
@@ -118,7 +123,18 @@ static void choose_gate(struct gw_window *window, struct gw_window_call *call, b
     window->marks.tail_count = 0;
     tail = gw_tail_of(&window->marks, call->stream);
   }
-  call->behind = tail->ns + call->ns > gw_stream_gates_spacing();
+  uint64_t closing = window->gates.of.closing;
+  call->behind = tail->ns + call->ns > gw_stream_gates_spacing(&window->gates);
+  if (closing == 0) {
+    return;
+  }
+  /* What is on its stream behind a gate that was put there since, waits with it. */
+  call->behind = call->behind || tail->closing != closing;
+  if (window->ahead_closing != closing) {
+    window->ahead_closing = closing;
+    window->ahead = 0;
+  }
+  call->ahead = window->ahead++ < AHEAD;
 }
 
 void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, struct gw_window_call *call) {
@@ -163,6 +179,7 @@ void gw_window_open(struct gw_window_call *call) {
     struct gw_tail *tail = gw_tail_of(&call->window->marks, call->stream);
     if (tail != NULL) {
       tail->ns = 0;
+      tail->closing = call->window->gates.of.closing;
     }
   }
   if (!call->timed) {

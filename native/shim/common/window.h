@@ -21,6 +21,7 @@ struct gw_window_call {
   bool timed;
   bool gated;  /* by the device: the window does not count it */
   bool behind; /* a gate of its own */
+  bool ahead;  /* the task's gate is closed: the device holds it, and the program goes on */
 };
 
 /* Returns when the launch fits into the window, or has waited for longer than makes sense. */

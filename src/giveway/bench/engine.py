@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from giveway.bench import counters, modes, nvml, sizes, timeline
+from giveway.bench import counters, modes, nvml, pinning, sizes, timeline
 from giveway.bench.command_runner import CommandRunner
 from giveway.bench.guard import Guard
 from giveway.bench.loops import Segment
@@ -114,6 +114,9 @@ class _Group:
         self._scenario, self._programs, self._settings = scenario, programs, settings
         self._record, self._guard, self._stack = record, guard, stack
         self._runners: dict[str, dict[str, Runner]] = {}
+        self._pins = pinning.prefixes(
+            [each.name for each in programs], settings.device, sorted(os.sched_getaffinity(0))
+        )
         self._at = ("", 0)
         self._reader = counters.Reader(settings.device)
         self._gpu = nvml.Utilization() if settings.device == "cuda" else None
@@ -192,7 +195,8 @@ class _Group:
     def _runner(self, mode: str, program: Program, mps_folder: str | None) -> Runner:
         settings = self._settings
         setup = modes.setup(mode, settings.device, self._scenario, program, mps_folder)
-        common = (setup.environment, self._guard, setup.prefix)
+        prefix = (*self._pins.get(program.name, ()), *setup.prefix)
+        common = (setup.environment, self._guard, prefix)
         runner: Runner
         if program.command:
             runner = CommandRunner(program, self._scenario, *common)

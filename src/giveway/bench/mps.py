@@ -30,6 +30,9 @@ class Mps:
             "CUDA_MPS_PIPE_DIRECTORY": folder,
             "CUDA_MPS_LOG_DIRECTORY": folder,
         }
+        if not os.environ.get("CUDA_VISIBLE_DEVICES", "").startswith("GPU-"):
+            # Programs would see its GPUs renumbered, and choose among them by number once more.
+            self._environment.pop("CUDA_VISIBLE_DEVICES", None)
         self._daemon = Process("MPS", [_CONTROL, "-f"], self._environment, self._guard)
         deadline = time.monotonic() + _SECONDS
         try:

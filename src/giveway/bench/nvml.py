@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import time
 from typing import Final
 
@@ -16,26 +17,33 @@ class _Sample(ctypes.Structure):
     _fields_ = (("time_us", ctypes.c_ulonglong), ("value", ctypes.c_uint), ("rest", ctypes.c_uint))
 
 
+def _first_visible() -> str:
+    """The GPU that programs here see as their first: its number or its UUID."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip() or "0"
+
+
 class Utilization:
     """Reads the driver's own samples, some per second, after the fact: nothing runs meanwhile."""
 
-    def __init__(self, index: int = 0) -> None:
+    def __init__(self) -> None:
         self.reason: str | None = None
         """Why there is nothing to read; None where there is."""
         self._device = ctypes.c_void_p()
         try:
             self._nvml = ctypes.CDLL("libnvidia-ml.so.1")
-            codes = (
-                self._nvml.nvmlInit_v2(),
-                self._nvml.nvmlDeviceGetHandleByIndex_v2(
-                    ctypes.c_uint(index), ctypes.byref(self._device)
-                ),
-            )
+            codes = (self._nvml.nvmlInit_v2(), self._find(_first_visible()))
         except (OSError, AttributeError) as error:
             self.reason = f"NVML cannot be used: {error}"
             return
         if any(codes):
             self.reason = f"NVML cannot be used: error {max(codes)}"
+
+    def _find(self, gpu: str) -> int:
+        if gpu.isdigit():
+            index = ctypes.c_uint(int(gpu))
+            return int(self._nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(self._device)))
+        uuid = gpu.encode()
+        return int(self._nvml.nvmlDeviceGetHandleByUUID(uuid, ctypes.byref(self._device)))
 
     def driver(self) -> str | None:
         """The version of the driver."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,8 @@ def read(folder: Path) -> Result:
 
 def summarise(head: Mapping[str, Any], records: Mapping[str, store.Records]) -> Result:
     """All figures of a run, as JSON values."""
-    scenarios = [_scenario(name, each) for name, each in records.items()]
+    rounds = int(head["settings"]["repeats"])
+    scenarios = [_scenario(name, each, rounds) for name, each in records.items()]
     verdicts = Counter(bar["verdict"] for each in scenarios for bar in each["bars"])
     return {
         **head,
@@ -70,7 +71,7 @@ def summarise(head: Mapping[str, Any], records: Mapping[str, store.Records]) -> 
     }
 
 
-def _scenario(name: str, records: store.Records) -> dict[str, Any]:
+def _scenario(name: str, records: store.Records, rounds: int) -> dict[str, Any]:
     kinds: dict[str, list[dict[str, Any]]] = {}
     for record in records:
         kinds.setdefault(record["kind"], []).append(record)
@@ -81,6 +82,8 @@ def _scenario(name: str, records: store.Records) -> dict[str, Any]:
     failures = kinds.get("failure", [])
     status = "failed" if failures else "measured" if "end" in kinds else "incomplete"
     modes = _modes(scenario, segments)
+    measured = Counter((each["mode"], name) for each in segments for name in each["programs"])
+    whole = {key for key, count in measured.items() if count >= rounds}
     timelines = kinds.get("timeline", [])
     for program, found in modes.get("giveway", {}).items():
         found["preemption_latency_ms"] = preemption.latency(timelines, program)
@@ -98,7 +101,12 @@ def _scenario(name: str, records: store.Records) -> dict[str, Any]:
         "modes_not_measured": why_not,
         "device_busy_share": _device_busy(segments),
         "bars": [
-            bars.evaluate(_bar(each), modes, why_not, _why(each, scenario, status, failures))
+            bars.evaluate(
+                _bar(each),
+                modes,
+                why_not,
+                _why(each, scenario, failures) or _unfinished(each, scenario, status, whole),
+            )
             for each in scenario["bars"]
         ],
         "noise": figures.noise(
@@ -112,15 +120,24 @@ def _scenario(name: str, records: store.Records) -> dict[str, Any]:
     }
 
 
-def _why(
-    bar: Mapping[str, Any], scenario: Mapping[str, Any], status: str, failures: Failures
-) -> str | None:
-    """Why a bar of this scenario cannot be judged; None where it can."""
+def _why(bar: Mapping[str, Any], scenario: Mapping[str, Any], failures: Failures) -> str | None:
+    """The failure for which a bar of this scenario cannot be judged; None where it can."""
     concerned = {bar["program"], *bar["order"]}
     for each in failures:
         if scenario["together"] or each["program"] in concerned:
             return f"{each['program']} {each['what']}"
-    return "the run was not finished" if status == "incomplete" else None
+    return None
+
+
+def _unfinished(
+    bar: Mapping[str, Any], scenario: Mapping[str, Any], status: str, whole: Set[tuple[str, str]]
+) -> str | None:
+    """The same for a run that was killed, unless it had measured all that the bar is about."""
+    names = {each["name"] for each in scenario["programs"]}
+    if not scenario["together"]:
+        names &= {bar["program"], *bar["order"]}
+    wanted = {(mode, name) for mode in ("alone", bar["mode"]) for name in names}
+    return "the run was not finished" if status == "incomplete" and wanted - whole else None
 
 
 def _bar(value: Mapping[str, Any]) -> Bar:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from giveway.cli.files import write
+from giveway.errors import UsageError
 
 
 @click.command("report")
@@ -18,10 +20,11 @@ from giveway.cli.files import write
     "--output",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Where it goes, - for stdout. [default: report.html; with --markdown, stdout]",
+    help="Where it goes, - for stdout. [default: report.html; others go to stdout]",
 )
 @click.option("--markdown", is_flag=True, help="Markdown, for a README or a pull request.")
-def command(folders: tuple[Path, ...], output: str | None, markdown: bool) -> int:
+@click.option("--perfetto", is_flag=True, help="The timelines alone, for ui.perfetto.dev.")
+def command(folders: tuple[Path, ...], output: str | None, markdown: bool, perfetto: bool) -> int:
     """Make a page of what was measured.
 
     DIR is what giveway bench --out wrote, also one that was interrupted, or holds such folders, or
@@ -32,12 +35,18 @@ def command(folders: tuple[Path, ...], output: str | None, markdown: bool) -> in
       giveway report results/mine
       giveway report results/cpu results/gpu -o both.html
       giveway report results/mine --markdown
+      giveway report results/mine --perfetto -o timelines.json
     """
     from giveway.report import load, page
     from giveway.report import markdown as as_markdown
+    from giveway.report import perfetto as as_trace
 
+    if markdown and perfetto:
+        raise UsageError("--markdown and --perfetto are two reports: say one of them")
     found = load.load(folders)
-    if markdown:
+    if perfetto:
+        write(output or "-", json.dumps(as_trace.trace(found)))
+    elif markdown:
         write(output or "-", as_markdown.markdown(found))
     else:
         write(output or "report.html", page.page(found))

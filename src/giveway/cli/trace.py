@@ -38,6 +38,7 @@ _CALLS: Final = {
     "queries": "queries",
     "other": "other hooked calls",
     "failures": "failures",
+    "stream_gates": "stream gates of giveway",
 }
 
 

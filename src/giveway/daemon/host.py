@@ -25,6 +25,7 @@ from giveway.task import (
     Idle,
     Joined,
     Left,
+    Only,
     TaskId,
     Tick,
 )
@@ -82,7 +83,11 @@ class Host:
         self._limit = limit
         self._clock = clock
         self._todo: dict[Known, Gate] = {}
-        """Gates that are to be written: the last word about each."""
+        """Gates that are to be written and taken note of: the last word about each."""
+        self._written: set[Known] = set()
+        """Of these, those that are written."""
+        self._at_once: str | None = None
+        """The device whose gates the answer to come is about, which are written already."""
         self._refused: set[str] = set()
         self._decided_ns = 0
         self._behind: set[str] = set()
@@ -166,7 +171,8 @@ class Host:
     def _repeat(self, device: str) -> None:
         """Writes every gate of a page."""
         here = [task for task in self.known.values() if task.device == device]
-        self._todo |= {task: self._wanted(task) for task in here}
+        for task in here:
+            self._put(task, self._wanted(task))
         self._carry_out()
 
     # What users ask for.
@@ -189,7 +195,7 @@ class Host:
         now = self._clock()
         if task.active:
             self._tell(Idle(id_) if paused else Active(id_), now)
-        self._todo[task] = self._wanted(task)
+        self._put(task, self._wanted(task))
         self._carry_out()
 
     def refresh(self) -> None:
@@ -235,7 +241,7 @@ class Host:
         self.known[id_] = task
         self.log.add("joined", **task.about)
         self._tell(Joined(id_, task.pid, task.name, self._attributes(id_, change.priority)), now)
-        self._todo[task] = self._wanted(task)
+        self._put(task, self._wanted(task))
 
     def _leave(self, id_: TaskId, now: int) -> None:
         task = self.known.pop(id_, None)
@@ -280,7 +286,18 @@ class Host:
     # From decisions to gates.
 
     def _tell(self, event: Event, now: int) -> None:
-        self._ask(self.scheduler.handle, event, now)
+        self._ask(self.scheduler.handle, event, now, self._only)
+
+    def _only(self, decision: Only) -> None:
+        """Sets the gates of a device before anybody takes note of each."""
+        chosen = [self.known[id_] for id_ in decision.tasks]
+        tickets, rows = [task.id.ticket for task in chosen], [task.row for task in chosen]
+        try:
+            self.pages[decision.device].only(tickets, rows)
+        except PageError:
+            return  # they are written with the others, who will see what is wrong
+        self._at_once = decision.device
+        self._decided_ns = self._clock()
 
     def _ask(self, function: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> None:
         before = self.scheduler.policy.name
@@ -292,6 +309,8 @@ class Host:
             # It may have been interrupted anywhere: what was decided last is no longer known.
             there = [task for task in self.known.values() if task.id in self._views]
             self._todo = {task: self._wanted(task) for task in there}
+            self._written.clear()
+            self._at_once = None
         if answer.failure is not None:
             self.log.add("failed", policy=before, traceback=answer.failure[-MAX_TEXT:])
         for refusal in answer.refusals:
@@ -299,7 +318,16 @@ class Host:
         for view in answer.gates:
             task = self.known.get(view.id)
             if task is not None and not task.paused:
-                self._todo[task] = OPEN if view.open else CLOSED
+                written = view.id.device == self._at_once
+                self._put(task, OPEN if view.open else CLOSED, written)
+        self._at_once = None
+
+    def _put(self, task: Known, gate: Gate, written: bool = False) -> None:
+        self._todo[task] = gate
+        if written:
+            self._written.add(task)
+        else:
+            self._written.discard(task)
 
     @property
     def _views(self) -> Any:
@@ -319,14 +347,16 @@ class Host:
 
     def _carry_out(self) -> None:
         """Writes the gates that are to be different, a page at a time."""
-        if self._todo:
-            todo, self._todo = self._todo, {}
+        todo, self._todo = self._todo, {}
+        unwritten = [task for task in todo if task not in self._written]
+        self._written.clear()
+        if unwritten:
             for device in self.pages.copy():
-                self._write(device, [task for task in todo if task.device == device], todo)
-            self._decided_ns = now = self._clock()
-            for task, gate in todo.items():
-                self._wrote(task, gate, now)
+                self._write(device, [task for task in unwritten if task.device == device], todo)
+            self._decided_ns = self._clock()
         now = self._clock()
+        for task, gate in todo.items():
+            self._wrote(task, gate, now)
         for device, busy in self.busy.items():
             view = self.scheduler.view
             busy.see(any(task.running_since_ns is not None for task in view.on(device)), now)

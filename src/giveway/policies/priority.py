@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from giveway.policies.base import Policy, TaskView, View, everyone, only
-from giveway.task import Decision, Event
+from giveway.task import Active, Decision, Event, Idle
 
 
 class Priority(Policy):
@@ -19,13 +21,20 @@ class Priority(Policy):
 
     name = "priority"
 
+    def __init__(self) -> None:
+        self._ranked: dict[str, list[tuple[tuple[int, ...], TaskView]]] = {}
+        """The tasks of each device, the most urgent first: who comes first is seen at once."""
+
     def decide(self, event: Event, view: View, now: int) -> list[Decision]:
-        active = view.active(event.device)
-        if not active:
-            return [everyone(view, event.device)]
-        top = max(map(self.urgency, active))
-        urgent = [task for task in view.on(event.device) if self.urgency(task) >= top]
-        return [only(event.device, urgent)]
+        device = event.device
+        if not isinstance(event, Active | Idle) or device not in self._ranked:
+            ranked = [(self.urgency(task), task) for task in view.on(device)]
+            self._ranked[device] = sorted(ranked, key=lambda each: each[0], reverse=True)
+        ranked = self._ranked[device]
+        top = next((urgency for urgency, task in ranked if task.active), None)
+        if top is None:
+            return [everyone(view, device)]
+        return [only(device, [task for _, task in takewhile(lambda each: each[0] >= top, ranked)])]
 
     def urgency(self, task: TaskView) -> tuple[int, ...]:
         """What tasks are ordered by; bigger is more urgent."""

@@ -122,6 +122,7 @@ class _Engine:
             task.device.ready.remove(task)
             task.ready = False
         self._count_held(task)
+        self.leave_turn(task)
         if self.scheduler is not None:
             self.tell(Left(task.id))
 
@@ -201,6 +202,7 @@ class _Engine:
 
     def become_idle(self, task: SimTask) -> None:
         task.active = False
+        self.leave_turn(task)
         if self.scheduler is not None:
             self.tell(Idle(task.id))
 
@@ -290,7 +292,7 @@ class _Engine:
     def set_gate(self, change: tuple[SimTask, bool]) -> None:
         task, is_open = change
         task.gate = is_open
-        if is_open or self.now >= task.quantum_until:
+        if not (task.yields if is_open else task.has_turn):
             self.swing(task, is_open)
 
     def swing(self, task: SimTask, is_open: bool) -> None:
@@ -323,13 +325,39 @@ class _Engine:
             task.checking = True
             self.at(due, self.check, task)
             return
-        task.quantum_until = self.now + self.model.quantum_ns
-        self.at(task.quantum_until, self.end_quantum, task)
-        self.swing(task, True)
+        self.begin_turn(task)
 
-    def end_quantum(self, task: SimTask) -> None:
-        if not task.gate:
-            self.swing(task, False)
+    def begin_turn(self, first: SimTask) -> None:
+        """Who has waited for half as long has its turn as well; who runs yields meanwhile."""
+        device = first.device
+        device.turn_until = self.now + self.model.quantum_ns
+        self.at(device.turn_until, self.end_turn, device)
+        since = self.now - self.model.max_wait_ns // 2
+        for task in device.tasks:
+            if task.open:
+                task.yields = task.working and not task.has_turn
+            else:
+                waited = task.working and not task.yields and task.closed_since <= since
+                task.has_turn = waited or task is first
+        for task in device.tasks:
+            if task.yields or task.has_turn:
+                self.swing(task, task.has_turn)
+
+    def end_turn(self, device: Device) -> None:
+        if self.now < device.turn_until:
+            return
+        for task in device.tasks:
+            if task.yields or task.has_turn:
+                task.yields = task.has_turn = False
+                self.swing(task, task.gate)
+
+    def leave_turn(self, task: SimTask) -> None:
+        if task.has_turn:
+            task.has_turn = False
+            self.swing(task, task.gate)
+            if not any(other.has_turn for other in task.device.tasks):
+                task.device.turn_until = self.now
+                self.end_turn(task.device)
 
     # What is counted.
 

@@ -15,7 +15,10 @@ UNBOUNDED = 1 << 62
 class Device:
     """Serves the tasks that have launches in flight in turn, one launch at a time."""
 
-    __slots__ = ("began", "busy_ns", "current", "ends", "name", "ready", "slice_left")
+    __slots__ = (
+        *("began", "busy_ns", "current", "ends", "name", "ready", "slice_left", "tasks"),
+        "turn_until",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -25,6 +28,8 @@ class Device:
         self.ends = -1
         self.slice_left = 0
         self.busy_ns = 0
+        self.tasks: list[SimTask] = []
+        self.turn_until = 0  # of those who have waited for too long
 
 
 class SimTask:
@@ -32,9 +37,9 @@ class SimTask:
 
     __slots__ = (
         *("active", "busy_ns", "checking", "closed_since", "device", "due", "gate", "gone"),
-        *("held_ns", "held_since", "id", "idle_at", "in_flight", "latencies", "launches"),
-        *("lingering", "next_gap", "next_launch", "open", "pid", "preemptions", "program"),
-        *("quantum_until", "queued", "ready", "remaining", "requests", "window", "working"),
+        *("has_turn", "held_ns", "held_since", "id", "idle_at", "in_flight", "latencies"),
+        *("launches", "lingering", "next_gap", "next_launch", "open", "pid", "preemptions"),
+        *("program", "queued", "ready", "remaining", "requests", "window", "working", "yields"),
     )
 
     def __init__(self, program: Program, id_: TaskId, pid: int, device: Device, seed: str) -> None:
@@ -42,6 +47,7 @@ class SimTask:
         self.id = id_
         self.pid = pid
         self.device = device
+        device.tasks.append(self)
         self.next_launch = _launch_times(program, f"{seed} launches")
         self.next_gap = _gaps(program, f"{seed} arrivals")
         self.window = UNBOUNDED
@@ -58,10 +64,11 @@ class SimTask:
         self.lingering = False  # there is an event to come that looks at idle_at
         self.idle_at = 0
         self.gate = True  # as was decided
-        self.open = True  # as it is, a quantum included
+        self.open = True  # as it is, turns included
+        self.has_turn = False  # it is open although the gate is not
+        self.yields = False  # it waits for somebody's turn to end
         self.closed_since = 0
         self.checking = False  # there is an event to come that looks at closed_since
-        self.quantum_until = 0
         self.gone = False
         # What is counted, after the warm-up.
         self.latencies: list[int] = []

@@ -31,8 +31,8 @@ class Model:
     """Whether a closed gate stops what runs, as on the cpu device; then there is no window."""
     max_wait_ns: int = SECOND
     """After how long a held task gets a turn all the same; 0: never."""
-    quantum_ns: int = 5 * MS
-    """How long that turn is."""
+    quantum_ns: int = 10 * MS
+    """How long that turn is; who runs yields meanwhile."""
     timeslice_ns: int = 2 * MS
     """How long the device itself serves one task before it serves the next that has launches in
     flight. A launch is never divided."""

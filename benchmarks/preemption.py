@@ -1,0 +1,162 @@
+"""Where the time of one preemption goes on an NVIDIA GPU.
+
+Two programs share it: one that launches short kernels without a pause, and an urgent one that
+launches one kernel of 20 us about every 10 ms. Both note by the device's own clock when it worked
+for them (``native/bench/preempt.c``). By mode and length of the other's kernels, in microseconds:
+
+=============  =====================================================================================
+``total``      from the urgent launch to its end as the program sees it
+``call``       of that, the call that launches: here the gate closes
+``residue``    from the call to the end of the other's last kernel: the preemption latency
+``switch``     from there (or from the call, where nothing ran) to the urgent kernel's start
+``done``       from the urgent kernel's end until the program knows
+``wake``       from the urgent kernel's end to the start of the other's next one
+``mid``        share of the urgent kernels that began in the middle of one of the other's: the
+               device's own time slicing, not a gate, has stopped that one
+=============  =====================================================================================
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+URGENT_US: Final = 20
+MODES: Final[Mapping[str, Mapping[str, str] | None]] = {
+    "native": None,
+    "window": {"GIVEWAY_STREAM_GATE_US": "0"},
+    "gates 250": {"GIVEWAY_STREAM_GATE_US": "250"},
+    "gates 100": {"GIVEWAY_STREAM_GATE_US": "100"},
+    "giveway": {},
+}
+Times = NDArray[np.int64]
+
+
+def split(urgent: Times, low: Times) -> dict[str, Times | float]:
+    """The parts of each preemption, in nanoseconds.
+
+    Args:
+        urgent: rows of called, returned, began, ended, seen; ascending.
+        low: rows of began, ended; ascending.
+    """
+    urgent = urgent[(urgent[:, 0] > low[0, 0]) & (urgent[:, 4] < low[-1, 0])]
+    called, returned, began, ended, seen = urgent.T
+    following = np.searchsorted(low[:, 0], began)
+    last_ended, next_began = low[following - 1, 1], low[following, 0]
+    middle = last_ended > began
+    clean = ~middle
+    free = np.maximum(last_ended, called)
+    return {
+        "total": seen - called,
+        "call": returned - called,
+        "residue": (free - called)[clean],
+        "switch": (began - free)[clean],
+        "done": seen - ended,
+        "wake": next_began - ended,
+        "mid": float(np.mean(middle)),
+    }
+
+
+def figures(parts: Mapping[str, Times | float]) -> dict[str, Any]:
+    """Counts, and p50, p90 and p99 in microseconds."""
+    found: dict[str, Any] = {}
+    for name, values in parts.items():
+        if isinstance(values, float):
+            found[name] = round(values, 4)
+        elif len(values):
+            shown = np.percentile(values, (50, 90, 99)) / 1e3
+            found[name] = dict(zip(("p50", "p90", "p99"), shown.round(1).tolist(), strict=True))
+            found[name]["n"] = len(values)
+    return found
+
+
+class Programs:
+    """The two programs, and how to start them."""
+
+    def __init__(self, build: Path, folder: Path, seconds: float) -> None:
+        self._program = build.absolute() / "native" / "bench" / "preempt"
+        self._shim = build.absolute() / "native" / "shim" / "libgiveway-cuda.so"
+        self._base = {**os.environ, "GIVEWAY_DIR": str(folder)}
+        self._folder, self._seconds = folder, seconds
+
+    def start(
+        self, role: str, us: int, more: float, gate: Mapping[str, str] | None
+    ) -> tuple[subprocess.Popen[bytes], Path]:
+        shim: dict[str, str] = {}
+        if gate is not None:
+            priority = "10" if role == "urgent" else "0"
+            shim = {"LD_PRELOAD": str(self._shim), "GIVEWAY_PRIORITY": priority, **gate}
+        command = [str(self._program), role, f"{self._seconds + more:g}", str(us)]
+        path = self._folder / role
+        with path.open("wb") as out:
+            return subprocess.Popen(command, env=self._base | shim, stdout=out), path
+
+    def together(self, us: int, gate: Mapping[str, str] | None) -> dict[str, Any]:
+        low, low_path = self.start("low", us, 1.0, gate)
+        time.sleep(0.7)
+        urgent, urgent_path = self.start("urgent", URGENT_US, 0.0, gate)
+        wait(urgent), wait(low)
+        spans = np.fromfile(low_path, np.int64).reshape(-1, 2)
+        found = figures(split(np.fromfile(urgent_path, np.int64).reshape(-1, 5), spans))
+        return found | {"low_kernels_per_s": round(rate(spans), 1)}
+
+    def alone(self, us: int) -> dict[str, Any]:
+        low, path = self.start("low", us, 0.0, None)
+        wait(low)
+        per_second = rate(np.fromfile(path, np.int64).reshape(-1, 2))
+        urgent, path = self.start("urgent", URGENT_US, 0.0, None)
+        wait(urgent)
+        called, returned, began, ended, seen = np.fromfile(path, np.int64).reshape(-1, 5).T
+        parts = {
+            "total": seen - called,
+            "call": returned - called,
+            "switch": began - called,
+            "done": seen - ended,
+        }
+        return figures(parts) | {"low_kernels_per_s": round(per_second, 1)}
+
+
+def rate(spans: Times) -> float:
+    """Kernels a second."""
+    return 1e9 * len(spans) / float(spans[-1, 1] - spans[0, 0])
+
+
+def wait(program: subprocess.Popen[bytes]) -> None:
+    if program.wait() != 0:
+        raise SystemExit(f"preempt failed: exit code {program.returncode}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("build", type=Path, help="what make native has built: build/native")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--us", default="10,50,100", help="lengths of the other's kernels")
+    parser.add_argument("--modes", default=",".join(MODES))
+    options = parser.parse_args()
+    rounds = []
+    # Drivers hold on to a page in memory, not to a file on a disk.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        programs = Programs(options.build, Path(folder), options.seconds)
+        for _ in range(options.repeats):
+            done: dict[str, Any] = {}
+            for us in map(int, options.us.split(",")):
+                done[f"{us} us"] = {"alone": programs.alone(us)} | {
+                    mode: programs.together(us, MODES[mode]) for mode in options.modes.split(",")
+                }
+            rounds.append(done)
+    print(json.dumps({"urgent": f"1 x {URGENT_US} us", "rounds": rounds}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
