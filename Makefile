@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
 
 .DELETE_ON_ERROR:
-.PHONY: help demo verify test test-rocm lint format ctest native sanitize bench wheel clean
+.PHONY: help demo verify test test-rocm test-ray lint format ctest native sanitize bench wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ test: lint ctest ## every check: format, lint, types, C tests, Python tests
 
 test-rocm: native $(VENV)/.test ## the HIP shims on AMD's runtimes and libraries, downloaded into build/rocm; no GPU
 	GIVEWAY_ROCM=build/rocm $(BIN)/python -m pytest tests/rocm $(ARGS)
+
+test-ray: $(VENV)/.ray ## the Ray integration on a real cluster on this machine; four minutes on two cores
+	GIVEWAY_RAY=1 $(BIN)/python -m pytest tests/ray $(ARGS)
 
 lint: $(VENV)/.test ## ruff, clang-format and mypy, changing nothing
 	$(BIN)/ruff check .
@@ -111,3 +114,8 @@ $(VENV)/.torch: $(VENV)/.build $(SOURCES)
 $(VENV)/.test: $(VENV)/.build $(SOURCES)
 	$(INSTALL) '.[torch,test]'
 	@touch $@ $(VENV)/.torch
+
+# Serve and Train are what Ray's users use it with, and giveway does not need them.
+$(VENV)/.ray: $(VENV)/.test
+	$(INSTALL) '.[ray]' 'ray[serve,train]'
+	@touch $@

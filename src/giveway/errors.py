@@ -53,6 +53,12 @@ class DaemonError(GivewayError):
     exit_code = 7
 
 
+class ClusterError(GivewayError):
+    """There is no Ray cluster, or it does not answer or do what was asked."""
+
+    exit_code = 8
+
+
 def choices(word: str, known: Iterable[str]) -> str:
     """What to say behind an unknown word: the nearest right one, or all that there are."""
     names = sorted(known)

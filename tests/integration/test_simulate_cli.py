@@ -110,3 +110,12 @@ def test_mistakes(giveway: Runner, arguments: tuple[str, ...], words: str) -> No
     assert words in done.stderr
     assert done.stderr.startswith("giveway: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_placement(giveway: Runner, scenario: str) -> None:
+    done = giveway("simulate", scenario, "--placement", "urgent")
+    words = "placement urgent: 0 of 1 urgent tasks share a device with another; others run on 1"
+    assert words in done.stdout
+    told = json.loads(giveway("simulate", scenario, "--json").stdout)
+    assert told["policies"]["priority"]["placement"]["kind"] == "next"
+    assert giveway("simulate", scenario, "--placement", "best").returncode == 2

@@ -49,6 +49,7 @@ def test_all_policies_attributes_and_keys_are_listed() -> None:
 def test_the_tables_have_every_policy_and_scenario() -> None:
     tables = PAGE.split("<!-- tables", 1)[1].split("**")[1:]
     titles, bodies = tables[::2], tables[1::2]
-    assert set(titles) == {path.stem for path in SCENARIOS.glob("*.toml")}
+    # What is asked of a whole cluster is not the policy: docs/cluster.md has its table.
+    assert {*titles, "cluster"} == {path.stem for path in SCENARIOS.glob("*.toml")}
     for body in bodies:
         assert set(re.findall(r"`([^`]+)`", body.split("<!--")[0])) == set(registry.BUILT_IN)

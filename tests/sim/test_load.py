@@ -27,6 +27,9 @@ duration = "5s"
 warm = "500ms"
 seed = 7
 devices = 2
+devices_per_node = 1
+placement = "fractions"
+spread = true
 
 [model]
 window = "1ms"
@@ -45,6 +48,7 @@ launch = "50us"
 launches = 60
 jitter = 0.2
 count = 3
+gpus = 0.25
 process = "p"
 start = "1s"
 stop = "4s"
@@ -87,7 +91,8 @@ def test_every_key(tmp_path: Path) -> None:
         5 * SECOND,
         SECOND // 2,
     )
-    assert (scenario.seed, scenario.devices) == (7, 2)
+    assert (scenario.seed, scenario.devices, scenario.devices_per_node) == (7, 2, 1)
+    assert (scenario.placement, scenario.spread) == ("fractions", True)
     assert scenario.model == Model(MS, 0, 3 * MS, True, 2 * SECOND, 10 * MS, MS)
     a, b, c = scenario.programs
     assert a == Program(
@@ -98,6 +103,7 @@ def test_every_key(tmp_path: Path) -> None:
         jitter=0.2,
         period_ns=50 * MS,
         count=3,
+        gpus=0.25,
         process="p",
         start_ns=SECOND,
         stop_ns=4 * SECOND,
@@ -110,47 +116,50 @@ def test_every_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "instead", "at", "words"),
     [
-        ("seed = 7", "sead = 7", 4, "sead: unknown: did you mean 'seed'?"),
+        ("seed = 7", "seeed = 7", 4, "seeed: unknown: did you mean 'seed'?"),
         ('duration = "5s"', 'duration = "5"', 2, "duration: '5' has no unit"),
         ('duration = "5s"', "duration = [5]", 2, "duration: '[5]' is not a time"),
         ('warm = "500ms"', 'warm = "5s"', 3, "warm: has to be shorter than the duration"),
         ("devices = 2", "devices = 0", 5, "devices: cannot be '0': it is 1 to"),
         ("devices = 2", "devices = true", 5, "devices: cannot be 'yes'"),
+        ('placement = "fractions"', 'placement = "best"', 7, "it is next, fractions or urgent"),
+        ("gpus = 0.25", "gpus = 2", 27, "[[task]] 1 gpus: cannot be '2': it is above 0, up to 1"),
+        ("gpus = 0.25", "gpus = 0.33333", 27, "with four decimal places at most"),
         (
             "interrupt = true",
             "interrupt = 1",
-            11,
+            14,
             "[model] interrupt: cannot be '1': it is true or",
         ),
         (
             'quantum = "10ms"',
             'quantm = "1ms"',
-            13,
+            16,
             "[model] quantm: unknown: did you mean 'quantum'",
         ),
         (
             "launches = 60",
             "lanches = 60",
-            21,
+            24,
             "[[task]] 1 lanches: unknown: did you mean 'launches'?",
         ),
-        ("launches = 60", "launches = 0.5", 21, "launches: cannot be '0.5'"),
-        ("jitter = 0.2", "jitter = 1", 22, "jitter: cannot be '1': it is 0 to less than 1"),
-        ("share = 30", "share = 300", 29, "share: cannot be '300': it is a percentage"),
-        ("focused = true", 'focused = "yes"', 35, "focused: cannot be 'yes': it is yes or no"),
-        ("rate = 20", 'period = "1ms"\nrate = 20', 20, "rate: there is a period already"),
-        ("rate = 20", "", 16, "[[task]] 1: 'rate' is missing"),
-        ('period = "50ms"', "rate = 5", 40, "[[task]] 2 rate: periodic tasks have period or phase"),
-        ("device = 1", "device = 2", 43, "[[task]] 2 device: there are 2, from 0"),
-        ('name = "b"', 'name = "a"', 38, "[[task]] 2 name: 'a' is there twice"),
+        ("launches = 60", "launches = 0.5", 24, "launches: cannot be '0.5'"),
+        ("jitter = 0.2", "jitter = 1", 25, "jitter: cannot be '1': it is 0 to less than 1"),
+        ("share = 30", "share = 300", 33, "share: cannot be '300': it is a percentage"),
+        ("focused = true", 'focused = "yes"', 39, "focused: cannot be 'yes': it is yes or no"),
+        ("rate = 20", 'period = "1ms"\nrate = 20', 23, "rate: there is a period already"),
+        ("rate = 20", "", 19, "[[task]] 1: 'rate' is missing"),
+        ('period = "50ms"', "rate = 5", 44, "[[task]] 2 rate: periodic tasks have period or phase"),
+        ("device = 1", "device = 2", 47, "[[task]] 2 device: there are 2, from 0"),
+        ('name = "b"', 'name = "a"', 42, "[[task]] 2 name: 'a' is there twice"),
         (
             'arrivals = "continuous"',
             'arrivals = "always"',
-            47,
+            51,
             "it is continuous, periodic or poisson",
         ),
-        ('arrivals = "continuous"', "", 45, "[[task]] 3: 'arrivals' is missing"),
-        ('gap = "1ms"', "gap = ", 48, "not TOML"),
+        ('arrivals = "continuous"', "", 49, "[[task]] 3: 'arrivals' is missing"),
+        ('gap = "1ms"', "gap = ", 52, "not TOML"),
         ("count = 3", "count = 100000", 1, "more than 100000 tasks"),
     ],
 )

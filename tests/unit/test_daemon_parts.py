@@ -114,8 +114,13 @@ def test_to_have_no_core_is_no_fault() -> None:
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=on_one_core)
     try:
         done = subprocess.run(
-            [sys.executable, "-c", STARVED], preexec_fn=on_one_core, capture_output=True, text=True, timeout=100, check=False,
-        )  # fmt: skip
+            [sys.executable, "-c", STARVED],
+            preexec_fn=on_one_core,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
     finally:
         busy.kill()
         busy.wait()

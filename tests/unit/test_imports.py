@@ -19,7 +19,8 @@ BUILT_ON: dict[str, set[str]] = {
     "policies": {"attributes"},
     "world": {"policies"},
     "scheduler": {"world"},
-    "simulate": {"scheduler"},
+    "placement": set(),
+    "simulate": {"scheduler", "placement"},
     "page": {"task", "errors"},
     "which": {"errors"},
     "gates": {"page"},
@@ -35,13 +36,16 @@ BUILT_ON: dict[str, set[str]] = {
     "devices": {"driver", "loader"},
     "launch": {"devices", "attributes"},
     "programs": {"task"},
+    "observe": {"devices", "programs"},
     "bench": {"launch"},
+    "ray": {"launch", "observe", "placement", "version"},
     "traces": set(),
     "verify": {"", "bench", "traces"},
     "report": {"bench", "version"},
     "cli": {
         "launch",
-        "programs",
+        "observe",
+        "ray",
         "bench",
         "report",
         "simulate",
@@ -53,8 +57,13 @@ BUILT_ON: dict[str, set[str]] = {
         "version",
     },
 }
-HEAVY = {"torch", "torchvision", "matplotlib"}
-MAY_IMPORT_HEAVY = {"bench", "verify", "report"}
+HEAVY = {
+    "torch": {"bench", "verify", "report"},
+    "torchvision": {"bench", "verify", "report"},
+    "matplotlib": {"bench", "verify", "report"},
+    "ray": {"ray"},
+}
+"""Packages that take long to import, and the parts that may."""
 
 
 def closure(part: str) -> set[str]:
@@ -85,7 +94,7 @@ def violations(code: str, part: str, package: str = "giveway") -> list[str]:
     found = []
     for name in imported(code, package):
         first, *rest = name.split(".")
-        if first in HEAVY and part not in MAY_IMPORT_HEAVY:
+        if part not in HEAVY.get(first, {part}):
             found.append(name)
         if first != "giveway":
             continue
@@ -127,6 +136,9 @@ def test_imports_go_one_way(path: Path) -> None:
         ("bench", "from giveway.cli import table"),
         ("cli", "import torch.nn"),
         ("page", "from matplotlib import pyplot"),
+        ("cli", "from ray import serve"),
+        ("ray", "from giveway.cli import table"),
+        ("placement", "from giveway.ray import options"),
         ("page", "from giveway import task_context"),
         ("task", "from giveway.policies import Policy"),
         ("policies", "from giveway.scheduler import Scheduler"),
@@ -147,6 +159,7 @@ def test_a_wrong_import_is_found(part: str, code: str) -> None:
         ("launch", "from giveway import devices"),
         ("launch", "from giveway.task import Task"),
         ("bench", "import torch"),
+        ("ray", "import ray"),
         ("cli", "from giveway.cli import table\nfrom giveway.bench import dual"),
     ],
 )

@@ -16,7 +16,7 @@ from giveway.version import __version__
 
 # In the order in which a newcomer needs them.
 COMMANDS: Final = (
-    *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events"),
+    *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "submit"),
     *("trace", "simulate", "demo", "bench", "report", "compare", "verify", "doctor"),
 )
 

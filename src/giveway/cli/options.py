@@ -34,6 +34,19 @@ def device(help_text: str, default: str | None = None) -> Callable[[_Command], _
     )
 
 
+def ray(command: _Command) -> _Command:
+    """``--ray [ADDRESS]``, as ``address``: None where it was not said, empty without a value."""
+    return click.option(
+        "--ray",
+        "address",
+        metavar="[ADDRESS]",
+        is_flag=False,
+        flag_value="",
+        help="Of all nodes of a Ray cluster. [default ADDRESS: RAY_ADDRESS, or the cluster of this"
+        " machine]",
+    )(command)
+
+
 _ATTRIBUTES = {
     "deadline": ("TIME", "How long after it became active the task should be done, as in 20ms."),
     "laxity": ("TIME", "How long it may wait in all and still be in time."),

@@ -21,7 +21,8 @@ NOBODY: Final = "Nothing runs under giveway. Start a program with: giveway run -
 @click.command("ps")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @options.device("Only this device. [default: all]")
-def command(as_json: bool, device: str | None) -> None:
+@options.ray
+def command(as_json: bool, device: str | None, address: str | None) -> None:
     """List the tasks that share a device.
 
     \b
@@ -37,8 +38,16 @@ def command(as_json: bool, device: str | None) -> None:
     Examples:
       giveway ps
       giveway ps --json | jq '.tasks[] | select(.state == "held") | .pid'
+      giveway ps --ray               all nodes of a Ray cluster
     """
-    tasks, others = snapshot(device)
+    if address is not None:
+        from giveway.cli import cluster
+
+        cluster.show(address, device, as_json=as_json)
+        return
+    from giveway import observe
+
+    tasks, others = observe.snapshot(device)
     if as_json:
         document = {
             "schema": 1,
@@ -49,32 +58,16 @@ def command(as_json: bool, device: str | None) -> None:
         }
         click.echo(json.dumps(document, indent=2))
         return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in lines(tasks, others, width):
+    for line in lines(tasks, others, terminal_width()):
         click.echo(line)
     if not tasks and not others:
         # Not on stdout: a program that reads the table finds it empty.
         click.echo(NOBODY, err=True)
 
 
-def snapshot(device: str | None) -> tuple[list[Task], list[Program]]:
-    """The tasks of a device (None: of all), and the programs that have none."""
-    from giveway import programs
-    from giveway.cli import tasks
-
-    read: list[Task] = []
-
-    def read_tasks() -> list[Task]:
-        read.extend(tasks.read())
-        return read
-
-    others = programs.not_gated(read_tasks)
-    if device is None:
-        return read, others
-    return (
-        [task for task in read if task.device == device],
-        [other for other in others if other.device == device],
-    )
+def terminal_width() -> int | None:
+    """What a table has to fit into; None: nothing."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def lines(tasks: list[Task], others: list[Program], width: int | None) -> list[str]:

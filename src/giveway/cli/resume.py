@@ -29,11 +29,10 @@ def steer(what: str, pid: int, name: str | None, device: str | None) -> None:
         NoSuchTaskError: no task fits.
         UsageError: several do.
     """
-    from giveway import which
-    from giveway.cli import tasks
+    from giveway import observe, which
     from giveway.client import Client
 
     with Client() as daemon:
-        task = which.choose(tasks.read(device), pid, name)
+        task = which.choose(observe.read(device), pid, name)
         getattr(daemon, what)(pid, name=task.name, device=task.device)
     click.echo(f"{task.name} ({pid}): {what}d")

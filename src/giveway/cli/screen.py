@@ -9,14 +9,15 @@ import signal
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from giveway.cli import ps, steering, table
+from giveway.cli import ps, table
 from giveway.cli.rates import SORTS, Rate, Rates
 from giveway.cli.steering import Steering
 from giveway.cli.table import Column
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from giveway.programs import Program
+    from giveway.task import Task
 
 _COLUMNS: Final = (
     Column("DEVICE", keep=2),
@@ -40,26 +42,45 @@ _COLUMNS: Final = (
 _STYLES: Final = {"active": "green", "held": "yellow", "not gated": "dim"}
 
 
-def watch(interval: float, device: str | None) -> int:
-    """Shows the tasks every ``interval`` seconds until `q`; the exit code.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there is to show at one moment."""
+
+    tasks: list[Task]
+    others: list[Program]
+    """Programs that have no task."""
+    about: str
+    """For the title: who decides, or where all this is."""
+    who: Steering = field(default_factory=Steering)
+    notes: list[str] = field(default_factory=list)
+    """Lines below the tasks."""
+
+
+def watch(interval: float, look: Callable[[], Seen]) -> int:
+    """Shows what ``look`` sees every ``interval`` seconds until `q`; the exit code.
 
     The terminal is as before afterwards, however it ends.
     """
     rates = Rates()
     order = "p"
-    console = Console()
+    console = Console(file=sys.__stdout__)  # sys.stdout may be kept from what others print
     with (
         _keys() as keyboard,
         _terminated(),
-        Live(console=console, screen=True, auto_refresh=False) as live,
+        Live(
+            console=console,
+            screen=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ) as live,
     ):
         while True:
-            tasks, others = ps.snapshot(device)
-            who = steering.look()
-            rates.update(tasks, time.monotonic(), who.running)
+            seen = look()
+            rates.update(seen.tasks, time.monotonic(), seen.who.running)
             due = time.monotonic() + interval
             while (left := due - time.monotonic()) > 0:
-                live.update(_picture(rates, others, order, who, console), refresh=True)
+                live.update(_picture(rates, seen, order, console), refresh=True)
                 key = _wait_key(keyboard, left)
                 if key in ("q", ""):
                     return 0
@@ -67,9 +88,7 @@ def watch(interval: float, device: str | None) -> int:
                     order = str(key)
 
 
-def _picture(
-    rates: Rates, others: list[Program], order: str, who: Steering, console: Console
-) -> Text:
+def _picture(rates: Rates, seen: Seen, order: str, console: Console) -> Text:
     width, height = console.size
     shown = rates.rows(order)
     rows = [
@@ -81,28 +100,33 @@ def _picture(
             rate.task.state,
             f"{rate.launches:.0f}",
             f"{100 * rate.held:.0f}",
-            _share(rate, who),
+            _share(rate, seen.who),
             str(rate.task.preemptions),
         ]
         for rate in shown
     ]
-    rows += [[o.device, str(o.pid), o.name, "-", "not gated", "-", "-", "-", "-"] for o in others]
+    rows += [
+        [o.device, str(o.pid), o.name, "-", "not gated", "-", "-", "-", "-"] for o in seen.others
+    ]
     header, *lines = table.render(_COLUMNS, rows, width)
-    states = [rate.task.state for rate in shown] + ["not gated" for _ in others]
+    states = [rate.task.state for rate in shown] + ["not gated" for _ in seen.others]
 
-    title = f"giveway: {len(shown)} tasks, by {SORTS[order]}; gates {who}"
+    title = f"giveway: {len(shown)} tasks, by {SORTS[order]}; {seen.about}"
     keys = "p priority  l launches  h held  n name  q quit"
     picture = Text(no_wrap=True, overflow="crop")
     picture.append(f"{title}\n", "bold")
     picture.append(f"{keys}\n\n", "dim")
     picture.append(f"{header}\n", "reverse")
-    room = max(height - 5, 0)
+    room = max(height - 5 - len(seen.notes), 0)
     for line, state in list(zip(lines, states, strict=True))[:room]:
         picture.append(f"{line}\n", _STYLES.get(state, ""))
     if len(lines) > room:
-        picture.append(f"… {len(lines) - room} more", "dim")
+        picture.append(f"… {len(lines) - room} more\n", "dim")
     elif not lines:
-        picture.append(ps.NOBODY, "dim")
+        picture.append(f"{ps.NOBODY}\n", "dim")
+    for note in seen.notes:
+        picture.append(f"{note}\n", "yellow")
+    picture.right_crop()
     return picture
 
 

@@ -45,15 +45,14 @@ def command(
       giveway set 4242 share=none
       giveway set 4242 --name loader --priority -5    a thread with a task of its own
     """
-    from giveway import attributes, which
-    from giveway.cli import tasks
+    from giveway import attributes, observe, which
 
     if priority is not None:
         settings = (*settings, f"priority={priority}")
     if not settings:
         raise UsageError("nothing to set: say --priority N or ATTRIBUTE=VALUE")
     changes = attributes.changes(settings)
-    of_page = [(page, task) for page in tasks.pages(device) for task in page.tasks()]
+    of_page = [(page, task) for page in observe.pages(device) for task in page.tasks()]
     chosen = which.choose([task for _, task in of_page], pid, name)
     for page, task in of_page:
         if task is chosen:

@@ -12,7 +12,7 @@ import click
 from giveway.cli.table import Column, render
 
 if TYPE_CHECKING:
-    from giveway.simulate.scenario import Scenario
+    from giveway.simulate.scenario import Placement, Scenario
 
 _COLUMNS = (
     Column("POLICY"),
@@ -57,6 +57,11 @@ _COLUMNS = (
     show_default=True,
     help="How much of the time after the warm-up to draw.",
 )
+@click.option(
+    "--placement",
+    type=click.Choice(["next", "fractions", "urgent"]),
+    help="Instead of the scenario's: how tasks come to their devices.",
+)
 @click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Instead of the scenario's.")
 @click.option("--duration", metavar="TIME", help="Instead of the scenario's, such as 60s.")
 def command(
@@ -65,6 +70,7 @@ def command(
     as_json: bool,
     plot: TextIO | None,
     span: str,
+    placement: Placement | None,
     seed: int | None,
     duration: str | None,
 ) -> None:
@@ -80,6 +86,7 @@ def command(
       giveway simulate demo.json --json
       giveway simulate tenants.toml -p all --plot tenants.svg --span 50ms
       giveway simulate dual.toml -p mypackage.mymodule:MyPolicy
+      giveway simulate cluster.toml --placement urgent
     """
     from giveway.attributes import parse_duration
     from giveway.policies import registry
@@ -88,7 +95,7 @@ def command(
     from giveway.simulate.record import Record
 
     told = load.load(scenario)
-    told = _changed(told, seed, duration)
+    told = _changed(told, placement, seed, duration)
     names = [n for name in policies for n in (registry.BUILT_IN if name == "all" else (name,))]
     span_ns = parse_duration(span)
     # A wrong name is better found out now than after the others have run.
@@ -113,10 +120,14 @@ def command(
             click.echo(line)
 
 
-def _changed(scenario: Scenario, seed: int | None, duration: str | None) -> Scenario:
+def _changed(
+    scenario: Scenario, placement: Placement | None, seed: int | None, duration: str | None
+) -> Scenario:
     from giveway.attributes import parse_duration
     from giveway.errors import UsageError
 
+    if placement is not None:
+        scenario = replace(scenario, placement=placement)
     if seed is not None:
         scenario = replace(scenario, seed=seed)
     if duration is not None:
@@ -137,6 +148,7 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
     for policy, run in result["policies"].items():
         rows += [_row(policy, name, figures) for name, figures in run["tasks"].items()]
     yield from render(_COLUMNS, rows)
+    yield from _placed(result)
     for policy, run in result["policies"].items():
         busy = f"{policy}: devices busy {run['device_busy_share']:.1%}"
         yield f"{busy}, {run['gate_changes']} gate changes, {run['events']} events"
@@ -144,6 +156,18 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
             yield f"{policy}: {run['refused']} decisions refused, such as: {run['refusals'][0]}"
         if run["failure"]:
             yield f"{policy} failed, and strict priority went on:\n{run['failure'].rstrip()}"
+
+
+def _placed(result: dict[str, Any]) -> Iterator[str]:
+    """Where tasks share devices, which is the same under all policies."""
+    where = next(iter(result["policies"].values()))["placement"]
+    if where["kind"] == "next":
+        return
+    yield (
+        f"placement {where['kind']}: {where['urgent_sharing']} of {where['urgent']} urgent tasks"
+        f" share a device with another; others run on {where['devices_of_others']},"
+        f" at most {where['most_others']} on one; {where['waiting']} tasks wait for a device"
+    )
 
 
 def _row(policy: str, name: str, figures: dict[str, Any]) -> list[str]:

@@ -21,7 +21,8 @@ from giveway.cli import options
     help="Time between refreshes, 0.1 to 3600.",
 )
 @options.device("Only this device. [default: all]")
-def command(interval: float, device: str | None) -> int:
+@options.ray
+def command(interval: float, device: str | None, address: str | None) -> int:
     """Watch the tasks that share a device.
 
     As giveway ps, refreshed, with launches per second and the share of the time held. Where giveway
@@ -35,12 +36,26 @@ def command(interval: float, device: str | None) -> int:
       q  quit
     """
     dumb = os.environ.get("TERM", "dumb") == "dumb"
-    if dumb or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    once = dumb or not (sys.stdin.isatty() and sys.stdout.isatty())
+    if address is not None:
+        from giveway.cli import cluster
+
+        if once:
+            return cluster.show(address, device)
+        return cluster.watch(address, device, interval)
+    from giveway import observe
+
+    if once:
         from giveway.cli import ps
 
-        for line in ps.lines(*ps.snapshot(device), width=None):
+        for line in ps.lines(*observe.snapshot(device), width=None):
             click.echo(line)
         return 0
-    from giveway.cli.screen import watch
+    from giveway.cli import screen, steering
 
-    return watch(interval, device)
+    def look() -> screen.Seen:
+        tasks, others = observe.snapshot(device)
+        who = steering.look()
+        return screen.Seen(tasks, others, f"gates {who}", who)
+
+    return screen.watch(interval, look)

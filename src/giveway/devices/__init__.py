@@ -9,9 +9,10 @@ from typing import Final
 from giveway.devices.base import Capability, Device
 from giveway.errors import UsageError
 
-__all__ = ["Capability", "Device", "default", "find", "get"]
+__all__ = ["KINDS", "Capability", "Device", "default", "find", "get"]
 
-_PREFERRED: Final = ("cuda", "hip", "cpu")
+KINDS: Final = ("cuda", "hip", "cpu")
+"""Of devices, here or elsewhere; the preferred ones first."""
 _NO_KINDS: Final = ("base", "stream_gate")
 
 
@@ -29,7 +30,7 @@ def find() -> list[Device]:
 def default() -> str:
     """What ``giveway run`` gates unless told otherwise: the GPU, where there is one."""
     found = {device.name for device in find()}
-    return next(name for name in _PREFERRED if name in found)
+    return next(name for name in KINDS if name in found)
 
 
 def get(name: str) -> Device:

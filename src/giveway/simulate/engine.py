@@ -14,6 +14,7 @@ from typing import Any, Final
 from giveway.policies import Policy
 from giveway.scheduler import Scheduler
 from giveway.simulate.parts import UNBOUNDED, Device, SimTask
+from giveway.simulate.place import place
 from giveway.simulate.record import Record
 from giveway.simulate.scenario import Scenario
 from giveway.task import Active, Event, Idle, Joined, Left, TaskId, Tick
@@ -66,24 +67,23 @@ class _Engine:
 
     def _place(self, scenario: Scenario) -> None:
         pids: dict[str, int] = {}
-        ticket = 0
-        for program in scenario.programs:
-            alone = self.scheduler is None
-            for copy in range(min(program.count, ALONE_COPIES) if alone else program.count):
-                at = copy if program.device is None else program.device
-                at = ticket if alone else at % scenario.devices
-                device = self.devices.setdefault(at, Device(f"d{at}"))
-                ticket += 1
-                process = program.process or f"{ticket}"
-                id_ = TaskId(device.name, ticket)
-                pid = pids.setdefault(process, len(pids) + 1)
-                seed = f"{scenario.seed} {program.name} {copy}"
-                task = self.tasks[id_] = SimTask(program, id_, pid, device, seed)
-                if self.scheduler is not None and not self.model.interrupt:
-                    task.window = self.model.window_ns or UNBOUNDED
-                self.at(program.start_ns, self.start, task)
-                if program.stop_ns is not None:
-                    self.at(program.stop_ns, self.stop, task)
+        alone = self.scheduler is None
+        for ticket, (program, copy, at) in enumerate(place(scenario)):
+            if alone:
+                at = None if copy >= ALONE_COPIES else ticket
+            if at is None:
+                continue
+            device = self.devices.setdefault(at, Device(f"d{at}"))
+            process = program.process or f"{ticket}"
+            id_ = TaskId(device.name, ticket + 1)
+            pid = pids.setdefault(process, len(pids) + 1)
+            seed = f"{scenario.seed} {program.name} {copy}"
+            task = self.tasks[id_] = SimTask(program, id_, pid, device, seed)
+            if self.scheduler is not None and not self.model.interrupt:
+                task.window = self.model.window_ns or UNBOUNDED
+            self.at(program.start_ns, self.start, task)
+            if program.stop_ns is not None:
+                self.at(program.stop_ns, self.stop, task)
 
     def run(self) -> Run:
         heap, end = self.heap, self.end

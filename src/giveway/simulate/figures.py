@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from giveway.simulate.engine import Run
 from giveway.simulate.parts import SimTask
+from giveway.simulate.place import is_urgent
 from giveway.simulate.scenario import Program, Scenario
 
 SCHEMA: Final = 1
@@ -65,9 +67,25 @@ def _policy(
         "device_busy_share": _rounded(busy / 1e9 / seconds / scenario.devices),
         "events": run.events,
         "gate_changes": run.decisions,
+        "placement": _placement(scenario, run),
         "refused": run.refused,
         "refusals": run.refusals,
         "failure": run.failure,
+    }
+
+
+def _placement(scenario: Scenario, run: Run) -> dict[str, Any]:
+    """Who shares a device with whom."""
+    urgent = Counter(task.device.name for task in run.tasks if is_urgent(task.program))
+    others = Counter(task.device.name for task in run.tasks if not is_urgent(task.program))
+    asked = sum(program.count for program in scenario.programs)
+    return {
+        "kind": scenario.placement,
+        "waiting": asked - len(run.tasks),
+        "urgent": urgent.total(),
+        "urgent_sharing": sum(count for count in urgent.values() if count > 1),
+        "devices_of_others": len(others),
+        "most_others": max(others.values(), default=0),
     }
 
 

@@ -12,8 +12,9 @@ from typing import Any, Final
 from giveway import attributes
 from giveway.attributes import Kind, duration, real, whole, word, yes
 from giveway.errors import UsageError, choices
+from giveway.placement import PRECISION
 from giveway.simulate import measured
-from giveway.simulate.scenario import MS, SECOND, Arrivals, Model, Program, Scenario
+from giveway.simulate.scenario import MS, SECOND, Arrivals, Model, Placement, Program, Scenario
 from giveway.task import Attributes
 
 MAX_TASKS: Final = 100_000
@@ -26,6 +27,21 @@ def _arrivals(text: str) -> Arrivals:
     raise ValueError
 
 
+def placement(text: str) -> Placement:
+    """Reads the name of a placement; raises ValueError, as all of these do."""
+    for known in ("next", "fractions", "urgent"):
+        if text == known:
+            return known
+    raise ValueError
+
+
+def _gpus(text: str) -> float:
+    value = real(0, 1)(text)
+    if round(value, PRECISION) != value:
+        raise ValueError
+    return value
+
+
 def _jitter(text: str) -> float:
     if not 0 <= float(text) < 1:
         raise ValueError
@@ -36,6 +52,7 @@ def _period(text: str) -> int:
     return round(SECOND / real(0, 1e6)(text))
 
 
+PLACEMENTS: Final = "next, fractions or urgent"
 _TIME: Final = "a time such as 20ms"
 
 SCENARIO: Final = {
@@ -44,6 +61,9 @@ SCENARIO: Final = {
     "warm": Kind("warm_ns", duration(0), _TIME),
     "seed": Kind("seed", whole(0, 1 << 62), "a whole number from 0"),
     "devices": Kind("devices", whole(1, MAX_TASKS), f"1 to {MAX_TASKS}"),
+    "devices_per_node": Kind("devices_per_node", whole(1, 64), "1 to 64"),
+    "placement": Kind("placement", placement, PLACEMENTS),
+    "spread": Kind("spread", yes, "true or false"),
 }
 MODEL: Final = {
     "window": Kind("window_ns", duration(0), _TIME),
@@ -64,6 +84,7 @@ TASK: Final = {
     "rate": Kind("period_ns", _period, "a number of requests a second, above 0"),
     "gap": Kind("period_ns", duration(0), _TIME),
     "phase": Kind("phase_ns", duration(0), _TIME),
+    "gpus": Kind("gpus", _gpus, "above 0, up to 1, with four decimal places at most"),
     "count": Kind("count", whole(1, MAX_TASKS), f"1 to {MAX_TASKS}"),
     "device": Kind("device", whole(0, MAX_TASKS), "the number of a device, from 0"),
     "process": Kind("process", word, "a name of up to 64 characters"),

@@ -11,6 +11,9 @@ MS = 1_000_000
 SECOND = 1_000_000_000
 
 Arrivals = Literal["continuous", "periodic", "poisson"]
+Placement = Literal["next", "fractions", "urgent"]
+"""Each copy on the next device; as Ray places fractions of devices; the same with the fractions of
+`giveway.placement`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Program:
     count: int = 1
     device: int | None = None
     """Where they run; None: each on the next device."""
+    gpus: float = 1.0
+    """The fraction of a device that it asks for, where fractions are placed."""
     process: str | None = None
     """Programs that say the same are tasks of one process; None: each is a process of its own."""
     start_ns: int = 0
@@ -71,4 +76,8 @@ class Scenario:
     """At the head, not counted."""
     seed: int = 0
     devices: int = 1
+    devices_per_node: int = 8
+    placement: Placement = "next"
+    spread: bool = False
+    """Whether Ray is told to spread tasks over nodes."""
     model: Model = Model()

@@ -1,0 +1,216 @@
+"""Actors of two Ray nodes that share this machine's cpu device, and what it costs to start one.
+
+An urgent actor answers requests (ResNet-18, one image) that are due at fixed moments; another, on
+the other node, trains (ResNet-50) without a pause. Three modes, one after the other in each
+round: the urgent one alone, both without giveway (native), both with `giveway.ray.options`. Two
+latencies, both from when a request was due: until the actor had the answer, and, of requests that
+a caller sends through Ray, until the caller had it.
+
+Then starts: from asking for an actor to the answer of its first method, in turn as Ray starts a
+worker of its own for a runtime environment (fresh), and under giveway; and with one of the
+workers that Ray keeps ready for actors without any (ready).
+
+Prints JSON, with every single time in it. Needs giveway[torch] and giveway[ray], and a machine
+that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+import giveway.ray
+from giveway.bench.arrivals import due_times
+from giveway.bench.machine import machine, versions
+from giveway.bench.stats import latency_summary, percentile, ratio_intervals
+
+URGENT = ("resnet18", "infer", {"batch": 1, "image": 96})
+OTHER = ("resnet50", "train", {"batch": 4, "image": 96})
+MODES = ("alone", "native", "giveway")
+HEAD_SECONDS = 1.0
+"""Of each segment, not counted."""
+
+
+class Program:
+    """One of the two, as an actor."""
+
+    def __init__(self, model: str, task: str, size: dict[str, int]) -> None:
+        from giveway.bench import models
+
+        self._work = models.work(model, task, size, "cpu")
+        for _ in range(3):
+            self._work()
+
+    def request(self) -> None:
+        """Answers one request."""
+        self._work()
+
+    def serve(self, moments: list[float]) -> list[float]:
+        """Seconds from each of the moments to the answer of the request that is due then."""
+        return open_loop(moments, self._work)
+
+    def train(self, until: float) -> int:
+        """Batches done until then."""
+        done = 0
+        while time.monotonic() < until:
+            self._work()
+            done += 1
+        return done
+
+
+def open_loop(moments: list[float], work: Callable[[], object]) -> list[float]:
+    latencies = []
+    for due in moments:
+        time.sleep(max(0.0, due - time.monotonic()))
+        work()
+        latencies.append(time.monotonic() - due)
+    return latencies
+
+
+@contextmanager
+def two_nodes() -> Iterator[None]:
+    from ray.cluster_utils import Cluster
+
+    os.environ.update({"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"})
+    with tempfile.TemporaryDirectory(prefix="gw", dir="/tmp") as folder:
+        os.environ["GIVEWAY_DIR"] = f"{folder}/pages"
+        head = {"temp_dir": f"{folder}/ray", "include_dashboard": False}
+        cluster = Cluster(head_node_args={**head, **node("first")}, initialize_head=True)
+        try:
+            cluster.add_node(**node("second"))
+            ray.init(cluster.address, log_to_driver=False, logging_level="error")
+            yield
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+
+
+def node(name: str) -> dict[str, Any]:
+    return {"num_cpus": 4, "resources": {name: 10}, "object_store_memory": 80 << 20}
+
+
+def start(program: tuple[str, str, dict[str, int]], on: str, priority: int | None) -> Any:
+    """An actor that uses all cores; without giveway where it has no priority."""
+    cores = {"env_vars": {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}}
+    plain = {"num_cpus": 1, "resources": {on: 1}, "runtime_env": cores}
+    options = plain
+    if priority is not None:
+        options = giveway.ray.options(priority, device="cpu", **plain)
+    return ray.remote(Program).options(**options).remote(*program)
+
+
+def latencies(rounds: int, seconds: float, rate: float) -> dict[str, Any]:
+    actors = {
+        "alone": (start(URGENT, "first", None), None),
+        "giveway": (start(URGENT, "first", 10), start(OTHER, "second", 0)),
+    }
+    actors["native"] = (actors["alone"][0], start(OTHER, "second", None))
+    for urgent, other in actors.values():
+        ray.get([urgent.request.remote(), *([other.train.remote(0)] if other else [])])
+    raw: dict[str, Any] = {mode: {"actor": [], "caller": [], "batches": []} for mode in MODES}
+    for number in range(rounds):
+        for mode in MODES:
+            print(f"round {number + 1}: {mode}", file=sys.stderr)
+            urgent, other = actors[mode]
+            for side in ("actor", "caller"):
+                begin = time.monotonic() + 0.5
+                due = list(due_times("fixed", rate, begin, HEAD_SECONDS + seconds, 0))
+                work = other.train.remote(due[-1]) if other else None
+                if side == "actor":
+                    took = ray.get(urgent.serve.remote(due))
+                else:
+                    took = open_loop(due, lambda of=urgent: ray.get(of.request.remote()))
+                raw[mode][side].append(took[sum(each < begin + HEAD_SECONDS for each in due) :])
+                if work is not None:
+                    raw[mode]["batches"].append(ray.get(work) / (due[-1] - begin))
+    return {
+        "seconds": seconds,
+        "rate": rate,
+        "modes": {mode: summary(raw[mode], raw["alone"]) for mode in MODES},
+        "raw": raw,
+    }
+
+
+def summary(mode: dict[str, Any], alone: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        side: {
+            **latency_summary([second * 1e6 for took in mode[side] for second in took]),
+            "p99_ms_by_round": [round(1e3 * p99([took]), 1) for took in mode[side]],
+            "p99_by_alone": round(p99(mode[side]) / p99(alone[side]), 2),
+            "interval": ratio_intervals(mode[side], alone[side], [99.0])[0],
+        }
+        for side in ("actor", "caller")
+    }
+    if mode["batches"]:
+        found["batches_per_second"] = round(statistics.fmean(mode["batches"]), 2)
+    return found
+
+
+def p99(rounds: list[list[float]]) -> float:
+    return percentile([second for took in rounds for second in took], 99)
+
+
+class Nothing:
+    """An actor that does nothing."""
+
+    def answer(self) -> None: ...
+
+
+def starts(count: int) -> dict[str, Any]:
+    took: dict[str, list[float]] = {"ready": [], "fresh": [], "giveway": []}
+    for number in range(count + 1):
+        own = {"env_vars": {"NUMBER": str(number)}}  # else Ray would take a worker of the last one
+        asked = {
+            "ready": {"num_cpus": 0},
+            "fresh": {"num_cpus": 0, "runtime_env": own},
+            "giveway": giveway.ray.options(device="cpu", num_cpus=0, runtime_env=own),
+        }
+        for how, options in asked.items():
+            began = time.perf_counter()
+            actor = ray.remote(Nothing).options(**options).remote()
+            ray.get(actor.answer.remote())
+            took[how].append(time.perf_counter() - began)
+            ray.kill(actor)
+            time.sleep(1.5)  # in which Ray makes the next worker ready
+    counted = {how: times[1:] for how, times in took.items()}
+    medians = {how: statistics.median(times) for how, times in counted.items()}
+    return {
+        "unit": "s",
+        **{how: round(median, 3) for how, median in medians.items()},
+        "giveway_adds": round(medians["giveway"] - medians["fresh"], 3),
+        "raw": counted,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10, help="of a segment; there are six")
+    parser.add_argument("--rate", type=float, default=15, help="requests a second")
+    parser.add_argument("--starts", type=int, default=15, help="of each kind")
+    options = parser.parse_args()
+    where = {"machine": machine(), "versions": {**versions(), "ray": ray.__version__}}
+    with two_nodes():
+        result = {
+            "schema": 1,
+            "benchmark": "ray_actors",
+            **where,
+            "load_average": os.getloadavg(),
+            "latencies": latencies(options.rounds, options.seconds, options.rate),
+            "starts": starts(options.starts),
+        }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

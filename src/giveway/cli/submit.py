@@ -1,0 +1,105 @@
+"""``giveway submit``."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import warnings
+from types import FrameType
+
+import click
+
+from giveway.cli import options
+
+
+@click.command(
+    "submit",
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS] --",
+)
+@click.option(
+    "-a",
+    "--address",
+    metavar="A",
+    help="Of the cluster, such as http://HEAD:8265. [default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS,"
+    " or the cluster of this machine]",
+)
+@click.option(
+    "-p",
+    "--priority",
+    metavar="N",
+    type=options.PRIORITY,
+    default=0,
+    show_default=True,
+    help="-1000 to 1000, bigger is more urgent; above 0, the one such of its device.",
+)
+@click.option("-n", "--name", metavar="S", help="Name in ps and top. [default: from CMD]")
+@options.attributes
+@click.option(
+    "-d",
+    "--device",
+    metavar="D",
+    type=click.Choice(["cuda", "hip", "cpu"]),
+    help="Device to share. [default: a GPU where the cluster has one, else cpu]",
+)
+@click.option(
+    "-w",
+    "--working-dir",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder to send along, in which CMD runs. [default: none]",
+)
+@click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...", required=True)
+def command(
+    cmd: tuple[str, ...],
+    address: str | None,
+    priority: int,
+    name: str | None,
+    device: str | None,
+    working_dir: str | None,
+    **settings: str | None,
+) -> int:
+    """Run a command on a Ray cluster, by priority.
+
+    Ray decides where; there it shares the device as under giveway run, and so do the Ray workers
+    that it starts. What it prints is printed here, and its exit code is this one's. Ctrl-C stops
+    it. Needs giveway[ray].
+
+    \b
+    Examples:
+      giveway submit --address http://head:8265 --priority 10 -- python serve.py
+      giveway submit --working-dir . -- python train.py --epochs 3
+    """
+    from giveway.ray.jobs import Job
+
+    logging.disable(logging.WARNING)  # Ray tells how it goes about it
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGTERM, _end)
+    said = {key: value for key, value in settings.items() if value is not None}
+    job = Job(
+        cmd,
+        address,
+        priority=priority,
+        device=device,
+        name=name,
+        settings=said,
+        working_dir=working_dir,
+    )
+    click.echo(f"giveway: job {job.id}", err=True)
+    try:
+        return job.run(_write)
+    except (KeyboardInterrupt, SystemExit, click.ClickException):
+        click.echo(f"giveway: stopping job {job.id}", err=True)
+        job.stop()
+        raise
+
+
+def _write(text: str) -> None:
+    try:
+        click.echo(text, nl=False)
+    except OSError as error:  # which is not the cluster's
+        raise click.ClickException(f"cannot write what it says: {error.strerror}") from error
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

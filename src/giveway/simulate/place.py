@@ -1,0 +1,90 @@
+"""On which device each task of a scenario runs: as it says itself, or as Ray would place it.
+
+Ray looks for a node that has enough in all, then for the device on it that the fraction fits best.
+Where no single device of the node has enough, the task waits there, whatever others have free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Final
+
+from giveway import placement
+from giveway.simulate.scenario import Program, Scenario
+
+Place = int | None
+"""The number of a device; None: the task waits for one."""
+
+_WHOLE: Final = 10**placement.PRECISION
+"""Of a device, in units that Ray does not divide."""
+_PREFERRED: Final = 0.2
+"""The share of the nodes among which Ray chooses at random by default."""
+
+
+def place(scenario: Scenario) -> Iterator[tuple[Program, int, Place]]:
+    """Each copy of each program, with its number and where it runs."""
+    copies = [(program, copy) for program in scenario.programs for copy in range(program.count)]
+    if scenario.placement == "next":
+        for program, copy in copies:
+            at = copy if program.device is None else program.device
+            yield program, copy, at % scenario.devices
+        return
+    cluster = _Cluster(scenario)
+    order = list(range(len(copies)))
+    cluster.random.shuffle(order)  # they come at any time
+    part = _as_asked if scenario.placement == "fractions" else _as_ruled
+    places = {number: cluster.place(part(copies[number][0])) for number in order}
+    for number, (program, copy) in enumerate(copies):
+        yield program, copy, places[number]
+
+
+def is_urgent(program: Program) -> bool:
+    """Whether `giveway.ray.options` would give it the one urgent place of a device."""
+    return program.attributes.priority > 0
+
+
+def _as_asked(program: Program) -> float:
+    return program.gpus
+
+
+def _as_ruled(program: Program) -> float:
+    return placement.fraction(is_urgent(program), program.attributes.share)
+
+
+class _Cluster:
+    """What is free of each device, by node."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.random = Random(f"{scenario.seed} placement")
+        size, devices = scenario.devices_per_node, scenario.devices
+        self.free = [[_WHOLE] * min(size, devices - at) for at in range(0, devices, size)]
+        self.total = [sum(node) for node in self.free]
+        self.size = size
+        self.choose = self._next if scenario.spread else self._packed
+        self.turn = 0
+
+    def place(self, part: float) -> Place:
+        wanted = round(part * _WHOLE)
+        enough = [node for node, total in enumerate(self.total) if total >= wanted]
+        if not enough:
+            return None
+        node = self.choose(enough)
+        free = self.free[node]
+        fitting = [at for at, left in enumerate(free) if left >= wanted]
+        if not fitting:
+            return None
+        best = min(fitting, key=lambda at: free[at])
+        free[best] -= wanted
+        self.total[node] -= wanted
+        return node * self.size + best
+
+    def _next(self, enough: list[int]) -> int:
+        """Node after node, as with the strategy SPREAD."""
+        node = next((node for node in enough if node >= self.turn), enough[0])
+        self.turn = node + 1
+        return node
+
+    def _packed(self, enough: list[int]) -> int:
+        """One of the first, as by default while their cores are less than half in use."""
+        return self.random.choice(enough[: max(1, round(len(self.free) * _PREFERRED))])
