@@ -61,9 +61,11 @@ def scenario(folder: Path, name: str, high: str, low: str = WORK, more: str = ""
     return str(path)
 
 
-def arguments(folder: Path, *scenarios: str, modes: str = "alone,native") -> list[str]:
+def arguments(
+    folder: Path, *scenarios: str, modes: str = "alone,native", repeats: int = 1
+) -> list[str]:
     return [
-        "bench", *scenarios, "--modes", modes, "--seconds", "0.5", "--repeats", "2",
+        "bench", *scenarios, "--modes", modes, "--seconds", "0.5", "--repeats", str(repeats),
         "--device", "cpu", "--out", str(folder / "out"),
     ]  # fmt: skip
 
@@ -81,7 +83,7 @@ def test_without_a_scenario_it_lists_them(giveway: Runner) -> None:
 
 
 def test_programs_of_ones_own(giveway: Runner, tmp_path: Path) -> None:
-    done = giveway(*arguments(tmp_path, scenario(tmp_path, "mine", SERVE)))
+    done = giveway(*arguments(tmp_path, scenario(tmp_path, "mine", SERVE), repeats=2))
     assert done.returncode == 0, done.stderr
     found = result.read(tmp_path / "out")
     segments = [each for each in records_of(tmp_path / "out", "mine") if each["kind"] == "segment"]
@@ -112,39 +114,67 @@ def test_a_bar_that_fails_is_exit_code_1(giveway: Runner, tmp_path: Path) -> Non
     assert "FAIL         p50_ms of high" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("code", "what"),
-    [
-        ("raise SystemExit('no weights')", "ended with exit code 1 before it said `ready`"),
-        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "was killed by signal 9"),
-        ("print('done')\n" + CHILD, "ended with exit code 0 before it said `ready`"),
-        (None, "cannot be started: No such file or directory"),
-        (SILENT, "did not say `done` within 2 s"),
-        (WORK.replace("done 0.01", "done soon"), "reported 'done soon', not `done LATENCY [BUSY]`"),
-    ],
-    ids=["dies", "killed", "ends", "missing", "silent", "nonsense"],
-)
-def test_a_bad_program_is_named_and_the_rest_goes_on(
-    giveway: Runner, tmp_path: Path, code: str | None, what: str
+BAD = {
+    "dies": ("raise SystemExit('no weights')", "ended with exit code 1 before it said `ready`"),
+    "killed": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "was killed by signal 9"),
+    "ends": ("print('done')\n" + CHILD, "ended with exit code 0 before it said `ready`"),
+    "missing": ("", "cannot be started: No such file or directory"),
+    "silent": (SILENT, "did not say `done` within 2 s"),
+    "nonsense": (
+        WORK.replace("done 0.01", "done soon"),
+        "reported 'done soon', not `done LATENCY [BUSY]`",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """One run, of all programs that are bad and of good ones behind them."""
+    folder = tmp_path_factory.mktemp("bad")
+    scenarios = [scenario(folder, name, code) for name, (code, _) in BAD.items()]
+    missing = Path(scenarios[list(BAD).index("missing")])
+    missing.write_text(missing.read_text().replace('"python3"', '"/no/such/program"', 1))
+    scenarios.append(scenario(folder, "good", SERVE))
+    done = subprocess.run(
+        [GIVEWAY, *arguments(folder, *scenarios)],
+        env={**os.environ, "GIVEWAY_DIR": str(folder / "pages")},
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    return folder, done
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_program_is_named(
+    bad: tuple[Path, subprocess.CompletedProcess[str]], name: str
 ) -> None:
-    bad, good = scenario(tmp_path, "bad", code or ""), scenario(tmp_path, "good", SERVE)
-    if code is None:
-        Path(bad).write_text(Path(bad).read_text().replace('"python3"', '"/no/such/program"', 1))
-    done = giveway(*arguments(tmp_path, bad, good))
-    assert done.returncode == 6, done.stderr
-    found = result.read(tmp_path / "out")
-    failed, measured = of(found, "bad"), of(found, "good")
+    folder, done = bad
+    failed = of(result.read(folder / "out"), name)
     assert failed["status"] == "failed"
     (failure,) = failed["failures"]
     assert failure["program"] == "high"
-    assert what in failure["what"]
+    assert BAD[name][1] in failure["what"]
     assert failed["bars"][0]["verdict"] == "NOT MEASURED"
     assert "high" in failed["bars"][0]["reason"]
-    assert measured["status"] == "measured"
-    assert "FAILED       high" in done.stdout
-    if code is SILENT:
+    if name == "silent":
         assert failure["last_lines"] == ["about to do nothing"]
-    assert not [each for each in psutil.process_iter() if "sleep 1000" in _command(each)]
+    assert done.stdout.count("FAILED       high") == len(BAD)
+
+
+def test_the_rest_goes_on_and_nothing_is_left(
+    bad: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = bad
+    assert done.returncode == 6, done.stderr
+    assert of(result.read(folder / "out"), "good")["status"] == "measured"
+    pages = f"GIVEWAY_DIR={folder / 'pages'}"
+    assert not [each for each in psutil.process_iter() if pages in _environment(each)]
+
+
+def _environment(process: psutil.Process) -> list[str]:
+    try:
+        return [f"{key}={value}" for key, value in process.environ().items()]
+    except psutil.Error:
+        return []
 
 
 def _command(process: psutil.Process) -> str:
@@ -213,7 +243,7 @@ name = "high"
 priority = 10
 model = "squeezenet1_1"
 arrivals = "poisson"
-rate = 5
+rate = 10
 sizes = [{ image = 32 }]
 
 [[program]]
@@ -232,7 +262,8 @@ at_most = 1e9
 def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
-    options = arguments(tmp_path, str(path), modes="alone,native,giveway,nice,mps")
+    modes = "alone,native,giveway,nice,mps"
+    options = arguments(tmp_path, str(path), modes=modes, repeats=2)
     # One thread: others may use the cores as well.
     process = spawn(GIVEWAY, *options, stderr=subprocess.PIPE, env={"OMP_NUM_THREADS": "1"})
     _, err = process.communicate(timeout=170)
@@ -266,13 +297,13 @@ def test_a_stall_of_the_program_is_charged_to_all_that_were_due(
     spawn: Spawner, tmp_path: Path
 ) -> None:
     path = tmp_path / "small.toml"
-    path.write_text(SMALL.replace("rate = 5", "rate = 20"))
+    path.write_text(SMALL.replace("rate = 10", "rate = 20"))
     options = arguments(tmp_path, str(path), modes="alone")
     options[options.index("--seconds") + 1] = "4"
     process = spawn(GIVEWAY, *options, stderr=subprocess.PIPE, env={"OMP_NUM_THREADS": "1"})
     assert process.stderr is not None
     for line in process.stderr:
-        if "round 1 of 2" in line:
+        if "round 1 of 1" in line:
             break
     high = psutil.Process(process.pid).children()[1]
     assert "giveway.bench.program" in _command(high)
@@ -298,7 +329,7 @@ def test_a_model_that_stops_answering_is_named(spawn: Spawner, tmp_path: Path) -
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:
-        if "round 1 of 2: together" in line:
+        if "round 1 of 1: together" in line:
             break
     programs = psutil.Process(process.pid).children()
     models = [each for each in programs if "giveway.bench.program" in _command(each)]
@@ -342,7 +373,7 @@ def test_wrong_arguments(giveway: Runner, options: list[str], says: str, tmp_pat
 
 def test_a_bad_scenario_file_is_one_line(giveway: Runner, tmp_path: Path) -> None:
     path = tmp_path / "small.toml"
-    path.write_text(SMALL.replace("rate = 5", "rate = 0"))
+    path.write_text(SMALL.replace("rate = 10", "rate = 0"))
     done = giveway(*arguments(tmp_path, str(path)))
     assert done.returncode == 2
     assert done.stderr == (

@@ -13,6 +13,7 @@ from giveway.bench.stats import (
     latency_summary,
     mean_ratio_interval,
     percentile,
+    ratio_draws,
     ratio_intervals,
     relative_spread,
 )
@@ -130,6 +131,11 @@ def test_the_interval_of_a_ratio_of_means() -> None:
     assert (low, high) == pytest.approx((0.5, 1.5), abs=0.2)
     # Paired by round: a machine that was slow in one was so for both.
     assert mean_ratio_interval([1.0, 3.0, 9.0], [2.0, 6.0, 18.0]) == (0.5, 0.5)
+
+
+def test_rounds_may_differ_in_length() -> None:
+    draws = ratio_draws([[2.0], [2.0, 4.0, 6.0]], [[1.0] * 5, [2.0]], (0, 100))
+    assert set(draws.ravel()) <= {1.0, 2.0, 3.0, 4.0, 6.0}
 
 
 def test_intervals_do_not_change_from_call_to_call() -> None:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 RESAMPLES: Final = 1000
 _SEED: Final = 20
 _CONFIDENCE: Final = 95.0
+_CELLS: Final = 1 << 21
+"""Values that are drawn at a time; 16 MiB."""
 
 Floats = NDArray[np.float64]
 
@@ -67,14 +69,13 @@ def ratio_draws(
 ) -> Floats:
     """For each percentile the ``RESAMPLES`` ratios that ``ratio_intervals`` is the middle of."""
     draw = np.random.default_rng(seed)
-    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(rounds, base, strict=False)]
-    ratios = np.empty((len(percents), RESAMPLES))
-    for at in range(RESAMPLES):
-        chosen = [pairs[number] for number in draw.integers(len(pairs), size=len(pairs))]
-        above = np.concatenate([_blocks(each, draw) for each, _ in chosen])
-        below = np.concatenate([_blocks(each, draw) for _, each in chosen])
-        for row, percent in zip(ratios, percents, strict=True):
-            row[at] = _rank(above, percent) / _rank(below, percent)
+    count = min(len(rounds), len(base))
+    chosen = draw.integers(count, size=(RESAMPLES, count))
+    above, below = (
+        _percentiles([np.asarray(each) for each in side[:count]], chosen, percents, draw)
+        for side in (rounds, base)
+    )
+    ratios: Floats = above / below
     return ratios
 
 
@@ -115,20 +116,40 @@ def relative_spread(values: Sequence[float]) -> float:
     return high / low - 1 if low > 0 else float("inf")
 
 
-def _blocks(values: Floats, draw: np.random.Generator) -> Floats:
-    """As many values, drawn in blocks of neighbours from the circle that they form."""
+def _percentiles(
+    rounds: Sequence[Floats],
+    chosen: NDArray[np.int64],
+    percents: Sequence[float],
+    draw: np.random.Generator,
+) -> Floats:
+    """Nearest ranks, by percentile and resample; ``chosen`` has the rounds of each resample."""
+    lengths = np.array([len(each) for each in rounds])
+    total = lengths[chosen].sum(axis=1)
+    ranks = np.array([np.ceil(total * percent / 100 - 1e-9) - 1 for percent in percents])
+    ranks = np.maximum(ranks, 0).astype(np.int64)
+    found = np.empty(ranks.shape)
+    step = max(1, _CELLS // (int(lengths.max()) * chosen.shape[1]))
+    for start in range(0, len(chosen), step):
+        part, here = chosen[start : start + step], ranks[:, start : start + step]
+        # Rounds of different lengths: what a row has not is above all that it has.
+        table = np.full((*part.shape, lengths.max()), np.inf)
+        for number, values in enumerate(rounds):
+            at = part == number
+            table[at, : len(values)] = _blocks(values, int(at.sum()), draw)
+        flat = table.reshape(len(part), -1)
+        flat.partition(np.unique(here), axis=1)
+        found[:, start : start + step] = flat[np.arange(len(part)), here]
+    return found
+
+
+def _blocks(values: Floats, rows: int, draw: np.random.Generator) -> Floats:
+    """In each row as many values, drawn in blocks of neighbours from the circle that they form."""
     count = len(values)
     length = max(1, round(count ** (1 / 3)))
-    starts = draw.integers(count, size=-(-count // length))
-    at = (starts[:, None] + np.arange(length)).ravel()[:count] % count
+    starts = draw.integers(count, size=(rows, -(-count // length)))
+    at = (starts[..., None] + np.arange(length)).reshape(rows, -1)[:, :count] % count
     drawn: Floats = values[at]
     return drawn
-
-
-def _rank(values: Floats, percent: float) -> float:
-    """The nearest-rank percentile, without sorting what is not asked for."""
-    at = max(0, int(np.ceil(len(values) * percent / 100 - 1e-9)) - 1)
-    return float(np.partition(values, at)[at])
 
 
 def _edges(ratios: Floats, confidence: float = _CONFIDENCE) -> tuple[float, float]:

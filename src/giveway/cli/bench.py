@@ -25,7 +25,7 @@ _QUICK_SECONDS = 2.5
 _SECONDS = 10.0
 _REPEATS = 3
 _TIMELINE_SECONDS = 2.0
-"""On a CPU; on a GPU half of it, as each kernel in it is recorded."""
+"""On a CPU; on a GPU half of it, as each kernel in it is recorded. No more than two segments."""
 _QUICK_MODES = ("alone", "native", "giveway")
 
 
@@ -94,12 +94,13 @@ def command(
         _list()
         return 0
     where = device or devices.default()
+    each = seconds or (_QUICK_SECONDS if quick else _SECONDS)
     settings = Settings(
         device=where,
         modes=_modes(modes, quick),
-        seconds=seconds or (_QUICK_SECONDS if quick else _SECONDS),
+        seconds=each,
         repeats=repeats,
-        timeline_seconds=_TIMELINE_SECONDS / (1 if where == "cpu" else 2),
+        timeline_seconds=min(_TIMELINE_SECONDS / (1 if where == "cpu" else 2), 2 * each),
     )
     loaded = [scenario_file.load(name, where) for name in scenarios]
     names = [each.name for each in loaded]
