@@ -5,9 +5,9 @@ the others closes. So the time includes the transition, the daemon's waking up, 
 all tasks, and the write. "in_daemon" is the part from its waking up, as the daemon counts it, of
 decisions to close and to open.
 
-Each round also wakes a Python process that has nothing to decide ("wake_up"): what the machine
-itself takes to wake somebody. Both sleep on one core and this process spins on another. Prints
-JSON, in microseconds; run it where these two cores have nothing else to do.
+In turn, a hundred times each, it wakes a Python process that has nothing to decide ("wake_up"):
+what the machine itself takes to wake somebody. Both sleep on one core and this process spins on
+another. Prints JSON, in microseconds; run it where these two cores have nothing else to do.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from giveway.bench.machine import machine, versions
 
 LIMIT_US = 200.0
 """What a decision may take at p99."""
+IN_A_ROW = 100
+"""Of one kind: who was awake a moment ago has the core's caches to itself."""
 REST_SECONDS = 0.002
 """Before each wake-up, so that everybody sleeps."""
 
@@ -53,7 +55,15 @@ def main() -> None:
         with subprocess.Popen([giveway, "serve", "--policy", options.policy], stdout=2) as daemon:
             os.sched_setaffinity(0, {spins})
             daemon_side = Daemon(options.tasks)
-            rounds = [(control.wake(), daemon_side.wake()) for _ in range(options.rounds)]
+            rounds = [
+                each
+                for _ in range(-(-options.rounds // IN_A_ROW))
+                for each in zip(
+                    [control.wake() for _ in range(IN_A_ROW)],
+                    [daemon_side.wake() for _ in range(IN_A_ROW)],
+                    strict=True,
+                )
+            ]
             in_daemon = daemon_side.stop()
             daemon.terminate()
     if options.raw:
