@@ -39,6 +39,7 @@ bool gw_deactivate(struct gw_task *task, uint64_t launches) {
       idle = true;
       if (!gw_task_lost(task)) {
         atomic_store(&task->row->quantum_end_ns, 0);
+        atomic_fetch_and(&task->row->flags, ~(uint32_t)GW_ROW_YIELDS); /* it comes back as new */
         atomic_store(&task->row->state, GW_IDLE);
         gw_gates_update(task->page, gw_now());
       }
@@ -109,9 +110,14 @@ void gw_admit_held(gw_task *task) {
   }
   atomic_fetch_add(&task->row->launches, 1);
   atomic_fetch_add(&task->row->held, 1);
-  if (!atomic_load(&task->active)) {
-    gw_begin_held(task);
+  if (GW_LIKELY(atomic_load(&task->active))) {
+    return;
   }
+  atomic_fetch_add(&task->in_flight, 1);
+  if (gw_begin_held(task) && !atomic_load(&task->active)) {
+    gw_begin_slow(task); /* nobody would look after it while its device holds it */
+  }
+  atomic_fetch_sub(&task->in_flight, 1);
 }
 
 int gw_outranked(const gw_task *task) {

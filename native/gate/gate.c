@@ -32,6 +32,7 @@ static struct rule look(const struct gw_page *page, uint64_t now) {
   const struct gw_row *rows = page->map->rows;
   struct rule rule = {.top = INT32_MIN, .top_joined = INT32_MIN};
   rule.by_daemon = gw_daemon_decides(page, now);
+  bool quanta = false;
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     uint32_t state = GET(rows[i].state);
     int32_t priority = gw_row_priority(&rows[i]);
@@ -42,8 +43,9 @@ static struct rule look(const struct gw_page *page, uint64_t now) {
     if (state != GW_FREE && priority > rule.top_joined) {
       rule.top_joined = priority;
     }
+    quanta = quanta || now < GET(rows[i].quantum_end_ns);
   }
-  for (uint32_t i = 0; !rule.turn && i < gw_rows_used(page); i++) {
+  for (uint32_t i = 0; quanta && !rule.turn && i < gw_rows_used(page); i++) {
     rule.turn = has_turn(&rule, &rows[i], now);
   }
   return rule;
@@ -105,6 +107,7 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
 void gw_gates_turn(struct gw_page *page, struct gw_row *first, uint64_t now) {
   const struct gw_settings *settings = gw_settings();
   struct gw_row *rows = page->map->rows;
+  struct rule rule = look(page, now);
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     struct gw_row *row = &rows[i];
     if (GET(row->state) != GW_ACTIVE) {
@@ -116,7 +119,8 @@ void gw_gates_turn(struct gw_page *page, struct gw_row *first, uint64_t now) {
     if (row == first ||
         (waits && !patient && now > closed && now - closed >= settings->max_wait_ns / 2)) {
       PUT(row->quantum_end_ns, now + settings->quantum_ns);
-    } else if (!waits) {
+      atomic_fetch_and(&row->flags, ~(uint32_t)GW_ROW_YIELDS);
+    } else if (!waits && !has_turn(&rule, row, now)) {
       atomic_fetch_or(&row->flags, GW_ROW_YIELDS);
     }
   }

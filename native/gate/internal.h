@@ -138,7 +138,8 @@ void gw_attributes_put(struct gw_page *page, uint32_t row, const char *text);
 
 /* wait.c */
 void gw_begin_slow(struct gw_task *task);
-bool gw_begin_held(struct gw_task *task); /* the same, but for the wait; false: it is ungated */
+bool gw_begin_held(struct gw_task *task); /* the same, but for the wait; false: it is ungated. Where
+                                           * the page's lock cannot be had the task stays idle. */
 /* What a held task needs now and then: are its holders alive, is a quantum due? How long to sleep
  * before the next look, 0: it is not held (any more). */
 uint64_t gw_look_after(struct gw_task *task, uint64_t now, bool waited);

@@ -12,9 +12,20 @@
 #define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
 #define PUT(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
-static bool holds(const struct gw_row *row, const struct gw_task *task) {
+static bool yields(const struct gw_task *task) {
+  return (GET(task->row->flags) & GW_ROW_YIELDS) != 0;
+}
+
+static bool in_turn(const struct gw_row *row, uint64_t now) {
+  return GET(row->state) == GW_ACTIVE && now < GET(row->quantum_end_ns);
+}
+
+static bool holds(const struct gw_row *row, const struct gw_task *task, uint64_t now) {
   if (GET(row->state) != GW_ACTIVE) {
     return false;
+  }
+  if (yields(task) && in_turn(row, now)) {
+    return row != task->row;
   }
   return GET(task->page->map->header.by_daemon) ? row != task->row && GET(row->gate) == GW_OPEN
                                                 : gw_row_priority(row) > gw_row_priority(task->row);
@@ -30,26 +41,29 @@ static bool stalled(const struct gw_row *row, uint64_t now) {
 }
 
 /* Those that hold this task: are there any, are they alive, and are they running? There is none
- * where somebody died in the middle of a transition, before it opened the gates. */
+ * where somebody died in the middle of a transition, before it opened the gates, and where a turn
+ * is over and who had it does not say so. */
 static void check_holders(struct gw_task *task, uint64_t now) {
   struct gw_page *page = task->page;
   gw_daemon_check(page, now);
   /* A daemon may have its reasons to let nobody run. */
   bool any = GET(page->map->header.by_daemon), dead = false, stopped = false;
+  bool over = yields(task);
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     struct gw_row *row = &page->map->rows[i];
-    if (holds(row, task)) {
+    over = over && !in_turn(row, now);
+    if (holds(row, task, now)) {
       any = true;
       dead = dead || !gw_row_alive(page, i);
       stopped = stopped || stalled(row, now);
     }
   }
-  if ((any && !dead && !stopped) || gw_page_lock(page) != GW_OK) {
+  if ((any && !dead && !stopped && !over) || gw_page_lock(page) != GW_OK) {
     return;
   }
   for (uint32_t i = 0; stopped && i < gw_rows_used(page); i++) {
     struct gw_row *row = &page->map->rows[i];
-    if (holds(row, task) && stalled(row, now)) {
+    if (holds(row, task, now) && stalled(row, now)) {
       PUT(row->state, GW_IDLE); /* its watcher takes it back once it runs again */
     }
   }
@@ -57,15 +71,24 @@ static void check_holders(struct gw_task *task, uint64_t now) {
   gw_page_unlock(page);
 }
 
-static void grant_quantum(struct gw_task *task, uint64_t now) {
+/* Whether the task may go on. By the time it has the lock, another one's turn may have been its own
+ * as well, and may even be over. */
+static bool grant_quantum(struct gw_task *task, uint64_t max_wait) {
   if (gw_page_lock(task->page) != GW_OK) {
-    return;
+    return true; /* rather than wait for ever */
   }
-  if (!gw_task_lost(task)) {
-    gw_gates_turn(task->page, task->row, now);
+  struct gw_row *row = task->row;
+  uint64_t now = gw_now(), since = GET(row->closed_ns);
+  bool lost = gw_task_lost(task), open = GET(row->gate) == GW_OPEN;
+  bool due = !lost && !open && now > since && now - since >= max_wait;
+  if (due) {
+    gw_gates_turn(task->page, row, now);
   }
   gw_page_unlock(task->page);
-  gw_watcher_rouse();
+  if (due) {
+    gw_watcher_rouse();
+  }
+  return lost || open || due;
 }
 
 /* Its user wants it to wait until told otherwise. */
@@ -89,8 +112,7 @@ static uint64_t wait_for_quantum(struct gw_task *task, uint64_t now) {
     since = now;
   }
   if (now - since >= max_wait) {
-    grant_quantum(task, now);
-    return 0; /* also where the page's lock cannot be had: go on rather than wait for ever */
+    return grant_quantum(task, max_wait) ? 0 : WAIT_SLICE_NS;
   }
   uint64_t rest = max_wait - (now - since);
   return rest < WAIT_SLICE_NS ? rest : WAIT_SLICE_NS;

@@ -1,10 +1,8 @@
 /* What the gates promise, seen from one process and from several. */
-#include "harness.h"
+#include "progress.h"
 
 #include <pthread.h>
 #include <sys/time.h>
-
-static void keep_active(void) { setenv("GIVEWAY_LINGER_MS", "100000", 1); }
 
 static void an_active_task_closes_those_below(void) {
   keep_active();
@@ -106,41 +104,6 @@ static void an_asynchronous_launch_ends_when_its_device_says_so(void) {
   CHECK(!gw_outranked(task));
 }
 
-struct progress {
-  _Atomic uint64_t launches;
-  _Atomic uint64_t last_ns;
-  _Atomic uint64_t overlaps; /* launches during which `beside` has finished one */
-  struct progress *beside;
-};
-
-/* Forks a program that launches one millisecond of work after another. */
-static pid_t spawn(int priority, struct progress *progress) {
-  pid_t pid = fork();
-  CHECK(pid >= 0);
-  if (pid == 0) {
-    gw_task *task = join(open_page(), priority);
-    for (;;) {
-      gw_begin(task);
-      struct progress *beside = progress->beside;
-      uint64_t before = beside != NULL ? atomic_load(&beside->launches) : 0;
-      for (uint64_t end = now_ns() + MS; now_ns() < end;) {
-      }
-      if (beside != NULL && atomic_load(&beside->launches) != before) {
-        atomic_fetch_add(&progress->overlaps, 1);
-      }
-      gw_end(task);
-      atomic_store(&progress->last_ns, now_ns());
-      atomic_fetch_add(&progress->launches, 1);
-    }
-  }
-  return pid;
-}
-
-static void stop(pid_t pid) {
-  kill(pid, SIGKILL);
-  CHECK(waitpid(pid, NULL, 0) == pid);
-}
-
 static void another_process_is_held_and_woken(void) {
   keep_active();
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
@@ -157,100 +120,6 @@ static void another_process_is_held_and_woken(void) {
   gw_idle(high);
   CHECK(eventually(&low->launches, then, 1000));
   stop(pid);
-}
-
-static void nobody_starves(void) {
-  keep_active();
-  setenv("GIVEWAY_MAX_WAIT_MS", "100", 1);
-  setenv("GIVEWAY_QUANTUM_MS", "10", 1);
-  struct progress *low = shared_memory(sizeof *low);
-  gw_task *high = join(open_page(), 10);
-  gw_begin(high);
-  pid_t pid = spawn(0, low);
-  sleep_ms(1150);
-  uint64_t launches = atomic_load(&low->launches);
-  CHECK(launches >= 10);  /* ten quanta of about ten launches in the best case */
-  CHECK(launches <= 250); /* but only in its quanta */
-  stop(pid);
-}
-
-static void a_turn_is_not_shared_with_who_made_it_wait(void) {
-  setenv("GIVEWAY_MAX_WAIT_MS", "100", 1);
-  setenv("GIVEWAY_QUANTUM_MS", "20", 1);
-  struct progress *low = shared_memory(sizeof *low), *high = shared_memory(sizeof *high);
-  pid_t urgent = spawn(10, high);
-  CHECK(eventually(&high->launches, 3, 2000));
-  low->beside = high;
-  pid_t other = spawn(0, low);
-  CHECK(eventually(&low->launches, 100, 10000));
-  /* The first launch of a turn meets the last one of the other program, and so does the last. */
-  CHECK(atomic_load(&low->overlaps) < atomic_load(&low->launches) / 2);
-  uint64_t then = atomic_load(&high->launches);
-  CHECK(eventually(&high->launches, then + 100, 10000));
-  stop(urgent);
-  stop(other);
-}
-
-static void who_comes_in_a_turn_runs_at_once(void) {
-  keep_active();
-  setenv("GIVEWAY_MAX_WAIT_MS", "100", 1);
-  setenv("GIVEWAY_QUANTUM_MS", "1000", 1);
-  gw_page *page = open_page();
-  struct progress *low = shared_memory(sizeof *low);
-  gw_task *high = join(page, 10), *higher = join(page, 20);
-  gw_begin(high);
-  pid_t pid = spawn(0, low);
-  CHECK(eventually(&low->launches, 0, 2000));
-  CHECK(info_of(high).gate_closed);
-  gw_begin(higher);
-  CHECK(!info_of(higher).gate_closed && info_of(high).gate_closed);
-  gw_end(higher);
-  gw_idle(higher);
-  for (uint64_t end = now_ns() + 3000 * MS; info_of(high).gate_closed && now_ns() < end;) {
-    sleep_ms(1);
-  }
-  CHECK(!info_of(high).gate_closed);
-  stop(pid);
-}
-
-static void a_killed_turn_ends(void) {
-  keep_active();
-  setenv("GIVEWAY_MAX_WAIT_MS", "100", 1);
-  setenv("GIVEWAY_QUANTUM_MS", "60000", 1);
-  struct progress *low = shared_memory(sizeof *low), *high = shared_memory(sizeof *high);
-  pid_t urgent = spawn(10, high);
-  CHECK(eventually(&high->launches, 3, 2000));
-  pid_t other = spawn(0, low);
-  CHECK(eventually(&low->launches, 3, 2000));
-  uint64_t then = atomic_load(&high->launches);
-  sleep_ms(50);
-  CHECK(atomic_load(&high->launches) <= then + 1);
-  stop(other);
-  CHECK(eventually(&high->launches, then + 3, 1000));
-  stop(urgent);
-}
-
-static void many_who_starve_take_their_turns_together(void) {
-  enum { OTHERS = 8 };
-  keep_active();
-  setenv("GIVEWAY_MAX_WAIT_MS", "200", 1);
-  setenv("GIVEWAY_QUANTUM_MS", "10", 1);
-  struct progress *low = shared_memory(OTHERS * sizeof *low);
-  gw_task *high = join(open_page(), 10);
-  gw_begin(high);
-  pid_t others[OTHERS];
-  for (int i = 0; i < OTHERS; i++) {
-    others[i] = spawn(0, &low[i]);
-    sleep_ms(25);
-  }
-  uint64_t before = info_of(high).preemptions, start = now_ns();
-  sleep_ms(2000);
-  uint64_t turns = info_of(high).preemptions - before;
-  CHECK(turns <= (now_ns() - start) / (100 * MS) + 2); /* not eight in each max_wait */
-  for (int i = 0; i < OTHERS; i++) {
-    CHECK(atomic_load(&low[i].launches) > 0);
-    stop(others[i]);
-  }
 }
 
 static void max_wait_of_zero_waits_for_ever(void) {
@@ -396,11 +265,6 @@ static const struct test_case cases[] = {
     {"an operator keeps its task active", an_operator_keeps_its_task_active_while_it_computes},
     {"an asynchronous launch ends", an_asynchronous_launch_ends_when_its_device_says_so},
     {"another process is held and woken", another_process_is_held_and_woken},
-    {"nobody starves", nobody_starves},
-    {"a turn is not shared", a_turn_is_not_shared_with_who_made_it_wait},
-    {"who comes in a turn runs at once", who_comes_in_a_turn_runs_at_once},
-    {"a killed turn ends", a_killed_turn_ends},
-    {"many who starve take their turns together", many_who_starve_take_their_turns_together},
     {"max_wait of zero waits for ever", max_wait_of_zero_waits_for_ever},
     {"a stopped holder does not hold", a_stopped_holder_does_not_hold},
     {"the 257th task is refused", the_257th_task_is_refused_and_a_freed_row_is_reused},
