@@ -169,7 +169,7 @@ struct gw_stream_gate {
   size_t page_size;
   void *word;    /* 32 bits: work goes on while the word less `open`, as signed, is not negative */
   uint32_t open; /* as long as the task keeps its row */
-  int preempted_lately; /* 1: its gate has closed on it within the last second */
+  int preempted_lately; /* 1: in the last second a launch found that its gate had closed on it */
   uint64_t closing;     /* since when the gate is closed; 0: it is open */
 };
 GW_API int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate);

@@ -119,6 +119,38 @@ static void a_held_program_goes_on(CUstream stream) {
 static void ahead_on_the_null_stream(void) { a_held_program_goes_on(NULL); }
 static void ahead_on_a_created_stream(void) { a_held_program_goes_on((CUstream)-1); }
 
+__attribute__((noinline)) static void dirty_the_stack(void) {
+  volatile char noise[8192];
+  for (unsigned i = 0; i < sizeof noise; i++) {
+    noise[i] = -1;
+  }
+}
+
+static void *launch_from_a_dirty_stack(void *waiter) {
+  dirty_the_stack();
+  return launch_in_thread(waiter);
+}
+
+/* Whatever the memory of a call has in it: no gate on its stream, so it waits. */
+static void without_a_window_a_launch_waits(void) {
+  setenv("GIVEWAY_LINGER_MS", "100000", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  setenv("GIVEWAY_WINDOW_US", "0", 1);
+  start_cuda();
+  struct waiter one = {.function = kernel("ns_1000")};
+  urgent = rival();
+  CHECK(launch(one.function, NULL) == 0 && cuCtxSynchronize() == 0);
+  CHECK(cuCtxGetCurrent(&one.context) == 0);
+  gw_begin(urgent);
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, launch_from_a_dirty_stack, &one) == 0);
+  sleep_ms(100);
+  CHECK(atomic_load(&one.state) == 1);
+  gw_end(urgent);
+  gw_idle(urgent);
+  CHECK(pthread_join(thread, NULL) == 0 && atomic_load(&one.state) == 2);
+}
+
 /* Each stream gets a gate of its own, also where it had one before the gate closed. */
 static void what_is_submitted_while_held_waits_on_every_stream(void) {
   setenv("GIVEWAY_LINGER_MS", "100000", 1);
@@ -347,6 +379,7 @@ static const struct test_case cases[] = {
     {"gates are closer after a preemption", gates_are_closer_after_a_preemption},
     {"a held program goes on, NULL stream", ahead_on_the_null_stream},
     {"a held program goes on, created stream", ahead_on_a_created_stream},
+    {"without a window a launch waits", without_a_window_a_launch_waits},
     {"what it submits waits on every stream", what_is_submitted_while_held_waits_on_every_stream},
     {"no gate where nobody is more urgent", nobody_urgent_no_gate},
     {"the holder is killed", killed_while_it_holds},

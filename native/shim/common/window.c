@@ -138,6 +138,7 @@ static void choose_gate(struct gw_window *window, struct gw_window_call *call, b
 }
 
 void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, struct gw_window_call *call) {
+  call->ahead = false; /* the rest counts only where there is a window */
   pthread_once(&sized, read_size);
   gw_word context = gw_driver_current_context();
   struct gw_window *window = size_ns != 0 && context != 0 ? find(context) : NULL;
