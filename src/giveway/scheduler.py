@@ -279,7 +279,9 @@ class Scheduler:
 
     def _is_plain(self, decision: Only | Open | Close) -> TypeGuard[Only]:
         """Whether it is about all tasks of a device and keeps nobody waiting for nothing."""
-        if not isinstance(decision, Only):
+        if not isinstance(decision, Only) or decision.device not in self._world.devices:
+            return False
+        if any(id_.device != decision.device for id_ in decision.tasks):
             return False
         tasks = self._world.tasks
         return any(tasks[id_].active for id_ in decision.tasks) or not any(

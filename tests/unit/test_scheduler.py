@@ -264,7 +264,7 @@ ANYTHING = st.one_of(
     st.builds(WakeAt, st.sampled_from(["d0", "d1", "d2"]), st.none() | st.integers(0, 2 * 10**9)),
     st.builds(
         Only,
-        st.sampled_from(["d0", "d1"]),
+        st.sampled_from(["d0", "d1", "d2"]),
         st.lists(st.sampled_from([LOW, HIGH, OTHER]), max_size=2),
     ),
 )
@@ -328,11 +328,14 @@ def test_a_host_in_a_hurry_is_told_of_a_plain_decision_before_it_is_worked_out()
         pytest.param([Only("d0", ()), Open(LOW)], id="it is not all"),
         pytest.param([Only("d0", ())], id="all would wait for nothing"),
         pytest.param([Close(HIGH)], id="it is about one task"),
+        pytest.param([Only("nowhere", ())], id="no task is there"),
+        pytest.param([Only("d0", [OTHER])], id="the one who may run is elsewhere"),
     ],
 )
 def test_of_any_other_decision_it_is_not(decisions: list[Any]) -> None:
     scheduler = with_tasks(Scripted(quiet))
     scheduler.handle(Active(LOW), 1)
+    scheduler.handle(Active(OTHER), 1)
     told: list[Only] = []
     says(scheduler, *decisions, now=2, at_once=told.append)
     assert told == []
