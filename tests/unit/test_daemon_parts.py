@@ -66,6 +66,10 @@ def sleep() -> None:
     time.sleep(60)
 
 
+def sleep_a_little_too_long() -> None:
+    time.sleep(0.09)
+
+
 def ignore_errors() -> None:
     while True:
         with contextlib.suppress(Exception):
@@ -77,8 +81,9 @@ def limit() -> TimeLimit:
     return TimeLimit()
 
 
-@pytest.mark.parametrize("endless", [spin, sleep, ignore_errors])
+@pytest.mark.parametrize("endless", [spin, sleep, sleep_a_little_too_long, ignore_errors])
 def test_what_takes_too_long_is_interrupted(limit: TimeLimit, endless: Callable[[], None]) -> None:
+    limit.rest()
     with pytest.raises(TooSlowError, match="longer than 50 ms"):
         limit.call(endless)
 

@@ -35,6 +35,12 @@ P = ParamSpec("P")
 OPEN: Final = Gate.OPEN
 CLOSED: Final = Gate.CLOSED
 """Names for what is said of every task: to look it up in the enum takes as long as to write it."""
+LEFT: Final = int(Flags.LEFT)
+JOINED: Final = int(Flags.JOINED)
+CHANGED: Final = int(Flags.CHANGED)
+BECAME_IDLE: Final = int(Flags.BECAME_IDLE)
+BECAME_ACTIVE: Final = int(Flags.BECAME_ACTIVE)
+"""Numbers: an enum's own & takes a microsecond, and somebody waits for all of them."""
 MAX_TEXT: Final = 4000
 """Characters of a traceback that are kept: its end says what happened."""
 
@@ -82,10 +88,9 @@ class Host:
         self.busy: dict[str, Busy] = {}
         self._limit = limit
         self._clock = clock
-        self._todo: dict[Known, Gate] = {}
-        """Gates that are to be written and taken note of: the last word about each."""
-        self._written: set[Known] = set()
-        """Of these, those that are written."""
+        self._todo: dict[Known, tuple[Gate, bool]] = {}
+        """Gates that are to be taken note of, and whether they are written already: the last word
+        about each."""
         self._at_once: str | None = None
         """The device whose gates the answer to come is about, which are written already."""
         self._refused: set[str] = set()
@@ -148,6 +153,7 @@ class Host:
 
     def beat(self) -> None:
         """Says on every page that somebody decides, and makes up for what failed before."""
+        self._limit.rest()
         for device, gates in list(self.pages.items()):
             try:
                 gates.beat()
@@ -209,21 +215,21 @@ class Host:
 
     def _note(self, device: str, change: Change, now: int) -> None:
         flags = change.flags
-        if flags & Flags.LEFT:
+        if flags & LEFT:
             self._leave(TaskId(device, change.left), now)
         if not change.ticket:
             return
         id_ = TaskId(device, change.ticket)
-        if flags & Flags.JOINED:
+        if flags & JOINED:
             self._join(id_, change, now)
         task = self.known.get(id_)
         if task is None:
             return  # it came and went
-        if flags & Flags.CHANGED:
+        if flags & CHANGED:
             self._changed(id_, change.priority, now)
-        if flags & Flags.BECAME_IDLE:
+        if flags & BECAME_IDLE:
             self._set_active(task, False, now)
-        if flags & Flags.BECAME_ACTIVE:
+        if flags & BECAME_ACTIVE:
             self._set_active(task, True, now)
 
     def _join(self, id_: TaskId, change: Change, now: int) -> None:
@@ -308,8 +314,7 @@ class Host:
             answer = self.scheduler.fall_back(text, self._clock())
             # It may have been interrupted anywhere: what was decided last is no longer known.
             there = [task for task in self.known.values() if task.id in self._views]
-            self._todo = {task: self._wanted(task) for task in there}
-            self._written.clear()
+            self._todo = {task: (self._wanted(task), False) for task in there}
             self._at_once = None
         if answer.failure is not None:
             self.log.add("failed", policy=before, traceback=answer.failure[-MAX_TEXT:])
@@ -323,11 +328,7 @@ class Host:
         self._at_once = None
 
     def _put(self, task: Known, gate: Gate, written: bool = False) -> None:
-        self._todo[task] = gate
-        if written:
-            self._written.add(task)
-        else:
-            self._written.discard(task)
+        self._todo[task] = gate, written
 
     @property
     def _views(self) -> Any:
@@ -348,25 +349,25 @@ class Host:
     def _carry_out(self) -> None:
         """Writes the gates that are to be different, a page at a time."""
         todo, self._todo = self._todo, {}
-        unwritten = [task for task in todo if task not in self._written]
-        self._written.clear()
+        unwritten = {task: gate for task, (gate, written) in todo.items() if not written}
         if unwritten:
             for device in self.pages.copy():
-                self._write(device, [task for task in unwritten if task.device == device], todo)
+                here = {task: gate for task, gate in unwritten.items() if task.device == device}
+                self._write(device, here)
             self._decided_ns = self._clock()
         now = self._clock()
-        for task, gate in todo.items():
+        for task, (gate, _) in todo.items():
             self._wrote(task, gate, now)
         for device, busy in self.busy.items():
             view = self.scheduler.view
             busy.see(any(task.running_since_ns is not None for task in view.on(device)), now)
 
-    def _write(self, device: str, tasks: list[Known], gates: Mapping[Known, Gate]) -> None:
-        if not tasks:
+    def _write(self, device: str, gates: Mapping[Known, Gate]) -> None:
+        if not gates:
             return
-        tickets, rows = [task.id.ticket for task in tasks], [task.row for task in tasks]
+        tickets, rows = [task.id.ticket for task in gates], [task.row for task in gates]
         try:
-            self.pages[device].decide(tickets, rows, [gates[task] for task in tasks])
+            self.pages[device].decide(tickets, rows, list(gates.values()))
         except PageError as error:
             self.complain(device, error)
 
