@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giveway.simulate.scenario import MS, Model, Program
-from giveway.task import Attributes
+from giveway.policies.base import View, everyone
+from giveway.policies.priority import Priority
+from giveway.simulate.engine import run
+from giveway.simulate.scenario import MS, Model, Program, Scenario
+from giveway.task import Attributes, Decision, Event, WakeAt
 from tests.sim.programs import EXACT, GPU, SLICE_MS, busy, shares, simulate
 
 MODELS = pytest.mark.parametrize("model", [EXACT, GPU], ids=["exact", "gpu"])
@@ -166,3 +170,27 @@ def test_who_ends_in_its_turn_holds_nobody() -> None:
     leaver = replace(busy("leaver"), stop_ns=1100 * MS)
     done = simulate("priority", spared, 2000, busy("urgent", priority=1), leaver)
     assert [task.busy_ns for task in done.tasks] == pytest.approx([1900 * MS, 100 * MS], abs=2 * MS)
+
+
+def test_who_is_gone_has_no_turn() -> None:
+    spared = replace(EXACT, max_wait_ns=1000 * MS, quantum_ns=500 * MS, linger_ns=MS)
+    gone, leaver = replace(busy("gone"), stop_ns=900 * MS), replace(busy("l"), stop_ns=1100 * MS)
+    urgent = simulate("priority", spared, 2000, busy("urgent", priority=1), gone, leaver).tasks[0]
+    assert urgent.busy_ns == pytest.approx(1900 * MS, abs=2 * MS)
+
+
+def test_nobody_yields_to_who_may_run_anyway() -> None:
+    class OpensAll(Priority):
+        """From 1100 ms on, in the turn of those who starve."""
+
+        def decide(self, event: Event, view: View, now: int) -> Iterable[Decision]:
+            if now >= 1100 * MS:
+                return [everyone(view, event.device)]
+            return [*super().decide(event, view, now), WakeAt(event.device, 1100 * MS)]
+
+    spared = replace(EXACT, max_wait_ns=1000 * MS, quantum_ns=500 * MS, linger_ns=MS)
+    programs = (busy("urgent", priority=1), busy("other"))
+    scenario = Scenario("test", programs, duration_ns=2000 * MS, warm_ns=0, model=spared)
+    urgent, other = run(scenario, OpensAll()).tasks
+    assert urgent.busy_ns == pytest.approx(1450 * MS, abs=5 * MS)
+    assert other.busy_ns == pytest.approx(550 * MS, abs=5 * MS)

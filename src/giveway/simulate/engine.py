@@ -292,6 +292,8 @@ class _Engine:
     def set_gate(self, change: tuple[SimTask, bool]) -> None:
         task, is_open = change
         task.gate = is_open
+        if is_open and task.has_turn:
+            self.end_needless_turn(task.device)
         if not (task.yields if is_open else task.has_turn):
             self.swing(task, is_open)
 
@@ -334,6 +336,8 @@ class _Engine:
         self.at(device.turn_until, self.end_turn, device)
         since = self.now - self.model.max_wait_ns // 2
         for task in device.tasks:
+            if task.gone:
+                continue
             if task.open:
                 task.yields = task.working and not task.has_turn
             else:
@@ -349,6 +353,15 @@ class _Engine:
         for task in device.tasks:
             if task.yields or task.has_turn:
                 task.yields = task.has_turn = False
+                self.swing(task, task.gate)
+
+    def end_needless_turn(self, device: Device) -> None:
+        """Nobody has to yield to those who may run anyway."""
+        if any(task.has_turn and not task.gate for task in device.tasks):
+            return
+        for task in device.tasks:
+            if task.yields:
+                task.yields = False
                 self.swing(task, task.gate)
 
     def leave_turn(self, task: SimTask) -> None:
