@@ -64,7 +64,7 @@ def test_the_bindings_hold_the_hooks(giveway: Runner, cuda: Path, flags: dict[st
 def test_the_less_urgent_of_two_is_held(giveway: Runner, spawn: Spawner, cuda: Path) -> None:
     def start(name: str, priority: str) -> subprocess.Popen[str]:
         run = (GIVEWAY, "run", "--device", "cuda", "--name", name, "--priority", priority)
-        return spawn(*run, "--", *PROGRAM, "busy")
+        return spawn(*run, "--", *PROGRAM, "busy", env={"GIVEWAY_MAX_WAIT_MS": "0"})  # no turns
 
     start("low", "0")
     assert eventually(lambda: tasks(giveway).get("low", {}).get("launches", 0) > 100, 30)
