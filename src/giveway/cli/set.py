@@ -36,7 +36,7 @@ def command(
 
     A priority takes effect on the task's next launch. The other attributes matter to the policies
     that read them (giveway serve), and stay with the task whatever policy is in service: weight,
-    share, deadline, laxity, slice, nice, group. The value none takes back what was said.
+    share, deadline, laxity, slice, nice, group, focused. The value none takes back what was said.
 
     \b
     Examples:

@@ -44,7 +44,7 @@ _INTERRUPTED: Final = 130
 
 
 @click.command("verify")
-@options.device("Device to verify. [default: cuda where there is an NVIDIA GPU, else cpu]")
+@options.device("Device to verify. [default: the GPU where there is one, else cpu]")
 @click.option(
     "--phase",
     "phases",
