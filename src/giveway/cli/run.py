@@ -47,7 +47,7 @@ def command(
       giveway run --share 30 -- python tenant.py      see giveway serve --policy share
 
     Unless you have set OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME, programs run with
-    GOMP_SPINCOUNT=10000 and KMP_BLOCKTIME=1: idle OpenMP workers soon leave their cores to others.
+    GOMP_SPINCOUNT=30000 and KMP_BLOCKTIME=1: idle OpenMP workers soon leave their cores to others.
     """
     from giveway import launch
 
