@@ -8,11 +8,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import giveway.ray as giveway_ray
+from giveway.ray.jobs import Job
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.ray.cluster import LocalCluster
+from tests.ray.workers import Where
 
 TERMINATED = 128 + signal.SIGTERM
 SCRIPT = """
@@ -26,6 +30,19 @@ raise SystemExit(3)
 """
 
 
+# What Ray leaves behind where the program has a `pip` of its own, without the minute that it takes.
+OWN = """
+import os, sys, ray, giveway.ray
+ray.init(runtime_env={"env_vars": {"VIRTUAL_ENV": sys.argv[1]}}, logging_level="error")
+@ray.remote(num_cpus=0, resources={"proper": 1})
+def where():
+    return os.environ.get("GIVEWAY_PRIORITY"), os.environ.get("WHO")
+print("inherits", *ray.get(where.remote()))
+asked = giveway.ray.options(3, device="cpu", urgent=False)
+print("asks", *ray.get(where.options(**asked).remote()))
+"""
+
+
 @pytest.fixture
 def at(cluster: LocalCluster) -> tuple[str, ...]:
     return ("submit", "--address", cluster.dashboard)
@@ -36,7 +53,8 @@ def test_a_ray_program_runs_under_giveway_with_its_workers(
 ) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
     command = (sys.executable, "script.py")
-    done = giveway(*at, "--priority", "8", "--working-dir", str(tmp_path), "--", *command)
+    own = ("--device", "cpu", "--priority", "8", "--working-dir", str(tmp_path))
+    done = giveway(*at, *own, "--", *command)
     assert done.returncode == 3, done.stderr
     assert "driver script.py worker 8\n" in done.stdout
     assert "Running entrypoint" not in done.stdout
@@ -44,8 +62,23 @@ def test_a_ray_program_runs_under_giveway_with_its_workers(
     assert line.startswith("giveway: job giveway_")
 
 
+def test_a_program_may_have_an_environment_of_its_own(
+    giveway: Runner, at: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = tmp_path / "runtime_resources" / "virtualenv"
+    python = folder / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nWHO=environment exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    command = (sys.executable, "-c", OWN, str(folder))
+    done = giveway(*at, "--device", "cpu", "--priority", "8", "--", *command)
+    assert "inherits 8 environment\n" in done.stdout, done.stdout
+    assert "asks 3 environment\n" in done.stdout
+    assert done.returncode == 0
+
+
 def test_it_may_be_killed(giveway: Runner, at: tuple[str, ...]) -> None:
-    done = giveway(*at, "--", "sh", "-c", "kill -9 $$")
+    done = giveway(*at, "--device", "cpu", "--", "sh", "-c", "kill -9 $$")
     assert done.returncode == 128 + signal.SIGKILL
 
 
@@ -55,7 +88,8 @@ def test_a_signal_stops_it(
 ) -> None:
     pid_file = tmp_path / "pid"
     script = f"echo $$ >{pid_file}; echo runs; exec sleep 100"
-    process = spawn(GIVEWAY, *at, "--", "sh", "-c", script, stderr=subprocess.PIPE)
+    command = ("--device", "cpu", "--", "sh", "-c", script)
+    process = spawn(GIVEWAY, *at, *command, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert "runs\n" in iter(process.stdout.readline, "")  # as soon as it says so
     process.send_signal(number)
@@ -64,9 +98,42 @@ def test_a_signal_stops_it(
         os.kill(int(pid_file.read_text()), 0)
 
 
+def test_one_that_waits_for_a_place_says_so_and_is_withdrawn_by_a_signal(
+    spawn: Spawner, at: tuple[str, ...], cluster: LocalCluster, ray: Any
+) -> None:
+    from ray.job_submission import JobSubmissionClient
+
+    first = [
+        ray.start(Where, **giveway_ray.options(9, device="cpu", resources={name: 0.1}))
+        for name in ("proper", "proper", "bare", "older")
+    ]
+    ray.get([actor.pid.remote() for actor in first])
+    command = ("--device", "cpu", "--priority", "8", "--", "echo", "ran")
+    process = spawn(GIVEWAY, *at, *command, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    job = next(lines).split()[-1]
+    assert next(lines).startswith(f"giveway: job {job} waits: for a place")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert [*lines] == [f"giveway: stopping job {job}\n"]
+    client = JobSubmissionClient(cluster.dashboard)
+    assert client.get_job_status(job).value == "FAILED"
+    assert "ran\n" not in client.get_job_logs(job)
+    assert not [each for each in client.list_jobs() if each.submission_id == f"{job}_cancel"]
+
+
+def test_a_signal_before_ray_knows_of_it_ends_it(cluster: LocalCluster) -> None:
+    job = Job(["true"], cluster.dashboard, device="cpu")
+    job.stop()
+    assert job._state() is None
+    assert "RAY_API_SERVER_ADDRESS" not in os.environ
+
+
 def test_output_that_nobody_reads_stops_it(spawn: Spawner, at: tuple[str, ...]) -> None:
     script = "while echo runs; do sleep 0.1; done"
-    process = spawn(GIVEWAY, *at, "--", "sh", "-c", script, stderr=subprocess.PIPE)
+    command = ("--device", "cpu", "--", "sh", "-c", script)
+    process = spawn(GIVEWAY, *at, *command, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
@@ -78,6 +145,31 @@ def test_a_node_that_cannot_gate_it_does_not_run_it(giveway: Runner, at: tuple[s
     assert done.returncode == 5
     assert "ran\n" not in done.stdout
     assert f"giveway: {os.uname().nodename} cannot run this under giveway" in done.stdout
+
+
+def test_it_does_not_run_where_ray_has_granted_a_gpu_that_giveway_does_not_find(
+    giveway: Runner, at: tuple[str, ...]
+) -> None:
+    done = giveway(*at, "--", "echo", "ran")
+    assert done.returncode == 5
+    assert "ran\n" not in done.stdout
+    assert f"giveway: {os.uname().nodename} has no GPU that giveway can gate" in done.stdout
+
+
+def test_output_that_the_terminal_cannot_show_is_shown_as_an_escape(
+    giveway: Runner, at: tuple[str, ...]
+) -> None:
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
+    done = giveway(*at, "--device", "cpu", "--", "echo", "Grüße", env=ascii_only)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, r"Gr\xfc\xdfe")
+
+
+def test_a_command_that_is_not_utf8_is_refused(giveway: Runner, at: tuple[str, ...]) -> None:
+    done = giveway(*at, "--device", "cpu", "--", "echo", "\udcff")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "giveway: the command is not UTF-8, and Ray takes nothing else\n",
+    )
 
 
 @pytest.mark.parametrize(
