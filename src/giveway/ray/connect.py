@@ -104,5 +104,6 @@ def knock(where: str) -> None:
 
 def first_sentence(text: str | None) -> str:
     """Of what Ray says, which goes on with advice about its own options."""
-    line = next(iter((text or "").splitlines()), "Ray does not say why")
+    lines = (text or "").strip().splitlines() or ["Ray does not say why"]
+    line = lines[-1] if "Traceback (most recent call last)" in lines[0] else lines[0]
     return line.partition(". ")[0].removesuffix(".")
