@@ -79,9 +79,9 @@ def test_a_head_that_is_killed_is_one_line(spawn: Spawner, head: Head, tmp_path:
         began = time.monotonic()
         assert top.end() == 8
         one_line(top.output.split(LEAVE_SCREEN)[-1].decode())
-        assert job.wait(30) == 8
+        assert job.wait(60) == 8
         one_line(said.read_text())
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60  # after which Ray would end these processes itself
 
 
 def test_an_observer_that_was_killed_is_started_again(cluster: LocalCluster, ray: Any) -> None:

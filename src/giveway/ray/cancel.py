@@ -58,4 +58,4 @@ def pending(client: Any, job: str) -> None:
         raise ClusterError(
             f"job {job} waits for a place and cannot be withdrawn: ray job stop {job}"
         )
-    client.delete_job(helper)
+    # It stays in Ray's list: Ray may be about to look at it once more, and would find it lost.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from typing import NoReturn
 
 from giveway import devices, launch
@@ -13,7 +12,7 @@ from giveway.ray.asked import Asked
 from giveway.version import __version__
 
 
-def worker(text: str, command: Sequence[str]) -> NoReturn:
+def worker(text: str, command: list[str]) -> NoReturn:
     """Becomes the command under giveway, or without it and with a line that says why.
 
     Who calls it starts the command whatever else is raised.
@@ -28,7 +27,7 @@ def worker(text: str, command: Sequence[str]) -> NoReturn:
     os.execv(command[0], command)
 
 
-def _gated(asked: Asked, command: Sequence[str]) -> NoReturn:
+def _gated(asked: Asked, command: list[str]) -> NoReturn:
     device = devices.get(devices.default() if asked.device is None else asked.device)
     if asked.device is None and device.name == "cpu":
         _say("giveway finds no GPU, and one was asked for: a worker shares the cpu device")
