@@ -8,7 +8,9 @@ difference is `giveway.ray.options`. Prints a table and, to --raw, every single 
 
 On a CPU most of what happens without giveway is that OpenMP's idle threads spin against each other.
 
-Needs giveway[ray], torch and ray[serve,train]. Without --address it starts Ray here.
+Needs giveway[ray], torch and ray[serve,train]. Without --address it starts Ray here. The training
+tells of its batches in a folder of this machine, so it has to be placed here; if it is not, this
+says so after two minutes.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from ray.train.torch import TorchTrainer
 
 import giveway.ray
 
+PATIENCE = 120.0
+"""Seconds in which the training does its first batch, or ends."""
 THREADS = {"env_vars": {"OMP_NUM_THREADS": "2"}}
 MODES = {"alone": "the model alone", "native": "with training", "giveway": "both under giveway"}
 
@@ -103,11 +107,11 @@ def measure(mode: str, rate: float, seconds: float) -> dict[str, Any]:
     handle = serve.run(model.bind(), name=mode, route_prefix=None)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        training = threading.Thread(target=trainer(mode, folder).fit) if mode != "alone" else None
-        if training:
+        training = None
+        if mode != "alone":
+            training = threading.Thread(target=trainer(mode, folder).fit, daemon=True)
             training.start()
-            while not (folder / "done").exists():  # its first batch
-                time.sleep(0.1)
+            wait_for_a_batch(training, folder)
         for _ in range(10):
             handle.remote().result()
         done = batches(folder)
@@ -121,9 +125,24 @@ def measure(mode: str, rate: float, seconds: float) -> dict[str, Any]:
         trained = (batches(folder) - done) / (time.monotonic() - begin)
         if training:
             (folder / "stop").touch()
-            training.join()
+            training.join(PATIENCE)
     serve.delete(mode)
     return {"latencies": latencies, "batches_per_second": trained}
+
+
+def wait_for_a_batch(training: threading.Thread, folder: Path) -> None:
+    """Returns when the training has written down its first one; ends this program where it will
+    not."""
+    until = time.monotonic() + PATIENCE
+    while not (folder / "done").exists():
+        if not training.is_alive():
+            raise SystemExit("the training ended before its first batch: Ray has said why")
+        if time.monotonic() > until:
+            raise SystemExit(
+                f"no batch of the training in {PATIENCE:.0f} s: it waits for a place, or Ray has"
+                f" placed it on another node, which does not have {folder}"
+            )
+        time.sleep(0.1)
 
 
 def batches(folder: Path) -> int:

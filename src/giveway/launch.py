@@ -6,7 +6,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -144,10 +144,26 @@ def run(
         raise UsageError("no command: say giveway run [OPTIONS] -- CMD [ARGS]")
     chosen = devices.get(devices.default() if device is None else device)
     given_name = derive_name(command) if name is None else name
-    env = _environment(os.environ, chosen, priority, given_name, settings)
+    become(command, chosen, priority, given_name, settings, _say)
+
+
+def become(
+    command: Sequence[str],
+    device: devices.Device,
+    priority: int,
+    name: str,
+    settings: Iterable[str],
+    say: Callable[[str], None],
+) -> NoReturn:
+    """Replaces this process by ``command``, gated on a device of this machine; raises as `run`.
+
+    Args:
+        say: is told what a user should know about the device, if there is anything.
+    """
+    env = _environment(os.environ, device, priority, name, settings)
     env["GIVEWAY_RUN"] = str(os.getpid())
-    if chosen.notice is not None and sys.stderr is not None:
-        print(f"giveway: {chosen.notice}", file=sys.stderr)
+    if device.notice is not None:
+        say(device.notice)
     # Python ignores these, and what is ignored stays so across exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
@@ -156,6 +172,11 @@ def run(
     except (OSError, ValueError) as error:
         # Python has no errno for an empty name; to a shell it is one more file that is not there.
         _explain(command, env, error if isinstance(error, OSError) else OSError(errno.ENOENT, ""))
+
+
+def _say(what: str) -> None:
+    if sys.stderr is not None:
+        print(f"giveway: {what}", file=sys.stderr)
 
 
 def _explain(command: Sequence[str], env: Mapping[str, str], error: OSError) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import psutil
 
@@ -18,6 +18,9 @@ class Program:
     pid: int
     name: str
     device: str
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
 
 
 def not_gated(read_tasks: Callable[[], Iterable[Task]]) -> list[Program]:

@@ -58,12 +58,25 @@ _SMALL = {"object_store_memory": 80 << 20, "include_log_monitor": True}
 
 
 @contextmanager
+def short_folder() -> Iterator[Path]:
+    """A folder for a cluster: sockets in it have long names, and a name may have 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="gw", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def running() -> Iterator[LocalCluster]:
     """The cluster, while the block runs; nothing of it is left."""
+    with short_folder() as folder:
+        yield from _running(folder)
+
+
+def _running(folder: Path) -> Iterator[LocalCluster]:
     from ray.cluster_utils import Cluster
 
-    # Sockets in it have long names, and a name may have 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="gw", dir="/tmp"))
     os.environ["GIVEWAY_DIR"] = str(folder / "pages")
     head = {
         "temp_dir": str(folder / "ray"),
@@ -83,7 +96,6 @@ def running() -> Iterator[LocalCluster]:
         yield cluster
     finally:
         cluster.ray_cluster.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _without_giveway(folder: Path) -> Path:

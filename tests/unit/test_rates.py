@@ -60,3 +60,14 @@ def test_every_sort_key_sorts(order: str, pids: str) -> None:
     rates.update(then, now=2.0)
     assert order in SORTS
     assert "".join(str(rate.task.pid) for rate in rates.rows(order)) == pids
+
+
+def test_a_task_that_was_not_seen_again_keeps_its_rates() -> None:
+    key = (TASK.device, TASK.ticket)
+    rates = Rates()
+    rates.update([TASK], now=50.0, at={key: 50.0})
+    rates.update([replace(TASK, launches=160)], now=52.0, at={key: 52.0})
+    rates.update([replace(TASK, launches=160)], now=53.0, at={key: 52.0})
+    assert [rate.launches for rate in rates.rows("p")] == [30.0]
+    rates.update([replace(TASK, launches=200)], now=54.0, at={key: 54.0})
+    assert [rate.launches for rate in rates.rows("p")] == [20.0]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import giveway.ray
 from giveway import placement
-from giveway.errors import GivewayError
+from giveway.errors import GivewayError, UsageError
+from giveway.ray import request
 from giveway.ray.asked import Asked
-from giveway.ray.command import NODE_PYTHON
+from giveway.ray.command import _MARK, NODE_PYTHON
 from giveway.ray.request import ONE_A_NODE
 
 
@@ -70,20 +70,31 @@ def test_the_node_is_told_all_of_it() -> None:
     [
         ({}, NODE_PYTHON),
         ({"env_vars": {"A": "1"}}, NODE_PYTHON),
-        ({"pip": ["x"]}, "python"),
-        ({"conda": "env"}, "python"),
+        ({"pip": ["x"]}, NODE_PYTHON),
         ({"py_executable": "uv run --isolated", "pip": ["x"]}, "uv run --isolated"),
     ],
 )
-def test_the_python_of_the_environment_is_used(own: dict[str, Any], python: str) -> None:
-    made = giveway.ray.options(device="cpu", runtime_env=own)
-    assert made["runtime_env"]["py_executable"].startswith(f"{python} -c ")
+def test_the_node_starts_its_own_python_or_what_the_user_says(
+    monkeypatch: pytest.MonkeyPatch, own: dict[str, Any], python: str
+) -> None:
+    made = giveway.ray.options(device="cpu", runtime_env=own)["runtime_env"]
+    assert made["py_executable"].startswith(f"{python} -c ")
+    # What is inherited from a job or an actor under giveway is replaced, not started by another.
+    monkeypatch.setattr(request, "_inherited", lambda: made)
+    again = giveway.ray.options(7, device="cpu", runtime_env={"env_vars": {"A": "1"}})
+    assert again["runtime_env"]["py_executable"].startswith(f"{python} -c ")
+    assert again["runtime_env"]["py_executable"].count(_MARK) == 1
+    assert asked(again).priority == 7
+    assert asked(giveway.ray.options(8, device="cpu", runtime_env=made)).priority == 8
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ({"priority": 1001}, "1001 is not in -1000…1000"),
+        ({"priority": 2.5}, "2.5 is not a whole number"),
+        ({"priority": "10"}, "'10' is not a whole number"),
+        ({"settings": {"priority": 5}}, "the priority is no setting"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"share": 0}, "share cannot be '0'"),
         ({"settings": {"dedline": "1ms"}}, "did you mean 'deadline'?"),
@@ -99,6 +110,27 @@ def test_a_mistake_is_one_line(arguments: dict[str, Any], words: str) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_what_starts_workers_in_a_way_of_its_own_is_refused_where_it_is_inherited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request, "_inherited", lambda: {"nsight": "default"})
+    with pytest.raises(UsageError, match="that is inherited here, with 'nsight'"):
+        giveway.ray.options(device="cpu")
+    giveway.ray.options(device="cpu", runtime_env={"nsight": None})
+
+
+def test_a_placement_group_has_no_urgent_place_on_the_cpu_device() -> None:
+    class PlacementGroupSchedulingStrategy:
+        """As Ray's is called."""
+
+    with pytest.raises(UsageError, match="urgent=False"):
+        giveway.ray.worker_resources(giveway.ray.options(5, device="cpu", num_cpus=1))
+    with pytest.raises(UsageError, match="urgent=False"):
+        giveway.ray.options(5, device="cpu", scheduling_strategy=PlacementGroupSchedulingStrategy())
+    made = giveway.ray.options(5, device="cpu", num_cpus=1, urgent=False)
+    assert giveway.ray.worker_resources(made) == {"CPU": 1}
+
+
 def test_train_is_told_the_same_resources() -> None:
     made = giveway.ray.options(device="cuda", num_cpus=2, resources={"big": 1})
     assert giveway.ray.worker_resources(made) == {"CPU": 2, "GPU": 0.05, "big": 1}
@@ -108,39 +140,6 @@ def test_train_is_told_the_same_resources() -> None:
 def test_what_another_version_asks_for_is_left_out_where_it_is_not_known() -> None:
     assert Asked.read('{"priority": 3, "colour": "red"}') == Asked(3)
     assert Asked.read(Asked(3, settings=("share=30",)).write()) == Asked(3, settings=("share=30",))
-
-
-def started(tmp_path: Path, options: dict[str, Any], *search: Path) -> list[str]:
-    """What the lines of a worker are, if bash starts one as Ray has it do that."""
-    (tmp_path / "worker.py").write_text(
-        "import os, sys\nprint(sys.argv[1:], os.environ.get('GIVEWAY_PRIORITY'))\n"
-    )
-    line = f"exec {options['runtime_env']['py_executable']} {tmp_path / 'worker.py'} --one 'a b'"
-    done = subprocess.run(
-        ["bash", "-c", line],
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(map(str, search))},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
-    return (done.stdout + done.stderr).splitlines()
-
-
-def test_a_worker_gets_its_own_arguments(tmp_path: Path) -> None:
-    own = {"py_executable": sys.executable}
-    made = giveway.ray.options(6, device="cpu", name='a "b" $c', runtime_env=own)
-    assert started(tmp_path, made) == ["['--one', 'a b'] 6"]
-
-
-def test_a_worker_starts_where_giveway_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "giveway").mkdir()
-    (tmp_path / "giveway" / "__init__.py").write_text("raise ImportError('not here')\n")
-    made = giveway.ray.options(6, device="cpu", runtime_env={"py_executable": sys.executable})
-    ran, said = started(tmp_path, made, tmp_path)
-    assert ran == "['--one', 'a b'] None"
-    assert said.startswith(f"giveway: {sys.executable} on ")
-    assert said.endswith("has no giveway that fits: a worker runs ungated (not here)")
 
 
 @pytest.mark.parametrize("module", ["giveway", "giveway.ray", "giveway.ray.start", "giveway.cli"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -69,6 +70,7 @@ def cli() -> None:
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line, and ends the process with the exit code that docs/cli.md lists."""
     _open_what_is_closed()
+    _print_all_there_is()
     try:
         code = cli.main(args=args, prog_name="giveway", standalone_mode=False)
         # Now, because what Python says about a closed pipe at exit is not for the user.
@@ -98,6 +100,13 @@ def _open_what_is_closed() -> None:
             # The lowest number that is free, and those below are open.
             os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+
+
+def _print_all_there_is() -> None:
+    """What the encoding of the terminal lacks, as in a name, is printed as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(message: str, exit_code: int) -> int:

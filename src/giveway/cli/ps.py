@@ -52,9 +52,7 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
         document = {
             "schema": 1,
             "tasks": [task.to_json() for task in tasks],
-            "not_gated": [
-                {"pid": other.pid, "name": other.name, "device": other.device} for other in others
-            ],
+            "not_gated": [other.to_json() for other in others],
         }
         click.echo(json.dumps(document, indent=2))
         return

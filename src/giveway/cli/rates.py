@@ -20,6 +20,8 @@ class Rate:
     """Threads held on average: 0.5 is one thread for half of the time."""
     share: float | None = None
     """Of the time since the last look, in which it ran; None: nobody counts."""
+    at: float = 0.0
+    """When it was seen."""
 
 
 SORTS: Final = {"p": "priority", "l": "launches", "h": "held", "n": "name"}
@@ -36,28 +38,36 @@ class Rates:
     """The tasks of the last look, against those of the one before."""
 
     def __init__(self) -> None:
-        self._now = 0.0
         self._running: Mapping[tuple[str, int], float] = {}
         self._rates: dict[tuple[str, int], Rate] = {}
 
     def update(
-        self, tasks: list[Task], now: float, running: Mapping[tuple[str, int], float] | None = None
+        self,
+        tasks: list[Task],
+        now: float,
+        running: Mapping[tuple[str, int], float] | None = None,
+        at: Mapping[tuple[str, int], float] | None = None,
     ) -> None:
-        """Takes a look at ``now`` seconds. A task seen for the first time has no rates yet.
+        """Takes a look at ``now`` seconds. A task seen for the first time has no rates yet, and one
+        that was not seen again since the last look has those that it had.
 
         Args:
             tasks: all that there are.
             now: seconds on any clock.
             running: for how many seconds each task (device, ticket) has run, where that is known.
+            at: when each task was seen, on that clock; now, where it is not said.
         """
-        running = running or {}
-        seconds = now - self._now
+        running, at = running or {}, at or {}
         rates: dict[tuple[str, int], Rate] = {}
         for task in tasks:
             key = (task.device, task.ticket)
             last = self._rates.get(key)
-            if last is None or seconds <= 0:
-                rates[key] = Rate(task, 0.0, 0.0)
+            seen = at.get(key, now)
+            seconds = seen - last.at if last else 0.0
+            if last is None:
+                rates[key] = Rate(task, 0.0, 0.0, at=seen)
+            elif seconds <= 0:
+                rates[key] = last
             else:
                 rates[key] = Rate(
                     task,
@@ -66,8 +76,9 @@ class Rates:
                     (running[key] - self._running[key]) / seconds
                     if key in running and key in self._running
                     else None,
+                    seen,
                 )
-        self._now, self._rates, self._running = now, rates, running
+        self._rates, self._running = rates, running
 
     def rows(self, order: str) -> list[Rate]:
         """By device, then by what the sort key says; the oldest first among equals."""

@@ -9,7 +9,7 @@ import signal
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +54,13 @@ class Seen:
     who: Steering = field(default_factory=Steering)
     notes: list[str] = field(default_factory=list)
     """Lines below the tasks."""
+    nothing: str = ps.NOBODY
+    """What to say where there are no tasks."""
+    at: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    """When each task (device, ticket) was seen, on the monotonic clock; now, where it is not
+    said."""
+    again: float | None = None
+    """Seconds after which there may be more to see already; None: after the interval."""
 
 
 def watch(interval: float, look: Callable[[], Seen]) -> int:
@@ -77,8 +84,8 @@ def watch(interval: float, look: Callable[[], Seen]) -> int:
     ):
         while True:
             seen = look()
-            rates.update(seen.tasks, time.monotonic(), seen.who.running)
-            due = time.monotonic() + interval
+            rates.update(seen.tasks, time.monotonic(), seen.who.running, seen.at)
+            due = time.monotonic() + (interval if seen.again is None else seen.again)
             while (left := due - time.monotonic()) > 0:
                 live.update(_picture(rates, seen, order, console), refresh=True)
                 key = _wait_key(keyboard, left)
@@ -123,7 +130,7 @@ def _picture(rates: Rates, seen: Seen, order: str, console: Console) -> Text:
     if len(lines) > room:
         picture.append(f"… {len(lines) - room} more\n", "dim")
     elif not lines:
-        picture.append(f"{ps.NOBODY}\n", "dim")
+        picture.append(f"{seen.nothing}\n", "dim")
     for note in seen.notes:
         picture.append(f"{note}\n", "yellow")
     picture.right_crop()

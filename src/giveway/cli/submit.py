@@ -63,7 +63,7 @@ def command(
 
     Ray decides where; there it shares the device as under giveway run, and so do the Ray workers
     that it starts. What it prints is printed here, and its exit code is this one's. Ctrl-C stops
-    it. Needs giveway[ray].
+    it, also while it waits for its place. Needs giveway[ray].
 
     \b
     Examples:
@@ -87,7 +87,7 @@ def command(
     )
     click.echo(f"giveway: job {job.id}", err=True)
     try:
-        return job.run(_write)
+        return job.run(_write, lambda line: click.echo(f"giveway: {line}", err=True))
     except (KeyboardInterrupt, SystemExit, click.ClickException):
         click.echo(f"giveway: stopping job {job.id}", err=True)
         job.stop()

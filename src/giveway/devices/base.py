@@ -74,6 +74,12 @@ class Device:
             then = "interposing, not impersonating (giveway doctor says what escapes)"
         return f"{verdict.library} {verdict.why[0]}; {then}"
 
+    @property
+    def gates(self) -> bool:
+        """Whether a program's launches on it can be gated; where not, `notice` says why."""
+        verdict = self.verdict
+        return verdict is None or verdict.api is None or verdict.hook is not None
+
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """``base`` with what gates a program's launches on this device.
 

@@ -47,10 +47,10 @@ def connected(address: str | None) -> Iterator[Any]:
     try:
         if where == "auto":
             where = _running_here()
-        _knock(where)
+        knock(where)
         with warnings.catch_warnings(action="ignore"):
             ray.init(where, namespace="giveway", log_to_driver=False, logging_level=logging.FATAL)
-    except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
+    except failures() as error:
         what = f"no Ray cluster at {where}: {first_sentence(str(error))}"
         raise ClusterError(
             what if address else f"{what}; say an address, or set RAY_ADDRESS"
@@ -73,8 +73,26 @@ def _running_here() -> str:
     return str(canonicalize_bootstrap_address_or_die("auto"))
 
 
-def _knock(where: str) -> None:
-    """Ray would try for two minutes, with lines of its own, where nobody listens."""
+def failures() -> tuple[type[Exception], ...]:
+    """What Ray raises about a cluster that is not there, refuses, or goes away: RuntimeError for
+    most of it, and it lets others through."""
+    return (OSError, RuntimeError, ValueError, AssertionError, load("ray.exceptions").RayError)
+
+
+def head_of(ray: Any) -> str:
+    """Where the head of the cluster listens that Ray is connected to; empty: it does not say."""
+    try:
+        return str(ray.get_runtime_context().gcs_address)
+    except Exception:  # as by Ray Client, whose connection is another one
+        return ""
+
+
+def knock(where: str) -> None:
+    """Ray would try for two minutes, with lines of its own, where nobody listens.
+
+    Raises:
+        ConnectionError: nobody does.
+    """
     host, _, port = where.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
         return  # Ray says what is wrong with it
@@ -86,5 +104,6 @@ def _knock(where: str) -> None:
 
 def first_sentence(text: str | None) -> str:
     """Of what Ray says, which goes on with advice about its own options."""
-    line = next(iter((text or "").splitlines()), "Ray does not say why")
+    lines = (text or "").strip().splitlines() or ["Ray does not say why"]
+    line = lines[-1] if "Traceback (most recent call last)" in lines[0] else lines[0]
     return line.partition(". ")[0].removesuffix(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import shlex
@@ -11,21 +12,32 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from giveway import launch, placement
-from giveway.attributes import change
-from giveway.errors import ClusterError
-from giveway.ray.connect import first_sentence, load
-from giveway.ray.request import options
-from giveway.task import Attributes
+from giveway import launch
+from giveway.errors import ClusterError, UsageError
+from giveway.ray import cancel
+from giveway.ray.connect import failures, first_sentence, load
+from giveway.ray.request import request
 
-# The job inherits what Ray's own process for it was started with. That one runs in any case, so
-# that Ray does not wait for it in vain; the command does not, if it would run ungated.
+# The job inherits what Ray's own process for it, the parent of this shell, was started with. That
+# one runs in any case, so that Ray does not wait for it in vain; the command does not, if it would
+# run ungated.
 _GATED: Final = (
-    '[ "$GIVEWAY_RUN" ] || { echo "giveway: $(uname -n) cannot run this under giveway: '
-    'raylet.err of that node says why" >&2; exit 5; }; exec '
+    '[ "$GIVEWAY_RUN" = "$PPID" ] || { echo "giveway: $(uname -n) cannot run this under giveway: '
+    'raylet.err of that node says why" >&2; exit 5; }; '
 )
+_ON_A_GPU: Final = (
+    '[ "$GIVEWAY_DEVICE" != cpu ] || { echo "giveway: $(uname -n) has no GPU that giveway can '
+    'gate, and Ray has granted one: --device cpu runs this all the same" >&2; exit 5; }; '
+)
+_PATIENCE_SECONDS: Final = 5.0
+"""In which a job usually has its place; Ray takes one or two to start its process."""
+_APPEARS_SECONDS: Final = 5.0
+"""In which a job is known to Ray whose submission was interrupted, if it ever will be."""
 _STOP_SECONDS: Final = 10.0
 """Ray kills a job 3 s after it was asked to end."""
+_ADDRESS: Final = "RAY_API_SERVER_ADDRESS"
+_ALL_NODES: Final = 10_000
+"""More than this Ray does not list."""
 
 
 class Job:
@@ -59,33 +71,40 @@ class Job:
         settings: Mapping[str, str] | None = None,
         working_dir: str | None = None,
     ) -> None:
-        share = change(Attributes(), [f"{k}={v}" for k, v in (settings or {}).items()]).share
-        submission = load("ray.job_submission")
-        if address is not None:  # the environment would win over an argument
-            os.environ["RAY_API_SERVER_ADDRESS"] = address
-        with _one_line(address or "its default address"):
-            self._client = submission.JobSubmissionClient()
-            on_gpu = device != "cpu" if device else _has_gpu(self._client.get_address())
         wanted: dict[str, Any] = {"name": name or launch.derive_name(command)}
-        if on_gpu:  # said here, as Ray itself is not connected and cannot be asked
-            wanted["num_gpus"] = placement.fraction(priority > 0, share)
         if working_dir is not None:
             wanted["runtime_env"] = {"working_dir": working_dir}
-        device = device if on_gpu else "cpu"
-        self._asked = options(priority, device=device, settings=settings, **wanted)
-        self._entrypoint = _GATED + shlex.join(command)
+        # What is wrong with an argument is said before anybody is asked.
+        request(priority, device, settings or {}, wanted, on_gpu=False)
+        submission = load("ray.job_submission")
+        with one_line(address or "its default address"), _first(address):
+            self._client = submission.JobSubmissionClient()
+            on_gpu = device != "cpu" if device else _has_gpu(self._client.get_address())
+        self._asked = request(priority, device, settings or {}, wanted, on_gpu=on_gpu)
+        check = _GATED + _ON_A_GPU if on_gpu and device is None else _GATED
+        self._entrypoint = f"{check}exec {shlex.join(command)}"
+        try:
+            self._entrypoint.encode()
+        except UnicodeEncodeError:
+            raise UsageError("the command is not UTF-8, and Ray takes nothing else") from None
         self.id = f"giveway_{secrets.token_hex(6)}"
+        self._is_known = False
 
-    def run(self, write: Callable[[str], None]) -> int:
+    def run(self, write: Callable[[str], None], tell: Callable[[str], None]) -> int:
         """Submits the job, and hands on what it prints until it has ended.
 
-        Returns its exit code, 128 + N after signal N.
+        Args:
+            write: is given what it prints.
+            tell: is told what to know about it, a line.
+
+        Returns:
+            Its exit code, 128 + N after signal N.
 
         Raises:
             ClusterError: the cluster refuses the job or does not answer any more, or the job ended
                 for another reason than its command.
         """
-        with _one_line(self._client.get_address()):
+        with one_line(self._client.get_address()):
             self._client.submit_job(
                 entrypoint=self._entrypoint,
                 submission_id=self.id,
@@ -93,13 +112,33 @@ class Job:
                 entrypoint_num_gpus=self._asked.get("num_gpus"),
                 entrypoint_resources=self._asked.get("resources"),
             )
-            asyncio.run(self._tail(write))
+            self._is_known = True
+            asyncio.run(self._tail(write, tell))
             return self._exit_code()
 
-    async def _tail(self, write: Callable[[str], None]) -> None:
+    async def _tail(self, write: Callable[[str], None], tell: Callable[[str], None]) -> None:
         first = f"Running entrypoint for job {self.id}: {self._entrypoint}\n"
-        async for text in self._client.tail_job_logs(self.id):
-            write(text.replace(first, ""))
+        waiting = asyncio.create_task(self._wait(tell))
+        try:
+            async for text in self._client.tail_job_logs(self.id):
+                write(text.replace(first, ""))
+        finally:
+            waiting.cancel()
+
+    async def _wait(self, tell: Callable[[str], None]) -> None:
+        await asyncio.sleep(_PATIENCE_SECONDS)
+        with contextlib.suppress(Exception):  # who follows the job meets it as well
+            if await asyncio.to_thread(self._state) == "PENDING":
+                tell(f"job {self.id} waits: for a place, or for its process to start")
+
+    def _state(self) -> str | None:
+        """As Ray has it; None: Ray knows of no such job."""
+        try:
+            return str(self._client.get_job_status(self.id).value)
+        except RuntimeError as error:
+            if "status code 404" in str(error):
+                return None
+            raise
 
     def _exit_code(self) -> int:
         info = self._client.get_job_info(self.id)
@@ -112,30 +151,63 @@ class Job:
         return 128 - code if code < 0 else int(code)
 
     def stop(self) -> None:
-        """Asks the job to end, and waits until it has.
+        """Ends the job, wherever it is: at work, waiting for a place, or not submitted at all.
 
         Raises:
             ClusterError: the cluster does not answer, or the job has not ended after 10 s.
         """
-        with _one_line(self._client.get_address()):
+        with one_line(self._client.get_address()):
+            appears = 0.0 if self._is_known else _APPEARS_SECONDS
+            if not self._becomes(lambda state: state is not None, appears):
+                return
             self._client.stop_job(self.id)
-            until = time.monotonic() + _STOP_SECONDS
-            while not self._client.get_job_status(self.id).is_terminal():
-                if time.monotonic() > until:
-                    raise ClusterError(f"job {self.id} does not end: ray job stop {self.id}")
-                time.sleep(0.1)
+            if not self._becomes(lambda state: state != "PENDING", 1.0):
+                cancel.pending(self._client, self.id)
+            if not self._becomes(lambda state: state not in ("PENDING", "RUNNING"), _STOP_SECONDS):
+                raise ClusterError(f"job {self.id} does not end: ray job stop {self.id}")
+
+    def _becomes(self, right: Callable[[str | None], bool], seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while not right(self._state()):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.1)
+        return True
 
 
 def _has_gpu(address: str) -> bool:
-    nodes = load("ray.util.state").list_nodes(address=address)
+    nodes = load("ray.util.state").list_nodes(
+        address=address,
+        filters=[("state", "=", "ALIVE")],
+        limit=_ALL_NODES,
+        raise_on_missing_output=False,
+    )
     return any((node.resources_total or {}).get("GPU") for node in nodes)
 
 
 @contextmanager
-def _one_line(address: str) -> Iterator[None]:
-    """What Ray raises about a cluster, as our error. It raises RuntimeError for most of it, and
-    lets others through."""
+def _first(address: str | None) -> Iterator[None]:
+    """Has Ray take this address: the environment wins over an argument with it."""
+    before = os.environ.get(_ADDRESS)
+    if address is not None:
+        os.environ[_ADDRESS] = address
     try:
         yield
-    except (OSError, RuntimeError, ValueError, load("aiohttp").ClientError) as error:
+    finally:
+        if before is not None:
+            os.environ[_ADDRESS] = before
+        else:
+            os.environ.pop(_ADDRESS, None)
+
+
+@contextmanager
+def one_line(address: str) -> Iterator[None]:
+    """What Ray raises about a cluster, as our error."""
+    try:
+        yield
+    except (
+        *failures(),
+        load("aiohttp").ClientError,
+        load("ray.util.state.exception").RayStateApiException,
+    ) as error:
         raise ClusterError(f"the Ray cluster at {address}: {first_sentence(str(error))}") from error

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from giveway import observe
 from giveway.page import page_path
+from giveway.task import Task
 from giveway.version import __version__
 
 _UNNAMED: Final = "ray"
+_NAMESPACE: Final = "/proc/{}/ns/pid"
 
 
 def look() -> dict[str, Any]:
@@ -25,23 +27,25 @@ def look() -> dict[str, Any]:
     tasks, others = observe.snapshot()
     boot = _text("/proc/sys/kernel/random/boot_id").strip()
     pages = {device: _file(page_path(device)) for device in {task.device for task in tasks}}
-    processes = _file(Path("/proc/self/ns/pid"))
+    processes = _file(Path(_NAMESPACE.format("self")))
+    here = {(task.device, task.pid): _is_here(task, processes) for task in tasks}
     return {
         "version": __version__,
         "tasks": [
             {
                 **task.to_json(),
-                "name": _title(task.pid) if task.name == _UNNAMED else task.name,
+                "name": _title(task.pid)
+                if task.name == _UNNAMED and here[task.device, task.pid]
+                else task.name,
                 "identity": f"{boot} {pages[task.device]} {task.ticket}",
-                "mine": _is_mine(task.pid),
+                "mine": here[task.device, task.pid] and _is_mine(task.pid),
             }
             for task in tasks
         ],
         "not_gated": [
             {
-                "pid": other.pid,
+                **other.to_json(),
                 "name": _title(other.pid) if other.name == _UNNAMED else other.name,
-                "device": other.device,
                 "identity": f"{boot} {processes} {other.pid}",
                 "mine": _is_mine(other.pid),
             }
@@ -54,6 +58,22 @@ def _file(path: Path) -> str:
     """Which file it is, on this machine."""
     status = path.stat()
     return f"{status.st_dev}:{status.st_ino}"
+
+
+def _is_here(task: Task, namespace: str) -> bool:
+    """Whether the process that has the task's number here is the task's own.
+
+    A task has the number that its process has in its own PID namespace. In another one that is
+    another process, which has this page in its memory only by chance.
+    """
+    try:
+        if _file(Path(_NAMESPACE.format(task.pid))) != namespace:
+            return False
+    except OSError:
+        return False
+    page = str(page_path(task.device).stat().st_ino)
+    lines = _text(f"/proc/{task.pid}/maps").splitlines()
+    return any(line.split()[4:5] == [page] for line in lines)
 
 
 def _text(path: str) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from giveway.errors import GivewayError
+from giveway.errors import ClusterError, GivewayError
+from giveway.ray.connect import failures, first_sentence, head_of, knock
 from giveway.ray.view import Node, Said, nodes
 
 PATIENCE_SECONDS: Final = 10.0
@@ -22,7 +23,11 @@ class _Observed:
     said: Said
     actor: Any
     question: Any = None
-    asked_at: float = 0.0
+    asked_at: float | None = None
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.asked_at is not None and time.monotonic() - self.asked_at >= PATIENCE_SECONDS
 
 
 class Observers:
@@ -34,30 +39,48 @@ class Observers:
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
+        self._head = head_of(ray)
         self._observer = _observer(ray)
         self._of: dict[str, _Observed] = {}
 
-    def look(self, seconds: float) -> list[Node]:
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a node that was asked may still answer in time."""
+        return any(each.question is not None and not each.is_overdue for each in self._of.values())
+
+    def look(self, seconds: float, every: float = 0.0) -> list[Node]:
         """Asks all nodes, and waits for their answers for at most so long.
 
         A node that is late is as it was at the last look, until its patience is over. One that has
         left the cluster since the first look says so.
+
+        Args:
+            seconds: how long to wait.
+            every: who was asked less than so many seconds ago is not asked again.
+
+        Raises:
+            ClusterError: the cluster is gone.
         """
-        self._meet()
-        for observed in self._of.values():
-            if observed.question is None and observed.actor is not None:
-                observed.question = observed.actor.look.remote()
-                observed.asked_at = time.monotonic()
-        self._listen(seconds)
+        try:
+            knock(self._head)  # Ray would wait for it, and end this process after a minute
+            self._meet()
+            self._ask(every)
+            self._listen(seconds)
+        except failures() as error:
+            why = first_sentence(str(error))
+            raise ClusterError(f"the Ray cluster does not answer any more: {why}") from error
         return nodes({id_: observed.said for id_, observed in self._of.items()})
 
     def _meet(self) -> None:
-        """Observers for nodes that are new, none any more for those that are gone."""
+        """Observers for nodes that are new, or that have lost theirs; none for those that are
+        gone."""
         alive = {node["NodeID"]: node for node in self._ray.nodes() if node["Alive"]}
         for id_, node in alive.items():
             if id_ not in self._of:
                 said = Said(node["NodeManagerAddress"], node["NodeManagerHostname"])
                 self._of[id_] = _Observed(said, self._start(id_))
+            elif self._of[id_].actor is None:
+                self._of[id_].actor = self._start(id_)
         for id_ in self._of.keys() - alive.keys():
             gone = self._of[id_]
             gone.actor = gone.question = None
@@ -69,6 +92,14 @@ class Observers:
         there = NodeAffinitySchedulingStrategy(node, soft=False)
         return self._observer.options(scheduling_strategy=there).remote()
 
+    def _ask(self, every: float) -> None:
+        now = time.monotonic()
+        for observed in self._of.values():
+            is_due = observed.asked_at is None or now - observed.asked_at >= every
+            if observed.question is None and observed.actor is not None and is_due:
+                observed.question = observed.actor.look.remote()
+                observed.asked_at = now
+
     def _listen(self, seconds: float) -> None:
         asked = {each.question: each for each in self._of.values() if each.question is not None}
         ready: list[Any] = []
@@ -78,12 +109,15 @@ class Observers:
             observed = asked.pop(question)
             observed.question = None
             try:
-                answer = self._ray.get(question)
-                observed.said = Said(observed.said.address, observed.said.host, answer)
-            except Exception as error:  # whatever was raised there arrives here
+                answer, now = self._ray.get(question), time.monotonic()
+                observed.said = Said(observed.said.address, observed.said.host, answer, at=now)
+            except self._ray.exceptions.RayTaskError as error:  # whatever was raised there
                 observed.said = _silent(observed.said, _why(error))
+            except self._ray.exceptions.RayError:
+                observed.actor = None  # the next look starts another one
+                observed.said = _silent(observed.said, "does not answer: its observer has ended")
         for observed in asked.values():
-            if time.monotonic() - observed.asked_at >= PATIENCE_SECONDS:
+            if observed.is_overdue:
                 observed.said = _silent(observed.said, "does not answer")
 
 
@@ -104,9 +138,9 @@ def _observer(ray: Any) -> Any:
 
 
 def _why(error: Exception) -> str:
-    cause = getattr(error, "cause", None)
+    cause = getattr(error, "cause", None) or error
     if isinstance(cause, ImportError):
         return f"has no giveway that fits ({cause})"
     if isinstance(cause, GivewayError):
         return str(cause)
-    return "does not answer"
+    return f"cannot look: {type(cause).__name__}: {first_sentence(str(cause))}"

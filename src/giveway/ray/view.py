@@ -20,6 +20,8 @@ class Said:
     host: str
     answer: Mapping[str, Any] | None = None
     problem: str = "has not answered yet"
+    at: float = 0.0
+    """When it answered, on this machine's monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Node:
     """Why it says nothing, or what to know about what it says; a line, without its name."""
     tasks: tuple[Task, ...] = ()
     not_gated: tuple[Program, ...] = ()
+    at: float = 0.0
+    """When it said so, on this machine's monotonic clock."""
 
 
 def nodes(said: Mapping[str, Said]) -> list[Node]:
@@ -90,7 +94,7 @@ def _node(id_: str, said: Said, name: str, owners: Mapping[str, str]) -> Node:
     except TypeError:  # a field is missing
         problem = f"has giveway {version}, whose answer {__version__} does not understand"
         return Node(id_, said.address, name, version, problem)
-    return Node(id_, said.address, name, version, problem, tasks, others)
+    return Node(id_, said.address, name, version, problem, tasks, others, said.at)
 
 
 def _known(kind: Any, row: Mapping[str, Any]) -> Any:

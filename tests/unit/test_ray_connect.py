@@ -1,0 +1,24 @@
+"""What is left of what Ray says."""
+
+from __future__ import annotations
+
+import pytest
+
+from giveway.ray.connect import first_sentence
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("No. Set RAY_SOMETHING.", "No"),
+        ("\nfirst line\nsecond line", "first line"),
+        (
+            "status code 500: Traceback (most recent call last):\n  x\nOSError: gone",
+            "OSError: gone",
+        ),
+        ("", "Ray does not say why"),
+        (None, "Ray does not say why"),
+    ],
+)
+def test_one_sentence_is_left(said: str | None, left: str) -> None:
+    assert first_sentence(said) == left
