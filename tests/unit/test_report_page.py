@@ -203,6 +203,15 @@ def test_no_folder_and_an_empty_one_are_refused(tmp_path: Path) -> None:
         load([tmp_path])
 
 
+def test_a_result_of_verify_may_be_said_itself(tmp_path: Path) -> None:
+    report_examples.verify(tmp_path / "checks", lambda value: None)
+    file = tmp_path / "checks" / "verify.json"
+    assert [each.path for each in load([file]).verifies] == [file]
+    file.write_text("{}")
+    with pytest.raises(UsageError, match="has no result of giveway bench"):
+        load([file])
+
+
 def test_another_schema_is_refused_with_both_versions(tmp_path: Path) -> None:
     report_examples.run(tmp_path / "run", {"dual": None}, complete=False, schema=7)
     with pytest.raises(UsageError, match=r"schema 7.*reads schema 1"):

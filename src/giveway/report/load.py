@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -50,20 +50,26 @@ class Found:
 
 
 def load(folders: Sequence[Path]) -> Found:
-    """The results in folders: in each itself, and in the folders in it; each once.
+    """The results in folders: in each itself, and in the folders in it; each once. A file is one of
+    verify.
 
     Raises:
         UsageError: a folder without any, a damaged result, or one of another schema.
     """
     found = Found()
     for folder in folders:
-        if not folder.is_dir():
-            raise UsageError(f"{folder} is not a folder")
+        if not folder.exists():
+            raise UsageError(f"{folder} is not a folder, nor a file")
         before = len(found.runs) + len(found.verifies)
-        for place in (folder, *sorted(each for each in folder.iterdir() if each.is_dir())):
+        if folder.is_file():
+            found.verifies += _verifies([folder])
+            places = []
+        else:
+            places = [folder, *sorted(each for each in folder.iterdir() if each.is_dir())]
+        for place in places:
             if (place / "run.json").exists():
                 found.runs.append(run(place))
-            found.verifies += _verifies(place)
+            found.verifies += _verifies(sorted(place.glob("*.json")))
         if len(found.runs) + len(found.verifies) == before:
             raise UsageError(f"{folder} has no result of giveway bench, nor of giveway verify")
     runs = {each.folder.resolve(): each for each in found.runs}
@@ -80,8 +86,8 @@ def run(folder: Path) -> Run:
     return Run(folder, result.read(folder))
 
 
-def _verifies(folder: Path) -> Iterator[Verify]:
-    for path in sorted(folder.glob("*.json")):
+def _verifies(paths: Iterable[Path]) -> Iterator[Verify]:
+    for path in paths:
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
