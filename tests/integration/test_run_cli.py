@@ -128,7 +128,11 @@ def test_a_signal_reaches_the_program(spawn: Spawner, number: signal.Signals) ->
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_death_by_signal_is_seen_as_such(spawn: Spawner, number: signal.Signals) -> None:
-    process = spawn(GIVEWAY, "run", "--", "sh", "-c", "echo ready; exec sleep 60")
+    def not_ignored() -> None:  # as it is for tests under nohup
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+    command = ("sh", "-c", "echo ready; exec sleep 60")
+    process = spawn(GIVEWAY, "run", "--", *command, preexec_fn=not_ignored)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
