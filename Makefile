@@ -38,7 +38,7 @@ test: lint ctest ## every check: format, lint, types, C tests, Python tests
 test-rocm: native $(VENV)/.test ## the HIP shims on AMD's runtimes and libraries, downloaded into build/rocm; no GPU
 	GIVEWAY_ROCM=build/rocm $(BIN)/python -m pytest tests/rocm $(ARGS)
 
-test-ray: $(VENV)/.ray ## the Ray integration on a real cluster on this machine; four minutes on two cores
+test-ray: $(VENV)/.ray ## the Ray integration on a real cluster on this machine; six minutes on two cores
 	GIVEWAY_RAY=1 $(BIN)/python -m pytest tests/ray $(ARGS)
 
 lint: $(VENV)/.test ## ruff, clang-format and mypy, changing nothing

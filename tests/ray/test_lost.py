@@ -24,6 +24,7 @@ HEAD = """
 import json, sys
 from ray.cluster_utils import Cluster
 options = {"num_cpus": 1, "dashboard_port": 0, "include_dashboard": True, "temp_dir": sys.argv[1]}
+options["dashboard_agent_listen_port"] = 0  # its own is another cluster's already
 cluster = Cluster(initialize_head=True, head_node_args=options | {"object_store_memory": 80 << 20})
 processes = cluster.head_node.all_processes.values()
 pids = [each.process.pid for several in processes for each in several]
