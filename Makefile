@@ -76,6 +76,7 @@ bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(
 	  tee $(RESULTS)/bench_region.json
 	$(BIN)/python benchmarks/operator_hook.py | tee $(RESULTS)/bench_operator.json
 	$(BIN)/python benchmarks/recorder.py | tee $(RESULTS)/bench_recorder.json
+	$(BIN)/python benchmarks/startup.py | tee $(RESULTS)/bench_startup.json
 	$(BIN)/python benchmarks/scheduler.py | tee $(RESULTS)/bench_scheduler.json
 	GIVEWAY_CUDA_LIBRARY=build/native/native/fake/libfake-cuda.so \
 	  LD_PRELOAD=build/native/native/shim/libgiveway-cuda.so build/native/native/bench/bench_launch | \

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -38,13 +37,18 @@ def test_the_version_is_said(giveway: Runner) -> None:
 @pytest.mark.parametrize(
     "args", [["--version"], ["run", "--", "true"], ["ps"], ["run", "--help"], ["--help"]]
 )
-def test_starting_is_fast(args: list[str]) -> None:
-    def seconds() -> float:
-        start = time.perf_counter()
-        subprocess.run([GIVEWAY, *args], check=True, capture_output=True, timeout=60)
-        return time.perf_counter() - start
-
-    assert min(seconds() for _ in range(5)) < 0.150
+def test_little_is_imported_to_start(args: list[str]) -> None:
+    # What it takes in milliseconds is the machine's; benchmarks/startup.py measures it.
+    done = subprocess.run(
+        [GIVEWAY, *args],
+        env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    imported = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    assert 20 < len(imported) < 220
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "demo", "trace"])
