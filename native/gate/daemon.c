@@ -84,6 +84,16 @@ int gw_decider_beat(gw_page *page) {
   return GW_OK;
 }
 
+/* Asks for what `compare` will read of a row. Others wrote most of it, and this process has slept:
+ * one cache miss after the other would take longer than the decision. */
+static void prefetch(const struct gw_page *page, uint32_t i) {
+  const struct gw_row *row = &page->map->rows[i];
+  __builtin_prefetch(&row->gate);
+  __builtin_prefetch(&row->activations);
+  __builtin_prefetch(&page->map->attributes[i].changes);
+  __builtin_prefetch(&page->seen->rows[i]);
+}
+
 /* Under the page's lock: what is different in one row. */
 static struct gw_change compare(struct gw_page *page, uint32_t i) {
   const struct gw_row *row = &page->map->rows[i];
@@ -127,7 +137,11 @@ int gw_changes(gw_page *page, struct gw_change *changes, int capacity) {
     return r;
   }
   int n = 0;
-  for (uint32_t i = 0; i < gw_rows_used(page) && n < capacity; i++) {
+  uint32_t used = gw_rows_used(page);
+  for (uint32_t i = 0; i < used; i++) {
+    prefetch(page, i);
+  }
+  for (uint32_t i = 0; i < used && n < capacity; i++) {
     struct gw_change change = compare(page, i);
     if (change.flags != 0) {
       changes[n++] = change;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -93,6 +94,18 @@ def test_what_does_not_is_not(limit: TimeLimit) -> None:
     sleep_past_the_limit = time.monotonic() + 0.3
     while time.monotonic() < sleep_past_the_limit:
         pass
+
+
+def test_its_timer_does_not_wake_who_calls_nothing(limit: TimeLimit) -> None:
+    limit.call(max, 1, 2)
+    assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
+    give_up = time.monotonic() + 5
+    while signal.getitimer(signal.ITIMER_REAL)[1] > 0 and time.monotonic() < give_up:
+        time.sleep(0.01)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert limit.call(max, 1, 2) == 2
+    with pytest.raises(TooSlowError):
+        limit.call(spin)
 
 
 STARVED = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ BLIND_LIMIT_SECONDS: Final = 0.2
 """The same in all, where nobody counts the waiting."""
 ROUNDING: Final = 0.9
 """The kernel's two clocks do not agree to the last microsecond."""
+TICK_SECONDS: Final = 0.02
+"""How often a call's time is looked at."""
 WAITS: Final = Path("/proc/thread-self/schedstat")
 """Its second number: nanoseconds for which the thread could have run and had no core."""
 
@@ -38,8 +41,12 @@ class TimeLimit:
 
     def __init__(self) -> None:
         self._armed = False
+        self._ticks = False
+        self._unused = True
         self._began = 0.0
-        signal.signal(signal.SIGALRM, self._expired)
+        signal.signal(signal.SIGALRM, self._tick)
+        # Python takes the handler away as it ends, and a tick that finds none ends the process.
+        atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
         self.rest()
 
     def rest(self) -> None:
@@ -53,20 +60,27 @@ class TimeLimit:
         Raises:
             TooSlowError: it took too long, and was interrupted where it was.
         """
+        self._unused = False
         self._began = time.monotonic()
         self._armed = True
-        signal.setitimer(signal.ITIMER_REAL, LIMIT_SECONDS, LIMIT_SECONDS)
+        if not self._ticks:  # to start the timer for each call would take it 10 us
+            self._ticks = True
+            signal.setitimer(signal.ITIMER_REAL, TICK_SECONDS, TICK_SECONDS)
         try:
             try:
                 return function(*args, **kwargs)
             finally:
                 self._armed = False
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:  # a tick may have come before the line above
+            self._armed = False
 
-    def _expired(self, _number: int, _frame: FrameType | None) -> None:
+    def _tick(self, _number: int, _frame: FrameType | None) -> None:
         if not self._armed:
-            return  # it was done a moment before
+            if self._unused:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                self._ticks = False
+            self._unused = True
+            return
         took, waited = time.monotonic() - self._began, _waited()
         limit = BLIND_LIMIT_SECONDS
         if waited is not None and self._waited_before is not None:
