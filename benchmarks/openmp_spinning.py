@@ -1,7 +1,8 @@
-"""What it costs a program alone how long its idle OpenMP workers spin: decision 4.
+"""What it costs a program alone how long its idle OpenMP workers spin, and giveway: decision 4.
 
-Each figure is the throughput (steps a second) of a process of its own, by that with the default.
-Prints JSON. Run it where nothing else runs.
+One process for each setting, and all of them compute in turn, in an order that changes, while the
+others sleep. Each figure is the throughput (steps a second) of one turn; the ratios are of turns of
+one round. Prints JSON. Run it where nothing else runs.
 """
 
 from __future__ import annotations
@@ -9,65 +10,85 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from giveway.bench.machine import machine, versions
 
-COUNTS = (None, 1000, 10_000, 30_000, 100_000)
-"""Of ``GOMP_SPINCOUNT``; None: not set."""
-MODELS = ("resnet18", "squeezenet1_1", "mobilenet_v2")
+COUNTS = (10_000, 30_000, 100_000)
+"""Of ``GOMP_SPINCOUNT``."""
+MODELS = ("resnet18", "squeezenet1_1", "densenet121", "googlenet")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="*", default=MODELS)
-    parser.add_argument("--counts", nargs="*", type=int)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--measure", metavar="MODEL", help="what a process of its own does")
+    parser.add_argument("--counts", nargs="*", type=int, default=COUNTS)
+    parser.add_argument("--seconds", type=float, default=0.7, help="of one turn")
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--answer", metavar="MODEL", help="what one of the processes does")
     options = parser.parse_args()
-    if options.measure:
-        print(measure(options.measure, options.seconds))
+    if options.answer:
+        answer(options.answer)
         return
-    counts = [None, *options.counts] if options.counts else COUNTS
-    found: dict[str, dict[str, list[float]]] = {}
-    for model in options.models:
-        by_count = found[model] = {str(count or "default"): [] for count in counts}
-        for _ in range(options.repeats):
-            for count in counts:
-                by_count[str(count or "default")].append(run(model, count, options.seconds))
-    medians = {
-        model: {count: statistics.median(values) for count, values in by_count.items()}
-        for model, by_count in found.items()
-    }
+    where = {"machine": machine(), "versions": versions()}
+    found = {model: measure(model, options) for model in options.models}
     result = {
-        "schema": 1,
+        "schema": 2,
         "benchmark": "openmp_spinning",
-        "machine": machine(),
-        "versions": versions(),
+        **where,
+        "seconds": options.seconds,
         "steps_per_s": found,
-        "of_default": {
-            model: {count: round(value / each["default"], 3) for count, value in each.items()}
-            for model, each in medians.items()
-        },
+        "of_default": {model: ratios(turns) for model, turns in found.items()},
     }
     print(json.dumps(result, indent=2))
 
 
-def run(model: str, count: int | None, seconds: float) -> float:
-    """Steps a second of a process in which workers spin for that long."""
-    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
-    if count is not None:
-        environment["GOMP_SPINCOUNT"] = str(count)
-    command = [sys.executable, __file__, "--measure", model, "--seconds", str(seconds)]
-    return float(subprocess.check_output(command, env=environment, text=True))
+def measure(model: str, options: argparse.Namespace) -> dict[str, list[float]]:
+    """Steps a second of every turn of every setting."""
+    command = [sys.executable, __file__, "--answer", model]
+    run = [str(Path(sys.executable).with_name("giveway")), "run", "--device", "cpu", "--"]
+    clean = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"default": (command, clean)}
+        settings |= {str(n): (command, clean | {"GOMP_SPINCOUNT": str(n)}) for n in options.counts}
+        # Gate pages of its own: it has the device to itself.
+        settings["giveway"] = ([*run, *command], clean | {"GIVEWAY_DIR": f"{folder}/pages"})
+        processes = {
+            name: subprocess.Popen(
+                argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            for name, (argv, env) in settings.items()
+        }
+        turns: dict[str, list[float]] = {name: [] for name in settings}
+        try:
+            for process in processes.values():
+                ask(process, 1.0)  # warm-up
+            for _ in range(options.rounds):
+                for name in random.sample(list(processes), len(processes)):
+                    turns[name].append(ask(processes[name], options.seconds))
+        finally:
+            for process in processes.values():
+                process.kill()
+                process.wait()
+    return turns
 
 
-def measure(model: str, seconds: float) -> float:
-    """Inferences a second, of one image of 96 x 96, after a second of warm-up."""
+def ask(process: subprocess.Popen[str], seconds: float) -> float:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{seconds}\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())
+
+
+def answer(model: str) -> None:
+    """Does inferences of one image of 96 x 96 for as many seconds as each line says."""
     import torch
 
     from giveway.bench.torchvision_fix import import_torchvision
@@ -75,13 +96,24 @@ def measure(model: str, seconds: float) -> float:
     network = getattr(import_torchvision().models, model)().eval()
     image = torch.zeros(1, 3, 96, 96)
     with torch.inference_mode():
-        for length in (1.0, seconds):
+        for line in sys.stdin:
             steps, began = 0, time.perf_counter()
-            while time.perf_counter() - began < length:
+            while time.perf_counter() - began < float(line):
                 network(image)
                 steps += 1
-            rate = steps / (time.perf_counter() - began)
-    return round(rate, 2)
+            print(steps / (time.perf_counter() - began), flush=True)
+
+
+def ratios(turns: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Of each setting by the default in the same round: lower quartile, median, upper quartile."""
+    of_default = {
+        name: [value / base for value, base in zip(values, turns["default"], strict=True)]
+        for name, values in turns.items()
+    }
+    return {
+        name: [round(quartile, 3) for quartile in statistics.quantiles(values, n=4)]
+        for name, values in of_default.items()
+    }
 
 
 if __name__ == "__main__":

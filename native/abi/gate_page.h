@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define GW_PAGE_MAGIC UINT64_C(0x3179617765766967) /* "giveway1", little endian */
-#define GW_ABI_VERSION 3u
+#define GW_ABI_VERSION 4u
 #define GW_ROWS 256u
 #define GW_CACHE_LINE 64
 #define GW_NAME_SIZE 48 /* bytes, the terminating NUL included */
@@ -55,6 +55,7 @@ enum gw_row_flags {
   GW_ROW_STREAM = 1u << 1,  /* its device waits for stream_gate: transitions count the held time */
   GW_ROW_PATIENT = 1u << 2, /* its user wants no turn for it, however long it waits */
   GW_ROW_YIELDS = 1u << 3,  /* waits while somebody who has waited for it has a turn */
+  GW_ROW_MATTERS = 1u << 4, /* others may wait until it is idle: to be noticed soon */
 };
 
 struct gw_row {
@@ -108,7 +109,9 @@ struct gw_header {
   _Atomic uint64_t beat_ns;   /* the daemon's last sign of life */
   _Atomic uint32_t decider;   /* pid of the daemon, as its own PID namespace has it; 0: none */
   _Atomic uint32_t by_daemon; /* 1: the gates are as a daemon wants them; 0: as priorities do */
-  uint64_t reserved1[4];
+  _Atomic uint32_t joined;    /* tasks on the page, as of the last transition */
+  uint32_t reserved1;
+  uint64_t reserved2[3];
 
   /* Line 2: the lock that transitions take. */
   _Alignas(GW_CACHE_LINE) pthread_mutex_t lock; /* robust, process-shared */

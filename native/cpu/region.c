@@ -1,6 +1,7 @@
 #include "region.h"
 
 #include "interrupt.h"
+#include "spinning.h"
 
 _Thread_local unsigned gw_region_depth;
 
@@ -13,6 +14,7 @@ gw_task *gw_region_begin(const struct runtime *runtime) {
     return NULL;
   }
   gw_task *task = gw_current(GW_CPU_DEVICE);
+  gw_adapt_spinning(runtime->spin_count, task);
   gw_begin(task);
   return task;
 }

@@ -1,6 +1,7 @@
 #include "runtime.h"
 
 #include "interrupt.h"
+#include "spinning.h"
 #include "unload.h"
 
 #include <dlfcn.h>
@@ -81,6 +82,7 @@ static void look_up(const void *caller, struct runtime *runtime) {
 #undef ENTRY
   *(void **)&runtime->get_level = gw_next_symbol(caller, "omp_get_level");
   *(void **)&runtime->get_max_threads = gw_next_symbol(caller, "omp_get_max_threads");
+  runtime->spin_count = gw_find_spin_count(runtime->GOMP_parallel);
 }
 
 static struct module *find(uintptr_t address, uint64_t unloads) {

@@ -3,7 +3,9 @@
 #ifndef GIVEWAY_CPU_RUNTIME_H
 #define GIVEWAY_CPU_RUNTIME_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "entry_points.h"
 
@@ -14,6 +16,7 @@ struct runtime {
 #undef ENTRY
   int (*get_level)(void);
   int (*get_max_threads)(void);
+  _Atomic uint64_t *spin_count; /* NULL: not ours to change */
 };
 
 /* For the module that the return address lies in; never NULL, but its members may be. */

@@ -124,6 +124,11 @@ int gw_outranked(const gw_task *task) {
   return task != NULL && atomic_load_explicit(&task->row->outranked, memory_order_relaxed) != 0;
 }
 
+int gw_alone(const gw_task *task) {
+  return task == NULL || atomic_load_explicit(&task->page->broken, memory_order_relaxed) != 0 ||
+         atomic_load_explicit(&task->page->map->header.joined, memory_order_relaxed) <= 1;
+}
+
 void gw_operator(gw_task *task) {
   if (task == NULL) {
     return;

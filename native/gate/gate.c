@@ -8,12 +8,18 @@ struct rule {
   bool by_daemon;
   uint32_t joined;
   int32_t top, top_joined; /* the highest priority of a task with work, and of any */
+  int32_t bottom;          /* the lowest of any */
   bool turn;               /* somebody has one, see has_turn */
 };
 
 /* Whether others may make it wait some time. */
 static uint32_t outranked(const struct rule *rule, const struct gw_row *row) {
   return rule->by_daemon ? rule->joined > 1 : gw_row_priority(row) < rule->top_joined;
+}
+
+/* Whether others may wait for it. */
+static bool matters(const struct rule *rule, const struct gw_row *row) {
+  return rule->by_daemon || gw_row_priority(row) > rule->bottom;
 }
 
 /* Strict priority, unless a daemon decides: a gate is closed where a task with work has a higher
@@ -30,7 +36,7 @@ static bool has_turn(const struct rule *rule, const struct gw_row *row, uint64_t
 
 static struct rule look(const struct gw_page *page, uint64_t now) {
   const struct gw_row *rows = page->map->rows;
-  struct rule rule = {.top = INT32_MIN, .top_joined = INT32_MIN};
+  struct rule rule = {.top = INT32_MIN, .top_joined = INT32_MIN, .bottom = INT32_MAX};
   rule.by_daemon = gw_daemon_decides(page, now);
   bool quanta = false;
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
@@ -42,6 +48,9 @@ static struct rule look(const struct gw_page *page, uint64_t now) {
     }
     if (state != GW_FREE && priority > rule.top_joined) {
       rule.top_joined = priority;
+    }
+    if (state != GW_FREE && priority < rule.bottom) {
+      rule.bottom = priority;
     }
     quanta = quanta || now < GET(rows[i].quantum_end_ns);
   }
@@ -82,6 +91,7 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
   struct gw_row *rows = page->map->rows;
   struct rule rule = look(page, now);
   PUT(page->map->header.by_daemon, rule.by_daemon);
+  PUT(page->map->header.joined, rule.joined);
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     struct gw_row *row = &rows[i];
     if (GET(row->state) == GW_FREE) {
@@ -89,6 +99,9 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
     }
     if (!rule.turn && (GET(row->flags) & GW_ROW_YIELDS) != 0) {
       atomic_fetch_and(&row->flags, ~(uint32_t)GW_ROW_YIELDS);
+    }
+    if (matters(&rule, row) != ((GET(row->flags) & GW_ROW_MATTERS) != 0)) {
+      atomic_fetch_xor(&row->flags, (uint32_t)GW_ROW_MATTERS);
     }
     uint32_t ranked = outranked(&rule, row);
     if (ranked != GET(row->outranked)) {

@@ -91,9 +91,12 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (!atomic_load(&task->active) || atomic_load(&task->left)) {
     return UINT64_MAX;
   }
-  uint64_t linger = gw_settings()->linger_ns;
-  uint64_t tick = linger < GW_MS ? GW_MS : linger > LONGEST_TICK_NS ? LONGEST_TICK_NS : linger;
   struct gw_row *row = task->row;
+  uint64_t linger = gw_settings()->linger_ns;
+  /* Each look takes a core from a thread that computes: seldom where nobody waits for it. */
+  bool matters = (atomic_load_explicit(&row->flags, memory_order_relaxed) & GW_ROW_MATTERS) != 0;
+  uint64_t tick = linger < GW_MS ? GW_MS : linger > LONGEST_TICK_NS ? LONGEST_TICK_NS : linger;
+  tick = matters ? tick : LONGEST_TICK_NS;
   count_held(task, now);
   uint64_t next = now + tick, quantum_end = 0;
   if (now - task->checked_ns > LONGEST_TICK_NS) {
@@ -141,7 +144,7 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   }
   uint64_t idle_at = last + linger;
   if (now < idle_at) {
-    return idle_at < next ? idle_at : next;
+    return matters && idle_at < next ? idle_at : next;
   }
   if (thread_runs(task, now, last)) {
     return next;

@@ -162,6 +162,8 @@ GW_API void gw_admit(gw_task *task);
 GW_API void gw_admit_held(gw_task *task);
 /* 1: another task with a higher priority has joined, so that this one may have to give way. */
 GW_API int gw_outranked(const gw_task *task);
+/* 1: no other task has joined its page, as far as it knows one. */
+GW_API int gw_alone(const gw_task *task);
 /* For hooks that can make a device wait for memory: what it has to wait for. 1, and the task's held
  * time counts from when its gate closes, or 0 where the task must not be held there. */
 struct gw_stream_gate {

@@ -68,6 +68,48 @@ static void a_task_becomes_idle_by_itself(void) {
   CHECK(!info_of(high).active && !info_of(low).gate_closed);
 }
 
+/* How often the watcher has slept; it is told from the other threads by its name. */
+static long watcher_sleeps(void) {
+  long sleeps = -1;
+  DIR *threads = opendir("/proc/self/task");
+  CHECK(threads != NULL);
+  for (struct dirent *entry; (entry = readdir(threads)) != NULL;) {
+    char path[300], line[128];
+    snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
+    FILE *file = fopen(path, "r");
+    bool watcher = false;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+      watcher = watcher || strcmp(line, "Name:\tgiveway\n") == 0;
+      if (watcher) {
+        sscanf(line, "voluntary_ctxt_switches: %ld", &sleeps);
+      }
+    }
+    if (file != NULL) {
+      fclose(file);
+    }
+  }
+  closedir(threads);
+  CHECK(sleeps >= 0);
+  return sleeps;
+}
+
+static void a_task_that_nobody_waits_for_is_seldom_looked_at(void) {
+  gw_page *page = open_page();
+  gw_task *task = join(page, 0), *high = join(page, 1);
+  gw_leave(high);
+  gw_begin(task);
+  sleep_ms(50);
+  long before = watcher_sleeps();
+  sleep_ms(400);
+  long alone = watcher_sleeps() - before;
+  CHECK(alone >= 5 && alone <= 40);
+  join(page, -1);
+  sleep_ms(50);
+  before = watcher_sleeps();
+  sleep_ms(400);
+  CHECK(watcher_sleeps() - before > 2 * alone);
+}
+
 static void an_operator_keeps_its_task_active_while_it_computes(void) {
   setenv("GIVEWAY_LINGER_MS", "5", 1);
   gw_page *page = open_page();
@@ -262,6 +304,7 @@ static const struct test_case cases[] = {
     {"priority changes while running", priority_changes_while_running},
     {"leaving opens the gates", leaving_opens_the_gates},
     {"a task becomes idle by itself", a_task_becomes_idle_by_itself},
+    {"a task that nobody waits for", a_task_that_nobody_waits_for_is_seldom_looked_at},
     {"an operator keeps its task active", an_operator_keeps_its_task_active_while_it_computes},
     {"an asynchronous launch ends", an_asynchronous_launch_ends_when_its_device_says_so},
     {"another process is held and woken", another_process_is_held_and_woken},

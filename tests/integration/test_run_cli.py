@@ -190,7 +190,7 @@ def test_the_environment_passes_through(giveway: Runner) -> None:
         **os.environ,
         "MINE": "é\nx=y",
         "LD_PRELOAD": str(get("cpu").hook),
-        "GOMP_SPINCOUNT": "30000",
+        "GOMP_SPINCOUNT": "30011",
         "KMP_BLOCKTIME": "1",
         "GIVEWAY_DEVICE": "cpu",
         "GIVEWAY_PRIORITY": "0",

@@ -97,7 +97,7 @@ def test_the_hook_goes_before_the_users_own_preloads(before: str, after: str) ->
 def test_workers_do_not_spin_for_long_unless_the_user_has_decided() -> None:
     device = devices.get("cpu")
     env = device.environment({})
-    assert (env["GOMP_SPINCOUNT"], env["KMP_BLOCKTIME"]) == ("30000", "1")
+    assert (env["GOMP_SPINCOUNT"], env["KMP_BLOCKTIME"]) == ("30011", "1")
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
         env = device.environment({name: "mine"})
         env.pop("LD_PRELOAD")

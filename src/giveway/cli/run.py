@@ -47,7 +47,8 @@ def command(
       giveway run --share 30 -- python tenant.py      see giveway serve --policy share
 
     Unless you have set OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME, programs run with
-    GOMP_SPINCOUNT=30000 and KMP_BLOCKTIME=1: idle OpenMP workers soon leave their cores to others.
+    GOMP_SPINCOUNT=30011 and KMP_BLOCKTIME=1: idle OpenMP workers soon leave their cores to others.
+    Those of libgomp do so only while there are others.
     """
     from giveway import launch
 

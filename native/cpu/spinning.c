@@ -1,0 +1,73 @@
+/* Workers that spin take cores from other programs; workers that sleep have to be woken, which
+ * their own program waits for. So they spin for as long as libgomp has it while nobody else uses
+ * the device, and for less where somebody does (docs/decisions/0004-openmp-spinning.md).
+ *
+ * libgomp reads how long from its environment, once, into a variable without a name. `giveway run`
+ * gives it a number that nothing else has, and so it can be found. */
+#include "spinning.h"
+
+#include <link.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SHARED UINT64_C(30011) /* what src/giveway/devices/cpu.py says */
+#define ALONE UINT64_C(300007) /* libgomp's own is 300000 */
+
+struct search {
+  uintptr_t function;
+  _Atomic uint64_t *found;
+  int matches;
+};
+
+static bool covers(const struct dl_phdr_info *info, const ElfW(Phdr) * segment, uintptr_t address) {
+  uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+  return segment->p_type == PT_LOAD && address >= start && address < start + segment->p_memsz;
+}
+
+static void scan(struct search *search, uintptr_t start, uintptr_t end) {
+  for (uintptr_t at = (start + 7) & ~(uintptr_t)7; at + sizeof(uint64_t) <= end;
+       at += sizeof(uint64_t)) {
+    _Atomic uint64_t *word = (_Atomic uint64_t *)at;
+    uint64_t value = atomic_load_explicit(word, memory_order_relaxed);
+    if (value == SHARED || value == ALONE) {
+      search->found = word;
+      search->matches++;
+    }
+  }
+}
+
+static int look_into(struct dl_phdr_info *info, size_t size, void *data) {
+  (void)size;
+  struct search *search = data;
+  bool its = false;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    its = its || covers(info, &info->dlpi_phdr[i], search->function);
+  }
+  for (int i = 0; its && i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+    if (segment->p_type == PT_LOAD && (segment->p_flags & PF_W) != 0) {
+      uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+      scan(search, start, start + segment->p_memsz);
+    }
+  }
+  return its;
+}
+
+_Atomic uint64_t *gw_find_spin_count(const void *function) {
+  struct search search = {.function = (uintptr_t)function};
+  if (function != NULL) {
+    dl_iterate_phdr(look_into, &search);
+  }
+  return search.matches == 1 ? search.found : NULL;
+}
+
+void gw_adapt_spinning(_Atomic uint64_t *count, const gw_task *task) {
+  if (count == NULL) {
+    return;
+  }
+  uint64_t wanted = gw_alone(task) ? ALONE : SHARED;
+  if (atomic_load_explicit(count, memory_order_relaxed) != wanted) {
+    atomic_store_explicit(count, wanted, memory_order_relaxed);
+  }
+}
