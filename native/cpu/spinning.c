@@ -6,13 +6,42 @@
  * gives it a number that nothing else has, and so it can be found. */
 #include "spinning.h"
 
+#include <immintrin.h>
 #include <link.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
-#define SHARED UINT64_C(30011) /* what src/giveway/devices/cpu.py says */
-#define ALONE UINT64_C(300007) /* libgomp's own is 300000 */
+#define GIVEN UINT64_C(30011)       /* what src/giveway/devices/cpu.py says */
+#define ALONE UINT64_C(300007)      /* libgomp's own is 300000 */
+#define SHARED_NS UINT64_C(1500000) /* less than the linger, for which others are held anyway */
+#define SHARED_LEAST UINT64_C(10007)
+#define PAUSES 200 /* in one measurement */
+#define MEASUREMENTS 5
+
+static _Atomic uint64_t shared; /* the count in company; 0: not known yet */
+
+static uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Processors differ in how long a pause takes by more than ten times. */
+static uint64_t count_of(uint64_t ns) {
+  uint64_t least = UINT64_MAX;
+  for (int i = 0; i < MEASUREMENTS; i++) {
+    uint64_t began = now_ns();
+    for (int pause = 0; pause < PAUSES; pause++) {
+      _mm_pause();
+    }
+    uint64_t took = now_ns() - began;
+    least = took < least ? took : least;
+  }
+  uint64_t count = ns * PAUSES / (least != 0 ? least : 1);
+  return count < SHARED_LEAST ? SHARED_LEAST : count < ALONE ? count : ALONE;
+}
 
 struct search {
   uintptr_t function;
@@ -30,7 +59,7 @@ static void scan(struct search *search, uintptr_t start, uintptr_t end) {
        at += sizeof(uint64_t)) {
     _Atomic uint64_t *word = (_Atomic uint64_t *)at;
     uint64_t value = atomic_load_explicit(word, memory_order_relaxed);
-    if (value == SHARED || value == ALONE) {
+    if (value == GIVEN || value == ALONE || (value != 0 && value == atomic_load(&shared))) {
       search->found = word;
       search->matches++;
     }
@@ -59,6 +88,9 @@ _Atomic uint64_t *gw_find_spin_count(const void *function) {
   if (function != NULL) {
     dl_iterate_phdr(look_into, &search);
   }
+  if (search.matches == 1 && atomic_load(&shared) == 0) {
+    atomic_store(&shared, count_of(SHARED_NS));
+  }
   return search.matches == 1 ? search.found : NULL;
 }
 
@@ -66,7 +98,7 @@ void gw_adapt_spinning(_Atomic uint64_t *count, const gw_task *task) {
   if (count == NULL) {
     return;
   }
-  uint64_t wanted = gw_alone(task) ? ALONE : SHARED;
+  uint64_t wanted = gw_alone(task) ? ALONE : atomic_load_explicit(&shared, memory_order_relaxed);
   if (atomic_load_explicit(count, memory_order_relaxed) != wanted) {
     atomic_store_explicit(count, wanted, memory_order_relaxed);
   }
