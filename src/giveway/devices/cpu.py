@@ -10,8 +10,9 @@ from giveway.page import hook_path
 
 # Idle OpenMP workers spin before they sleep: libgomp's for some milliseconds, LLVM's for 200.
 # Those of a held program would spin on the cores that the urgent one needs; not to spin at all
-# costs both a wake-up in every region. By this very number the hook finds where libgomp keeps it, to
-# put it right for this processor and for how many share it: docs/decisions/0004-openmp-spinning.md.
+# costs both a wake-up in every region. By this very number the hook finds where libgomp keeps it,
+# to put it right for the processor and for how many share it. Measured in decision 4:
+# docs/decisions/0004-openmp-spinning.md.
 SPINNING: Final = {"GOMP_SPINCOUNT": "30011", "KMP_BLOCKTIME": "1"}
 SPINNING_IS_DECIDED_BY: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
