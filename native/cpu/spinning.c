@@ -6,29 +6,25 @@
  * gives it a number that nothing else has, and so it can be found. */
 #include "spinning.h"
 
+#include "clock.h"
+
 #include <immintrin.h>
 #include <link.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
 
 #define GIVEN UINT64_C(30011)       /* what src/giveway/devices/cpu.py says */
 #define ALONE UINT64_C(300007)      /* libgomp's own is 300000 */
 #define SHARED_NS UINT64_C(1500000) /* less than the linger, for which others are held anyway */
 #define SHARED_LEAST UINT64_C(10007)
+#define SHARED_MOST UINT64_C(250007)
 #define PAUSES 200 /* in one measurement */
 #define MEASUREMENTS 5
 
 static _Atomic uint64_t shared; /* the count in company; 0: not known yet */
 
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* Processors differ in how long a pause takes by more than ten times. */
+/* Processors differ in how long a pause takes by nearly ten times. */
 static uint64_t count_of(uint64_t ns) {
   uint64_t least = UINT64_MAX;
   for (int i = 0; i < MEASUREMENTS; i++) {
@@ -40,7 +36,7 @@ static uint64_t count_of(uint64_t ns) {
     least = took < least ? took : least;
   }
   uint64_t count = ns * PAUSES / (least != 0 ? least : 1);
-  return count < SHARED_LEAST ? SHARED_LEAST : count < ALONE ? count : ALONE;
+  return count < SHARED_LEAST ? SHARED_LEAST : count > SHARED_MOST ? SHARED_MOST : count;
 }
 
 struct search {

@@ -6,19 +6,13 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdint.h>
-#include <time.h>
 
+#include "clock.h"
 #include "interrupt.h"
 
 /* Where there are more threads than cores somebody must share: then this is tried in vain, but
  * seldom. */
 #define AGAIN_NS UINT64_C(2000000)
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 void gw_step_off(int cpu) {
   static _Thread_local uint64_t tried_ns;
