@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--counts", nargs="*", type=int, default=COUNTS)
     parser.add_argument("--seconds", type=float, default=0.7, help="of one turn")
     parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--other", help="another version's giveway command: one more setting")
     parser.add_argument("--answer", metavar="MODEL", help="what one of the processes does")
     options = parser.parse_args()
     if options.answer:
@@ -52,13 +53,16 @@ def main() -> None:
 def measure(model: str, options: argparse.Namespace) -> dict[str, list[float]]:
     """Steps a second of every turn of every setting."""
     command = [sys.executable, __file__, "--answer", model]
-    run = [str(Path(sys.executable).with_name("giveway")), "run", "--device", "cpu", "--"]
+    ours = str(Path(sys.executable).with_name("giveway"))
     clean = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     with tempfile.TemporaryDirectory() as folder:
         settings = {"default": (command, clean)}
         settings |= {str(n): (command, clean | {"GOMP_SPINCOUNT": str(n)}) for n in options.counts}
-        # Gate pages of its own: it has the device to itself.
-        settings["giveway"] = ([*run, *command], clean | {"GIVEWAY_DIR": f"{folder}/pages"})
+        for name, giveway in (("giveway", ours), ("other giveway", options.other)):
+            if giveway is not None:
+                # Gate pages of its own: it has the device to itself.
+                own = clean | {"GIVEWAY_DIR": f"{folder}/{name}"}
+                settings[name] = ([giveway, "run", "--device", "cpu", "--", *command], own)
         processes = {
             name: subprocess.Popen(
                 argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

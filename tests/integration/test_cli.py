@@ -48,7 +48,7 @@ def test_little_is_imported_to_start(args: list[str]) -> None:
         timeout=60,
     )
     imported = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-    assert 20 < len(imported) < 220
+    assert 20 < len(imported) < 190
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "demo", "trace"])
