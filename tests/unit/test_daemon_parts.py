@@ -146,6 +146,26 @@ def test_to_have_no_core_is_no_fault() -> None:
     assert float(done.stdout) > 0.2  # else nothing was shown
 
 
+STOPPED = """
+import os, signal, time
+from giveway.daemon.limit import TimeLimit
+
+began = time.monotonic()
+TimeLimit().call(os.kill, os.getpid(), signal.SIGSTOP)
+print(time.monotonic() - began)
+"""
+
+
+def test_to_be_stopped_is_no_fault() -> None:
+    process = subprocess.Popen([sys.executable, "-c", STOPPED], stdout=subprocess.PIPE, text=True)
+    assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+    time.sleep(0.4)
+    process.send_signal(signal.SIGCONT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert float(out) > 0.3  # else nothing was shown
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
