@@ -30,17 +30,18 @@ def main() -> int:
     parser.add_argument("--policy", required=True)
     parser.add_argument("--again", action="store_true", help="the one before this hung")
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--signs", type=int, required=True, help="a descriptor")
     options = parser.parse_args()
     supervisor.end_with(options.parent)
     try:
-        serve(options.policy, again=options.again)
+        serve(options.policy, supervisor.Signs(options.signs), again=options.again)
     except GivewayError as error:
         print(f"giveway: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def serve(policy: str, *, again: bool) -> None:
+def serve(policy: str, signs: supervisor.Signs, *, again: bool) -> None:
     """Decides until SIGTERM or SIGINT.
 
     Raises:
@@ -59,7 +60,7 @@ def serve(policy: str, *, again: bool) -> None:
         failed, why = supervisor.last_words()
         log.add("failed", policy=failed, traceback=why[:4000])
     log.add("started", pid=os.getpid(), policy=first.name)
-    loop = Loop(Host(first, log, TimeLimit()), folder / supervisor.CRASH_NAME)
+    loop = Loop(Host(first, log, TimeLimit()), folder / supervisor.CRASH_NAME, signs)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     gc.collect()

@@ -18,13 +18,14 @@ from giveway.daemon import service
 from giveway.daemon.connections import MAX_CONNECTIONS, Connections
 from giveway.daemon.host import Host
 from giveway.daemon.requests import Request
+from giveway.daemon.supervisor import END, Signs
 from giveway.errors import PageError
 from giveway.gates import Gates
 
 BEAT_SECONDS: Final = 0.1
-HANG_SECONDS: Final = 2.0
-"""After so long without a turn of the loop the process ends: something loops in C."""
-LOADING_SECONDS: Final = 60.0
+HANG_SECONDS: Final = 2
+"""After so long without a turn of the loop the process is ended: something loops in C."""
+LOADING_SECONDS: Final = 60
 """The same while a user's module is imported."""
 
 
@@ -35,10 +36,13 @@ def _private(path: str, flags: int) -> int:
 class Loop:
     """Runs until `stop`."""
 
-    def __init__(self, host: Host, crash_log: Path) -> None:
+    def __init__(self, host: Host, crash_log: Path, signs: Signs) -> None:
         self._host = host
+        self._signs = signs
         # Opened now, because who writes into it cannot wait for anything.
         self._crash = open(crash_log, "w", opener=_private)  # noqa: SIM115
+        # It writes within the signal's C handler, then chains to the end of the process.
+        faulthandler.register(END, file=self._crash, chain=True)
         self._suspect = ""
         self._socket_path = client.folder() / client.SOCKET_NAME
         self._connections = Connections(self._listen(), self._answer, host.log)
@@ -67,7 +71,6 @@ class Loop:
             while not self._stopping:
                 self._turn()
         finally:
-            faulthandler.cancel_dump_traceback_later()
             self._connections.close()
             with contextlib.suppress(OSError):
                 if self._is_ours():
@@ -119,8 +122,9 @@ class Loop:
             gc.collect()
         elif self._beats % 10 == 0:
             gc.collect(1)
-        if self._beats % 10 == 0:
+        if self._beats % 5 == 0:
             self._alive(HANG_SECONDS)
+        if self._beats % 10 == 0:
             self._host.refresh()
             self._connections.drop_silent()
             if not self._is_ours():
@@ -128,7 +132,7 @@ class Loop:
                 self._connections.listener.close()
                 self._connections.listener = self._listen()
 
-    def _alive(self, seconds: float) -> None:
+    def _alive(self, seconds: int) -> None:
         """From now on the process may take so long until it says this again."""
         suspect = self._host.scheduler.policy.name
         if suspect != self._suspect:
@@ -137,7 +141,7 @@ class Loop:
             self._crash.truncate()
             self._crash.write(f"{suspect}\n")
             self._crash.flush()
-        faulthandler.dump_traceback_later(seconds, exit=True, file=self._crash)
+        self._signs.give(seconds)
 
     def _find_pages(self) -> None:
         for device in page.page_names():

@@ -3,23 +3,44 @@ good."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Final
 
 from giveway import client
 
 CRASH_NAME: Final = "daemon.crash"
 """Where a daemon that hangs leaves the name of its policy and a traceback, in this folder."""
-HANGS: Final = 1
-"""The exit code with which faulthandler ends a process, and Python one that has failed."""
+FAILED: Final = 1
+"""The exit code of a Python that has failed."""
+END: Final = signal.SIGUSR1
+"""Sent to a daemon that hangs: it writes a traceback, even from within C code, and ends."""
 AT_ONCE_SECONDS: Final = 10.0
 """Whoever was started again and ends this soon is not started a third time."""
+LOOK_SECONDS: Final = 0.5
+"""How often it is asked whether the daemon hangs."""
 _PR_SET_PDEATHSIG: Final = 1
+
+
+class Signs:
+    """The daemon's end of a pipe, into which it says for how long it may be silent from now on."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        os.set_inheritable(descriptor, False)
+        self._descriptor = descriptor
+
+    def give(self, seconds: int) -> None:
+        """Alive; the next sign comes within these seconds, 255 at most."""
+        with contextlib.suppress(OSError):  # a parent that does not read is not waited for
+            os.write(self._descriptor, bytes([seconds]))
 
 
 def end_with(parent: int) -> None:
@@ -31,7 +52,8 @@ def end_with(parent: int) -> None:
 
 def run(policy: str) -> int:
     """Keeps a daemon running until SIGTERM or SIGINT; its exit code."""
-    process = _start(policy, False)
+    (client.folder() / CRASH_NAME).unlink(missing_ok=True)
+    process, signs = _start(policy, False)
     stopping = False
 
     def stop(number: int, _frame: object) -> None:
@@ -43,18 +65,57 @@ def run(policy: str) -> int:
         signal.signal(number, stop)
     started = 0.0
     while True:
-        code = process.wait()
+        code = _watch(process, signs)
         at_once = time.monotonic() - started < AT_ONCE_SECONDS
-        if stopping or code != HANGS or at_once or last_words()[1] == "":
+        cured = code in (FAILED, -END) and not at_once and last_words()[1] != ""
+        if stopping or not cured:
             return 0 if stopping else _said(code)
         started = time.monotonic()
-        process = _start("priority", True)
+        process, signs = _start("priority", True)
+
+
+def _watch(process: subprocess.Popen[bytes], signs: int) -> int:
+    """Waits for the process to end, and makes it end where it hangs; its exit code.
+
+    Its silence is counted in looks at it, not by the clock: a suspended machine, or a stop of both
+    processes (Ctrl-Z), is one look. Nor does a stop of the daemon alone count.
+    """
+    limit, silent = float("inf"), 0.0
+    while process.poll() is None:
+        ready, _, _ = select.select([signs], [], [], LOOK_SECONDS)
+        said = os.read(signs, 4096) if ready else b""
+        if said:
+            limit, silent = said[-1], 0.0
+        elif ready:  # it has ended
+            break
+        elif not _is_stopped(process.pid):
+            silent += LOOK_SECONDS
+        if silent >= limit:
+            process.send_signal(END)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+                break
+            process.kill()  # it lets no signal in
+    os.close(signs)
+    return process.wait()
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1]
+    except OSError:
+        return False
+    return state in (b"T", b"t")
 
 
 def _said(code: int) -> int:
     """The exit code for one of `subprocess`; a daemon that was killed could not say so itself."""
     if code >= 0:
         return code
+    if code == -END:
+        print("giveway: the daemon hung, with strict priority too; priorities decide, and "
+              f"{client.folder() / CRASH_NAME} says where", file=sys.stderr)  # fmt: skip
+        return FAILED
     killed = signal.Signals(-code).name
     print(f"giveway: the daemon was killed by {killed}; priorities decide", file=sys.stderr)
     return 128 - code
@@ -70,10 +131,15 @@ def last_words() -> tuple[str, str]:
     return name, traceback
 
 
-def _start(policy: str, again: bool) -> subprocess.Popen[bytes]:
+def _start(policy: str, again: bool) -> tuple[subprocess.Popen[bytes], int]:
+    """The process, and where its signs of life can be read."""
+    ours, theirs = os.pipe()
     # -P: a module of the user's that happens to be called json is not ours.
     command = [sys.executable, "-P", "-m", "giveway.daemon", "--policy", policy]
-    command += ["--parent", str(os.getpid())]
+    command += ["--parent", str(os.getpid()), "--signs", str(theirs)]
     if again:
         command.append("--again")
-    return subprocess.Popen(command, process_group=0)  # a Ctrl-C is passed on, and once is enough
+    # A Ctrl-C is passed on, and once is enough.
+    process = subprocess.Popen(command, process_group=0, pass_fds=[theirs])
+    os.close(theirs)
+    return process, ours
