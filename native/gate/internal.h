@@ -156,7 +156,7 @@ bool gw_task_lost(const struct gw_task *task);
 extern _Atomic(void (*)(void)) gw_preempt; /* NULL where what runs cannot be stopped */
 
 void gw_leave_when_idle(struct gw_task *task); /* at once, unless its device still works for it */
-void gw_sweep(void);                   /* under gw_process.lock: those that waited for that */
+bool gw_sweep(void); /* under gw_process.lock: frees those that waited; true: look again soon */
 struct gw_task *gw_process_task(void); /* NULL before it joined */
 
 /* trace.c */

@@ -202,18 +202,21 @@ int gw_join(gw_page *page, const struct gw_task_options *options, gw_task **out)
   return GW_OK;
 }
 
-/* Under gw_process.lock. */
-static void give_row_back(struct gw_task *task) {
+/* Under gw_process.lock. False where the page's lock is not to be had just now: a row that nobody
+ * gives back would stay as long as this process, and hold others if it is active. */
+static bool give_row_back(struct gw_task *task) {
   gw_trace_leave(task);
   atomic_store(&task->left, true);
-  if (gw_page_lock(task->page) == GW_OK) {
-    if (!gw_task_lost(task)) {
-      gw_row_free(task->row);
-      gw_gates_update(task->page, gw_now());
-      gw_row_release(task->page, (uint32_t)(task->row - task->page->map->rows));
-    }
-    gw_page_unlock(task->page);
+  if (gw_page_lock(task->page) != GW_OK) {
+    return atomic_load(&task->page->broken) != 0;
   }
+  if (!gw_task_lost(task)) {
+    gw_row_free(task->row);
+    gw_gates_update(task->page, gw_now());
+    gw_row_release(task->page, (uint32_t)(task->row - task->page->map->rows));
+  }
+  gw_page_unlock(task->page);
+  return true;
 }
 
 void gw_leave(gw_task *task) {
@@ -226,13 +229,19 @@ void gw_leave(gw_task *task) {
     link = &(*link)->next;
   }
   bool found = *link == task; /* not where it was the parent's, before a fork */
+  bool done = found && give_row_back(task);
   if (found) {
-    *link = task->next;
     count_task(task, (uint32_t)-1);
-    give_row_back(task);
+  }
+  if (done) {
+    *link = task->next;
+  } else if (found) { /* gw_sweep goes on; nobody asks the caller about it any more */
+    task->options.busy = NULL;
+    task->options.release = NULL;
+    gw_watcher_wake();
   }
   pthread_mutex_unlock(&gw_process.lock);
-  if (found) {
+  if (done) {
     free(task);
   }
 }
@@ -247,18 +256,27 @@ void gw_leave_when_idle(struct gw_task *task) {
   }
 }
 
-void gw_sweep(void) {
+bool gw_sweep(void) {
+  bool again = false;
   for (struct gw_task **link = &gw_process.tasks; *link != NULL;) {
     struct gw_task *task = *link;
-    if (!task->leaving || atomic_load(&task->active)) {
+    bool left = atomic_load(&task->left);
+    if (!left && (!task->leaving || atomic_load(&task->active))) {
+      link = &task->next;
+      continue;
+    }
+    if (!left) {
+      count_task(task, (uint32_t)-1);
+    }
+    if (!give_row_back(task)) {
+      again = true;
       link = &task->next;
       continue;
     }
     *link = task->next;
-    count_task(task, (uint32_t)-1);
-    give_row_back(task);
     free(task);
   }
+  return again;
 }
 
 /* ---- the calling thread ------------------------------------------------------------------------

@@ -179,7 +179,9 @@ static void *watcher(void *unused) {
       next = at < next ? at : next;
       gate = at != UINT64_MAX && preemptible(task) ? task->row : gate;
     }
-    gw_sweep();
+    if (gw_sweep() && next > now + LONGEST_TICK_NS) {
+      next = now + LONGEST_TICK_NS;
+    }
     pthread_mutex_unlock(&gw_process.lock);
     if (next != UINT64_MAX) {
       atomic_store(&asleep, false);

@@ -75,6 +75,35 @@ static void many_threads(void) {
   CHECK(launches == 2 * THREADS * (ROUNDS + ROUNDS / 5)); /* none lost */
 }
 
-static const struct test_case cases[] = {{"many threads", many_threads}};
+/* A process that stands still with the page's lock: who leaves meanwhile does so later. */
+static void a_row_is_given_back_when_the_lock_is(void) {
+  gw_page *page = open_page();
+  gw_task *stays = join(page, 1), *leaves = join(page, 2);
+  gw_begin(leaves);
+  struct gw_page_layout *raw = raw_page();
+  pid_t pid = fork();
+  if (pid == 0) {
+    pthread_mutex_lock(&raw->header.lock);
+    raise(SIGSTOP);
+    pthread_mutex_unlock(&raw->header.lock);
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+  gw_leave(leaves);
+  struct gw_task_info infos[GW_ROWS];
+  kill(pid, SIGCONT);
+  CHECK(waitpid(pid, &status, 0) == pid);
+  for (int i = 0; gw_tasks(page, infos, GW_ROWS) != 1 && i < 1000; i++) {
+    sleep_ms(10);
+  }
+  CHECK(gw_tasks(page, infos, GW_ROWS) == 1);
+  CHECK(infos[0].priority == info_of(stays).priority && infos[0].priority == 1);
+}
+
+static const struct test_case cases[] = {
+    {"many threads", many_threads},
+    {"a row is given back when the lock is", a_row_is_given_back_when_the_lock_is},
+};
 
 RUN_CASES(cases, 120)
