@@ -18,6 +18,9 @@ import pytest
 hypothesis.settings.register_profile("giveway", deadline=None)
 hypothesis.settings.load_profile("giveway")
 
+# Ignored in what a shell runs in its background, and inherited by every program of a test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 GIVEWAY = str(Path(sys.executable).with_name("giveway"))
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]

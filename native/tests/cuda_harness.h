@@ -67,6 +67,26 @@ __attribute__((unused)) static struct gw_task_info own_task(void) {
   return (struct gw_task_info){.row = UINT32_MAX};
 }
 
+/* Whether launches keep within their window. Where the machine stands still for too long the window
+ * takes the work for stuck and is off for a second: it has some more chances. */
+__attribute__((unused)) static bool in_flight_within(CUfunction f, int launches, uint64_t least,
+                                                     uint64_t most) {
+  for (int round = 0; round < 4; round++) {
+    uint64_t found = 0;
+    sleep_ms(round == 0 ? 0 : 1100);
+    for (int i = 0; i < launches; i++) {
+      CHECK(launch(f, NULL) == 0);
+      uint64_t now = fake_in_flight_ns();
+      found = now > found ? now : found;
+    }
+    CHECK(cuCtxSynchronize() == 0);
+    if (least <= found && found <= most) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /* A thread that launches once: state 1 before, 2 after. */
 struct waiter {
   CUfunction function;

@@ -57,7 +57,7 @@ static pid_t other_program(void (*before)(void)) {
     uint64_t sum = long_region();
     _exit(sum == atomic_load(&shared->steps) ? 0 : 1);
   }
-  CHECK(eventually(&shared->steps, 1000, 5000));
+  CHECK(eventually(&shared->steps, 1000, 10000));
   return pid;
 }
 
@@ -67,6 +67,17 @@ static uint64_t steps_in(unsigned ms) {
   uint64_t before = atomic_load(&shared->steps);
   sleep_ms(ms);
   return atomic_load(&shared->steps) - before;
+}
+
+static bool goes_on(void) { return eventually(&shared->steps, atomic_load(&shared->steps), 10000); }
+
+/* Nobody stops it, although the urgent program is active. */
+static bool never_stops(void) {
+  int moved = 0;
+  for (int windows = 0; moved < 5 && windows < 20; windows++) { /* some may be the machine's */
+    moved += steps_in(100) > 0;
+  }
+  return moved == 5;
 }
 
 static void finish(pid_t other, pid_t urgent) {
@@ -86,11 +97,11 @@ static void a_region_stops_and_goes_on(void) {
   start();
   pid_t urgent = urgent_program(), other = other_program(nothing);
   atomic_store(&shared->go, 1);
-  sleep_ms(100);
-  CHECK(steps_in(300) == 0);
+  CHECK(stands_still(atomic_load(&shared->steps), 150));
   atomic_store(&shared->go, 2);
-  CHECK(eventually(&shared->steps, atomic_load(&shared->steps), 1000));
-  CHECK(steps_in(100) > 0);
+  CHECK(goes_on());
+  sleep_ms(100);
+  CHECK(goes_on());
   finish(other, urgent);
 }
 
@@ -99,9 +110,7 @@ static void and_says_when_it_had_stopped(void) {
   pid_t urgent = urgent_program(), other = other_program(nothing);
   uint64_t before = now_ns();
   atomic_store(&shared->go, 1);
-  for (uint64_t end = now_ns() + 5000 * MS; steps_in(50) != 0;) {
-    CHECK(now_ns() < end);
-  }
+  CHECK(stands_still(atomic_load(&shared->steps), 50));
   uint64_t after = now_ns();
   struct gw_task_info infos[2];
   CHECK(gw_tasks(open_page(), infos, 2) == 2);
@@ -121,7 +130,7 @@ static void not_where_it_is_switched_off(void) {
   pid_t urgent = urgent_program(), other = other_program(nothing);
   atomic_store(&shared->go, 1);
   sleep_ms(100);
-  CHECK(steps_in(200) > 0);
+  CHECK(never_stops());
   finish(other, urgent);
 }
 
@@ -137,7 +146,7 @@ static void not_in_a_program_that_handles_the_signal(void) {
   pid_t urgent = urgent_program(), other = other_program(take_signal);
   atomic_store(&shared->go, 1);
   sleep_ms(100);
-  CHECK(steps_in(200) > 0 && atomic_load(&shared->urged) == 0);
+  CHECK(never_stops() && atomic_load(&shared->urged) == 0);
   finish(other, urgent);
 }
 
@@ -152,7 +161,7 @@ static void nor_in_one_that_comes_to_handle_it_later(void) {
   pid_t urgent = urgent_program(), other = other_program(take_signal_late);
   atomic_store(&shared->go, 1);
   sleep_ms(100);
-  CHECK(steps_in(200) > 0 && atomic_load(&shared->urged) == 0);
+  CHECK(never_stops() && atomic_load(&shared->urged) == 0);
   finish(other, urgent);
 }
 
@@ -163,7 +172,7 @@ static void not_in_a_program_with_several_tasks(void) {
   pid_t urgent = urgent_program(), other = other_program(second_task);
   atomic_store(&shared->go, 1);
   sleep_ms(100);
-  CHECK(steps_in(200) > 0);
+  CHECK(never_stops());
   finish(other, urgent);
 }
 
@@ -171,10 +180,9 @@ static void a_dead_holder_lets_it_go(void) {
   start();
   pid_t urgent = urgent_program(), other = other_program(nothing);
   atomic_store(&shared->go, 1);
-  sleep_ms(100);
-  CHECK(steps_in(100) == 0);
+  CHECK(stands_still(atomic_load(&shared->steps), 50));
   kill(urgent, SIGKILL);
-  CHECK(eventually(&shared->steps, atomic_load(&shared->steps), 500));
+  CHECK(goes_on());
   finish(other, urgent);
 }
 
@@ -183,11 +191,15 @@ static void a_stopped_region_does_not_starve(void) {
   setenv("GIVEWAY_MAX_WAIT_MS", "100", 1);
   setenv("GIVEWAY_QUANTUM_MS", "10", 1);
   pid_t urgent = urgent_program(), other = other_program(nothing);
-  uint64_t free_steps = steps_in(200);
+  uint64_t free_steps = 0, steps;
+  for (int i = 0; i < 3; i++) {
+    steps = steps_in(200);
+    free_steps = steps > free_steps ? steps : free_steps;
+  }
   atomic_store(&shared->go, 1);
   sleep_ms(50);
-  uint64_t steps = steps_in(1000); /* nine quanta of 10 ms: a tenth of the time */
-  CHECK(steps > 0 && steps < free_steps * 5 / 2);
+  /* In a second nine quanta of 10 ms, a tenth of the time, unless the urgent one is late. */
+  CHECK(until((steps = steps_in(1000)) > 0 && steps < free_steps * 5 / 2, 5000));
   finish(other, urgent);
 }
 
@@ -195,11 +207,10 @@ static void a_closed_page_lets_it_go(void) {
   start();
   pid_t urgent = urgent_program(), other = other_program(nothing);
   atomic_store(&shared->go, 1);
-  sleep_ms(100);
-  CHECK(steps_in(100) == 0);
+  CHECK(stands_still(atomic_load(&shared->steps), 50));
   char path[4096];
   CHECK(gw_page_path("cpu", path, sizeof path) == GW_OK && truncate(path, 0) == 0);
-  CHECK(eventually(&shared->steps, atomic_load(&shared->steps), 1000));
+  CHECK(goes_on());
   finish(other, urgent);
 }
 
@@ -215,4 +226,4 @@ static const struct test_case cases[] = {
     {"a page cut short lets it go", a_closed_page_lets_it_go},
 };
 
-RUN_CASES(cases, 20)
+RUN_CASES(cases, 60)

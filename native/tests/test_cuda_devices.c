@@ -49,6 +49,7 @@ static void the_only_visible_one_has_its_own_page(void) {
 }
 
 static void a_rival_on_one_device_holds_there_only(void) {
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   setenv("GIVEWAY_STREAM_GATE_US", "0", 1); /* else the device holds it, and the program goes on */
   CUcontext contexts[2];
   start_with("1,0", contexts, 2);
@@ -60,6 +61,7 @@ static void a_rival_on_one_device_holds_there_only(void) {
   gw_begin(urgent);
   pthread_t thread;
   pthread_create(&thread, NULL, launch_in_thread, &w);
+  CHECK(somebody_waits(FIRST));
   sleep_ms(30);
   CHECK(atomic_load(&w.state) == 1);
   CHECK(cuCtxSetCurrent(contexts[0]) == 0 && launch(w.function, NULL) == 0);
@@ -73,4 +75,4 @@ static const struct test_case cases[] = {
     {"the only visible one has its own page", the_only_visible_one_has_its_own_page},
     {"a rival on one device holds there only", a_rival_on_one_device_holds_there_only},
 };
-RUN_CASES(cases, 20)
+RUN_CASES(cases, 60)

@@ -24,19 +24,16 @@ static int find_tasks(struct gw_task_info infos[8]) {
   return n;
 }
 
-static bool gone(int priority) {
-  for (uint64_t end = now_ns() + 2000 * MS; now_ns() < end; usleep(500)) {
-    struct gw_task_info infos[8];
-    bool there = false;
-    for (int i = find_tasks(infos); i-- > 0;) {
-      there = there || infos[i].priority == priority;
-    }
-    if (!there) {
-      return true;
-    }
+static bool there(int priority) {
+  struct gw_task_info infos[8];
+  bool found = false;
+  for (int i = find_tasks(infos); i-- > 0;) {
+    found = found || infos[i].priority == priority;
   }
-  return false;
+  return found;
 }
+
+static bool gone(int priority) { return until(!there(priority), 10000); }
 
 static void a_threads_launches_are_its_own_tasks(void) {
   start();
@@ -87,24 +84,22 @@ static void the_other_thread_is_held(void) {
   struct waiter low = {.function = kernel("ns_0"), .context = context};
   CHECK(cuStreamCreate(&low.stream, 1) == 0);
   pthread_t urgent, thread;
-  pthread_create(&urgent, NULL, urgent_kernel, kernel("ns_100000000"));
-  pthread_join(urgent, NULL);
   uint64_t begun = now_ns();
+  pthread_create(&urgent, NULL, urgent_kernel, kernel("ns_500000000"));
+  pthread_join(urgent, NULL);
   pthread_create(&thread, NULL, launch_in_thread, &low);
-  sleep_ms(40);
-  CHECK(atomic_load(&low.state) == 1);
   pthread_join(thread, NULL);
-  CHECK(now_ns() - begun > 60 * MS && gone(10));
+  CHECK(now_ns() - begun >= 450 * MS && gone(10));
   CHECK(own_task().held == 1 && own_task().priority == 0);
 }
 
 /* While the launch was held there was nothing on its stream, and the urgent task's end asked. */
 static void what_was_held_is_work_once_it_goes_on(void) {
   start();
-  struct waiter low = {.function = kernel("ns_300000000"), .context = context};
+  struct waiter low = {.function = kernel("ns_2000000000"), .context = context};
   CHECK(cuStreamCreate(&low.stream, 1) == 0);
   pthread_t urgent, thread;
-  pthread_create(&urgent, NULL, urgent_kernel, kernel("ns_50000000"));
+  pthread_create(&urgent, NULL, urgent_kernel, kernel("ns_500000000"));
   pthread_join(urgent, NULL);
   pthread_create(&thread, NULL, launch_in_thread, &low);
   pthread_join(thread, NULL);
@@ -123,14 +118,12 @@ static void streams_in_one_place_are_not_forgotten(void) {
   do { /* the NULL stream is known as 1 */
     CHECK(n < 200 && cuStreamCreate(&streams[n], 1) == 0);
   } while (place((uintptr_t)streams[n++]) != place(1));
-  CHECK(launch(kernel("ns_300000000"), NULL) == 0);
+  CHECK(launch(kernel("ns_500000000"), NULL) == 0);
   CHECK(launch(kernel("ns_0"), streams[n - 1]) == 0);
   sleep_ms(50);
   CHECK(own_task().active);
   CHECK(cuStreamSynchronize(NULL) == 0 && cuStreamSynchronize(streams[n - 1]) == 0);
-  for (uint64_t end = now_ns() + 2000 * MS; own_task().active; usleep(500)) {
-    CHECK(now_ns() < end);
-  }
+  CHECK(until(!own_task().active, 10000));
 }
 
 /* ---- lending: each way to wait, for something that only a held thread can bring about ----------
@@ -180,6 +173,7 @@ static void lends(int (*wait)(CUstream, CUevent)) {
   CHECK(launch(kernel("ns_1000"), stream) == 0 && cuEventRecord(event, stream) == 0);
   pthread_t thread;
   pthread_create(&thread, NULL, launch_and_release, &low);
+  CHECK(somebody_waits(DEVICE));
   sleep_ms(40);
   CHECK(atomic_load(&low.state) == 1); /* held by us */
   CHECK(wait(stream, event) == 0);
@@ -223,7 +217,9 @@ static void a_loan_does_not_outrank_others(void) {
   }
   pthread_t lender, thread;
   pthread_create(&lender, NULL, wait_urgently, stream);
+  CHECK(until(there(10), 10000)); /* else the device would hold the launch, and not its thread */
   pthread_create(&thread, NULL, launch_in_thread, &low);
+  CHECK(somebody_waits(DEVICE));
   sleep_ms(40);
   CHECK(atomic_load(&low.state) == 1); /* by 20 */
   gw_end(rivals[1]);
@@ -277,4 +273,4 @@ static const struct test_case cases[] = {
     {"a loan does not outrank others", a_loan_does_not_outrank_others},
     {"threads that are torn down", threads_that_are_torn_down},
 };
-RUN_CASES(cases, 10)
+RUN_CASES(cases, 60)

@@ -146,6 +146,7 @@ static void *launch_in_thread(void *argument) {
 }
 
 static void held_on(hipStream_t stream) {
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   start_hip();
   struct waiter w = {.function = kernel("ns_0"), .stream = stream};
   CHECK(by_address(w.function, w.stream) == 0);
@@ -154,6 +155,7 @@ static void held_on(hipStream_t stream) {
   uint64_t calls = fake_calls("hipLaunchKernel");
   pthread_t thread;
   pthread_create(&thread, NULL, launch_in_thread, &w);
+  CHECK(somebody_waits(DEVICE));
   sleep_ms(50);
   CHECK(atomic_load(&w.state) == 1 && fake_calls("hipLaunchKernel") == calls);
   gw_end(urgent);
@@ -174,29 +176,33 @@ static void window_holds(void) {
   hipFunction_t f = kernel("ns_100000");
   rival();
   CHECK(by_address(f, NULL) == 0);
-  uint64_t most = 0;
-  for (int i = 0; i < 200; i++) {
-    CHECK(by_address(f, NULL) == 0);
-    uint64_t now = ask_fake("fake_in_flight_ns", NULL);
-    most = now > most ? now : most;
+  bool within = false;
+  for (int round = 0; round < 4 && !within; round++) {
+    uint64_t most = 0;
+    sleep_ms(round == 0 ? 0 : 1100); /* it is off for a second where the machine stood still */
+    for (int i = 0; i < 200; i++) {
+      CHECK(by_address(f, NULL) == 0);
+      uint64_t now = ask_fake("fake_in_flight_ns", NULL);
+      most = now > most ? now : most;
+    }
+    CHECK(hipDeviceSynchronize() == 0);
+    within = most <= 500 * US && most >= 200 * US;
   }
-  CHECK(most <= 500 * US && most >= 200 * US);
-  CHECK(hipDeviceSynchronize() == 0 && fake_calls("hipStreamWaitValue32") == 0);
+  CHECK(within && fake_calls("hipStreamWaitValue32") == 0);
 }
 
 static void stream_gate_where_asked_for(void) {
   setenv("GIVEWAY_STREAM_GATE_US", "250", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   start_hip();
   hipFunction_t f = kernel("ns_1000000");
   gw_task *urgent = rival();
-  for (int i = 0; i < 20; i++) {
+  for (int i = 0; i < 200; i++) {
     CHECK(by_address(f, NULL) == 0);
   }
   gw_begin(urgent);
-  sleep_ms(10);
-  uint64_t before = ask_fake("fake_in_flight_ns", NULL);
-  sleep_ms(40);
-  CHECK(before >= 10 * MS && ask_fake("fake_in_flight_ns", NULL) == before);
+  CHECK(stands_still(ask_fake("fake_in_flight_ns", NULL), 30));
+  CHECK(ask_fake("fake_in_flight_ns", NULL) >= 10 * MS);
   gw_end(urgent);
   gw_idle(urgent);
   CHECK(hipDeviceSynchronize() == 0 && fake_calls("hipStreamWaitValue32") > 0);
@@ -204,11 +210,11 @@ static void stream_gate_where_asked_for(void) {
 
 static void nobody_urgent_no_window(void) {
   start_hip();
-  hipFunction_t f = kernel("ns_100000");
+  hipFunction_t f = kernel("ns_10000000");
   for (int i = 0; i < 100; i++) {
     CHECK(by_address(f, NULL) == 0);
   }
-  CHECK(ask_fake("fake_in_flight_ns", NULL) > 5 * MS);
+  CHECK(ask_fake("fake_in_flight_ns", NULL) > 500 * MS);
   CHECK(fake_calls("hipEventRecord") == 0 && fake_calls("hipEventCreateWithFlags") == 0);
 }
 
@@ -223,7 +229,8 @@ static void *keep_launching(void *argument) {
 static void captures_are_not_disturbed(void) {
   start_hip();
   hipStream_t stream = new_stream();
-  struct waiter w = {.function = kernel("ns_50000"), .stream = new_stream()};
+  hipFunction_t f = kernel("ns_50000");
+  struct waiter w = {.function = kernel("ns_1000"), .stream = new_stream()};
   gw_task *urgent = rival();
   pthread_t thread;
   pthread_create(&thread, NULL, keep_launching, &w);
@@ -234,7 +241,7 @@ static void captures_are_not_disturbed(void) {
     CHECK(hipStreamBeginCapture(stream, 0) == 0);
     gw_begin(urgent); /* closed gates do not matter to what is only recorded */
     for (int i = 0; i < 300; i++) {
-      CHECK(by_address(w.function, stream) == 0);
+      CHECK(by_address(f, stream) == 0);
     }
     gw_end(urgent);
     gw_idle(urgent);
@@ -269,15 +276,14 @@ static void events_of_a_destroyed_stream(void) { events_are_let_alone(true); }
 
 static void idle_after_synchronising(void) {
   start_hip();
-  hipFunction_t f = kernel("ns_1000000");
-  for (int i = 0; i < 30; i++) {
+  hipFunction_t f = kernel("ns_20000000");
+  for (int i = 0; i < 20; i++) {
     CHECK(by_address(f, NULL) == 0);
   }
-  sleep_ms(12); /* longer than linger, but the device is not done */
+  sleep_ms(60); /* longer than linger and a look of the watcher, but the device is not done */
   CHECK(own_task().active);
   CHECK(hipStreamSynchronize(NULL) == 0);
-  sleep_ms(30);
-  CHECK(!own_task().active);
+  CHECK(until(!own_task().active, 10000));
 }
 
 static void two_devices_two_pages(void) {
@@ -318,4 +324,4 @@ static const struct test_case cases[] = {
     {"two devices, two pages", two_devices_two_pages},
     {"exit with work in flight", exit_with_work_in_flight},
 };
-RUN_CASES(cases, 20)
+RUN_CASES(cases, 60)

@@ -10,11 +10,13 @@ static void nobody_starves(void) {
   struct progress *low = shared_memory(sizeof *low);
   gw_task *high = join(open_page(), 10);
   gw_begin(high);
+  uint64_t start = now_ns();
   pid_t pid = spawn(0, low);
   sleep_ms(1150);
-  uint64_t launches = atomic_load(&low->launches);
-  CHECK(launches >= 10);  /* ten quanta of about ten launches in the best case */
-  CHECK(launches <= 250); /* but only in its quanta */
+  /* Ten quanta of about ten launches in the best case, and but for a moment in which this process
+   * was late, only in its quanta. */
+  CHECK(eventually(&low->launches, 9, 10000));
+  CHECK(until(atomic_load(&low->launches) <= (now_ns() - start) / (4 * MS), 10000));
   stop(pid);
 }
 
@@ -23,7 +25,7 @@ static void a_turn_is_not_shared_with_who_made_it_wait(void) {
   setenv("GIVEWAY_QUANTUM_MS", "20", 1);
   struct progress *low = shared_memory(sizeof *low), *high = shared_memory(sizeof *high);
   pid_t urgent = spawn(10, high);
-  CHECK(eventually(&high->launches, 3, 2000));
+  CHECK(eventually(&high->launches, 3, 10000));
   low->beside = high;
   pid_t other = spawn(0, low);
   CHECK(eventually(&low->launches, 100, 10000));
@@ -44,33 +46,29 @@ static void who_comes_in_a_turn_runs_at_once(void) {
   gw_task *high = join(page, 10), *higher = join(page, 20);
   gw_begin(high);
   pid_t pid = spawn(0, low);
-  CHECK(eventually(&low->launches, 0, 2000));
-  CHECK(info_of(high).gate_closed);
+  CHECK(until(info_of(high).gate_closed, 10000));
   gw_begin(higher);
   CHECK(!info_of(higher).gate_closed && info_of(high).gate_closed);
   gw_end(higher);
   gw_idle(higher);
-  for (uint64_t end = now_ns() + 3000 * MS; info_of(high).gate_closed && now_ns() < end;) {
-    sleep_ms(1);
-  }
-  CHECK(!info_of(high).gate_closed);
+  CHECK(until(!info_of(high).gate_closed, 10000));
   stop(pid);
 }
 
 static void a_killed_turn_ends(void) {
   keep_active();
-  setenv("GIVEWAY_MAX_WAIT_MS", "100", 1);
-  setenv("GIVEWAY_QUANTUM_MS", "60000", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1); /* the urgent one asks for no turn of its own */
   struct progress *low = shared_memory(sizeof *low), *high = shared_memory(sizeof *high);
   pid_t urgent = spawn(10, high);
-  CHECK(eventually(&high->launches, 3, 2000));
+  CHECK(eventually(&high->launches, 3, 10000));
+  setenv("GIVEWAY_MAX_WAIT_MS", "100", 1);
+  setenv("GIVEWAY_QUANTUM_MS", "60000", 1);
   pid_t other = spawn(0, low);
-  CHECK(eventually(&low->launches, 3, 2000));
+  CHECK(eventually(&low->launches, 3, 10000));
+  CHECK(stands_still(atomic_load(&high->launches), 40));
   uint64_t then = atomic_load(&high->launches);
-  sleep_ms(50);
-  CHECK(atomic_load(&high->launches) <= then + 1);
   stop(other);
-  CHECK(eventually(&high->launches, then + 3, 1000));
+  CHECK(eventually(&high->launches, then + 3, 10000));
   stop(urgent);
 }
 
@@ -92,7 +90,9 @@ static void many_who_starve_take_their_turns_together(void) {
   uint64_t turns = info_of(high).preemptions - before;
   CHECK(turns <= (now_ns() - start) / (100 * MS) + 2); /* not eight in each max_wait */
   for (int i = 0; i < OTHERS; i++) {
-    CHECK(atomic_load(&low[i].launches) > 0);
+    CHECK(eventually(&low[i].launches, 0, 10000));
+  }
+  for (int i = 0; i < OTHERS; i++) {
     stop(others[i]);
   }
 }
@@ -106,24 +106,49 @@ static void unlock_raw(struct gw_page_layout *page) {
   CHECK(pthread_mutex_unlock(&page->header.lock) == 0);
 }
 
+/* When the two that joined first may ask for a turn; 0 where it is too late for that, or one of
+ * them is not held, or not for as long as the other. */
+static uint64_t due_at(const struct gw_page_layout *page, uint64_t max_wait_ns) {
+  uint64_t at[2], now = now_ns();
+  for (int i = 0; i < 2; i++) {
+    at[i] = atomic_load(&page->rows[i].closed_ns) + max_wait_ns;
+    if (atomic_load(&page->rows[i].gate) != GW_CLOSED || at[i] < now) {
+      return 0;
+    }
+  }
+  return at[0] == at[1] ? at[0] : 0;
+}
+
 /* Both ask for a turn before one of them has it: it is for both. */
 static void two_who_starve_at_once_keep_their_turn(void) {
   keep_active();
-  setenv("GIVEWAY_MAX_WAIT_MS", "400", 1);
-  setenv("GIVEWAY_QUANTUM_MS", "150", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "1500", 1);
+  setenv("GIVEWAY_QUANTUM_MS", "1000", 1);
   struct progress *low = shared_memory(2 * sizeof *low);
   pid_t pids[] = {spawn(0, &low[0]), spawn(0, &low[1])};
-  CHECK(eventually(&low[0].launches, 0, 2000) && eventually(&low[1].launches, 0, 2000));
+  CHECK(eventually(&low[0].launches, 0, 10000) && eventually(&low[1].launches, 0, 10000));
   gw_task *high = join(open_page(), 10);
   struct gw_page_layout *page = raw_page();
-  gw_begin(high);
-  sleep_ms(380);
+  uint64_t due = 0;
+  for (int tries = 0; due == 0; tries++) { /* again where this process was late */
+    CHECK(tries < 3);
+    gw_begin(high);
+    sleep_ms(1470);
+    lock_raw(page);
+    due = due_at(page, 1500 * MS);
+    if (due == 0) {
+      unlock_raw(page);
+      gw_end(high);
+      gw_idle(high);
+    }
+  }
   uint64_t then[] = {atomic_load(&low[0].launches), atomic_load(&low[1].launches)};
-  lock_raw(page);
-  sleep_ms(40);
+  while (now_ns() < due + 20 * MS) { /* for 50 ms they would wait for the lock */
+    usleep(1000);
+  }
   unlock_raw(page);
-  CHECK(eventually(&low[0].launches, then[0] + 4, 250));
-  CHECK(eventually(&low[1].launches, then[1] + 4, 50));
+  CHECK(eventually(&low[0].launches, then[0] + 4, 1000));
+  CHECK(eventually(&low[1].launches, then[1] + 4, 700));
   stop(pids[0]);
   stop(pids[1]);
 }
@@ -139,11 +164,11 @@ static void who_rested_when_a_turn_began_runs_at_once(void) {
   gw_begin(service);
   gw_end(service); /* and counts as active for some time to come */
   pid_t pid = spawn(0, low);
-  CHECK(eventually(&low->launches, 0, 3000));
+  CHECK(until(info_of(busy).gate_closed, 10000));
   gw_idle(service);
   uint64_t start = now_ns();
   gw_begin(service);
-  CHECK(now_ns() - start < 500 * MS && info_of(busy).gate_closed);
+  CHECK(now_ns() - start < 2500 * MS && info_of(busy).gate_closed);
   gw_end(service);
   stop(pid);
 }
@@ -153,14 +178,14 @@ static void a_stopped_turn_ends(void) {
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   struct progress *low = shared_memory(sizeof *low), *high = shared_memory(sizeof *high);
   pid_t urgent = spawn(10, high);
-  CHECK(eventually(&high->launches, 3, 2000));
+  CHECK(eventually(&high->launches, 3, 10000));
   setenv("GIVEWAY_MAX_WAIT_MS", "100", 1);
   setenv("GIVEWAY_QUANTUM_MS", "60000", 1);
   pid_t other = spawn(0, low);
-  CHECK(eventually(&low->launches, 3, 2000));
+  CHECK(eventually(&low->launches, 3, 10000));
   kill(other, SIGSTOP);
   uint64_t then = atomic_load(&high->launches);
-  CHECK(eventually(&high->launches, then + 3, 2000));
+  CHECK(eventually(&high->launches, then + 3, 10000));
   stop(other);
   stop(urgent);
 }
@@ -211,4 +236,4 @@ static const struct test_case cases[] = {
     {"who cannot become active waits at the gate", who_cannot_become_active_waits_at_the_gate},
 };
 
-RUN_CASES(cases, 20)
+RUN_CASES(cases, 60)

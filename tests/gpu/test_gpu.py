@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GIVEWAY, Spawner
-from tests.integration.fake_gpu import eventually
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 

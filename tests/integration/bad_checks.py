@@ -126,7 +126,7 @@ CHECKS = [
     Check(name="wrong", phase="2", title="a wrong operator", run=_wrong),
     Check(name="noisy", phase="2", title="not deterministic", run=_noisy),
     Check(name="worse", phase="2", title="further off than plain runs", run=_worse),
-    Check(name="hang", phase="3", title="a hang", run=_hang, limit=15),
+    Check(name="hang", phase="3", title="a hang", run=_hang, limit=45),
     Check(name="crash", phase="3", title="a crash", run=_crash),
     Check(name="exit", phase="3", title="it just leaves", run=_exit),
     Check(name="blow-up", phase="3", title="memory without end", run=_blow_up),

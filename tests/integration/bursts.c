@@ -12,7 +12,7 @@ static double now(void) {
 int main(void) {
   struct pollfd input = {.fd = 0, .events = POLLIN};
   long bursts = 0;
-  while (poll(&input, 1, bursts == 0 ? 0 : 20) == 0) {
+  while (poll(&input, 1, bursts == 0 ? 0 : 20) <= 0) { /* less: a signal of giveway's */
 #pragma omp parallel num_threads(2)
     for (double end = now() + 0.002; now() < end;) {
     }

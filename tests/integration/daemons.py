@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from giveway.client import Client
-from giveway.errors import DaemonError
 from tests.conftest import GIVEWAY, Spawner
+from tests.waiting import eventually
 
 HERE = Path(__file__).parent
-
-
-def eventually(condition: Callable[[], object], seconds: float = 20.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(DaemonError, LookupError):
-            if condition():
-                return True
-        time.sleep(0.05)
-    return False
 
 
 class Daemon:

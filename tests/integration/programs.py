@@ -118,9 +118,19 @@ def two_priorities() -> None:
     data = torch.randn(8, 3, 32, 32)
     seen = {}
 
+    both = threading.Barrier(2)
+
+    def other_was_held() -> bool:
+        return any(task.name == "other" and task.holds for task in giveway.page.Page.open().tasks())
+
     def work(name: str, priority: int, steps: int) -> None:
         with giveway.task(priority=priority, name=name):
+            both.wait()
+            end = time.monotonic() + 20
             for _ in range(steps):
+                model(data)
+            # However much later the other one's thread got to run.
+            while name == "urgent" and not other_was_held() and time.monotonic() < end:
                 model(data)
             task = giveway.current()
             assert task is not None

@@ -97,7 +97,7 @@ def test_programs_of_ones_own(giveway: Runner, tmp_path: Path) -> None:
     high, low = mine["modes"]["native"]["high"], mine["modes"]["native"]["low"]
     assert high["requests"] >= 20
     assert high["p50_ms"] >= 2
-    assert 0 < high["busy_share"] <= 1
+    assert 0 < high["busy_share"] < 2  # a request may have begun well before the half second
     assert high["p99_ratio"]["value"] > 0
     assert low["busy_share"] is None
     assert low["share_of_left"]["value"] > 0
@@ -279,7 +279,7 @@ def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
         assert (programs["low"]["preemption_latency_ms"] is not None) == gated
     gave_way = small["modes"]["giveway"]["low"]["preemption_latency_ms"]
     assert gave_way["closings"] > 0
-    assert 0 <= gave_way["value"] <= gave_way["longest"] < 1e3
+    assert 0 <= gave_way["value"] <= gave_way["longest"] < 1e4
     counts = {programs["high"]["requests"] for programs in small["modes"].values()}
     assert len(counts) == 1, "open loop: the same requests in every mode"
     (bar,) = small["bars"]
@@ -297,9 +297,9 @@ def test_a_stall_of_the_program_is_charged_to_all_that_were_due(
     spawn: Spawner, tmp_path: Path
 ) -> None:
     path = tmp_path / "small.toml"
-    path.write_text(SMALL.replace("rate = 10", "rate = 20"))
+    path.write_text(SMALL.replace("rate = 10", "rate = 40"))
     options = arguments(tmp_path, str(path), modes="alone")
-    options[options.index("--seconds") + 1] = "4"
+    options[options.index("--seconds") + 1] = "6"
     process = spawn(GIVEWAY, *options, stderr=subprocess.PIPE, env={"OMP_NUM_THREADS": "1"})
     assert process.stderr is not None
     for line in process.stderr:
@@ -315,14 +315,14 @@ def test_a_stall_of_the_program_is_charged_to_all_that_were_due(
     assert process.returncode == 0, err
     first, *_ = (each for each in records_of(tmp_path / "out", "small") if "programs" in each)
     latencies = first["programs"]["high"]["latencies_us"]
-    # Ten were due meanwhile. One at a time, asked for after the last answer, there would be one.
+    # Twenty were due meanwhile. One at a time, asked for after the last answer, there would be one.
     assert sum(latency > 50_000 for latency in latencies) >= 4
     assert max(latencies) >= 400_000
 
 
 def test_a_model_that_stops_answering_is_named(spawn: Spawner, tmp_path: Path) -> None:
     path = tmp_path / "small.toml"
-    path.write_text(SMALL.replace("answer_timeout = 20", "answer_timeout = 1"))
+    path.write_text(SMALL.replace("answer_timeout = 20", "answer_timeout = 5"))
     process = spawn(
         GIVEWAY, *arguments(tmp_path, str(path)), stderr=subprocess.PIPE,
         env={"OMP_NUM_THREADS": "1"},

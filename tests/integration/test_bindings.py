@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.integration.fake_gpu import NATIVE, UUID, eventually, tasks
+from tests.integration.fake_gpu import NATIVE, UUID, tasks
+from tests.waiting import eventually
 from tools import generate_shim
 
 PROGRAM = (sys.executable, str(Path(__file__).with_name("bindings_program.py")))
@@ -64,12 +65,16 @@ def test_the_bindings_hold_the_hooks(giveway: Runner, cuda: Path, flags: dict[st
 def test_the_less_urgent_of_two_is_held(giveway: Runner, spawn: Spawner, cuda: Path) -> None:
     def start(name: str, priority: str) -> subprocess.Popen[str]:
         run = (GIVEWAY, "run", "--device", "cuda", "--name", name, "--priority", priority)
-        return spawn(*run, "--", *PROGRAM, "busy", env={"GIVEWAY_MAX_WAIT_MS": "0"})  # no turns
+        return spawn(
+            *(*run, "--", *PROGRAM, "busy"),
+            stdout=subprocess.DEVNULL,  # a pipe that nobody reads gets full
+            env={"GIVEWAY_MAX_WAIT_MS": "0"},  # no turns
+        )
 
     start("low", "0")
-    assert eventually(lambda: tasks(giveway).get("low", {}).get("launches", 0) > 100, 30)
+    assert eventually(lambda: tasks(giveway).get("low", {}).get("launches", 0) > 100)
     high = start("high", "10")
-    assert eventually(lambda: tasks(giveway).get("low", {}).get("held_seconds", 0) > 0.3, 30)
+    assert eventually(lambda: tasks(giveway).get("low", {}).get("held_seconds", 0) > 0.3)
     shown = tasks(giveway)
     assert shown["high"]["device"] == shown["low"]["device"] == UUID
     assert shown["high"]["held_seconds"] == 0

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.integration.fake_gpu import UUID, eventually, tasks
+from tests.integration.fake_gpu import UUID, tasks
+from tests.waiting import eventually
 
 
 def test_the_less_urgent_program_is_held(giveway: Runner, spawn: Spawner, cuda: Path) -> None:

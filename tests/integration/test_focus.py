@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.integration.conftest import Regions
-from tests.integration.daemons import Daemon, eventually
+from tests.integration.daemons import Daemon
+from tests.waiting import eventually
 
 Xlib = pytest.importorskip("Xlib")
 

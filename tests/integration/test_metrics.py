@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.integration.conftest import Regions
-from tests.integration.daemons import Daemon, eventually
+from tests.integration.daemons import Daemon
+from tests.waiting import eventually
 
 pytest.importorskip("prometheus_client")
 
@@ -58,21 +59,26 @@ def test_the_exporter_tells_of_every_task(
     first, second = regions("--share", "75", "--name", "a"), regions("--share", "25")
     assert eventually(lambda: len(scrape().samples["giveway_task_paused"]) == 2)
     before = scrape()
-    assert eventually(
-        lambda: scrape().value("giveway_task_preemptions_total", pid=str(first.pid)) > 20
-    )
-    after = scrape()
     pid = str(first.pid)
-    assert after.value("giveway_up") == 1
-    assert after.value("giveway_policy", policy="share") == 1
-    assert after.value("giveway_task_active", pid=pid, name="a", device="cpu") == 1
-    assert after.value("giveway_task_share_ratio", pid=pid) == 0.75
-    assert after.value("giveway_task_paused", pid=pid) == 0
-    for grows in (
+    assert eventually(lambda: scrape().value("giveway_task_preemptions_total", pid=pid) > 20)
+    # Between two of its launches the task may be idle for a moment.
+    active = {"pid": pid, "name": "a", "device": "cpu"}
+    assert eventually(lambda: scrape().value("giveway_task_active", **active) == 1)
+    growing = (
         *("giveway_task_launches_total", "giveway_task_running_seconds_total"),
         *("giveway_task_wait_seconds_count", "giveway_task_held_seconds_total"),
-    ):
-        assert after.value(grows, pid=pid) > before.value(grows, pid=pid)
+    )
+
+    def grown() -> bool:
+        now = scrape()
+        return all(now.value(name, pid=pid) > before.value(name, pid=pid) for name in growing)
+
+    assert eventually(grown)
+    after = scrape()
+    assert after.value("giveway_up") == 1
+    assert after.value("giveway_policy", policy="share") == 1
+    assert after.value("giveway_task_share_ratio", pid=pid) == 0.75
+    assert after.value("giveway_task_paused", pid=pid) == 0
     assert after.value("giveway_decision_seconds_count") > 0
     assert after.value("giveway_device_busy_seconds_total", device="cpu") > 0
     buckets = [value for labels, value in after.samples["giveway_task_wait_seconds_bucket"]

@@ -10,7 +10,7 @@ from tests.conftest import GIVEWAY, Runner, Spawner
 
 
 def test_a_cpu_programs_launches_are_its_regions(giveway: Runner, regions_program: str) -> None:
-    pipeline = f"sleep 0.3 | {regions_program}"
+    pipeline = f"sleep 2 | {regions_program}"  # stdin ends after so long
     done = giveway("trace", "--json", "-d", "cpu", "-p", "4", "--", "sh", "-c", pipeline)
     assert (done.returncode, done.stderr) == (0, "")
     ready, regions, *report = done.stdout.splitlines()
@@ -27,7 +27,7 @@ def test_the_time_held_is_reported(giveway: Runner, spawn: Spawner, regions_prog
     urgent = spawn(GIVEWAY, "run", "-d", "cpu", "-p", "10", "--", regions_program)
     assert urgent.stdout is not None
     assert urgent.stdout.readline() == "ready\n"
-    pipeline = f"sleep 0.5 | {regions_program}"
+    pipeline = f"sleep 2 | {regions_program}"
     done = giveway("trace", "--json", "-d", "cpu", "--", "sh", "-c", pipeline)
     (process,) = json.loads(done.stdout[done.stdout.index("{") :])["processes"]
     (task,) = process["tasks"]

@@ -60,7 +60,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GIVEWAY_DIR", str(path / "pages"))
         options = ["--checks", BAD, "--keep-logs", str(path / "logs"), "--jobs", "2"]
-        return Ran(path / "verify.json", *options, *only(*names), seconds=280)
+        return Ran(path / "verify.json", *options, *only(*names), seconds=500)
 
 
 def only(*names: str) -> list[str]:
@@ -116,7 +116,7 @@ def test_noise_is_allowed_and_nothing_beyond_it(ran: Ran) -> None:
 def test_a_hang_is_killed_with_its_children_and_shows_its_stacks(ran: Ran) -> None:
     hang = ran.checks["hang"]
     assert (hang["status"], hang["ended"]) == ("failed", "hung")
-    assert hang["reason"].startswith("hung: not done after 15 s, at bad_checks.py, line ")
+    assert hang["reason"].startswith("hung: not done after 45 s, at bad_checks.py, line ")
     assert hang["reason"].endswith(" in _hang")
     log = (ran.logs / "hang.giveway.log").read_text()
     assert "Python stacks of process" in log
@@ -236,16 +236,18 @@ def test_a_success_leaves_nothing(
     assert left_over(giveway_dir) == []
 
 
-def start_slow(spawn: Spawner, path: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+def start_slow(
+    spawn: Spawner, path: Path, first: str, said: str
+) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
     """A run whose second check has begun."""
     process = spawn(
         *(GIVEWAY, "verify", "-d", "cpu", "--checks", BAD, "--json", str(path)),
-        *only("good", "slow"),
+        *only(first, "slow"),
         stderr=subprocess.PIPE,
         env={"TMPDIR": str(path.parent)},
     )
     assert process.stderr is not None
-    assert "good: passed" in process.stderr.readline()
+    assert f"{first}: {said}" in process.stderr.readline()
     end = time.monotonic() + 20
     while not (children := psutil.Process(process.pid).children()) and time.monotonic() < end:
         time.sleep(0.02)
@@ -255,7 +257,7 @@ def start_slow(spawn: Spawner, path: Path) -> tuple[subprocess.Popen[str], list[
 
 def test_ctrl_c_reports_what_is_finished(spawn: Spawner, tmp_path: Path) -> None:
     path = tmp_path / "verify.json"
-    process, children = start_slow(spawn, path)
+    process, children = start_slow(spawn, path, "good", "passed")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130
@@ -271,7 +273,7 @@ def test_ctrl_c_reports_what_is_finished(spawn: Spawner, tmp_path: Path) -> None
 
 
 def test_a_killed_verify_leaves_no_program(spawn: Spawner, tmp_path: Path) -> None:
-    process, children = start_slow(spawn, tmp_path / "verify.json")
+    process, children = start_slow(spawn, tmp_path / "verify.json", "missing", "skipped")
     process.kill()
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
@@ -347,7 +349,7 @@ def test_the_command_itself_does_without_torch(giveway: Runner) -> None:
 def test_some_of_the_real_checks(tmp_path: Path) -> None:
     """Of each phase; all of them are in `make verify`."""
     names = ("import", "matmul", "transformer", "mixed", "googlenet", "mobilenet_v2-adam")
-    real = Ran(tmp_path / "verify.json", *only(*names), "--jobs", "2", seconds=280)
+    real = Ran(tmp_path / "verify.json", *only(*names), "--jobs", "2", seconds=600)
     # How long an import takes is for a quiet machine to say; that it computes the same, for any.
     failed = {name for name, each in real.checks.items() if each["status"] != "passed"}
     assert failed <= {"import"}, real.out

@@ -14,11 +14,16 @@ from typing import BinaryIO, Final
 
 from giveway.verify.program import SHOW_STACKS
 
-_PYTHON_SECONDS: Final = 1.0
+_PYTHON_SECONDS: Final = 5.0
+"""A process that has no core is this late to write its stacks, or does not get to it at all."""
+_REST_SECONDS: Final = 0.2
+"""For the stacks of its other threads, which follow at once."""
+_POLL_SECONDS: Final = 0.1
 _NATIVE_SECONDS: Final = 45.0
 _FRAMES: Final = 40
 _PROCESSES: Final = 8
 _PYTHON: Final = "Python stacks of process"
+_CURRENT: Final = re.compile(r'Current thread .*\n  File "(.+)", line (\d+) in (.+)')
 
 
 def write(pids: Sequence[int], log: BinaryIO) -> None:
@@ -34,9 +39,22 @@ def write(pids: Sequence[int], log: BinaryIO) -> None:
     for pid in pids[:_PROCESSES]:
         if _shows_stacks(pid):
             _say(log, f"{_PYTHON} {pid}")
+            begin = os.fstat(log.fileno()).st_size
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, SHOW_STACKS)
-            time.sleep(_PYTHON_SECONDS)
+                _wait_for_stacks(Path(log.name), begin)
+
+
+def _wait_for_stacks(log: Path, begin: int) -> None:
+    """Until Python stacks have been written behind that place in the log."""
+    end = time.monotonic() + _PYTHON_SECONDS
+    with log.open("rb") as file:
+        while time.monotonic() < end:
+            file.seek(begin)
+            if _CURRENT.search(file.read().decode(errors="replace")):
+                break
+            time.sleep(_POLL_SECONDS)
+    time.sleep(_REST_SECONDS)
 
 
 def _shows_stacks(pid: int) -> bool:
@@ -81,5 +99,5 @@ def _say(log: BinaryIO, text: str) -> None:
 def place(log: Path) -> str:
     """Where the first thread of Python stacks in the log was: file, line and function."""
     stacks = log.read_text(errors="replace").partition(_PYTHON)[2]
-    found = re.search(r'Current thread .*\n  File "(.+)", line (\d+) in (.+)', stacks)
+    found = _CURRENT.search(stacks)
     return f"{Path(found[1]).name}, line {found[2]} in {found[3]}" if found else ""
