@@ -36,7 +36,7 @@ const char *gw_error_text(int error) {
   case GW_E_FULL:
     return "the gate page is full: 256 tasks run on this device";
   case GW_E_LOCK:
-    return "the gate page's lock is damaged";
+    return "the gate page's lock is damaged, or a stopped process has it";
   case GW_E_NO_PAGE:
     return "no gate page: nothing has run under giveway on this device";
   case GW_E_NO_TASK:
