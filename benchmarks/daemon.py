@@ -53,19 +53,21 @@ def main() -> None:
         os.environ["GIVEWAY_MAX_WAIT_MS"] = "0"
         giveway = Path(sys.executable).with_name("giveway")
         with subprocess.Popen([giveway, "serve", "--policy", options.policy], stdout=2) as daemon:
-            os.sched_setaffinity(0, {spins})
-            daemon_side = Daemon(options.tasks)
-            rounds = [
-                each
-                for _ in range(-(-options.rounds // IN_A_ROW))
-                for each in zip(
-                    [control.wake() for _ in range(IN_A_ROW)],
-                    [daemon_side.wake() for _ in range(IN_A_ROW)],
-                    strict=True,
-                )
-            ]
-            in_daemon = daemon_side.stop()
-            daemon.terminate()
+            try:
+                os.sched_setaffinity(0, {spins})
+                daemon_side = Daemon(options.tasks)
+                rounds = [
+                    each
+                    for _ in range(-(-options.rounds // IN_A_ROW))
+                    for each in zip(
+                        [control.wake() for _ in range(IN_A_ROW)],
+                        [daemon_side.wake() for _ in range(IN_A_ROW)],
+                        strict=True,
+                    )
+                ]
+                in_daemon = daemon_side.stop()
+            finally:
+                daemon.terminate()
     if options.raw:
         lines = (f"{wake_up:.2f},{decision:.2f}\n" for wake_up, decision in rounds)
         options.raw.write_text("".join(["wake_up,decision\n", *lines]))
