@@ -1,7 +1,10 @@
 /* For the process that decides: what changes on the page, and what it wants the gates to be. */
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -10,6 +13,8 @@
 #define PUT(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
 struct gw_seen {
+  bool listens;
+  int events_fd; /* where it listens */
   struct {
     uint64_t ticket, activations, changes;
     int32_t priority;
@@ -123,7 +128,10 @@ int gw_changes(gw_page *page, struct gw_change *changes, int capacity) {
   if (!atomic_load(&page->deciding)) {
     return gw_fail(GW_E_TAKEN, 0);
   }
-  page->events_seen = atomic_load(&page->map->header.events); /* before: no wake-up is lost */
+  uint64_t events;
+  if (page->seen->listens && read(page->seen->events_fd, &events, sizeof events) < 0) {
+    events = 0; /* somebody was quicker, or nothing has happened: looking does no harm */
+  }
   int r = gw_page_lock(page);
   if (r != GW_OK) {
     return r;
@@ -190,5 +198,60 @@ int gw_decide_only(gw_page *page, const uint64_t *tickets, const uint32_t *rows,
   }
   gw_gates_apply(page, gw_now());
   gw_page_unlock(page);
+  return GW_OK;
+}
+
+/* ---- transitions, as a descriptor that others can be waited for with ---------------------------
+ */
+
+struct listener {
+  _Atomic uint32_t *events;
+  int fd;
+};
+
+static void *listen_to(void *argument) {
+  struct listener listener = *(struct listener *)argument;
+  free(argument);
+  pthread_setname_np(pthread_self(), "giveway");
+  for (uint32_t seen = atomic_load(listener.events);;) {
+    gw_futex_wait(listener.events, seen, UINT64_MAX, true);
+    uint32_t now = atomic_load(listener.events);
+    uint64_t one = 1;
+    if (now != seen && write(listener.fd, &one, sizeof one) < 0 && errno == EBADF) {
+      return NULL;
+    }
+    seen = now;
+  }
+}
+
+int gw_events_fd(gw_page *page, int *fd) {
+  if (!atomic_load(&page->deciding)) {
+    return gw_fail(GW_E_TAKEN, 0);
+  }
+  struct listener *listener = malloc(sizeof *listener);
+  if (listener == NULL) {
+    return gw_fail(GW_E_RESOURCES, ENOMEM);
+  }
+  *fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (*fd < 0) {
+    free(listener);
+    return gw_fail(GW_E_RESOURCES, errno);
+  }
+  *listener = (struct listener){&page->map->header.events, *fd};
+  sigset_t all, before;
+  sigfillset(&all);
+  sigdelset(&all, SIGBUS); /* as in watcher.c */
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  int error = pthread_create(&thread, NULL, listen_to, listener);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (error != 0) {
+    close(*fd);
+    free(listener);
+    return gw_fail(GW_E_RESOURCES, error);
+  }
+  pthread_detach(thread);
+  page->seen->events_fd = *fd;
+  page->seen->listens = true;
   return GW_OK;
 }

@@ -28,8 +28,6 @@ struct gw_page {
   _Atomic uint64_t lock_again_ns; /* until then no launch of ours waits for the lock */
   _Atomic bool deciding;          /* this process is its daemon */
   struct gw_seen *seen;           /* what the daemon knows of it */
-  uint32_t events_seen;           /* up to which of its transitions */
-  bool rings;                     /* sleep.c: a thread waits for them */
   char device[GW_DEVICE_SIZE];
   char path[PATH_MAX];
   struct gw_page *next;

@@ -100,15 +100,9 @@ GW_API void gw_decider_leave(gw_page *page);
 GW_API int gw_decider_beat(gw_page *page);
 /* The pid of the process that decides, as its own PID namespace has it; 0: priorities do. */
 GW_API int gw_decider(gw_page *page);
-/* What that process sleeps on, in one thread: its pages, and a descriptor that becomes readable (of
- * an epoll, say). A thread of the library watches the descriptor, and neither ever ends. */
-typedef struct gw_sleeper gw_sleeper;
-GW_API int gw_sleeper_new(int fd, gw_sleeper **sleeper);
-/* Until a page has had transitions after its last gw_changes, or the descriptor is readable, or the
- * time is up, or a signal. How many of them are so, or an error; ready[i] tells of pages[i], and
- * ready[count] of the descriptor, which is to be read before the next call. */
-GW_API int gw_sleep(gw_sleeper *sleeper, gw_page *const *pages, int count, uint64_t timeout_ns,
-                    uint8_t *ready);
+/* For the process that decides, a descriptor that is readable after transitions, until gw_changes
+ * is called. From then on a thread of the library waits for them. */
+GW_API int gw_events_fd(gw_page *page, int *fd);
 
 enum gw_change_flags {
   GW_LEFT = 1 << 0,          /* the task `left` */

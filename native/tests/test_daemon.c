@@ -2,6 +2,8 @@
  */
 #include "harness.h"
 
+#include <poll.h>
+
 static struct {
   _Atomic uint64_t ready, gate, launches, stop;
 } *shared;
@@ -232,7 +234,12 @@ static void sees_changes(void) {
   setenv("GIVEWAY_ATTRIBUTES", "share=30", 1);
   gw_page *page = open_page();
   CHECK(gw_decider_take(page) == GW_OK);
+  int fd;
+  CHECK(gw_events_fd(page, &fd) == GW_OK);
+  sleep_ms(50); /* until its thread sleeps */
   gw_task *task = join(page, 3);
+  struct pollfd wait = {.fd = fd, .events = POLLIN};
+  CHECK(poll(&wait, 1, 20000) == 1);
   struct gw_change change = one_change(page);
   CHECK(change.flags == GW_JOINED && change.priority == 3);
   uint64_t ticket = change.ticket;

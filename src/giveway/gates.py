@@ -12,6 +12,7 @@ from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
 from giveway import page
+from giveway.errors import PageError
 from giveway.page import Page, TaskInfo
 
 
@@ -66,8 +67,7 @@ def _library() -> ctypes.CDLL:
     for name, arguments in (
         ("gw_decider_take", (pointer,)),
         ("gw_decider_beat", (pointer,)),
-        ("gw_sleeper_new", (ctypes.c_int, ctypes.POINTER(pointer))),
-        ("gw_sleep", (pointer, pointer, ctypes.c_int, ctypes.c_uint64, pointer)),
+        ("gw_events_fd", (pointer, ctypes.POINTER(ctypes.c_int))),
         ("gw_changes", (pointer, ctypes.POINTER(ChangeStruct), ctypes.c_int)),
         ("gw_decide", (pointer, pointer, pointer, pointer, ctypes.c_int)),
         ("gw_decide_only", (pointer, pointer, pointer, ctypes.c_int)),
@@ -100,11 +100,22 @@ class Gates:
         self._changes = (ChangeStruct * page.ROWS)()
         self._info = TaskInfo()
         self._check(self._lib.gw_decider_take(self._handle))
+        descriptor = ctypes.c_int(-1)
+        try:
+            self._check(self._lib.gw_events_fd(self._handle, ctypes.byref(descriptor)))
+        except PageError:
+            self.leave()
+            raise
+        self._descriptor = descriptor.value
 
     def _check(self, code: int) -> int:
         if code < 0:
             raise page.error(code, str(self.page.path))
         return code
+
+    def fileno(self) -> int:
+        """Readable after transitions, until `changes` has been called."""
+        return self._descriptor
 
     def beat(self) -> None:
         """Says that this process lives; due every 100 ms.
@@ -153,46 +164,3 @@ class Gates:
     def leave(self) -> None:
         """Leaves the gates to priorities again."""
         self._lib.gw_decider_leave(self._handle)
-
-
-class Sleeper:
-    """Waits for transitions on pages and for a descriptor at the same time. For one thread, and as
-    long as the process lives."""
-
-    def __init__(self, descriptor: int) -> None:
-        """
-        Raises:
-            PageError: no thread can be started.
-        """
-        self._lib = _library()
-        self._handle = ctypes.c_void_p()
-        code = self._lib.gw_sleeper_new(descriptor, ctypes.byref(self._handle))
-        if code < 0:
-            raise page.error(code, "a thread")
-        self._pages: list[Gates] = []
-        self._handles = (ctypes.c_void_p * 0)()
-        self._ready = (ctypes.c_uint8 * 1)()
-
-    def sleep(self, pages: list[Gates], seconds: float) -> tuple[list[Gates], bool]:
-        """The pages with transitions that `Gates.changes` has not told of, and whether the
-        descriptor is readable, which is to be read before the next call. Neither after these
-        seconds or a signal.
-
-        Raises:
-            PageError: no thread can be started for an older kernel, which needs one.
-        """
-        if pages != self._pages:
-            self._pages = list(pages)
-            self._handles = (ctypes.c_void_p * len(pages))(*(each._handle for each in pages))
-            self._ready = (ctypes.c_uint8 * (len(pages) + 1))()
-        count = len(pages)
-        nanoseconds = int(max(seconds, 0.0) * 1e9)
-        code = self._lib.gw_sleep(self._handle, self._handles, count, nanoseconds, self._ready)
-        if code <= 0:
-            if code < 0:
-                raise page.error(code, "a thread")
-            return [], False
-        ready = bytes(self._ready)
-        return [each for each, is_ready in zip(pages, ready, strict=False) if is_ready], bool(
-            ready[count]
-        )

@@ -56,8 +56,11 @@ class Connections:
         self._log = log
         self._all: dict[int, Connection] = {}
 
-    def all(self) -> list[Connection]:
+    def readers(self) -> list[Connection]:
         return list(self._all.values())
+
+    def writers(self) -> list[Connection]:
+        return [connection for connection in self._all.values() if connection.unsent]
 
     def accept(self) -> None:
         """Takes whoever waits, or sends them away."""

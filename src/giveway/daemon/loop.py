@@ -15,20 +15,18 @@ from typing import Any, Final
 
 from giveway import client, page
 from giveway.daemon import service
-from giveway.daemon.connections import MAX_CONNECTIONS, Connection, Connections
+from giveway.daemon.connections import MAX_CONNECTIONS, Connections
 from giveway.daemon.host import Host
 from giveway.daemon.requests import Request
 from giveway.daemon.supervisor import END, Signs
 from giveway.errors import PageError
-from giveway.gates import Gates, Sleeper
+from giveway.gates import Gates
 
 BEAT_SECONDS: Final = 0.1
 HANG_SECONDS: Final = 2
 """After so long without a turn of the loop the process is ended: something loops in C."""
 LOADING_SECONDS: Final = 60
 """The same while a user's module is imported."""
-
-Watched = socket.socket | Connection
 
 
 def _private(path: str, flags: int) -> int:
@@ -54,9 +52,6 @@ class Loop:
             end.setblocking(False)
         self._wake = wake
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-        self._epoll = select.epoll()
-        self._sleeper = Sleeper(self._epoll.fileno())
-        self._watched: dict[int, tuple[Watched, int]] = {}
         self._next_beat = 0.0
         self._beats = 0
         self._unusable: dict[str, str] = {}
@@ -85,52 +80,32 @@ class Loop:
 
     def _turn(self) -> None:
         host, clients = self._host, self._connections
-        self._watch()
-        timeout = min(self._next_beat - time.monotonic(), host.wait())
-        changed, others = self._sleeper.sleep(list(host.pages.values()), timeout)
-        for gates in changed:
-            self._look(gates.device)
+        timeout = min(max(self._next_beat - time.monotonic(), 0.0), host.wait())
+        pages = {gates.fileno(): device for device, gates in host.pages.items()}
+        readers = {each.fileno(): each for each in clients.readers()}
+        writers = {each.fileno(): each for each in clients.writers()}
+        others = (self._woken.fileno(), clients.listener.fileno())
+        # select, because poll and epoll count in whole milliseconds; there are few descriptors.
+        readable, writable, _ = select.select(
+            [*pages, *others, *readers], list(writers), [], timeout
+        )
+        for ready in readable:
+            if ready in pages:
+                self._look(pages[ready])
         host.tick()
         if time.monotonic() >= self._next_beat:
             self._beat()
-        if others:
-            for descriptor, events in self._epoll.poll(0):
-                if descriptor in self._watched:
-                    self._serve(self._watched[descriptor][0], events)
+        for ready in readable:
+            if ready in readers:
+                clients.read(readers[ready])
+            elif ready == others[0]:
+                with contextlib.suppress(BlockingIOError):
+                    self._woken.recv(1000)
+            elif ready == others[1]:
+                clients.accept()
+        for ready in writable:
+            clients.write(writers[ready])
         clients.tell()
-
-    def _watch(self) -> None:
-        """Waits for what is to be read and written as of now."""
-        clients = self._connections
-        wanted: dict[int, tuple[Watched, int]] = {
-            self._woken.fileno(): (self._woken, select.EPOLLIN),
-            clients.listener.fileno(): (clients.listener, select.EPOLLIN),
-        }
-        for each in clients.all():
-            events = select.EPOLLIN | (select.EPOLLOUT if each.unsent else 0)
-            wanted[each.fileno()] = each, events
-        if wanted == self._watched:
-            return
-        # What was closed has left by itself, and somebody else may have its number.
-        for descriptor, (what, events) in wanted.items():
-            before, as_before = self._watched.get(descriptor, (None, 0))
-            if before is not what:
-                self._epoll.register(descriptor, events)
-            elif events != as_before:
-                self._epoll.modify(descriptor, events)
-        self._watched = wanted
-
-    def _serve(self, what: Watched, events: int) -> None:
-        if what is self._woken:
-            with contextlib.suppress(BlockingIOError):
-                self._woken.recv(1000)
-        elif isinstance(what, socket.socket):
-            self._connections.accept()
-        else:
-            if events & ~select.EPOLLOUT:  # also an error, or an end
-                self._connections.read(what)
-            if events & select.EPOLLOUT:
-                self._connections.write(what)
 
     def _look(self, device: str) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The daemon as a process: stopped, hung, on an older kernel."""
+"""A daemon that does not run for a while, through no fault of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Spawner
-from tests.integration.conftest import Regions
 from tests.integration.daemons import Daemon
 from tests.waiting import eventually
 
@@ -50,13 +49,3 @@ def test_a_hang_again_at_once_is_not_tried_a_third_time(spawn: Spawner) -> None:
     assert "in serve" in failed["traceback"]
     os.kill(daemon.status()["pid"], signal.SIGUSR1)
     assert daemon.process.wait(20) == 1
-
-
-def test_it_decides_on_an_older_kernel_too(
-    spawn: Spawner, regions: Regions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before Linux 5.16 nobody can wait for several futex words."""
-    monkeypatch.setenv("GIVEWAY_FUTEX_WAITV", "0")
-    daemon = Daemon(spawn, "--policy", "rr")
-    low, high = regions("--priority", "1").pid, regions("--priority", "2").pid
-    assert eventually(lambda: daemon.running(low) > 0.2 and daemon.running(high) > 0.2)
