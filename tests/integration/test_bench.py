@@ -97,7 +97,7 @@ def test_programs_of_ones_own(giveway: Runner, tmp_path: Path) -> None:
     high, low = mine["modes"]["native"]["high"], mine["modes"]["native"]["low"]
     assert high["requests"] >= 20
     assert high["p50_ms"] >= 2
-    assert 0 < high["busy_share"] < 2  # a request may have begun well before the half second
+    assert 0 < high["busy_share"] <= 1
     assert high["p99_ratio"]["value"] > 0
     assert low["busy_share"] is None
     assert low["share_of_left"]["value"] > 0
@@ -279,7 +279,7 @@ def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
         assert (programs["low"]["preemption_latency_ms"] is not None) == gated
     gave_way = small["modes"]["giveway"]["low"]["preemption_latency_ms"]
     assert gave_way["closings"] > 0
-    assert 0 <= gave_way["value"] <= gave_way["longest"] < 1e4
+    assert 0 <= gave_way["value"] <= gave_way["longest"] < 1e3
     counts = {programs["high"]["requests"] for programs in small["modes"].values()}
     assert len(counts) == 1, "open loop: the same requests in every mode"
     (bar,) = small["bars"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Spawner
+from tests.conftest import Runner, Spawner
 from tests.integration.daemons import Daemon
 from tests.waiting import eventually
 
@@ -49,3 +49,12 @@ def test_a_hang_again_at_once_is_not_tried_a_third_time(spawn: Spawner) -> None:
     assert "in serve" in failed["traceback"]
     os.kill(daemon.status()["pid"], signal.SIGUSR1)
     assert daemon.process.wait(20) == 1
+
+
+def test_a_folder_that_is_none_is_one_line(giveway: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "a file"
+    path.touch()
+    done = giveway("serve", env={"GIVEWAY_DIR": str(path)})
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert str(path) in done.stderr

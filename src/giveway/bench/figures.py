@@ -96,7 +96,8 @@ def _throughput(part: Mapping[str, Any]) -> float:
 def _busy_share(parts: Sequence[Mapping[str, Any]]) -> float | None:
     if any(part["busy_seconds"] is None for part in parts):
         return None
-    return _rounded(fmean(part["busy_seconds"] / part["seconds"] for part in parts))
+    # A request that had begun before its segment did counts whole.
+    return _rounded(fmean(min(1.0, part["busy_seconds"] / part["seconds"]) for part in parts))
 
 
 def _left(segments: Segments, above: Sequence[str]) -> float | None:

@@ -26,6 +26,8 @@ AT_ONCE_SECONDS: Final = 10.0
 """Whoever was started again and ends this soon is not started a third time."""
 LOOK_SECONDS: Final = 0.5
 """How often it is asked whether the daemon hangs."""
+END_SECONDS: Final = 5.0
+"""How long it may take to write the traceback."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -52,7 +54,8 @@ def end_with(parent: int) -> None:
 
 def run(policy: str) -> int:
     """Keeps a daemon running until SIGTERM or SIGINT; its exit code."""
-    (client.folder() / CRASH_NAME).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # of a folder that cannot be used, the daemon says so
+        (client.folder() / CRASH_NAME).unlink()
     process, signs = _start(policy, False)
     stopping = False
 
@@ -93,7 +96,7 @@ def _watch(process: subprocess.Popen[bytes], signs: int) -> int:
         if silent >= limit:
             process.send_signal(END)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(1)
+                process.wait(END_SECONDS)
                 break
             process.kill()  # it lets no signal in
     os.close(signs)
