@@ -9,6 +9,8 @@ C_SOURCES := $(shell find native -name '*.[ch]')
 # Without build isolation: pip would fetch cmake again for every build, past the pins of older pips.
 INSTALL := $(BIN)/pip install --quiet --no-build-isolation
 RESULTS ?= results/local
+# System tests wait for events and measure nothing, so several may run at a time.
+WORKERS ?= 2
 CMAKE := $(BIN)/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja
 # Older ThreadSanitizers refuse address spaces as random as newer kernels make them.
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
@@ -19,10 +21,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
 
 .DELETE_ON_ERROR:
-.PHONY: help demo verify test test-rocm test-ray lint format ctest native sanitize bench wheel clean
+.PHONY: help demo verify test unit system soak test-all test-rocm test-ray lint format ctest native \
+  sanitize bench wheel clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.torch ## install, then show two programs sharing the device by priority
 	$(BIN)/giveway demo $(ARGS)
@@ -32,8 +35,20 @@ verify: $(VENV)/.torch ## show that PyTorch computes the same under giveway; all
 	GIVEWAY_COMMIT=$$(git rev-parse --short=12 HEAD 2>/dev/null) \
 	  $(BIN)/giveway verify --json $(RESULTS)/verify.json $(ARGS)
 
-test: lint ctest ## every check: format, lint, types, C tests, Python tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.test native ## lint, types, C tests, unit and system tests: before every commit
+	$(MAKE) --no-print-directory --output-sync=target -j2 lint ctest unit
+	$(MAKE) --no-print-directory system
+
+unit: $(VENV)/.test ## tests without a process, a compiler or a clock
+	$(BIN)/python -m pytest tests/unit tests/sim $(ARGS)
+
+system: native $(VENV)/.test ## tests with real processes, signals, kills and broken files
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/system $(ARGS)
+
+soak: native $(VENV)/.test ## what bets on the clock: latency bounds, many random kills, long runs
+	$(BIN)/python -m pytest tests/soak $(ARGS)
+
+test-all: test soak test-rocm test-ray ## all that this machine can run
 
 test-rocm: native $(VENV)/.test ## the HIP shims on AMD's runtimes and libraries, downloaded into build/rocm; no GPU
 	GIVEWAY_ROCM=build/rocm $(BIN)/python -m pytest tests/rocm $(ARGS)

@@ -25,7 +25,7 @@ from giveway.client import Client
 from giveway.errors import DaemonError
 from giveway.page import Page
 
-REGIONS = Path(__file__).parents[1] / "tests" / "integration" / "regions.c"
+REGIONS = Path(__file__).parents[1] / "tests" / "system" / "regions.c"
 GIVEWAY = str(Path(sys.executable).with_name("giveway"))
 
 

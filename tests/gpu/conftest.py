@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from giveway import devices
-from tests.integration.fake_gpu import NATIVE
+from tests.system.fake_gpu import NATIVE
 
 HERE = Path(__file__).parent
 

@@ -16,7 +16,7 @@ import pytest
 
 from giveway.ray.observers import Observers
 from tests.conftest import GIVEWAY, Spawner
-from tests.integration.terminal import LEAVE_SCREEN, Terminal
+from tests.system.terminal import LEAVE_SCREEN, Terminal
 from tests.ray import cluster as clusters
 from tests.ray.cluster import LocalCluster
 

@@ -12,7 +12,7 @@ import pytest
 import giveway.ray
 from giveway.version import __version__
 from tests.conftest import Runner, Spawner
-from tests.integration.terminal import Terminal
+from tests.system.terminal import Terminal
 from tests.ray.cluster import OLD_VERSION, LocalCluster
 from tests.ray.workers import Busy
 

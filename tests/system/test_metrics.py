@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.integration.conftest import Regions
-from tests.integration.daemons import Daemon
+from tests.system.conftest import Regions
+from tests.system.daemons import Daemon
 from tests.waiting import eventually
 
 pytest.importorskip("prometheus_client")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.integration.fake_gpu import UUID, tasks
+from tests.system.fake_gpu import UUID, tasks
 from tests.waiting import eventually
 
 

@@ -17,9 +17,9 @@ from giveway.errors import DaemonError, PageError, UsageError
 from giveway.gates import Gates
 from giveway.task import Task
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.integration.conftest import Regions
-from tests.integration.daemons import HERE, Daemon
-from tests.integration.fake_gpu import UUID
+from tests.system.conftest import Regions
+from tests.system.daemons import HERE, Daemon
+from tests.system.fake_gpu import UUID
 from tests.waiting import eventually
 
 Serve = Callable[..., Daemon]

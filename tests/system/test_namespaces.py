@@ -14,7 +14,7 @@ import pytest
 from giveway import observe
 from giveway.task import Task
 from tests.conftest import GIVEWAY, Spawner
-from tests.integration.conftest import Regions
+from tests.system.conftest import Regions
 from tests.waiting import eventually
 
 CONTAINER = ("unshare", "--map-root-user", "--mount-proc", "--pid", "--ipc", "--fork")

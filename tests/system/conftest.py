@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GIVEWAY, Spawner
-from tests.integration import fake_gpu
+from tests.system import fake_gpu
 
 Regions = Callable[..., "subprocess.Popen[str]"]
 

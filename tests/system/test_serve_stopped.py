@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Runner, Spawner
-from tests.integration.daemons import Daemon
+from tests.system.daemons import Daemon
 from tests.waiting import eventually
 
 LONGER_THAN_A_HANG = 4.0

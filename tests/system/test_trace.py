@@ -1,4 +1,4 @@
-"""`giveway trace` on the cpu device; tests/integration/test_cuda.py has it on a GPU."""
+"""`giveway trace` on the cpu device; tests/system/test_cuda.py has it on a GPU."""
 
 from __future__ import annotations
 

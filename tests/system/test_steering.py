@@ -13,8 +13,8 @@ from giveway import page
 from giveway.client import Client
 from giveway.errors import DaemonError, NoSuchTaskError, UsageError
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.integration.conftest import Regions
-from tests.integration.daemons import Daemon
+from tests.system.conftest import Regions
+from tests.system.daemons import Daemon
 from tests.waiting import eventually
 
 Serve = Callable[..., Daemon]

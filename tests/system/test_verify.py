@@ -21,7 +21,7 @@ from giveway.cli import main, verify
 from giveway.verify import check, session
 from giveway.verify.options import Options
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.integration.bad_checks import CHECKS
+from tests.system.bad_checks import CHECKS
 
 pytest.importorskip("torch")
 

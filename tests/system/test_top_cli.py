@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Runner, Spawner
-from tests.integration.conftest import Regions
-from tests.integration.daemons import Daemon
-from tests.integration.terminal import LEAVE_SCREEN, Terminal
+from tests.system.conftest import Regions
+from tests.system.daemons import Daemon
+from tests.system.terminal import LEAVE_SCREEN, Terminal
 
 
 @pytest.fixture

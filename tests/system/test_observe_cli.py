@@ -16,7 +16,7 @@ import pytest
 
 import giveway as giveway_package
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.integration.conftest import Regions
+from tests.system.conftest import Regions
 from tests.waiting import eventually
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from giveway.client import short_path
 from tests.conftest import Spawner
-from tests.integration.daemons import Daemon
+from tests.system.daemons import Daemon
 from tests.waiting import eventually
 
 

@@ -16,7 +16,7 @@ from giveway.cli.examine import examine
 from giveway.devices import hip
 from giveway.driver import CUDA, HIP
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.integration.fake_gpu import NATIVE, UUID, tasks
+from tests.system.fake_gpu import NATIVE, UUID, tasks
 from tests.waiting import eventually
 
 CC = ["cc", "-std=c11", "-O1", "-D_GNU_SOURCE", "-pthread"]
