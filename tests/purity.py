@@ -13,6 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -52,13 +55,19 @@ def _audit(event: str, _arguments: tuple[object, ...]) -> None:
         _refuse(f"starts a process ({event}): it belongs in tests/system")
 
 
-class _NoHeavyImport:
-    """Asked first where a module is; it never knows."""
+class _HeavyFinder:
+    """Asked first where a module is. To ask whether there is one is no import."""
 
     @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> None:
-        if name in HEAVY:
-            _refuse(f"imports {name}: it belongs in tests/system")
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        watched = name in HEAVY and _refusals is not None
+        installed = watched and PathFinder.find_spec(name, path)
+        return ModuleSpec(name, _HeavyLoader()) if installed else None
+
+
+class _HeavyLoader(Loader):
+    def exec_module(self, module: ModuleType) -> None:
+        _refuse(f"imports {module.__name__}: it belongs in tests/system")
 
 
 def _guard(owner: Any, name: str) -> None:
@@ -89,7 +98,7 @@ for _owner, _name in CLOCKS:
     _guard(_owner, _name)
 _guard_multiprocessing()
 sys.addaudithook(_audit)
-sys.meta_path.insert(0, _NoHeavyImport)  # type: ignore[arg-type]
+sys.meta_path.insert(0, _HeavyFinder)
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +108,8 @@ def refusals() -> Iterator[list[str]]:
     A refusal that the code under test swallowed fails the test at its end.
     """
     global _refusals
-    _refusals = refused = []
+    refused: list[str] = []
+    _refusals = refused
     try:
         yield refused
     finally:

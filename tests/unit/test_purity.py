@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
 import multiprocessing
 import os
 import signal
@@ -51,6 +51,7 @@ def test_workers_of_multiprocessing_are_refused(refusals: list[str], method: str
 
 def test_torch_is_refused(refusals: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert importlib.util.find_spec("torch")
     with pytest.raises(ImpureError, match="imports torch"):
         importlib.import_module("torch")
     refusals.clear()
