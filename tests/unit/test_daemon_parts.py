@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from giveway.cli.events import line
@@ -13,9 +11,8 @@ from giveway.errors import UsageError
 from giveway.metrics import parse_address
 
 
-def test_the_log_knows_the_last_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "time", lambda: 5.5)
-    log = Log()
+def test_the_log_knows_the_last_events() -> None:
+    log = Log(lambda: 5.5)
     for number in range(KEPT + 10):
         log.add("held", number=number)
     assert log.last == KEPT + 10
