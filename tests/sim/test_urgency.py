@@ -95,7 +95,7 @@ def test_across_who_waits_holds_nobody() -> None:
     for now, id_ in enumerate((waits, other)):
         scheduler.handle(Active(id_), now)
     assert not scheduler.view.tasks[other].open  # held, for its device is wanted next
-    scheduler.handle(Active(urgent), 3)
+    assert scheduler.handle(Active(urgent), 3).refusals == []
     assert not scheduler.view.tasks[waits].open
     assert scheduler.view.tasks[other].open
 
