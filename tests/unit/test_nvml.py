@@ -13,7 +13,7 @@ from giveway.bench import nvml
 from giveway.bench.nvml import Utilization
 
 GPU = 0x7000000000
-BEGAN_US = 1_000_000_000
+BEGAN_US = 1_700_000_000_000_000
 
 
 class Value(ctypes.Union):
@@ -88,7 +88,7 @@ class Library:
 def ask(
     monkeypatch: pytest.MonkeyPatch, library: object, visible: str = ""
 ) -> tuple[str | None, str | None, float | None]:
-    """What is said of the second that ends now, which is a thousand seconds after 1970."""
+    """What is said of the second that ends now."""
 
     def load(name: str) -> object:
         assert name == "libnvidia-ml.so.1"
@@ -98,7 +98,7 @@ def ask(
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr(ctypes, "CDLL", load)
-    clocks = SimpleNamespace(time=lambda: 1001.0, monotonic=lambda: 51.0)
+    clocks = SimpleNamespace(time=lambda: 1_700_000_001.0, monotonic=lambda: 51.0)
     monkeypatch.setattr(nvml, "time", clocks)
     found = Utilization()
     return found.reason, found.driver(), found.share(50.0)
