@@ -22,6 +22,10 @@
 #include "gate_page.h"
 #include "giveway.h"
 
+#ifdef GIVEWAY_TEST_CLOCK
+#include "clock.h"
+#endif
+
 #define CHECK(condition)                                                                           \
   do {                                                                                             \
     if (!(condition)) {                                                                            \
@@ -96,6 +100,9 @@ __attribute__((unused)) static gw_task *join(gw_page *page, int priority) {
   gw_task *task;
   struct gw_task_options options = {.name = "test", .priority = priority};
   CHECK(gw_join(page, &options, &task) == GW_OK);
+#ifdef GIVEWAY_TEST_CLOCK
+  clock_await_sleeper(); /* its watcher */
+#endif
   return task;
 }
 
@@ -118,7 +125,7 @@ __attribute__((unused)) static unsigned waiters_of(const char *device) {
 
 /* Whether a launch comes to a closed gate. It is not counted while it looks at who holds it. */
 __attribute__((unused)) static bool somebody_waits(const char *device) {
-  return until(waiters_of(device) > 0, 10000);
+  return until(waiters_of(device) > 0, 60000);
 }
 
 /* The file's memory as somebody with a text editor would reach it. */

@@ -114,4 +114,4 @@ static const struct test_case cases[] = {
     {"a pinned thread stays", a_pinned_thread_stays},
 };
 
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

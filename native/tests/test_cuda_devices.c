@@ -75,4 +75,4 @@ static const struct test_case cases[] = {
     {"the only visible one has its own page", the_only_visible_one_has_its_own_page},
     {"a rival on one device holds there only", a_rival_on_one_device_holds_there_only},
 };
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

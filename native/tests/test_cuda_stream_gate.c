@@ -263,7 +263,7 @@ static void page_truncated_while_held(void) {
   page_path(path);
   CHECK(truncate(path, 0) == 0);
   /* The device may have kept the old memory. */
-  CHECK(until(fake_calls("cuStreamWriteValue32_v2") > 0, 10000));
+  CHECK(until(fake_calls("cuStreamWriteValue32_v2") > 0, 60000));
   CHECK(fake_calls("cuStreamWriteValue32_v2") == 1);
   CHECK(cuCtxSynchronize() == 0);
 }
@@ -390,4 +390,4 @@ static const struct test_case cases[] = {
     {"inside graphs, where that is asked for", graphs_where_asked_for},
     {"words", words},
 };
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

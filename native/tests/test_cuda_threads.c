@@ -33,7 +33,7 @@ static bool there(int priority) {
   return found;
 }
 
-static bool gone(int priority) { return until(!there(priority), 10000); }
+static bool gone(int priority) { return until(!there(priority), 60000); }
 
 static void a_threads_launches_are_its_own_tasks(void) {
   start();
@@ -123,7 +123,7 @@ static void streams_in_one_place_are_not_forgotten(void) {
   sleep_ms(50);
   CHECK(own_task().active);
   CHECK(cuStreamSynchronize(NULL) == 0 && cuStreamSynchronize(streams[n - 1]) == 0);
-  CHECK(until(!own_task().active, 10000));
+  CHECK(until(!own_task().active, 60000));
 }
 
 /* ---- lending: each way to wait, for something that only a held thread can bring about ----------
@@ -217,7 +217,7 @@ static void a_loan_does_not_outrank_others(void) {
   }
   pthread_t lender, thread;
   pthread_create(&lender, NULL, wait_urgently, stream);
-  CHECK(until(there(10), 10000)); /* else the device would hold the launch, and not its thread */
+  CHECK(until(there(10), 60000)); /* else the device would hold the launch, and not its thread */
   pthread_create(&thread, NULL, launch_in_thread, &low);
   CHECK(somebody_waits(DEVICE));
   sleep_ms(40);
@@ -273,4 +273,4 @@ static const struct test_case cases[] = {
     {"a loan does not outrank others", a_loan_does_not_outrank_others},
     {"threads that are torn down", threads_that_are_torn_down},
 };
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

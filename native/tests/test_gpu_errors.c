@@ -256,4 +256,4 @@ static const struct test_case cases[] = {
     {"the page cannot be locked", the_page_cannot_be_locked},
     {"the watcher cannot start", the_watcher_cannot_start},
 };
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

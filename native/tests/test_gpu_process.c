@@ -335,4 +335,4 @@ static const struct test_case cases[] = {
     {"a program that closes the library", a_program_that_closes_the_library},
     {"a program that closes the real one", a_program_that_closes_the_real_one},
 };
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

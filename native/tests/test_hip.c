@@ -283,7 +283,7 @@ static void idle_after_synchronising(void) {
   sleep_ms(60); /* longer than linger and a look of the watcher, but the device is not done */
   CHECK(own_task().active);
   CHECK(hipStreamSynchronize(NULL) == 0);
-  CHECK(until(!own_task().active, 10000));
+  CHECK(until(!own_task().active, 60000));
 }
 
 static void two_devices_two_pages(void) {
@@ -324,4 +324,4 @@ static const struct test_case cases[] = {
     {"two devices, two pages", two_devices_two_pages},
     {"exit with work in flight", exit_with_work_in_flight},
 };
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)
