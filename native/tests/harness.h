@@ -73,23 +73,6 @@ __attribute__((unused)) static bool eventually(_Atomic uint64_t *value, uint64_t
   return until(atomic_load(value) > above, ms);
 }
 
-/* Whether what a closed gate is to hold comes to a stand: the number stays what it is for two
- * windows in a row. A change proves nothing yet: a holder in another process (or a daemon) that was
- * kept from its core for too long counts as stopped until it runs again, and rightly. A gate that
- * does not hold has a change in every window. */
-#define stands_still(number, ms)                                                                   \
-  ({                                                                                               \
-    uint64_t end_ns_ = now_ns() + 15000 * MS, last_ = (number);                                    \
-    int still_ = 0;                                                                                \
-    while (still_ < 2 && now_ns() < end_ns_) {                                                     \
-      sleep_ms(ms);                                                                                \
-      uint64_t now_ = (number);                                                                    \
-      still_ = now_ == last_ ? still_ + 1 : 0;                                                     \
-      last_ = now_;                                                                                \
-    }                                                                                              \
-    still_ == 2;                                                                                   \
-  })
-
 __attribute__((unused)) static gw_page *open_page(void) {
   gw_page *page;
   CHECK(gw_page_open("cpu", 1, &page) == GW_OK);
@@ -129,14 +112,24 @@ __attribute__((unused)) static bool somebody_waits(const char *device) {
 }
 
 /* The file's memory as somebody with a text editor would reach it. */
-__attribute__((unused)) static struct gw_page_layout *raw_page(void) {
+__attribute__((unused)) static struct gw_page_layout *raw_page_of(const char *device) {
   char path[4096];
-  CHECK(gw_page_path("cpu", path, sizeof path) == GW_OK);
+  CHECK(gw_page_path(device, path, sizeof path) == GW_OK);
   int fd = open(path, O_RDWR);
   CHECK(fd >= 0);
   void *map = mmap(NULL, sizeof(struct gw_page_layout), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   CHECK(map != MAP_FAILED);
   return map; /* the descriptor stays open: closing it would drop this process's row locks */
+}
+
+__attribute__((unused)) static struct gw_page_layout *raw_page(void) { return raw_page_of("cpu"); }
+
+/* Until the watcher of an active task has looked at it so many times. */
+__attribute__((unused)) static void await_looks(struct gw_row *row, int looks) {
+  for (uint64_t last = atomic_load(&row->beat_ns); looks > 0; looks--) {
+    CHECK(until(atomic_load(&row->beat_ns) != last, 60000));
+    last = atomic_load(&row->beat_ns);
+  }
 }
 
 struct test_case {
@@ -162,6 +155,7 @@ static int run_case(const struct test_case *test, unsigned seconds) {
     return 1;
   }
   setenv("GIVEWAY_DIR", directory, 1);
+  setenv("GIVEWAY_FAKE_DIR", directory, 1); /* where the fake device is */
   fflush(NULL);
   pid_t pid = fork();
   if (pid == 0) {

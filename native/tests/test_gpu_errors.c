@@ -188,13 +188,11 @@ static void start_and_launch(void) {
 }
 
 static void the_folder_cannot_be_made(void) {
-  setenv("GIVEWAY_FAKE_DIR", getenv("GIVEWAY_DIR"), 1);
   setenv("GIVEWAY_DIR", "/proc/giveway", 1);
   gpu_one_line(start_and_launch, "running ungated");
 }
 
 static void the_folder_is_somebody_elses(void) {
-  setenv("GIVEWAY_FAKE_DIR", getenv("GIVEWAY_DIR"), 1);
   setenv("GIVEWAY_DIR", "/dev/null", 1);
   gpu_one_line(start_and_launch, "running ungated");
 }
