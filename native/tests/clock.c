@@ -10,15 +10,19 @@
 
 /* The real waits, in slices: between two of them a thread looks at the clock of the test. */
 #define gw_futex_wait wait_for_real
+#define gw_futex_wake wake_for_real
 #define gw_lock_within lock_for_real
 int wait_for_real(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns, bool shared);
+void wake_for_real(_Atomic uint32_t *word, bool shared);
 int lock_for_real(pthread_mutex_t *lock, uint64_t wait_ns);
 #include "../gate/futex.c"
 #undef gw_futex_wait
+#undef gw_futex_wake
 #undef gw_lock_within
 
 #define SLICE_NS UINT64_C(200000)
 #define SLEEPERS 512
+#define PAGE 4096 /* wherever a page is mapped, a word has the same place in it */
 
 enum { FREE, AWAKE, ASLEEP };
 
@@ -34,6 +38,7 @@ static struct {
   _Atomic bool stopped;
   _Atomic uint64_t now_ns;
   _Atomic uint64_t round, changes; /* of all: asleep to awake, and back */
+  _Atomic uint64_t woken[PAGE];    /* how often a word of this place was */
   struct sleeper sleepers[SLEEPERS];
 } *shared;
 
@@ -109,21 +114,40 @@ static void sleep_ends(struct sleeper *me) {
   atomic_fetch_add(&shared->changes, 1);
 }
 
+void gw_futex_wake(_Atomic uint32_t *word, bool shared_word) {
+  atomic_fetch_add(&shared->woken[(uintptr_t)word % PAGE], 1);
+  wake_for_real(word, shared_word);
+}
+
+/* Whether a wait that was cut into slices would be over. A word that has changed wakes nobody who
+ * sleeps already: somebody has to. */
+static bool is_over(int r, bool first, bool woken) {
+  return r != ETIMEDOUT && (r != EAGAIN || first || woken);
+}
+
 /* The round is read before the reasons to wake up are looked at: it ends with no thread on its
  * way. */
 int gw_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns, bool shared_word) {
   if (!atomic_load(&shared->stopped)) {
     return wait_for_real(word, value, timeout_ns, shared_word);
   }
+  _Atomic uint64_t *woken = &shared->woken[(uintptr_t)word % PAGE];
   struct sleeper *me = own_sleeper();
-  uint64_t wakes = sleep_begins(me, timeout_ns);
+  uint64_t wakes = sleep_begins(me, timeout_ns), before = atomic_load(woken);
   int r;
-  for (;;) {
+  for (bool first = true;; first = false) {
     uint64_t round = atomic_load(&shared->round);
     bool over = gw_now() >= wakes;
     r = wait_for_real(word, value, over ? 0 : SLICE_NS, shared_word);
-    if (r != ETIMEDOUT || over) {
+    if (is_over(r, first, atomic_load(woken) != before)) {
       break;
+    }
+    if (over) {
+      r = ETIMEDOUT;
+      break;
+    }
+    if (r == EAGAIN) {
+      usleep(SLICE_NS / 1000);
     }
     atomic_store(&me->round, round);
   }

@@ -55,11 +55,19 @@ __attribute__((unused)) static void *shared_memory(size_t size) {
   return p;
 }
 
+/* GIVEWAY_TEST_SECONDS makes every limit shorter, for whoever expects tests to fail: a check with
+ * deliberate breaks. */
+__attribute__((unused)) static uint64_t limit_ms(uint64_t ms) {
+  const char *text = getenv("GIVEWAY_TEST_SECONDS");
+  uint64_t most = text != NULL ? strtoul(text, NULL, 10) * 1000 : UINT64_MAX;
+  return ms < most ? ms : most;
+}
+
 /* Whether it comes true in time. A generous time costs nothing where nothing is broken, and a core
  * of a virtual machine may stand still for a while. */
 #define until(condition, ms)                                                                       \
   ({                                                                                               \
-    uint64_t end_ns_ = now_ns() + (uint64_t)(ms) * MS;                                             \
+    uint64_t end_ns_ = now_ns() + limit_ms(ms) * MS;                                               \
     bool late_ = false, so_;                                                                       \
     while (!(so_ = (condition)) && !late_) {                                                       \
       usleep(200);                                                                                 \
@@ -164,10 +172,10 @@ static int run_case(const struct test_case *test, unsigned seconds) {
     exit(0);
   }
   int status = 0;
-  uint64_t end = now_ns() + (uint64_t)seconds * 1000 * MS;
+  uint64_t end = now_ns() + limit_ms(seconds * 1000) * MS;
   while (waitpid(pid, &status, WNOHANG) == 0) {
     if (now_ns() > end) {
-      fprintf(stderr, "%s: still running after %u s\n", test->name, seconds);
+      fprintf(stderr, "%s: does not end\n", test->name);
       kill(-pid, SIGKILL);
       waitpid(pid, &status, 0);
       break;
