@@ -152,6 +152,55 @@ static void paused(void) {
   CHECK(until(finished(program), 60000));
 }
 
+static void pause_one(gw_task *task) {
+  static struct gw_task_info infos[GW_ROWS];
+  uint32_t gate = GW_PAUSED;
+  close_all(task);
+  for (int i = gw_tasks(open_page(), infos, GW_ROWS); i-- > 0;) {
+    if (infos[i].priority == -1) {
+      CHECK(gw_decide(open_page(), &infos[i].ticket, &infos[i].row, &gate, 1) == GW_OK);
+    }
+  }
+}
+
+/* A turn is for all that have waited, but not for the paused. */
+static void paused_in_a_turn(void) {
+  start("50");
+  struct program *daemon = start_daemon(), *stays = start_program(-1), *waits = start_program(1);
+  ask(daemon, pause_one);
+  ask(stays, launch);
+  ask(waits, launch);
+  clock_advance(50 * MS);
+  CHECK(until(finished(waits), 60000) && !finished(stays));
+}
+
+static void close_one(gw_task *task) {
+  static struct gw_task_info infos[GW_ROWS];
+  uint32_t gate = GW_CLOSED;
+  open_all(task);
+  for (int i = gw_tasks(open_page(), infos, GW_ROWS); i-- > 0;) {
+    if (infos[i].priority == -1) {
+      CHECK(gw_decide(open_page(), &infos[i].ticket, &infos[i].row, &gate, 1) == GW_OK);
+    }
+  }
+}
+
+/* Who yields to a turn sees for itself that the turn is over. */
+static void a_turn_of_a_stopped_task(void) {
+  start("50");
+  struct program *daemon = start_daemon(), *waits = start_program(-1), *yields = start_program(1);
+  ask(daemon, close_one);
+  ask(yields, launch);
+  ask(waits, launch);
+  clock_advance(50 * MS);
+  CHECK(until(finished(waits), 60000));
+  stop_program(waits);
+  ask(yields, launch);
+  CHECK(!finished(yields));
+  clock_advance(25 * MS); /* a quantum, and a look */
+  CHECK(until(finished(yields), 60000));
+}
+
 /* Its gate is open and it has work, and it is dead: the others do not wait for it. */
 static void dead_holder_is_seen(void) {
   start("0");
@@ -324,6 +373,8 @@ static const struct test_case cases[] = {
     {"decides about all at once", decides_about_all_at_once},
     {"max_wait opens what it closes", max_wait},
     {"max_wait does not open what it pauses", paused},
+    {"a turn does not open what is paused", paused_in_a_turn},
+    {"a turn of a stopped task ends", a_turn_of_a_stopped_task},
     {"a dead task has left", dead_holder_is_seen},
     {"there is one daemon", only_one},
     {"a daemon that leaves", leaves},

@@ -35,5 +35,5 @@ int main(int count, char **arguments) {
     program();
     return 0;
   }
-  return run_case(&cases[0], 20) != 0;
+  return run_case(&cases[0], 240) != 0;
 }
