@@ -16,7 +16,7 @@ static void a_task_that_runs_does_not_become_idle(void) {
 /* An operator has no end that is reported: it runs from when it is let go. */
 static void a_held_operator_begins_when_it_is_let_go(void) {
   clock_stop();
-  setenv("GIVEWAY_LINGER_MS", "5", 1);
+  setenv("GIVEWAY_LINGER_MS", "100", 1);
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   gw_page *page = open_page();
   gw_task *high = join(page, 10);
@@ -29,9 +29,9 @@ static void a_held_operator_begins_when_it_is_let_go(void) {
   gw_end(high);
   gw_idle(high);
   CHECK(until(finished(low) && thread_state(low->process, low->thread) == 'S', 60000));
-  clock_advance(5 * MS - 1);
+  clock_advance(100 * MS - 1);
   CHECK(info_of_program(low).active);
-  clock_advance(15 * MS + 1); /* linger, and a look of the watcher */
+  clock_advance(20 * MS + 1); /* linger, and a look of the watcher */
   CHECK(!info_of_program(low).active);
 }
 

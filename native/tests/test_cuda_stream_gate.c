@@ -165,8 +165,7 @@ static void what_is_submitted_while_held_waits_on_every_stream(void) {
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   start_cuda();
   CUstream streams[4];
-  CUfunction f = kernel("ns_1000000");
-  urgent = rival();
+  CUfunction f = known_kernel(); /* so short that nothing else puts a gate before it */
   for (int i = 0; i < 4; i++) {
     CHECK(cuStreamCreate(&streams[i], 1) == 0 && launch(f, streams[i]) == 0);
   }
@@ -176,7 +175,7 @@ static void what_is_submitted_while_held_waits_on_every_stream(void) {
     for (int i = 0; i < 4; i++) {
       CHECK(launch(f, streams[i]) == 0);
     }
-    CHECK(until(fake_held(), 60000) && fake_in_flight_ns() == 4 * MS);
+    CHECK(until(fake_held(), 60000) && fake_in_flight_ns() == 4 * 20 * US);
     gw_end(urgent);
     gw_idle(urgent);
     CHECK(cuCtxSynchronize() == 0);
