@@ -49,12 +49,16 @@ static void null_stream(void) { held_on(NULL); }
 static void per_thread_stream(void) { held_on((CUstream)2); }
 static void created_stream(void) { held_on((CUstream)-1); }
 
-/* How many gates there are before so many kernels of 20 us. */
+/* How many gates there are before so many kernels of 20 us. The device begins when all of them are
+ * there, so that each takes exactly as long as it should. */
 static uint64_t gates_of(int launches, CUfunction f) {
+  atomic_store(&go, 0);
+  CHECK(cuStreamWaitValue32_v2(NULL, (CUdeviceptr)&go, 1, 0) == 0);
   uint64_t before = fake_calls("cuStreamWaitValue32_v2");
   for (int i = 0; i < launches; i++) {
     CHECK(launch(f, NULL) == 0);
   }
+  let_go();
   CHECK(cuCtxSynchronize() == 0);
   return fake_calls("cuStreamWaitValue32_v2") - before;
 }
@@ -62,9 +66,7 @@ static uint64_t gates_of(int launches, CUfunction f) {
 static CUfunction known_kernel(void) {
   CUfunction f = kernel("ns_20000");
   urgent = rival();
-  for (int i = 0; i < 100; i++) { /* until it is known how long they take */
-    CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
-  }
+  gates_of(100, f);
   return f;
 }
 
