@@ -46,6 +46,7 @@ system: native $(VENV)/.test ## tests with real processes, signals, kills and br
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/system $(ARGS)
 
 soak: native $(VENV)/.test ## what bets on the clock: latency bounds, many random kills, long runs
+	$(BIN)/ctest --test-dir build/native -L soak --output-on-failure
 	$(BIN)/python -m pytest tests/soak $(ARGS)
 
 test-all: test soak test-rocm test-ray ## all that this machine can run
@@ -72,7 +73,7 @@ native: $(VENV)/.build
 	$(BIN)/cmake --build build/native
 
 ctest: native ## the C tests
-	$(BIN)/ctest --test-dir build/native --output-on-failure
+	$(BIN)/ctest --test-dir build/native -j2 -LE soak --output-on-failure
 
 sanitize: build/asan.run build/tsan.run ## the C tests under ASan + UBSan, then under TSan
 
@@ -82,7 +83,7 @@ build/tsan.run: SANITIZERS := thread
 build/asan.run build/tsan.run: build/%.run: $(VENV)/.build
 	$(CMAKE) -S . -B build/$* -DGIVEWAY_TESTS=ON -DGIVEWAY_SANITIZE=$(SANITIZERS)
 	$(BIN)/cmake --build build/$*
-	$(FIXED_ADDRESSES) $(BIN)/ctest --test-dir build/$* --output-on-failure
+	$(FIXED_ADDRESSES) $(BIN)/ctest --test-dir build/$* -LE soak --output-on-failure
 
 bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(RESULTS) as well
 	@mkdir -p $(RESULTS)
