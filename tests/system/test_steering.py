@@ -54,30 +54,6 @@ def test_what_needs_a_daemon_says_so(giveway: Runner, args: list[str]) -> None:
     assert one_line(done.stderr) == "giveway: no daemon runs: start one with giveway serve"
 
 
-@pytest.mark.parametrize(
-    ("args", "words"),
-    [
-        (["serve", "--policy", "fare"], "did you mean 'fair'?"),
-        (["serve", "--policy", "rr,slize=2ms"], "did you mean 'slice'?"),
-        (["serve", "--policy", "no.such.module:Policy"], "cannot import"),
-        (["serve", "--metrics", "0.0.0.0:9400"], "no port of this machine alone"),
-        (["run", "--deadline", "20msec", "--", "true"], "did you mean 'ms'?"),
-        (["run", "--share", "130", "--", "true"], "share cannot be '130'"),
-        (["run", "--group", "a b", "--", "true"], "without spaces"),
-        (["set", "1"], "nothing to set"),
-        (["set", "1", "dedline=20ms"], "did you mean 'deadline'?"),
-        (["set", "1", "deadline=20"], "has no unit"),
-        (["set", "1", "deadline"], "says no value"),
-    ],
-)
-def test_a_mistake_is_one_line_with_the_right_name(
-    giveway: Runner, args: list[str], words: str
-) -> None:
-    done = giveway(*args)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert words in one_line(done.stderr)
-
-
 def test_attributes_stay_with_the_task_without_a_daemon(giveway: Runner, regions: Regions) -> None:
     pid = regions("--deadline", "0.02s", "--share", "30%", "--group", "web").pid
     assert attributes(pid) == "deadline=20ms share=30 group=web"
