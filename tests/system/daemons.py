@@ -23,15 +23,19 @@ class Daemon:
         assert eventually(self.status)
 
     def status(self) -> dict[str, Any]:
-        with Client() as client:
+        with Client(timeout=30) as client:
             return client.status()
 
     def policy(self, name: str | None = None) -> str:
-        with Client() as client:
+        with Client(timeout=30) as client:
             return client.policy(name)
 
+    def pause(self, pid: int) -> None:
+        with Client(timeout=30) as client:
+            client.pause(pid)
+
     def events(self, what: str | None = None) -> list[dict[str, Any]]:
-        with Client() as client:
+        with Client(timeout=30) as client:
             return [event for event in client.events() if what in (None, event["what"])]
 
     def task(self, pid: int) -> dict[str, Any]:

@@ -1,0 +1,30 @@
+"""What tests look at on the cpu device's page while programs run."""
+
+from __future__ import annotations
+
+from giveway import page
+from giveway.task import Task
+from tests.waiting import eventually
+
+
+def task_of(pid: int, device: str = "cpu") -> Task:
+    found = [task for task in page.Page.open(device).tasks() if task.pid == pid]
+    if not found:
+        raise LookupError(f"{pid} has no task on {device} yet")
+    return found[0]
+
+
+def goes_on(pid: int, launches: int = 20, device: str = "cpu") -> bool:
+    """Whether the process comes to make so many launches more."""
+    until = task_of(pid, device).launches + launches
+    return eventually(lambda: task_of(pid, device).launches >= until)
+
+
+def stands_still(pid: int, other: int) -> bool:
+    """Whether the process makes no launch while the other one makes a hundred.
+
+    Where the machine stalls the other one or a daemon for long, it is no one's turn to wait: to be
+    called by `eventually`.
+    """
+    before = task_of(pid).launches
+    return goes_on(other, 100) and task_of(pid).launches == before
