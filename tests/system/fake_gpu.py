@@ -5,9 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from giveway import observe
-from giveway.task import Task
-
 ROOT = Path(__file__).parents[2]
 NATIVE = ROOT / "native"
 BUILT = ROOT / "build" / "native" / "native" / "system"
@@ -22,8 +19,3 @@ def install(folder: Path, kind: str = "known") -> None:
     tool = folder / "nvidia-smi"
     tool.write_text(f"#!/bin/sh\necho '{UUID}, giveway fake GPU (simulated)'\n")
     tool.chmod(0o755)
-
-
-def tasks() -> dict[str, Task]:
-    """The tasks there are, by name."""
-    return {task.name: task for task in observe.read()}

@@ -6,15 +6,13 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from giveway import observe
-from giveway.task import Task
 from tests.conftest import GIVEWAY, Spawner
 from tests.system.conftest import Regions
+from tests.system.watching import goes_on, tasks
 from tests.waiting import eventually
 
 CONTAINER = ("unshare", "--map-root-user", "--mount-proc", "--pid", "--ipc", "--fork")
@@ -33,45 +31,37 @@ def container(spawn: Spawner, regions_program: str) -> subprocess.Popen[str]:
     return process
 
 
-def tasks() -> dict[str, Task]:
-    return {task.name: task for task in observe.read()}
-
-
-def wait_until(what: str, state: str) -> Task:
-    until = time.monotonic() + 20
-    while tasks()[what].state != state:
-        assert time.monotonic() < until, tasks()
-        time.sleep(0.01)
-    return tasks()[what]
+def becomes(name: str, state: str) -> bool:
+    return eventually(lambda: tasks()[name].state == state)
 
 
 def test_a_program_in_another_pid_namespace_is_given_way_to(
     regions: Regions, container: subprocess.Popen[str]
 ) -> None:
     regions("--name", "outside")
-    wait_until("outside", "held")
+    assert becomes("outside", "held")
     assert tasks()["inside"].pid == 1
 
 
 def test_when_it_is_killed_it_holds_nobody(
     regions: Regions, container: subprocess.Popen[str]
 ) -> None:
-    regions("--name", "outside")
-    before = wait_until("outside", "held").launches
+    outside = regions("--name", "outside").pid
+    assert becomes("outside", "held")
     os.killpg(container.pid, signal.SIGKILL)
     container.wait()
-    wait_until("outside", "active")
-    assert eventually(lambda: tasks()["outside"].launches > before + 20)
+    assert goes_on(outside, 500)  # by turns it would get there too, in a minute
     assert "inside" not in tasks()
 
 
 def test_with_a_folder_of_its_own_it_shares_nothing(
     regions: Regions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    regions("--name", "outside")
+    outside = regions("--name", "outside").pid
     with monkeypatch.context() as inside:
         inside.setenv("GIVEWAY_DIR", str(tmp_path / "own"))
-        regions("--name", "inside", "--priority", "10")
-    time.sleep(0.2)
+        assert goes_on(regions("--name", "inside", "--priority", "10").pid, 100)
+        assert tasks().keys() == {"inside"}
+    assert goes_on(outside, 100)
     assert tasks().keys() == {"outside"}
     assert tasks()["outside"].holds == 0

@@ -1,10 +1,15 @@
-"""What tests look at on the cpu device's page while programs run."""
+"""What tests look at on the gate pages while programs run."""
 
 from __future__ import annotations
 
-from giveway import page
+from giveway import observe, page
 from giveway.task import Task
 from tests.waiting import eventually
+
+
+def tasks() -> dict[str, Task]:
+    """The tasks there are, by name."""
+    return {task.name: task for task in observe.read()}
 
 
 def task_of(pid: int, device: str = "cpu") -> Task:
