@@ -84,7 +84,7 @@ def test_what_users_say_is_left_alone(
     assert eventually(lambda: daemon.task(mine)["attributes"].get("focused") == "yes")
     assert daemon.task(theirs)["attributes"]["focused"] == "yes"
     daemon.process.terminate()
-    assert daemon.process.wait(timeout=20) == 0
+    assert daemon.process.wait(timeout=60) == 0
     again = Daemon(spawn, "--policy", "window", "--metrics", "127.0.0.1:0")
     desktop.focus(None)
     assert eventually(lambda: "focused" not in again.task(mine)["attributes"])
@@ -100,4 +100,4 @@ def test_without_a_display_it_says_so(spawn: Spawner, monkeypatch: pytest.Monkey
     assert process.stdout is not None
     assert process.stdout.readline().startswith("serving: policy window")
     process.terminate()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
