@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions
 from tests.system.daemons import Daemon
+from tests.system.x_server import XServer
 from tests.waiting import eventually
 
 Xlib = pytest.importorskip("Xlib")
@@ -42,16 +43,24 @@ class Desktop:
 
 
 @pytest.fixture
-def desktop(spawn: Spawner, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
+def display(spawn: Spawner) -> Iterator[str]:
+    """The name of an X server: of Xvfb, where that is installed."""
     if shutil.which("Xvfb") is None:
-        pytest.skip("needs Xvfb")
+        server = XServer()
+        yield server.name
+        server.close()
+        return
     reader, writer = os.pipe()
     spawn("Xvfb", "-displayfd", str(writer), "-nolisten", "tcp", pass_fds=(writer,), stderr=-3)
     os.close(writer)
     with os.fdopen(reader) as said:
-        name = f":{said.readline().strip()}"
-    monkeypatch.setenv("DISPLAY", name)
-    desktop = Desktop(name)
+        yield f":{said.readline().strip()}"
+
+
+@pytest.fixture
+def desktop(display: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
+    monkeypatch.setenv("DISPLAY", display)
+    desktop = Desktop(display)
     yield desktop
     desktop.server.close()
 
@@ -71,6 +80,11 @@ def test_the_focused_window_goes_first(spawn: Spawner, regions: Regions, desktop
     desktop.focus(desktop.window(os.getpid()))  # all of these come from this process
     assert eventually(lambda: sorted(focused()) == sorted((first, second)))
     desktop.focus(None)
+    assert eventually(lambda: focused() == [])
+    desktop.focus(windows[first])
+    assert eventually(lambda: focused() == [first])
+    windows[first].destroy()  # as when its program ends
+    desktop.focus(windows[first])
     assert eventually(lambda: focused() == [])
 
 
