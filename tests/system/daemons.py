@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from giveway.client import Client
 from tests.conftest import GIVEWAY, Spawner
+from tests.system.watching import catches
 from tests.waiting import eventually
 
 HERE = Path(__file__).parent
 
 
 class Daemon:
-    """``giveway serve``, once it answers."""
+    """``giveway serve``, once it answers and can be told to end."""
 
     def __init__(self, spawn: Spawner, *options: str) -> None:
         self.process: subprocess.Popen[str] = spawn(
             *(GIVEWAY, "serve", *options), cwd=HERE, stdin=subprocess.DEVNULL
         )
         assert eventually(self.status)
+        assert eventually(lambda: catches(self.process.pid, signal.SIGTERM))
 
     def status(self) -> dict[str, Any]:
         with Client(timeout=30) as client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions
 from tests.system.daemons import Daemon
+from tests.system.watching import catches
 from tests.system.x_server import XServer
 from tests.waiting import eventually
 
@@ -113,5 +115,6 @@ def test_without_a_display_it_says_so(spawn: Spawner, monkeypatch: pytest.Monkey
     assert line.startswith("giveway: nobody sees which window has the focus: there is no X11")
     assert process.stdout is not None
     assert process.stdout.readline().startswith("serving: policy window")
+    assert eventually(lambda: catches(process.pid, signal.SIGTERM))
     process.terminate()
     assert process.wait(timeout=60) == 0

@@ -10,6 +10,7 @@ from giveway import observe
 from giveway.task import Task
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions
+from tests.system.watching import catches
 from tests.waiting import eventually
 
 
@@ -52,6 +53,7 @@ def test_a_signal_to_trace_is_one_to_the_program(spawn: Spawner) -> None:
     process = spawn(GIVEWAY, "trace", "-d", "cpu", "--", "sh", "-c", program)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
+    assert eventually(lambda: catches(process.pid, signal.SIGTERM))
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 7
     assert process.stdout.readline() == "caught\n"

@@ -1,6 +1,9 @@
-"""What tests look at on the gate pages while programs run."""
+"""What tests look at while programs run: the gate pages, and what the kernel says of them."""
 
 from __future__ import annotations
+
+import signal
+from pathlib import Path
 
 from giveway import observe, page
 from giveway.task import Task
@@ -33,3 +36,9 @@ def stands_still(pid: int, other: int) -> bool:
     """
     before = task_of(pid).launches
     return goes_on(other, 100) and task_of(pid).launches == before
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler for the signal."""
+    words = Path(f"/proc/{pid}/status").read_text().split()
+    return bool(int(words[words.index("SigCgt:") + 1], 16) & 1 << (number - 1))
