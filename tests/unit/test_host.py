@@ -168,6 +168,7 @@ def test_a_task_that_left_is_forgotten_and_its_turns_go_to_others() -> None:
     before = machine.ran(second)
     machine.run(1000)
     assert machine.ran(second) >= before + 0.99
+    assert machine.events("failed") == []
 
 
 def test_a_page_that_is_lost_is_left() -> None:
