@@ -40,7 +40,7 @@ def test_ps_shows_who_runs_and_who_is_held(
     low = regions("--name", "low").pid
     high = regions("--name", "high", "--priority", "10").pid
     assert eventually(lambda: task_of(low).held_seconds > 0.5)
-    assert goes_on(high, 100)
+    assert goes_on(high)
     # Where the machine stalls the urgent one between two launches, it is idle.
     assert eventually(
         lambda: (task(giveway, high)["state"], task(giveway, low)["state"]) == ("active", "held")
@@ -48,7 +48,7 @@ def test_ps_shows_who_runs_and_who_is_held(
     shown = task(giveway, high)
     assert (shown["name"], shown["priority"], shown["is_thread"]) == ("high", 10, False)
     assert (shown["held_seconds"], shown["preemptions"]) == (0, 0)
-    assert shown["launches"] > 100
+    assert shown["launches"] > 20
     shown = task(giveway, low)
     assert (shown["name"], shown["priority"], shown["is_thread"]) == ("low", 0, False)
     assert shown["held_seconds"] > 0.5

@@ -183,7 +183,7 @@ def test_a_policy_that_hangs_in_c_is_taken_out_of_service(serve: Serve, bursts: 
 def test_a_policy_that_always_wants_to_be_woken(serve: Serve, regions: Regions) -> None:
     daemon = serve("--policy", "policies_that_fail:Sleepless")
     pid = regions().pid
-    assert goes_on(pid, 100)
+    assert goes_on(pid)
     assert daemon.policy() == "sleepless"
     assert daemon.policy("fair") == "fair"
 
@@ -227,7 +227,7 @@ def test_a_program_that_was_killed_has_left(serve: Serve, regions: Regions) -> N
     first.wait()
     assert eventually(lambda: len(daemon.status()["tasks"]) == 1)
     assert [event["pid"] for event in daemon.events("left")] == [first.pid]
-    assert goes_on(second.pid, 100)
+    assert goes_on(second.pid)
 
 
 def test_a_page_that_is_deleted_is_left(serve: Serve, regions: Regions, giveway_dir: Path) -> None:

@@ -113,7 +113,7 @@ def test_others_do_not_wait_for_a_paused_task(
     high, low = regions("--priority", "5").pid, regions().pid
     assert eventually(lambda: daemon.running(high) > 0)
     daemon.pause(high)
-    assert goes_on(low, 100)
+    assert goes_on(low)
 
 
 def test_events_say_who_held_whom_when_and_why(

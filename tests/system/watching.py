@@ -25,17 +25,17 @@ def task_of(pid: int, device: str = "cpu") -> Task:
 def goes_on(pid: int, launches: int = 20, device: str = "cpu") -> bool:
     """Whether the process comes to make so many launches more."""
     until = task_of(pid, device).launches + launches
-    return eventually(lambda: task_of(pid, device).launches >= until)
+    return eventually(lambda: task_of(pid, device).launches >= until, 120)
 
 
 def stands_still(pid: int, other: int) -> bool:
-    """Whether the process makes no launch while the other one makes a hundred.
+    """Whether the process makes no launch while the other one makes fifty.
 
     Where the machine stalls the other one or a daemon for long, it is no one's turn to wait: to be
     called by `eventually`.
     """
     before = task_of(pid).launches
-    return goes_on(other, 100) and task_of(pid).launches == before
+    return goes_on(other, 50) and task_of(pid).launches == before
 
 
 def catches(pid: int, number: signal.Signals) -> bool:
