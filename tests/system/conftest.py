@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,23 @@ def regions(spawn: Spawner, regions_program: str) -> Regions:
         return process
 
     return start
+
+
+@pytest.fixture(scope="session")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH with what stands in for torch: `tests/system/light`, built."""
+    folder = tmp_path_factory.mktemp("light")
+    source = Path(__file__).with_name("light")
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    region = ["-shared", "-fPIC", str(source / "region.c"), "-o", str(folder / "region.so")]
+    subprocess.run(["cc", "-O1", "-fopenmp", *region], check=True)
+    return folder
+
+
+@pytest.fixture
+def light_torch(light: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every program of the test that imports torch gets what stands in for it."""
+    monkeypatch.setenv("PYTHONPATH", str(light))
 
 
 @pytest.fixture(scope="session")
