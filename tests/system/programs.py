@@ -111,11 +111,9 @@ def compiled() -> None:
         torch.set_num_threads(threads)
         torch._dynamo.reset()
         counters.clear()
-        model = torch.compile(_model())
-        data = torch.randn(16, 3, 32, 32)
+        model = torch.compile(torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.GELU()))
         for _ in range(3):
-            loss = model(data).square().mean()
-            loss.backward()
+            model(torch.randn(64, 64)).sum().backward()
         found.append({"graphs": counters["stats"]["unique_graphs"], **counters["graph_break"]})
     print(json.dumps(found))
 

@@ -362,7 +362,7 @@ def test_a_bad_scenario_file_is_one_line(giveway: Runner, tmp_path: Path) -> Non
     done = giveway(*arguments(tmp_path, str(path)))
     assert done.returncode == 2
     assert done.stderr == (
-        f"giveway: {path}:10: rate: 0 is not allowed; allowed: a number above 0 of requests per "
+        f"giveway: {path}:9: rate: 0 is not allowed; allowed: a number above 0 of requests per "
         "second, or a table with cpu and gpu of such\n"
     )
 
