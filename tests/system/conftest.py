@@ -38,23 +38,6 @@ def regions(spawn: Spawner, regions_program: str) -> Regions:
 
 
 @pytest.fixture(scope="session")
-def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for PYTHONPATH with what stands in for torch: `tests/system/light`, built."""
-    folder = tmp_path_factory.mktemp("light")
-    source = Path(__file__).with_name("light")
-    shutil.copytree(source, folder, dirs_exist_ok=True)
-    region = ["-shared", "-fPIC", str(source / "region.c"), "-o", str(folder / "region.so")]
-    subprocess.run(["cc", "-O1", "-fopenmp", *region], check=True)
-    return folder
-
-
-@pytest.fixture
-def light_torch(light: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every program of the test that imports torch gets what stands in for it."""
-    monkeypatch.setenv("PYTHONPATH", str(light))
-
-
-@pytest.fixture(scope="session")
 def fake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the fake driver and what belongs to it."""
     folder = tmp_path_factory.mktemp("fake")
@@ -71,3 +54,20 @@ def cuda(fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIVEWAY_CUDA_LIBRARY", str(fake / "libcuda.so.1"))
     monkeypatch.setenv("GIVEWAY_FAKE_DIR", str(tmp_path))
     return fake
+
+
+@pytest.fixture(scope="session")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH with what stands in for torch: `tests/system/light`, built."""
+    folder = tmp_path_factory.mktemp("light")
+    source = Path(__file__).with_name("light")
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    region = ["-shared", "-fPIC", str(source / "region.c"), "-o", str(folder / "region.so")]
+    subprocess.run(["cc", "-O1", "-fopenmp", *region], check=True)
+    return folder
+
+
+@pytest.fixture
+def light_torch(light: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every program of the test that imports torch gets what stands in for it."""
+    monkeypatch.setenv("PYTHONPATH", str(light))

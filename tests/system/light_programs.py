@@ -1,11 +1,13 @@
 """Programs for what stands in for torch (`tests/system/light`): each of its launches is a region.
 
-Run as ``python light_programs.py NAME``.
+Run as ``python light_programs.py NAME [ARGUMENT]``.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import struct
 import sys
 import threading
 import time
@@ -18,6 +20,22 @@ def busy() -> None:
     print("ready", flush=True)
     while True:
         torch.launch()
+
+
+def large() -> None:
+    """The same, with 2 GB of memory for the kernel to take back."""
+    ballast = b"\1" * (2 << 30)
+    busy()
+    assert ballast
+
+
+def marks(path: str) -> None:
+    """Launches until it is killed; the file says when the last launch ended."""
+    with open(path, "wb") as file:
+        print("ready", flush=True)
+        while True:
+            torch.launch()
+            os.pwrite(file.fileno(), struct.pack("d", time.monotonic()), 0)
 
 
 def two_priorities() -> None:
@@ -63,4 +81,4 @@ def two_priorities() -> None:
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    globals()[sys.argv[1]](*sys.argv[2:])
