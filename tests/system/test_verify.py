@@ -243,7 +243,9 @@ def start_slow(
     )
     assert process.stderr is not None
     assert f"{first}: {said}" in process.stderr.readline()
-    assert eventually(psutil.Process(process.pid).children)
+    assert eventually(
+        lambda: any("begun" in log.read_text() for log in path.parent.rglob("slow.plain-1.log"))
+    )
     return process, psutil.Process(process.pid).children()
 
 
@@ -354,8 +356,8 @@ def test_torch_itself_computes_the_same_and_says_what_is_too_large(
     monkeypatch.delenv("PYTHONPATH")
     names = ("good", "too-large")
     real = Ran(tmp_path / "verify.json", "--checks", BAD, *only(*names), "--jobs", "2")
-    assert real.document["torch"]["torch"] != "light"
     assert real.checks["good"]["status"] == "passed", real.out
+    assert real.document["torch"]["torch"] != "light"
     assert real.checks["good"]["comparison"]["how"] == "bitwise"
     assert real.checks["good"]["seen"]["launches"] > 0
     assert real.checks["too-large"]["ended"] == "out of memory"
