@@ -244,7 +244,9 @@ def start_slow(
     assert process.stderr is not None
     assert f"{first}: {said}" in process.stderr.readline()
     assert eventually(
-        lambda: any("begun" in log.read_text() for log in path.parent.rglob("slow.plain-1.log"))
+        lambda: any(
+            "begun" in log.read_text() for log in path.parent.glob("*/logs/slow.plain-1.log")
+        )
     )
     return process, psutil.Process(process.pid).children()
 
