@@ -137,8 +137,6 @@ class Machine:
         log = Log(lambda: self.now / 1e9)
         self.host = Host(policy, log, limit or cast(Any, NoLimit()), lambda: self.now)
         self.host.add(cast(Any, self.page))
-        )
-        self.host.add(cast(Any, self.page))
 
     def run(self, milliseconds: int) -> None:
         """Lets time pass, a quarter of a millisecond at a time, as the daemon's loop does."""
