@@ -94,7 +94,7 @@ bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(
 	$(BIN)/python benchmarks/startup.py | tee $(RESULTS)/bench_startup.json
 	$(BIN)/python benchmarks/scheduler.py | tee $(RESULTS)/bench_scheduler.json
 	GIVEWAY_CUDA_LIBRARY=build/native/native/fake/libfake-cuda.so \
-	  LD_PRELOAD=build/native/native/shim/libgiveway-cuda.so build/native/native/bench/bench_launch | \
+	  LD_PRELOAD=build/native/native/gpu/libgiveway-cuda.so build/native/native/bench/bench_launch | \
 	  tee $(RESULTS)/bench_launch.json
 	$(BIN)/python benchmarks/daemon.py --raw $(RESULTS)/bench_daemon.txt | tee $(RESULTS)/bench_daemon.json
 	$(BIN)/python benchmarks/shares.py | tee $(RESULTS)/bench_shares.json

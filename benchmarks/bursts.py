@@ -35,7 +35,7 @@ class Programs:
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         build = options.build.absolute() / "native"
         self._burst = build / "bench" / "burst"
-        self._shim = build / "shim" / "libgiveway-cuda.so"
+        self._shim = build / "gpu" / "libgiveway-cuda.so"
         self._stream = ["stream"] if options.stream else []
         self._options = options
         self._base = {**os.environ, "GIVEWAY_DIR": str(folder)}

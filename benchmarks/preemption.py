@@ -85,7 +85,7 @@ class Programs:
 
     def __init__(self, build: Path, folder: Path, seconds: float) -> None:
         self._program = build.absolute() / "native" / "bench" / "preempt"
-        self._shim = build.absolute() / "native" / "shim" / "libgiveway-cuda.so"
+        self._shim = build.absolute() / "native" / "gpu" / "libgiveway-cuda.so"
         self._base = {**os.environ, "GIVEWAY_DIR": str(folder)}
         self._folder, self._seconds = folder, seconds
 

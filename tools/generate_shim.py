@@ -228,7 +228,7 @@ def main(folder: Path, out: Path, generation: str, *, hooks_only: bool) -> None:
     (out / "forward.S").write_text(forward_source(functions, data, forwarded))
     (out / "hooks.c").write_text(hooks_source(hooks))
     (out / "names.c").write_text(
-        f'#include "resolve.h"\n\nconst char *const gw_names[] = {{\n{texts}}};\n'
+        f'#include "load/resolve.h"\n\nconst char *const gw_names[] = {{\n{texts}}};\n'
     )
     (out / "ids.h").write_text(f"#pragma once\n{custom}enum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n")
     (out / "exports.map").write_text(exports_map(symbols, only=not hooks_only))

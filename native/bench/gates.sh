@@ -11,7 +11,7 @@ if [ -n "$FAKE" ]; then
   ln -s "$fake" "$pages/libcuda.so.1"
   export LD_LIBRARY_PATH="$pages" GIVEWAY_CUDA_LIBRARY="$fake"
 fi
-shim=$build/shim/libgiveway-cuda.so
+shim=$build/gpu/libgiveway-cuda.so
 longer=$(awk "BEGIN { print $seconds + 2 }")
 
 urgent() { LD_PRELOAD=$2 GIVEWAY_PRIORITY=10 "$build/bench/burst" urgent "$seconds" $1; }

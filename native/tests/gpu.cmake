@@ -17,7 +17,7 @@ foreach(api cuda hip5 hip6 hip7)
     add_executable(test_${test} test_gpu_${subject}.c)
     target_compile_definitions(test_${test} PRIVATE ${definitions})
     target_include_directories(test_${test} PRIVATE
-      ../abi ${CMAKE_CURRENT_BINARY_DIR}/../shim/giveway-${api}.generated)
+      ../abi ${CMAKE_CURRENT_BINARY_DIR}/../gpu/giveway-${api}.generated)
     target_link_libraries(test_${test} PRIVATE giveway-${api} giveway Threads::Threads dl)
     add_dependencies(test_${test} fake-${api})
     add_test(NAME ${test} COMMAND test_${test})

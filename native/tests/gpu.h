@@ -28,7 +28,7 @@ typedef CUmodule gpu_module;
 #define GPU_STRING(number) #number
 #define GPU_NUMBERED(number) "libamdhip64.so." GPU_STRING(number)
 #define GPU_SONAME GPU(GPU_NUMBERED(GENERATION), "libcuda.so.1")
-#define GPU_SHIM GPU("shim/hip/libamdhip64", "giveway-cuda") /* part of the shim's path */
+#define GPU_SHIM GPU("gpu/hip/libamdhip64", "giveway-cuda") /* part of the shim's path */
 
 enum {
   GPU_NOT_INITIALIZED = 3,

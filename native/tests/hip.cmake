@@ -13,10 +13,10 @@ foreach(generation 5 6 7)
     endif()
     add_executable(test_${test} test_${subject}.c)
     target_compile_definitions(test_${test} PRIVATE _GNU_SOURCE GENERATION=${generation}
-      SYMBOLS="${CMAKE_CURRENT_SOURCE_DIR}/../shim/hip/symbols.txt"
-      HOOKS="${CMAKE_CURRENT_SOURCE_DIR}/../shim/hip/hooks.txt")
+      SYMBOLS="${CMAKE_CURRENT_SOURCE_DIR}/../gpu/hip/symbols.txt"
+      HOOKS="${CMAKE_CURRENT_SOURCE_DIR}/../gpu/hip/hooks.txt")
     target_include_directories(test_${test} PRIVATE
-      ../abi ${CMAKE_CURRENT_BINARY_DIR}/../shim/giveway-hip${generation}.generated)
+      ../abi ${CMAKE_CURRENT_BINARY_DIR}/../gpu/giveway-hip${generation}.generated)
     target_link_libraries(test_${test} PRIVATE
       giveway-hip${generation} giveway Threads::Threads dl)
     add_test(NAME ${test} COMMAND test_${test})

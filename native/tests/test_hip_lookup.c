@@ -16,7 +16,7 @@ static void look_at(const char *how, const char *name, int result, void *functio
   }
   found++;
   /* The shims lie in this folder; no runtime does. */
-  if (dladdr(function, &info) == 0 || strstr(info.dli_fname, "shim/hip/lib") == NULL) {
+  if (dladdr(function, &info) == 0 || strstr(info.dli_fname, "gpu/hip/lib") == NULL) {
     escaped++;
     printf("escapes: %s by %s: %s in %s\n", name, how,
            info.dli_sname != NULL ? info.dli_sname : "?", info.dli_fname);

@@ -19,7 +19,7 @@ from tests.rocm.packages import RELEASES, Release, Runtime, UnavailableError, fe
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = os.environ.get("GIVEWAY_ROCM", "")
-SHIMS: Final = Path(os.environ.get("GIVEWAY_HIP_SHIMS", ROOT / "build/native/native/shim/hip"))
+SHIMS: Final = Path(os.environ.get("GIVEWAY_HIP_SHIMS", ROOT / "build/native/native/gpu/hip"))
 FAKES: Final = ROOT / "native/fake"
 PROGRAMS: Final = ROOT / "native/tests"
 OF_RUNTIME: Final = "__amd_rocclr_"

@@ -15,7 +15,7 @@ import pytest
 from tests.rocm.packages import RELEASES, Release, Runtime
 from tests.rocm.stand_in import FOLDER, ROOT, SHIMS, need
 
-SYMBOLS = ROOT / "native/shim/hip/symbols.txt"
+SYMBOLS = ROOT / "native/gpu/hip/symbols.txt"
 
 pytestmark = pytest.mark.skipif(not FOLDER, reason="downloads AMD's runtimes: say make test-rocm")
 

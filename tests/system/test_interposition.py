@@ -306,7 +306,7 @@ int main(void) {
 def runtime(tmp_path: Path) -> Path:
     """A HIP runtime of the seventh generation with the real one's nodes and one more."""
     nodes: dict[str, list[str]] = {"hip_9.9": ["hipFancyNew"]}
-    for line in (NATIVE / "shim" / "hip" / "symbols.txt").read_text().splitlines():
+    for line in (NATIVE / "gpu" / "hip" / "symbols.txt").read_text().splitlines():
         if not line.startswith("#"):
             name, node, *_ = line.split()
             nodes.setdefault(node, []).append(name)

@@ -7,7 +7,7 @@
 #include "device.h"
 #include "hook.h"
 #include "ids.h"
-#include "resolve.h"
+#include "load/resolve.h"
 
 #define NOT_READY 600 /* CUDA_ERROR_NOT_READY */
 #define EVENT_DEFAULT 0

@@ -8,7 +8,7 @@
 #include "count.h"
 #include "device.h"
 #include "driver.h"
-#include "resolve.h"
+#include "load/resolve.h"
 #include "trace.h"
 #include "window.h"
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "giveway.h"
-#include "resolve.h"
+#include "load/resolve.h"
 
 #define KERNELS 16384
 #define BUCKETS 4096
