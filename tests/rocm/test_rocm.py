@@ -89,7 +89,7 @@ def test_programs_see_the_runtimes_own_answers(
     real = need(release)
     shim = SHIMS / f"libamdhip64.so.{generation}"
     program = tmp_path / "codes"
-    source = ROOT / "native/tests/hip_codes.c"
+    source = ROOT / "native/programs/hip_codes.c"
     libraries = [f"-L{real.folders[0]}", f"-l:{real.library.name}", "-Wl,--allow-shlib-undefined"]
     subprocess.run(["cc", "-o", str(program), str(source), *libraries], check=True)
 

@@ -14,7 +14,7 @@ from giveway import devices
 from tests.conftest import GIVEWAY
 
 PACKAGE = Path(giveway.__file__).parent
-SOURCE = Path(__file__).parents[2] / "native" / "tests" / "ompt_program.c"
+SOURCE = Path(__file__).parents[2] / "native" / "programs" / "ompt_program.c"
 INTEL = Path(sys.prefix) / "lib" / "libiomp5.so"
 
 

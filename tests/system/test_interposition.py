@@ -16,13 +16,12 @@ from giveway.cli.examine import examine
 from giveway.devices import hip
 from giveway.driver import CUDA, HIP
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.system.fake_gpu import NATIVE, UUID, tasks
+from tests.system.fake_gpu import FAKE_CUDA, NATIVE, UUID, tasks
 from tests.waiting import eventually
 
 CC = ["cc", "-std=c11", "-O1", "-D_GNU_SOURCE", "-pthread"]
 SHARED = ["-fPIC", "-shared"]
 EXTRA = '__attribute__((visibility("default"))) int cuFancyNew(void) { return 42; }\n'
-SOURCES = sorted((NATIVE / "fake" / "cuda").glob("*.c"))
 
 # What each of the driver's builds is made with, and what giveway makes of it.
 REFUSED = driver.glibc_version() >= driver.EXECUTABLE_STACKS_REFUSED_SINCE
@@ -39,7 +38,7 @@ def build_driver(folder: Path, kind: str) -> Path:
     extra = [str(folder / o) if o.endswith(".c") else o for o in options]
     soname = "-Wl,-soname,libcuda.so.1,-Bsymbolic"
     driver = folder / "libcuda.so.1"
-    subprocess.run([*CC, *SHARED, soname, *SOURCES, *extra, "-o", driver], check=True)
+    subprocess.run([*CC, *SHARED, soname, *FAKE_CUDA, *extra, "-o", driver], check=True)
     return driver
 
 
@@ -50,7 +49,7 @@ def drivers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for kind in DRIVERS:
         folder = folders[kind] = tmp_path_factory.mktemp(kind)
         driver = build_driver(folder, kind)
-        burst = NATIVE / "bench" / "burst.c"
+        burst = NATIVE / "programs" / "burst.c"
         subprocess.run([*CC, burst, driver, "-o", folder / "burst"], check=True)
         tool = folder / "nvidia-smi"
         tool.write_text(f"#!/bin/sh\necho '{UUID}, giveway fake GPU (simulated)'\n")
@@ -315,7 +314,7 @@ def runtime(tmp_path: Path) -> Path:
     (tmp_path / "exports.map").write_text("\n".join(script))
     (tmp_path / "extra.c").write_text(EXTRA.replace("cuFancyNew", "hipFancyNew"))
     library = tmp_path / "libamdhip64.so.7"
-    sources = [*SOURCES, *sorted((NATIVE / "fake" / "hip").glob("*.c")), tmp_path / "extra.c"]
+    sources = [*FAKE_CUDA, *sorted((NATIVE / "fake" / "hip").glob("*.c")), tmp_path / "extra.c"]
     options = ["-DGENERATION=7", "-Wl,-soname,libamdhip64.so.7"]
     options.append(f"-Wl,--version-script,{tmp_path / 'exports.map'}")
     subprocess.run([*CC, *SHARED, *options, *sources, "-o", library], check=True)

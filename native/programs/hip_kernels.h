@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hip_api.h"
+#include "../fake/api/hip_api.h"
 
 void __hipRegisterFunction(void **binary, const void *host, char *name, const char *device_name,
                            unsigned limit, void *tid, void *bid, dim3 *block, dim3 *grid,

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "../tests/cuda_api.h"
+#include "../fake/api/cuda_api.h"
 
 static CUfunction kernel;
 static CUstream stream;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hip_api.h"
+#include "../fake/api/hip_api.h"
 
 int hipRuntimeGetVersion(int *version);
 int hipDriverGetVersion(int *version);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../tests/cuda_api.h"
+#include "../native/fake/api/cuda_api.h"
 #include "giveway.h"
 
 #define ROUNDS 21

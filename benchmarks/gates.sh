@@ -14,8 +14,8 @@ fi
 shim=$build/gpu/libgiveway-cuda.so
 longer=$(awk "BEGIN { print $seconds + 2 }")
 
-urgent() { LD_PRELOAD=$2 GIVEWAY_PRIORITY=10 "$build/bench/burst" urgent "$seconds" $1; }
-other() { LD_PRELOAD=$2 GIVEWAY_PRIORITY=0 "$build/bench/burst" other "$3" "$1" 50; }
+urgent() { LD_PRELOAD=$2 GIVEWAY_PRIORITY=10 "$build/programs/burst" urgent "$seconds" $1; }
+other() { LD_PRELOAD=$2 GIVEWAY_PRIORITY=0 "$build/programs/burst" other "$3" "$1" 50; }
 
 # KERNEL_US COUNT OTHER_US
 for sizes in "20 1 20" "20 1 200" "200 10 200" "50 20 50" "20 50 20"; do
@@ -41,6 +41,6 @@ echo "== urgent 1 x 20 us, the other is held all the time"
 echo "alone            urgent $(urgent "20 1" "$shim")"
 for gate in 250 0; do
   GIVEWAY_STREAM_GATE_US=$gate GIVEWAY_MAX_WAIT_MS=0 other 20 "$shim" "$longer" >/dev/null & sleep 1
-  LD_PRELOAD=$shim GIVEWAY_PRIORITY=5 "$build/bench/burst" hold "$longer" 20 1 >/dev/null & sleep 0.5
+  LD_PRELOAD=$shim GIVEWAY_PRIORITY=5 "$build/programs/burst" hold "$longer" 20 1 >/dev/null & sleep 0.5
   echo "held, gates $gate  urgent $(urgent "20 1" "$shim")"; wait
 done

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "timed_kernel.h"
+#include "../native/programs/timed_kernel.h"
 
 #define PERIOD_NS UINT64_C(10000000)
 #define PER_WAIT 100
