@@ -17,7 +17,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-# What a kind is counted as, and which functions of hook.h run around the call where those have
+# What a kind is counted as, and which functions of hooks.h run around the call where those have
 # another name.
 KINDS = {
     "launch": ("LAUNCHES", "launch"),
@@ -160,7 +160,7 @@ def hooks_source(hooks: dict[str, Hook]) -> str:
     table = "".join(f"    {{GW_ID_{name}, (void *){name}}},\n" for name in hooks)
     return "\n".join(
         [
-            '#include "hook.h"',
+            '#include "hooks.h"',
             '#include "ids.h"\n',
             *written,
             *declared,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "device.h"
-#include "hook.h"
+#include "hooks.h"
 #include "ids.h"
 #include "load/resolve.h"
 

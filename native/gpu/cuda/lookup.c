@@ -3,7 +3,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
-#include "hook.h"
+#include "hooks.h"
 #include "ids.h"
 
 #define TABLE 1024

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hook.h"
+#include "hooks.h"
 #include "ids.h"
 
 #define NOT_READY 600 /* hipErrorNotReady */

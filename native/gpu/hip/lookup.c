@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hook.h"
+#include "hooks.h"
 #include "ids.h"
 
 #ifdef GW_HAS_hipGetProcAddress /* 5.x has no such thing */

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "hook.h"
+#include "hooks.h"
 
 typedef void *dlsym_function(void *handle, const char *name);
 

@@ -1,5 +1,5 @@
 /* The hooks that are not on the way of a launch. */
-#include "hook.h"
+#include "hooks.h"
 
 #include <stdlib.h>
 #include <string.h>
