@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "giveway.h"
+#include "giveway_hook.h"
 
 #define ROUNDS 21
 #define LAUNCHES 1000000

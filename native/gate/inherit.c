@@ -1,12 +1,15 @@
-/* A thread that waits for the device may wait for what another thread of its process has yet to
- * submit, and that one may be held: by others, or by this very thread, which is more urgent. While
- * it waits, it lends its priority to every task of its process. */
-#include "internal.h"
+/* Priority inheritance. A thread that waits for the device may wait for work that another thread of
+ * its process has yet to submit, and that thread may be held: by other processes, or because the
+ * waiting thread is more urgent. While a thread waits, every task of its process inherits its
+ * priority. */
+#include "clock.h"
+#include "lock.h"
+#include "rule.h"
 
 static struct gw_loan *loans; /* under gw_process.lock */
 
 /* Under gw_process.lock. A task keeps its own priority where that is higher. */
-static void settle(void) {
+static void update_inherited(void) {
   uint32_t most = 0;
   for (const struct gw_loan *loan = loans; loan != NULL; loan = loan->next) {
     uint32_t lent = (uint32_t)(loan->priority - GW_PRIORITY_MIN + 1);
@@ -29,7 +32,7 @@ static void settle(void) {
 
 void gw_lend(gw_task *task, struct gw_loan *loan) {
   loan->lent = 0;
-  if (task == NULL || atomic_load_explicit(&gw_process.task_count, memory_order_relaxed) < 2) {
+  if (task == NULL || GW_READ(gw_process.task_count) < 2) {
     return;
   }
   pthread_mutex_lock(&gw_process.lock);
@@ -38,7 +41,7 @@ void gw_lend(gw_task *task, struct gw_loan *loan) {
     loan->lent = 1;
     loan->next = loans;
     loans = loan;
-    settle();
+    update_inherited();
   }
   pthread_mutex_unlock(&gw_process.lock);
 }
@@ -52,14 +55,13 @@ void gw_lend_end(struct gw_loan *loan) {
   while (*link != NULL && *link != loan) {
     link = &(*link)->next;
   }
-  if (*link == loan) { /* not in a child that was forked meanwhile */
+  if (*link == loan) { /* not in a child that was forked during the wait */
     *link = loan->next;
-    settle();
+    update_inherited();
   }
   pthread_mutex_unlock(&gw_process.lock);
 }
 
-void gw_lend_forget(void) {
-  loans = NULL;
-  atomic_store(&gw_process.lent, 0);
-}
+static void forget(void) { loans = NULL; }
+
+__attribute__((constructor)) static void handle_forks(void) { pthread_atfork(NULL, NULL, forget); }

@@ -1,8 +1,8 @@
 /* Counts what a program asks of its device. Always: a thread adds to numbers of its own, which
  * costs it a load and an addition. What costs more is traced, which is asked for by GIVEWAY_TRACE.
  */
-#ifndef GIVEWAY_SHIM_COUNT_H
-#define GIVEWAY_SHIM_COUNT_H
+#ifndef GIVEWAY_GPU_COUNT_H
+#define GIVEWAY_GPU_COUNT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

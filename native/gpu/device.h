@@ -1,13 +1,14 @@
 /* A device as this process uses it: its task, and which of its streams may have work. */
-#ifndef GIVEWAY_SHIM_DEVICE_H
-#define GIVEWAY_SHIM_DEVICE_H
+#ifndef GIVEWAY_GPU_DEVICE_H
+#define GIVEWAY_GPU_DEVICE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "capture.h"
 #include "driver.h"
-#include "giveway.h"
+#include "giveway_hook.h"
 
 #define GW_DEVICES 64
 #define GW_STREAM_SLOTS 32
@@ -31,7 +32,6 @@ extern _Atomic(struct gw_device *) gw_only_device;
 /* Held while a stream is asked whether it works, so that it does not go or become a capture then.
  */
 extern pthread_mutex_t gw_streams;
-extern _Atomic unsigned gw_captures; /* streams being captured now, in the whole process */
 
 struct gw_device *gw_device_find(void);
 /* The calling thread's, NULL where it has none or nothing was launched there yet. */

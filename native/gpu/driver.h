@@ -1,7 +1,7 @@
 /* What the common part of a shim asks of its API: implemented once for each, over the real library.
  * No function here may change what the program sees of the driver. */
-#ifndef GIVEWAY_SHIM_DRIVER_H
-#define GIVEWAY_SHIM_DRIVER_H
+#ifndef GIVEWAY_GPU_DRIVER_H
+#define GIVEWAY_GPU_DRIVER_H
 
 #include <stdbool.h>
 #include <stddef.h>

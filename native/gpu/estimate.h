@@ -1,6 +1,6 @@
 /* How long each kind of launch keeps the device busy: learned, forgetful, never exact. */
-#ifndef GIVEWAY_SHIM_ESTIMATE_H
-#define GIVEWAY_SHIM_ESTIMATE_H
+#ifndef GIVEWAY_GPU_ESTIMATE_H
+#define GIVEWAY_GPU_ESTIMATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* What runs around a hooked call. The generated hooks.c includes this and nothing else, so that the
  * way of an open gate is straight code. */
-#ifndef GIVEWAY_SHIM_HOOK_H
-#define GIVEWAY_SHIM_HOOK_H
+#ifndef GIVEWAY_GPU_HOOK_H
+#define GIVEWAY_GPU_HOOK_H
 
 #include <stdatomic.h>
 

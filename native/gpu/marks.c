@@ -2,7 +2,7 @@
 
 #include <stdbool.h>
 
-#include "device.h"
+#include "capture.h"
 
 gw_word gw_event_take(struct gw_marks *marks) {
   return marks->spare_count > 0 ? marks->spare[--marks->spare_count] : gw_driver_event_create();

@@ -1,7 +1,7 @@
 /* What a context has in flight: events behind pieces of work, and the work that has none yet. All
  * under the lock of the window that they are in. */
-#ifndef GIVEWAY_SHIM_MARKS_H
-#define GIVEWAY_SHIM_MARKS_H
+#ifndef GIVEWAY_GPU_MARKS_H
+#define GIVEWAY_GPU_MARKS_H
 
 #include <stdint.h>
 

@@ -1,11 +1,10 @@
 #include "stream_gate.h"
 
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "../gate/number.h"
+#include "capture.h"
 #include "count.h"
-#include "device.h"
 
 /* A gate costs about 2 us of device time on an H200, so that this is under 1 %. */
 #define DEFAULT_SPACING_US 250
@@ -17,19 +16,14 @@ static unsigned in_graphs;
 static pthread_once_t read_once = PTHREAD_ONCE_INIT;
 
 static void read_settings(void) {
-  const char *text = getenv("GIVEWAY_STREAM_GATE_US");
-  char *end = NULL;
-  double us = text != NULL && *text != '\0' ? strtod(text, &end) : -1;
-  double close_us = us;
-  if (end == NULL || *end != '\0' || !(us >= 0 && us <= 1e9)) {
+  double us = gw_environment_number("GIVEWAY_STREAM_GATE_US", 1e9, -1), close_us = us;
+  if (us < 0) {
     us = gw_driver_gates_by_default ? DEFAULT_SPACING_US : 0;
     close_us = gw_driver_gates_by_default ? CLOSE_SPACING_US : 0;
   }
   spacing_ns = (uint64_t)(us * 1000);
   close_spacing_ns = (uint64_t)(close_us * 1000);
-  const char *every = getenv("GIVEWAY_GRAPH_GATE_EVERY");
-  long launches = every != NULL ? strtol(every, &end, 10) : 0;
-  in_graphs = launches > 0 && launches <= 1000000 && *end == '\0' ? (unsigned)launches : 0;
+  in_graphs = (unsigned)gw_environment_integer("GIVEWAY_GRAPH_GATE_EVERY", 0, 1000000, 0);
 }
 
 uint64_t gw_stream_gates_spacing(const struct gw_stream_gates *gates) {

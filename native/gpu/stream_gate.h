@@ -1,14 +1,14 @@
 /* The stream gate: the device itself waits for the task's gate, between the kernels that are
  * already submitted. */
-#ifndef GIVEWAY_SHIM_STREAM_GATE_H
-#define GIVEWAY_SHIM_STREAM_GATE_H
+#ifndef GIVEWAY_GPU_STREAM_GATE_H
+#define GIVEWAY_GPU_STREAM_GATE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "driver.h"
-#include "giveway.h"
+#include "giveway_hook.h"
 
 /* Of one context. */
 struct gw_stream_gates {

@@ -1,5 +1,6 @@
 #include "trace.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "giveway.h"
+#include "../gate/clock.h"
+#include "../gate/number.h"
+#include "giveway_hook.h"
 #include "load/resolve.h"
 
 #define KERNELS 16384
@@ -49,12 +52,6 @@ static const char *const count_names[GW_COUNTED] = {
     "frees",    "host_allocations", "host_frees",     "syncs",   "event_calls", "queries",
     "other",    "failures",         "stream_gates",   "sync_ns",
 };
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- under the lock ----------------------------------------------------------------------------
  */
@@ -146,11 +143,11 @@ void gw_trace_begin(struct gw_traced *call, unsigned id, enum gw_counted what, g
     call->bytes = take_allocation(object);
     pthread_mutex_unlock(&lock);
   }
-  call->began_ns = now_ns();
+  call->began_ns = gw_now();
 }
 
 void gw_trace_end(struct gw_traced *call, int result) {
-  uint64_t now = now_ns();
+  uint64_t now = gw_now();
   const struct kernel *kernel = NULL;
   if (call->what == GW_SYNCS) {
     gw_count(GW_SYNC_NS, now - call->began_ns);
@@ -237,13 +234,11 @@ static void fork_child(void) {
 }
 
 __attribute__((constructor)) static void read_environment(void) {
-  const char *folder = getenv("GIVEWAY_TRACE"), *count = getenv("GIVEWAY_TRACE_EVENTS");
+  const char *folder = getenv("GIVEWAY_TRACE");
   gw_tracing = folder != NULL && *folder != '\0';
-  if (gw_tracing && count != NULL) {
-    uint64_t n = strtoull(count, NULL, 10);
-    event_capacity = n < MOST_EVENTS ? n : MOST_EVENTS;
-  }
   if (gw_tracing) {
+    long n = gw_environment_integer("GIVEWAY_TRACE_EVENTS", 0, LONG_MAX, 0);
+    event_capacity = n < MOST_EVENTS ? (uint64_t)n : MOST_EVENTS;
     gw_on_trace(write_trace);
     pthread_atfork(NULL, NULL, fork_child);
   }

@@ -1,6 +1,6 @@
 /* What `giveway trace` asks for on top of the counts: kernels by name, bytes, times, events. */
-#ifndef GIVEWAY_SHIM_TRACE_H
-#define GIVEWAY_SHIM_TRACE_H
+#ifndef GIVEWAY_GPU_TRACE_H
+#define GIVEWAY_GPU_TRACE_H
 
 #include <stdbool.h>
 #include <stdint.h>

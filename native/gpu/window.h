@@ -1,13 +1,13 @@
 /* Bounds the device time that a task has in flight, so that it can give way soon. Only for tasks
  * that somebody may outrank: the most urgent one never comes here. */
-#ifndef GIVEWAY_SHIM_WINDOW_H
-#define GIVEWAY_SHIM_WINDOW_H
+#ifndef GIVEWAY_GPU_WINDOW_H
+#define GIVEWAY_GPU_WINDOW_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "driver.h"
-#include "giveway.h"
+#include "giveway_hook.h"
 
 struct gw_window;
 
@@ -39,6 +39,5 @@ void gw_window_release(void);
 /* What is marked on a stream that goes, or is captured. */
 void gw_window_forget_stream(gw_word stream);
 void gw_window_forget_all(void);
-void gw_window_fork_child(void);
 
 #endif

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "gate_page.h"
-#include "giveway.h"
+#include "giveway_hook.h"
 
 #define CHECK(condition)                                                                           \
   do {                                                                                             \

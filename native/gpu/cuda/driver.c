@@ -7,6 +7,7 @@
 #include "device.h"
 #include "hooks.h"
 #include "ids.h"
+#include "load/library.h"
 #include "load/resolve.h"
 
 #define NOT_READY 600 /* CUDA_ERROR_NOT_READY */

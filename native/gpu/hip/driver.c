@@ -8,6 +8,7 @@
 
 #include "hooks.h"
 #include "ids.h"
+#include "load/library.h"
 
 #define NOT_READY 600 /* hipErrorNotReady */
 #define EVENT_DEFAULT 0

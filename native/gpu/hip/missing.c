@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "load/resolve.h"
+#include "load/library.h"
 
 static const char *text(void) { return "not in this HIP runtime"; }
 static void *nothing(void) { return NULL; }

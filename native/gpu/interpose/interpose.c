@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "hooks.h"
+#include "load/loaded.h"
 
 typedef void *dlsym_function(void *handle, const char *name);
 

@@ -2,6 +2,8 @@
  * a name of its own (PyTorch's ROCm wheel does): to open the system's beside it would make two
  * runtimes of one process. And where our SONAME satisfied a program, the loader never looked where
  * the program's RUNPATH points. */
+#include "loaded.h"
+
 #include <dlfcn.h>
 #include <elf.h>
 #include <limits.h>
@@ -12,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "resolve.h"
+#include "library.h"
 
 #define PATHS 32
 

@@ -2,6 +2,8 @@
  * LD_LIBRARY_PATH, its cache, its default folders. dlopen cannot be asked by name: it would answer
  * with the shim, whose SONAME is the same.
  */
+#include "locate.h"
+
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,7 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "resolve.h"
+#include "library.h"
+#include "loaded.h"
 
 struct search {
   void *found;

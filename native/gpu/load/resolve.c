@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "giveway.h"
+#include "giveway_hook.h"
+#include "library.h"
+#include "locate.h"
 
 static void *library;
 static pthread_once_t opened = PTHREAD_ONCE_INIT;
