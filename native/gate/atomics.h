@@ -2,8 +2,7 @@
  * the default, sequentially consistent order where less would do; no reader relies on that.)
  *
  * Relaxed is enough, with GW_READ, GW_WRITE and GW_ADD, for fields that are read on their own. Rows
- * are consistent one field at a time: with an old value a reader decides as it would have a
- * moment ago.
+ * are consistent one field at a time: with an old value, a reader decides as a moment ago.
  * - header: rows_used, by_daemon, joined, decider, beat_ns, next_ticket. The page's lock orders the
  *   writes for other holders; without the lock they are looked at again within 20 ms.
  * - row, written under the lock: priority, lent, owner, flags, decided, quantum_end_ns, outranked,

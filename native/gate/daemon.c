@@ -1,5 +1,4 @@
-/* For the daemon, the process that decides: what has changed on the page, and the gates it wants.
- */
+/* For the daemon, the process that decides: what has changed on the page, the gates it wants. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -206,8 +205,7 @@ int gw_decide_only(gw_page *page, const uint64_t *tickets, const uint32_t *rows,
   return GW_OK;
 }
 
-/* ---- transitions, as a descriptor to poll ------------------------------------------------------
- */
+/* ---- transitions, as a descriptor to poll ------------------------------------------------- */
 
 struct listener {
   _Atomic uint32_t *events;

@@ -40,8 +40,7 @@ static void admit_slowly(struct gw_task *task) {
   }
 }
 
-/* ---- a launch with a begin and an end ----------------------------------------------------------
- */
+/* ---- a launch with a begin and an end ----------------------------------------------------- */
 
 void gw_begin(gw_task *task) {
   if (task == NULL) {
@@ -74,8 +73,7 @@ void gw_end(gw_task *task) {
   atomic_fetch_sub(&task->in_flight, 1);
 }
 
-/* ---- an asynchronous launch --------------------------------------------------------------------
- */
+/* ---- an asynchronous launch --------------------------------------------------------------- */
 
 void gw_admit(gw_task *task) {
   if (task != NULL && !passes(task)) {
@@ -101,8 +99,7 @@ void gw_admit_held(gw_task *task) {
   atomic_fetch_sub(&task->in_flight, 1);
 }
 
-/* ---- a single-threaded operator ----------------------------------------------------------------
- */
+/* ---- a single-threaded operator ----------------------------------------------------------- */
 
 void gw_operator(gw_task *task) {
   if (task == NULL) {
@@ -119,8 +116,7 @@ void gw_operator(gw_task *task) {
   }
 }
 
-/* ---- what hooks ask before they choose one of these --------------------------------------------
- */
+/* ---- what hooks ask before they choose one of these --------------------------------------- */
 
 int gw_outranked(const gw_task *task) { return task != NULL && GW_READ(task->row->outranked) != 0; }
 

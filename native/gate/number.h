@@ -1,5 +1,4 @@
-/* Numbers from the environment. What is empty, is no number, or is out of range counts as not set.
- */
+/* Numbers from the environment. Text that is no number, or out of range, counts as not set. */
 #ifndef GIVEWAY_NUMBER_H
 #define GIVEWAY_NUMBER_H
 

@@ -40,8 +40,7 @@ int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate) {
 }
 
 /* On a page that cannot be trusted no transition opens the gates. The device may know other memory
- * by the page's address than this process does by now, so the hook opens the device's word as well.
- */
+ * by the page's address than this process does by now, so the hook opens that word as well. */
 static void release(struct gw_task *task) {
   task->released = true;
   atomic_store(&task->row->stream_gate, UINT32_MAX);

@@ -108,9 +108,7 @@ bool gw_is_held(const struct gw_task *task) {
          !GW_READ(task->left) && !GW_READ(gw_process.exiting);
 }
 
-/* Grants a quantum once max_wait has passed. How long the task has to wait for that; 0: it may go
- * on.
- */
+/* Grants a quantum once max_wait has passed. How long the task waits for that; 0: it may go on. */
 static uint64_t time_to_quantum(struct gw_task *task, uint64_t now) {
   uint64_t max_wait = gw_settings()->max_wait_ns, since = GW_READ(task->row->closed_ns);
   if (max_wait == 0 || paused(task)) {

@@ -6,13 +6,13 @@
 
 _Thread_local struct gw_counts *gw_own_counts;
 
-static struct gw_counts *all, nowhere; /* nowhere: where there is no memory */
+static struct gw_counts *all, nowhere; /* nowhere: used where memory is short */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t key;
 static pthread_once_t keyed = PTHREAD_ONCE_INIT;
 
 static void give_back(void *counts) {
-  gw_own_counts = NULL; /* calls from destructors that run after this one take it again */
+  gw_own_counts = NULL; /* destructors that run after this one may count again */
   pthread_mutex_lock(&lock);
   ((struct gw_counts *)counts)->free = true;
   pthread_mutex_unlock(&lock);

@@ -1,6 +1,5 @@
-/* Counts what a program asks of its device. Always: a thread adds to numbers of its own, which
- * costs it a load and an addition. What costs more is traced, which is asked for by GIVEWAY_TRACE.
- */
+/* Counts the calls by which a program uses its device. Always, for a thread adds to thread-local
+ * numbers, which costs a load and an addition. Traces cost more: GIVEWAY_TRACE asks for them. */
 #ifndef GIVEWAY_GPU_COUNT_H
 #define GIVEWAY_GPU_COUNT_H
 
@@ -22,11 +21,11 @@ enum gw_counted {
   GW_HOST_ALLOCATIONS,
   GW_HOST_FREES,
   GW_SYNCS,
-  GW_EVENTS,  /* recorded, and streams told to wait for them */
+  GW_EVENTS,  /* recorded, and waits of streams for events */
   GW_QUERIES, /* of streams and events */
   GW_OTHER,
   GW_FAILURES,
-  GW_STREAM_GATES, /* of ours, not the program's */
+  GW_STREAM_GATES, /* put on streams by the shim, not by the program */
   GW_SYNC_NS,      /* while tracing only */
   GW_COUNTED,
 };
@@ -34,7 +33,7 @@ enum gw_counted {
 struct gw_counts {
   _Atomic uint64_t of[GW_COUNTED]; /* written by one thread at a time */
   struct gw_counts *next;
-  bool free; /* its thread has ended: the next one goes on with it */
+  bool free; /* its thread has ended: the next thread goes on with it */
 };
 
 extern _Thread_local struct gw_counts *gw_own_counts;

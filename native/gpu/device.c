@@ -7,8 +7,8 @@
 #include "../gate/clock.h"
 #include "window.h"
 
-/* A program that rests for longer than this between its bursts is taken for idle at once when a
- * burst has been waited for; one that comes back sooner keeps its place for linger. */
+/* A program whose last gap between two bursts was longer becomes idle at once when it has waited
+ * for a burst; one that came back sooner stays active for linger. */
 #define SHORT_GAP_NS UINT64_C(2000000)
 
 _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
@@ -17,11 +17,11 @@ pthread_mutex_t gw_streams = PTHREAD_MUTEX_INITIALIZER;
 
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool any_device;
-static _Atomic bool ungated[GW_DEVICES]; /* its page cannot be used */
+static _Atomic bool ungated[GW_DEVICES]; /* the device's page cannot be used */
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 
-/* libgiveway drops the tasks of a forked child; ours point to them. The driver does not work there
- * either, so the child finds no device and runs ungated. */
+/* libgiveway drops the tasks of a forked child, to which the devices point. The driver does not
+ * work there either, so the child finds no device and runs ungated. */
 static void fork_child(void) {
   pthread_mutex_init(&joining, NULL);
   pthread_mutex_init(&gw_streams, NULL);
@@ -33,16 +33,16 @@ static void fork_child(void) {
   }
 }
 
-/* Drivers have exit handlers too, and ours must run before: once they have gone, nobody may ask
- * them. So it is registered when the driver works already; and when it is first asked, in case that
- * it had something to register for that. */
+/* After a driver's exit handlers have run, no thread may query it, so the shim's handler must run
+ * before. It is registered when the driver works already, and again at the first query, in case the
+ * driver registered more by then. */
 static _Atomic bool ending;
 static pthread_once_t asked = PTHREAD_ONCE_INIT;
 
 static void end(void) {
   struct timespec t;
   clock_gettime(CLOCK_REALTIME, &t);
-  t.tv_sec++; /* whoever holds it may have been stopped inside the driver */
+  t.tv_sec++; /* a thread that holds the lock may be stopped inside the driver */
   atomic_store(&ending, true);
   if (pthread_mutex_timedlock(&gw_streams, &t) == 0) {
     pthread_mutex_unlock(&gw_streams);
@@ -56,7 +56,7 @@ static void prepare(void) {
   register_end();
 }
 
-/* Whether any stream of the device still works. Asked by libgiveway's thread. */
+/* Whether any stream of the device still works. Called by libgiveway's watcher. */
 static int busy(void *context) {
   struct gw_device *device = context;
   int result = GW_DONE;
@@ -67,7 +67,7 @@ static int busy(void *context) {
     if (used == 0) {
       continue;
     }
-    /* To ask a stream that is being captured would end the capture. */
+    /* To query a stream that is being captured would end the capture. */
     enum gw_busy answer = atomic_load(&gw_captures) != 0 || atomic_load(&ending)
                               ? GW_UNKNOWN
                               : gw_driver_stream_busy(atomic_load(&device->context), used >> 1);
@@ -151,7 +151,7 @@ struct gw_device *gw_device_known(void) {
 void gw_device_mark(struct gw_device *device, gw_word stream) {
   unsigned home = gw_stream_slot(stream);
   gw_word other = atomic_exchange(&device->used[home], stream << 1 | 1);
-  /* Two streams may have one home. Who had it may still work: it moves, where there is room. */
+  /* Two streams may have one home. The one that had it may still work: it moves if it can. */
   for (unsigned i = 1; i < GW_STREAM_SLOTS && other != 0 && other >> 1 != stream; i++) {
     gw_word there = 0;
     if (atomic_compare_exchange_strong(&device->used[(home + i) % GW_STREAM_SLOTS], &there,
@@ -189,7 +189,7 @@ void gw_device_sync_end(struct gw_device *device, gw_word stream) {
   if (!done || others) {
     return;
   }
-  /* Going idle is dear (every task's gate is looked at) and wrong if the next launch is near: the
+  /* To become idle costs a look at every task's gate, and is wrong if the next launch is near: the
    * best guess of the coming gap is the last one. */
   atomic_store(&device->rest_ns, gw_now());
   if (atomic_load(&device->gap_ns) >= SHORT_GAP_NS) {

@@ -1,4 +1,4 @@
-/* A device as this process uses it: its task, and which of its streams may have work. */
+/* A device as this process uses it: its task, and the streams that may have work. */
 #ifndef GIVEWAY_GPU_DEVICE_H
 #define GIVEWAY_GPU_DEVICE_H
 
@@ -18,26 +18,27 @@ struct gw_device {
   gw_page *page;
   gw_task *task;
   _Atomic gw_word context; /* one of the device's: to ask for default streams */
-  /* stream << 1 | whether it was used since somebody last began to wait for it; 0: no work that we
-   * know of. Who is not in its home is in a later place; of more streams than there is room for,
-   * linger alone tells that they work. */
+  /* stream << 1 | whether it was used since a thread last began to wait for it; 0: no known work. A
+   * stream that is not in its home slot is in a later one. Of more streams than there are slots,
+   * only linger tells that they work. */
   _Atomic gw_word used[GW_STREAM_SLOTS];
-  _Atomic uint64_t rest_ns; /* when all work was last seen done by a thread that waited */
-  _Atomic uint64_t gap_ns;  /* from then to the next launch, the last time */
+  _Atomic uint64_t rest_ns; /* when a waiting thread last saw all work done */
+  _Atomic uint64_t gap_ns;  /* the last gap: from such a moment to the next launch */
 };
 
 extern _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
 /* The one device of a process that sees one; NULL where it sees several or has not launched yet. */
 extern _Atomic(struct gw_device *) gw_only_device;
-/* Held while a stream is asked whether it works, so that it does not go or become a capture then.
- */
+/* Held while a stream is queried, so that it is not destroyed or captured meanwhile. */
 extern pthread_mutex_t gw_streams;
 
+/* The calling thread's device, which joins on first use; NULL: let the launch pass. */
 struct gw_device *gw_device_find(void);
-/* The calling thread's, NULL where it has none or nothing was launched there yet. */
+/* The calling thread's device; NULL: none, or nothing was launched there yet. */
 struct gw_device *gw_device_known(void);
+/* The slow half of gw_device_use: notes that the stream has work. */
 void gw_device_mark(struct gw_device *device, gw_word stream);
-/* Somebody waits for a stream; the work is done, as far as it was there before. */
+/* A thread begins to wait for a stream; the work that was submitted before that is done. */
 void gw_device_sync_begin(struct gw_device *device, gw_word stream);
 void gw_device_sync_end(struct gw_device *device, gw_word stream);
 

@@ -4,8 +4,7 @@
 
 #define PROBES 4
 #define TIMED_AT_FIRST 3
-/* Two events for every so many launches, each about a third of a launch: under 1 % of their time.
- */
+/* Two events for that many launches, each about a third of a launch: under 1 % of their time. */
 #define TIMED_EVERY 128
 
 struct gw_estimate *gw_estimate_find(struct gw_estimates *table, uint64_t key) {
@@ -27,8 +26,8 @@ bool gw_estimate_wants_time(struct gw_estimate *entry) {
   return ++entry->launches <= TIMED_AT_FIRST || entry->launches % TIMED_EVERY == 0;
 }
 
-/* Other processes' time slices, module loading and gaps between launches only ever make a
- * measurement longer, so a shorter one is believed at once and a longer one slowly. */
+/* Time slices of other processes, module loading and gaps between launches only ever make a
+ * measurement longer, so a shorter one counts at once and a longer one slowly. */
 void gw_estimate_learn(struct gw_estimates *table, uint64_t key, uint64_t ns) {
   struct gw_estimate *entry = gw_estimate_find(table, key);
   uint32_t measured = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;

@@ -1,4 +1,4 @@
-/* How long each kind of launch keeps the device busy: learned, forgetful, never exact. */
+/* Estimates of how long each kind of launch keeps the device busy: learned from events. */
 #ifndef GIVEWAY_GPU_ESTIMATE_H
 #define GIVEWAY_GPU_ESTIMATE_H
 
@@ -17,9 +17,9 @@ struct gw_estimates {
   struct gw_estimate entries[GW_ESTIMATES];
 };
 
-/* What is known of the key; a fresh entry, in the place of a rarer one, where that is nothing. */
+/* The key's entry; a fresh one, in the place of a rarer key's, where there is none. */
 struct gw_estimate *gw_estimate_find(struct gw_estimates *table, uint64_t key);
-/* Counts a launch, and says whether it should be timed. */
+/* Counts a launch; whether it should be timed. */
 bool gw_estimate_wants_time(struct gw_estimate *entry);
 void gw_estimate_learn(struct gw_estimates *table, uint64_t key, uint64_t ns);
 

@@ -21,7 +21,7 @@ gw_task *gw_current_task(void) {
   return device != NULL ? gw_device_task(device) : NULL;
 }
 
-/* Waits for something of the device that is no stream: an event, or all that a call implies. */
+/* Waits for the device that name no stream: for an event, or for all work that a call implies. */
 void gw_before_wait(struct gw_call *call) { gw_lend(gw_current_task(), &call->loan); }
 
 void gw_after_wait(struct gw_call *call, int result) {
@@ -45,7 +45,7 @@ void gw_after_sync(struct gw_call *call, int result) {
   }
 }
 
-/* A program may ask until its work is done, instead of waiting. */
+/* A program may query a stream until its work is done, instead of waiting. */
 void gw_before_stream_query(struct gw_call *call) {
   struct gw_device *device = gw_device_known();
   if (device != NULL) {
@@ -127,7 +127,7 @@ void gw_before_capture_begin(struct gw_call *call) {
     gw_window_forget_stream(call->stream);
   }
   atomic_fetch_add(&gw_captures, 1);
-  pthread_mutex_lock(&gw_streams); /* whoever is asking a stream now has done so after this */
+  pthread_mutex_lock(&gw_streams); /* a thread that queries a stream now is done after this */
   pthread_mutex_unlock(&gw_streams);
 }
 
@@ -138,7 +138,7 @@ void gw_after_capture_begin(struct gw_call *call, int result) {
   }
 }
 
-/* Whatever EndCapture says, the capture is over, if there was one. */
+/* Whatever EndCapture returns, the capture is over, if there was one. */
 void gw_before_capture_end(struct gw_call *call) {
   call->key = atomic_load(&gw_captures) != 0 && gw_driver_capturing(call->stream);
 }

@@ -1,5 +1,5 @@
-/* What runs around a hooked call. The generated hooks.c includes this and nothing else, so that the
- * way of an open gate is straight code. */
+/* The functions that run around a hooked call. The generated hooks include this file and nothing
+ * else, so that the way of an open gate is straight code. */
 #ifndef GIVEWAY_GPU_HOOK_H
 #define GIVEWAY_GPU_HOOK_H
 
@@ -20,7 +20,7 @@
 
 struct gw_call {
   gw_word stream;
-  struct gw_device *device; /* of a launch or copy; NULL: it passed */
+  struct gw_device *device; /* of a launch or copy; NULL: not gated */
   uint64_t key;
   struct gw_window_call window;
   struct gw_loan loan;
@@ -34,7 +34,7 @@ struct gw_hook {
 };
 extern const struct gw_hook gw_hooks[];
 extern const unsigned gw_hook_count;
-/* The hook of that name, NULL for none. */
+/* The hook of that name; NULL: none. */
 void *gw_hook_of(const char *name);
 
 static inline gw_word gw_stream(gw_word handle, gw_word fallback) {
@@ -49,8 +49,8 @@ static inline uint64_t gw_mix(uint64_t key, uint64_t value) {
   return ((key << 7 | key >> 57) ^ value) * UINT64_C(0x9E3779B97F4A7C15);
 }
 
-/* Some libraries call their own exports the way a program does, and so come back to the hooks: what
- * they do inside a hooked call belongs to that call, which has been through the gate. */
+/* Some libraries call their own exports the way a program does, and so come back to the hooks.
+ * Their calls inside a hooked call belong to that call, which has been admitted already. */
 #ifdef GIVEWAY_SHIM_REENTERED
 extern __thread bool gw_in_hook __attribute__((tls_model("initial-exec")));
 static inline bool gw_hook_enter(void) { return !gw_in_hook && (gw_in_hook = true); }
@@ -64,7 +64,7 @@ static inline void gw_count_call(enum gw_counted what, gw_word stream) {
   gw_count(what == GW_LAUNCHES && stream == GW_STREAM_LEGACY ? GW_LEGACY_LAUNCHES : what, 1);
 }
 
-#define GW_NOT_READY 600 /* of both APIs: an answer, no failure */
+#define GW_NOT_READY 600 /* in both APIs: an answer, not a failure */
 
 static inline void gw_count_end(struct gw_call *call, int result) {
   if (__builtin_expect(result != 0 && result != GW_NOT_READY, 0)) {
@@ -75,7 +75,7 @@ static inline void gw_count_end(struct gw_call *call, int result) {
   }
 }
 
-/* A launch that is not gated: no device, or a capture that records it. */
+/* A launch that is not gated: there is no device, or a capture records the launch. */
 void gw_passed(struct gw_call *call);
 
 /* Work for the device, of a kind that is worth estimating. */
@@ -100,8 +100,8 @@ static inline void gw_before_launch(struct gw_call *call) {
   }
 }
 
-/* Once more: before the work was submitted, another thread's task may have had its streams looked
- * at, and nothing found on this one. */
+/* Notes the stream again: before the work was submitted, the watcher may have queried the stream
+ * and found it empty. */
 static inline void gw_submitted(const struct gw_call *call) {
   if (GW_LIKELY(call->device != NULL)) {
     gw_device_use(call->device, call->stream);
@@ -115,8 +115,8 @@ static inline void gw_after_launch(struct gw_call *call, int result) {
   }
 }
 
-/* Copies and memsets: they wait as launches do, but another engine than that of kernels runs them,
- * or they are short. */
+/* Copies and memsets wait as launches do, and are not estimated: another engine of the device runs
+ * them, or they are short. */
 static inline void gw_before_copy(struct gw_call *call) {
   struct gw_device *device = call->device = gw_device_of_launch(call->stream);
   if (device != NULL) {

@@ -94,7 +94,7 @@ void gw_marks_drop(struct gw_marks *marks) {
   marks->in_flight = 0;
 }
 
-/* Less is thought to be in flight then than there is; by no more than a window. */
+/* Afterwards less work counts as in flight than is; by no more than a window. */
 static void drop_of(struct gw_marks *marks, gw_word stream) {
   unsigned kept = 0;
   for (unsigned i = 0; i < marks->count; i++) {

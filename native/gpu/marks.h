@@ -1,5 +1,5 @@
-/* What a context has in flight: events behind pieces of work, and the work that has none yet. All
- * under the lock of the window that they are in. */
+/* Fences: the work that a context has in flight, as events behind pieces of work and as the work
+ * behind the last event. All under the lock of the window that they are in. */
 #ifndef GIVEWAY_GPU_MARKS_H
 #define GIVEWAY_GPU_MARKS_H
 
@@ -36,17 +36,17 @@ struct gw_marks {
 
 gw_word gw_event_take(struct gw_marks *marks);
 void gw_event_give(struct gw_marks *marks, gw_word event);
-/* So much is not in flight any more. */
+/* That much work is not in flight any more. */
 void gw_marks_leave(struct gw_marks *marks, uint64_t ns);
-/* NULL: there are too many streams. */
+/* NULL: the context uses too many streams. */
 struct gw_tail *gw_tail_of(struct gw_marks *marks, gw_word stream);
-/* Puts an event behind that much work; it is forgotten where that cannot be done. */
+/* Puts an event behind that much work; where that fails, the work is not counted any more. */
 void gw_mark(struct gw_marks *marks, gw_word stream, uint64_t ns, gw_word before, uint64_t key);
 void gw_mark_tail(struct gw_marks *marks, struct gw_tail *tail, gw_word before, uint64_t key);
 void gw_mark_all(struct gw_marks *marks);
-/* Takes away what is done, and learns from what was timed. */
+/* Removes the marks of work that is done, and learns from those that were timed. */
 void gw_marks_retire(struct gw_marks *marks, struct gw_estimates *estimates);
-/* Forgets all that is in flight, but for the events: these may never be done. */
+/* Forgets all work in flight, whose events may never be done: they are not used again. */
 void gw_marks_drop(struct gw_marks *marks);
 void gw_marks_forget_stream(struct gw_marks *marks, gw_word stream);
 

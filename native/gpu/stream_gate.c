@@ -8,7 +8,7 @@
 
 /* A gate costs about 2 us of device time on an H200, so that this is under 1 %. */
 #define DEFAULT_SPACING_US 250
-/* Where somebody makes it wait every now and then, it is worth 2 % not to make him wait. */
+/* Beside a task that preempts this one every now and then, its short wait is worth 2 %. */
 #define CLOSE_SPACING_US 100
 
 static uint64_t spacing_ns, close_spacing_ns;
@@ -44,7 +44,7 @@ bool gw_stream_gates_ready(struct gw_stream_gates *gates, gw_task *task) {
     return true;
   }
   if (atomic_load(&gw_captures) != 0) {
-    return false; /* memory is not registered while somebody captures */
+    return false; /* no registration while any thread captures */
   }
   gw_word address = gw_driver_gate_register(gates->of.page, gates->of.page_size, gates->of.word);
   atomic_store(&gates->address, address);

@@ -53,8 +53,7 @@ static const char *const count_names[GW_COUNTED] = {
     "other",    "failures",         "stream_gates",   "sync_ns",
 };
 
-/* ---- under the lock ----------------------------------------------------------------------------
- */
+/* ---- under the lock ----------------------------------------------------------------------- */
 
 static struct kernel *find_kernel(unsigned id, gw_word handle) {
   if (kernels == NULL && (kernels = calloc(KERNELS, sizeof *kernels)) == NULL) {
@@ -131,14 +130,13 @@ static void add_event(const struct gw_traced *call, uint64_t now, const struct k
       (struct event){call->began_ns, now, kernel, call->id, (int)syscall(SYS_gettid)};
 }
 
-/* ---- around a call ------------------------------------------------------------------------------
- */
+/* ---- around a call ------------------------------------------------------------------------ */
 
 void gw_trace_begin(struct gw_traced *call, unsigned id, enum gw_counted what, gw_word object,
                     uint64_t bytes) {
   *call = (struct gw_traced){.id = id, .what = what, .object = object, .bytes = bytes};
   if (what == GW_FREES) {
-    /* Now: once it is free, somebody else may be given the same address. */
+    /* Before the call: once the memory is free, another thread may get the same address. */
     pthread_mutex_lock(&lock);
     call->bytes = take_allocation(object);
     pthread_mutex_unlock(&lock);
@@ -166,8 +164,7 @@ void gw_trace_end(struct gw_traced *call, int result) {
   pthread_mutex_unlock(&lock);
 }
 
-/* ---- at the end ---------------------------------------------------------------------------------
- */
+/* ---- at the end --------------------------------------------------------------------------- */
 
 static void write_kernels(FILE *file) {
   const char *comma = "";
@@ -200,7 +197,7 @@ static void write_events(FILE *file) {
   fputc(']', file);
 }
 
-/* Whether there is anything, where file is NULL. Other threads may still be launching. */
+/* With NULL: whether there is anything to write. Other threads may still be launching. */
 static int write_trace(FILE *file) {
   uint64_t of[GW_COUNTED], any = 0;
   gw_counts_sum(of);

@@ -1,4 +1,4 @@
-/* What `giveway trace` asks for on top of the counts: kernels by name, bytes, times, events. */
+/* For `giveway trace`, on top of the counts: kernels by name, bytes, times, events. */
 #ifndef GIVEWAY_GPU_TRACE_H
 #define GIVEWAY_GPU_TRACE_H
 

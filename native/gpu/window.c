@@ -14,14 +14,14 @@
 #define WINDOWS 16 /* contexts of this process that are limited */
 #define MARKS_PER_WINDOW 4
 #define DEFAULT_WINDOW_US 500
-/* Work that takes longer than this to get done waits for something else, perhaps for what the
- * program submits next: then a window would be a deadlock. */
+/* Work that takes longer waits for something else, perhaps for work that the program submits next:
+ * then a window would be a deadlock. */
 #define PATIENCE_NS UINT64_C(100000000)
 #define SUSPENSION_NS UINT64_C(1000000000)
 #define SPIN_NS UINT64_C(20000)
 #define POLL_NS 20000
-/* How many launches a held program may submit: a network or so. Far less than what a driver takes
- * before it makes a program wait, with locks in its hands. */
+/* The number of launches that a held program may submit: about one pass of a network. Drivers take
+ * far more before they make a program wait, while it holds locks. */
 #define AHEAD 256
 
 struct gw_window {
@@ -30,8 +30,8 @@ struct gw_window {
   uint64_t suspended_until;
   struct gw_marks marks;
   struct gw_stream_gates gates;
-  uint64_t ahead_closing; /* when the task's gate closed that `ahead` is about */
-  unsigned ahead;         /* launches since */
+  uint64_t ahead_closing; /* when the task's gate last closed */
+  unsigned ahead;         /* launches since then */
   struct gw_estimates estimates;
 };
 
@@ -72,8 +72,7 @@ static void suspend(struct gw_window *window, uint64_t now) {
   window->suspended_until = now + SUSPENSION_NS;
 }
 
-/* ---- a launch ----------------------------------------------------------------------------------
- */
+/* ---- a launch ----------------------------------------------------------------------------- */
 
 static bool fits(const struct gw_window *window, uint64_t ns) {
   return window->marks.in_flight == 0 || window->marks.in_flight + ns <= size_ns;
@@ -104,7 +103,7 @@ static void make_room(struct gw_window *window, uint64_t ns) {
   }
 }
 
-/* Where the device holds what it has not begun, launches wait for no room. */
+/* Where the device holds the work that it has not begun, launches do not wait for room. */
 static void choose_gate(struct gw_window *window, struct gw_window_call *call, bool unknown) {
   call->gated = true;
   if (call->timed || unknown || window->marks.count > GW_MARKS / 2) {
@@ -120,7 +119,7 @@ static void choose_gate(struct gw_window *window, struct gw_window_call *call, b
   if (closing == 0) {
     return;
   }
-  /* What is on its stream behind a gate that was put there since, waits with it. */
+  /* Work behind a gate that was put on its stream since the closing needs no gate of its own. */
   call->behind = call->behind || tail->closing != closing;
   if (window->ahead_closing != closing) {
     window->ahead_closing = closing;
@@ -130,7 +129,7 @@ static void choose_gate(struct gw_window *window, struct gw_window_call *call, b
 }
 
 void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, struct gw_window_call *call) {
-  call->ahead = false; /* the rest counts only where there is a window */
+  call->ahead = false; /* the other fields count only where there is a window */
   pthread_once(&sized, read_size);
   gw_word context = gw_driver_current_context();
   struct gw_window *window = size_ns != 0 && context != 0 ? find(context) : NULL;
@@ -212,8 +211,7 @@ void gw_window_close(struct gw_window_call *call, bool submitted) {
   pthread_mutex_unlock(&window->lock);
 }
 
-/* ---- graphs ------------------------------------------------------------------------------------
- */
+/* ---- graphs ------------------------------------------------------------------------------- */
 
 void gw_window_capture_begin(gw_task *task) {
   gw_word context = gw_stream_gates_in_graphs() != 0 ? gw_driver_current_context() : 0;
@@ -239,8 +237,7 @@ void gw_window_captured(gw_task *task, gw_word stream) {
   pthread_mutex_unlock(&window->lock);
 }
 
-/* ---- what goes ---------------------------------------------------------------------------------
- */
+/* ---- streams and contexts that are destroyed ---------------------------------------------- */
 
 void gw_window_forget_stream(gw_word stream) {
   for (int i = 0; i < WINDOWS; i++) {
@@ -264,8 +261,8 @@ void gw_window_release(void) {
   }
 }
 
-/* Events and registered memory go with their context, and a new one may get the old one's address.
- */
+/* Events and registered memory are destroyed with their context, and a new context may get the
+ * address of the old one. */
 void gw_window_forget_all(void) {
   for (int i = 0; i < WINDOWS; i++) {
     struct gw_window *window = atomic_load(&windows[i]);

@@ -76,8 +76,7 @@ GW_API int gw_error_errno(void);
 
 /* ---- observers ----------------------------------------------------------------------------- */
 
-/* Fills infos with the live tasks; dead ones are reaped first. Returns their number, or an error.
- */
+/* Fills infos with the live tasks; dead ones are reaped first. Their number, or an error. */
 GW_API int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity);
 /* Takes effect on the task's next launch. */
 GW_API int gw_set_priority(gw_page *page, uint64_t ticket, int priority);

@@ -1,7 +1,7 @@
 /* Launches kernels in every way that a real runtime has, and says how many of each there must have
  * been: hip_dispatches CODE-OBJECT, built for one GENERATION. */
-#include "hip_kernels.h"
 #include "../fake/api/hip_launches.h"
+#include "hip_kernels.h"
 
 int hipConfigureCall(dim3 grid, dim3 block, size_t shared, hipStream_t stream);
 int hipLaunchByPtr(const void *function);

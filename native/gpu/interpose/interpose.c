@@ -1,6 +1,6 @@
-/* Beside the driver's library instead of in its place: programs have the driver's own handle, and
- * what they look up there has to be the hooks too. The CUDA runtime takes every function that way,
- * beginning with cuGetProcAddress. */
+/* The hooks beside the driver's library instead of in its place. Programs have the driver's own
+ * handle, and look-ups there have to find the hooks. The CUDA runtime looks up every function that
+ * way, beginning with cuGetProcAddress. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -14,8 +14,7 @@ typedef void *dlsym_function(void *handle, const char *name);
 
 static _Atomic(dlsym_function *) next;
 
-/* By dlvsym, which is the loader's: we export none. 2.2.5 is the first version of x86-64, which
- * every glibc has. */
+/* By the loader's dlvsym: this library exports none. Every glibc of x86-64 has version 2.2.5. */
 dlsym_function *gw_loaders_dlsym(void) {
   dlsym_function *found = atomic_load_explicit(&next, memory_order_relaxed);
   if (found == NULL) {
@@ -27,9 +26,9 @@ dlsym_function *gw_loaders_dlsym(void) {
 
 void *gw_symbol(void *library, const char *name) { return gw_loaders_dlsym()(library, name); }
 
-/* What dlsym is to give instead of what the loader would: the hook, where the loader would give the
- * function of the driver's that the hook stands for. Otherwise NULL. The two pseudo-handles find
- * the hooks by themselves, where the hooks come first. */
+/* What dlsym returns in the loader's place: the hook, where the loader would return the driver's
+ * function that the hook stands for; else NULL. RTLD_DEFAULT and RTLD_NEXT find the hooks by
+ * themselves, where the hooks come first. */
 void *gw_dlsym_hook(void *handle, const char *name) {
   if (handle == RTLD_DEFAULT || handle == RTLD_NEXT || name == NULL) {
     return NULL;
@@ -41,7 +40,7 @@ void *gw_dlsym_hook(void *handle, const char *name) {
   int saved = errno;
   Dl_info info;
   void *found = gw_symbol(handle, name);
-  /* Nobody's look-up elsewhere opens a driver. */
+  /* Compared by name first, for a look-up in another library must not open a driver. */
   bool replace = found != NULL && found != hook && dladdr(found, &info) != 0 &&
                  gw_is_driver(info.dli_fname) && found == gw_symbol(gw_library(), name);
   errno = saved;

@@ -1,7 +1,6 @@
-/* Where this process has a library already, or would get it. A program may bring its own copy under
- * a name of its own (PyTorch's ROCm wheel does): to open the system's beside it would make two
- * runtimes of one process. And where our SONAME satisfied a program, the loader never looked where
- * the program's RUNPATH points. */
+/* A program may bring its own copy of the library under another name, as PyTorch's ROCm wheel does:
+ * the system's beside it would give one process two runtimes. And where the shim's SONAME has
+ * satisfied a program, the loader has not looked into the folders of the program's RUNPATH. */
 #include "loaded.h"
 
 #include <dlfcn.h>
@@ -100,7 +99,7 @@ static void look_into(struct paths *paths, const struct dl_phdr_info *info) {
   const ElfW(Dyn) *dynamic = dynamic_of(info);
   const char *strings = NULL;
   for (const ElfW(Dyn) *d = dynamic; d != NULL && d->d_tag != DT_NULL; d++) {
-    if (d->d_tag == DT_STRTAB) { /* the loader has made an address of it, but not in the vDSO */
+    if (d->d_tag == DT_STRTAB) { /* the loader has relocated it, except in the vDSO */
       strings = (const void *)(d->d_un.d_ptr < info->dlpi_addr ? d->d_un.d_ptr + info->dlpi_addr
                                                                : d->d_un.d_ptr);
     }
@@ -125,7 +124,7 @@ static int collect(struct dl_phdr_info *info, size_t size, void *context) {
   struct paths *paths = context;
   const char *path = info->dlpi_name;
   if (path[0] == '/' && has_stem(paths->soname, file_name(path)) && !is_beside_us(paths, path)) {
-    /* In front of what somebody would look for. */
+    /* In front of the paths where a file would look for it. */
     unsigned last = paths->count < PATHS ? paths->count : PATHS - 1;
     memmove(paths->path[1], paths->path[0], last * sizeof paths->path[0]);
     snprintf(paths->path[0], PATH_MAX, "%s", path);

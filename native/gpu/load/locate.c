@@ -1,7 +1,6 @@
-/* Finds the real library in the loader's own order: what is loaded, the RUNPATH of whoever asks,
- * LD_LIBRARY_PATH, its cache, its default folders. dlopen cannot be asked by name: it would answer
- * with the shim, whose SONAME is the same.
- */
+/* Searches in the loader's own order: loaded libraries, the RUNPATH of files that ask for the
+ * library, LD_LIBRARY_PATH, the loader's cache, its default folders. dlopen by name would return
+ * the shim, whose SONAME is the same. */
 #include "locate.h"
 
 #include <dlfcn.h>
@@ -21,7 +20,7 @@
 
 struct search {
   void *found;
-  char *why; /* the first thing that was there and did not open */
+  char *why; /* the first candidate that exists and did not open, in the loader's words */
   size_t size;
 };
 
@@ -137,8 +136,8 @@ void *gw_locate(const char *soname, const char *variable, char *why, unsigned lo
   struct search search = {.why = why, .size = size};
   why[0] = '\0';
 #ifdef GIVEWAY_SHIM_INTERPOSES
-  /* The rest of the program's calls go to what it has loaded: so must these, whatever else is said.
-   * The loader can be asked by name here, for ours is another. */
+  /* The program's other calls go to the library that it has loaded, so these must too, whatever the
+   * environment says. Here dlopen by name works, for the hooks' library has another name. */
   search.found = dlopen(soname, RTLD_LAZY | RTLD_NOLOAD);
   if (search.found != NULL || gw_try_loaded(soname, try_loaded, &search)) {
     return search.found;
