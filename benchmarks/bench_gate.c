@@ -24,18 +24,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../native/gate/clock.h"
 #include "giveway_hook.h"
 
 #define ROUNDS 21
 #define LAUNCHES 1000000
 #define SAMPLES 400
 #define ROWS 256
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -69,22 +64,22 @@ static void bench_launch(gw_page *page) {
   gw_begin(task);
   gw_end(task);
   for (int round = 0; round < ROUNDS; round++) {
-    uint64_t t0 = now_ns();
+    uint64_t t0 = gw_now();
     for (int i = 0; i < LAUNCHES; i++) {
       launch();
     }
-    uint64_t t1 = now_ns();
+    uint64_t t1 = gw_now();
     for (int i = 0; i < LAUNCHES; i++) {
       gw_begin(task);
       launch();
     }
-    uint64_t t2 = now_ns();
+    uint64_t t2 = gw_now();
     for (int i = 0; i < LAUNCHES; i++) {
       gw_begin(task);
       launch();
       gw_end(task);
     }
-    uint64_t t3 = now_ns();
+    uint64_t t3 = gw_now();
     double bare = (double)(t1 - t0);
     begin[round] = ((double)(t2 - t1) - bare) / LAUNCHES;
     both[round] = ((double)(t3 - t2) - bare) / LAUNCHES;
@@ -102,13 +97,13 @@ static void bench_change(gw_page *page, int tasks) {
     gw_begin(others[i]);
   }
   for (int i = 0; i < SAMPLES; i++) {
-    uint64_t t0 = now_ns();
+    uint64_t t0 = gw_now();
     gw_begin(high);
-    uint64_t t1 = now_ns();
+    uint64_t t1 = gw_now();
     gw_end(high);
-    uint64_t t2 = now_ns();
+    uint64_t t2 = gw_now();
     gw_idle(high);
-    open_us[i] = (double)(now_ns() - t2) / 1e3;
+    open_us[i] = (double)(gw_now() - t2) / 1e3;
     close_us[i] = (double)(t1 - t0) / 1e3;
   }
   char name[64];
@@ -139,7 +134,7 @@ static void bench_stop(gw_page *page) {
     gw_task *task = join(mine, 0);
     for (;;) {
       gw_begin(task);
-      atomic_store(&low->last_ns, now_ns());
+      atomic_store(&low->last_ns, gw_now());
       atomic_fetch_add(&low->launches, 1);
       gw_end(task);
     }
@@ -148,7 +143,7 @@ static void bench_stop(gw_page *page) {
     usleep(1000);
   }
   for (int i = 0; i < SAMPLES; i++) {
-    uint64_t closing = now_ns();
+    uint64_t closing = gw_now();
     gw_begin(high);
     usleep(2000);
     uint64_t last = atomic_load(&low->last_ns);
@@ -192,7 +187,7 @@ static void bench_wake(gw_page *page) {
     for (uint64_t seen = 0;;) {
       usleep(500);
       gw_begin(task);
-      uint64_t now = now_ns();
+      uint64_t now = gw_now();
       gw_end(task);
       struct gw_task_info info;
       if (gw_task_describe(task, &info) == GW_OK && info.held != seen) {
@@ -207,7 +202,7 @@ static void bench_wake(gw_page *page) {
     wait_until_held(page, high);
     uint64_t before = atomic_load(&low->launches);
     gw_end(high);
-    uint64_t opening = now_ns();
+    uint64_t opening = gw_now();
     gw_idle(high);
     while (atomic_load(&low->launches) == before) {
       usleep(200);
@@ -232,12 +227,12 @@ static void bench_floor(void) {
       while (atomic_load(&shared->word) == seen) {
         syscall(SYS_futex, &shared->word, FUTEX_WAIT, seen, NULL, NULL, 0);
       }
-      atomic_store(&shared->woke_ns, now_ns());
+      atomic_store(&shared->woke_ns, gw_now());
     }
   }
   for (int i = 0; i < SAMPLES; i++) {
     usleep(4000);
-    uint64_t start = now_ns();
+    uint64_t start = gw_now();
     atomic_fetch_add(&shared->word, 1);
     syscall(SYS_futex, &shared->word, FUTEX_WAKE, 1, NULL, NULL, 0);
     while (atomic_load(&shared->woke_ns) < start) {

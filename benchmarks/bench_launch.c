@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "../native/fake/api/cuda_api.h"
+#include "../native/gate/clock.h"
 #include "giveway.h"
 
 #define ROUNDS 21
@@ -27,22 +28,16 @@ static const struct way shim = {cuLaunchKernel, cuStreamSynchronize};
 static CUfunction kernel;
 static CUstream stream;
 
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* Nanoseconds of one turn. */
 static double turn(const struct way *way, int waited) {
-  uint64_t began = now_ns();
+  uint64_t began = gw_now();
   for (int i = 0; i < LAUNCHES; i++) {
     way->launch(kernel, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL);
     if (waited) {
       way->wait(stream);
     }
   }
-  double took = (double)(now_ns() - began);
+  double took = (double)(gw_now() - began);
   shim.wait(stream);
   return took;
 }

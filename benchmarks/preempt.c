@@ -59,7 +59,7 @@ static int64_t ahead(void) {
   while (cuStreamQuery(stream) != 0) {
     for (int i = 0; i < 100; i++) {
       uint64_t shown = *word;
-      int64_t difference = (int64_t)(shown - now_ns());
+      int64_t difference = (int64_t)(shown - gw_now());
       most = shown != 0 && difference > most ? difference : most;
     }
   }
@@ -68,7 +68,7 @@ static int64_t ahead(void) {
 
 static void low(uint64_t end) {
   uint64_t n = 0;
-  while (now_ns() < end && n < MOST) {
+  while (gw_now() < end && n < MOST) {
     for (int i = 0; i < PER_WAIT && n < MOST; i++) {
       at = (CUdeviceptr)&spans[n++];
       launch();
@@ -80,21 +80,21 @@ static void low(uint64_t end) {
 
 static void urgent(uint64_t end) {
   static uint64_t called[MOST], returned[MOST], seen[MOST];
-  uint64_t n = 0, start = now_ns(), due = start;
+  uint64_t n = 0, start = gw_now(), due = start;
   int64_t first = ahead();
   for (; due < end && n < MOST; n++) {
     /* Not in step with anybody's time slices. */
     due += PERIOD_NS - 3000000 + (uint64_t)(drand48() * 6e6);
     sleep_until(due);
     at = (CUdeviceptr)&spans[n + 1];
-    called[n] = now_ns();
+    called[n] = gw_now();
     launch();
-    returned[n] = now_ns();
+    returned[n] = gw_now();
     cuStreamSynchronize(stream);
-    seen[n] = now_ns();
+    seen[n] = gw_now();
   }
   int64_t last = ahead();
-  double drift = (double)(last - first) / (double)(now_ns() - start);
+  double drift = (double)(last - first) / (double)(gw_now() - start);
   for (uint64_t i = 0; i < n; i++) {
     int64_t by = first + (int64_t)((double)(called[i] - start) * drift);
     uint64_t words[] = {called[i] + (uint64_t)by, returned[i] + (uint64_t)by, spans[i + 1].began,
@@ -123,7 +123,7 @@ int main(int count, char **arguments) {
     fprintf(stderr, "preempt: the kernel does not run\n");
     return 1;
   }
-  uint64_t end = now_ns() + (uint64_t)(atof(arguments[2]) * 1e9);
+  uint64_t end = gw_now() + (uint64_t)(atof(arguments[2]) * 1e9);
   if (strcmp(arguments[1], "low") == 0) {
     low(end);
   } else {

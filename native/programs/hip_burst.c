@@ -5,6 +5,7 @@
  * Says when it is ready, and ends with one line of JSON. */
 #include <time.h>
 
+#include "../gate/clock.h"
 #include "hip_kernels.h"
 
 #define PERIOD_NS UINT64_C(20000000)
@@ -12,12 +13,6 @@
 
 static hipFunction_t kernel;
 static hipStream_t stream;
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void burst(int count) {
   for (int i = 0; i < count; i++) {
@@ -34,12 +29,12 @@ static int ascending(const void *a, const void *b) {
 static void urgent(uint64_t end) {
   static double us[MOST];
   int n = 0;
-  uint64_t due = now_ns();
+  uint64_t due = gw_now();
   while (due < end && n < MOST) {
     struct timespec t = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
     burst(10);
-    us[n++] = (double)(now_ns() - due) / 1e3;
+    us[n++] = (double)(gw_now() - due) / 1e3;
     due += PERIOD_NS - 3000000 + (uint64_t)(drand48() * 6e6); /* in step with nobody */
   }
   qsort(us, (size_t)n, sizeof *us, ascending);
@@ -48,11 +43,11 @@ static void urgent(uint64_t end) {
 }
 
 static void other(uint64_t end) {
-  uint64_t start = now_ns(), n = 0;
-  for (; now_ns() < end; n += 50) {
+  uint64_t start = gw_now(), n = 0;
+  for (; gw_now() < end; n += 50) {
     burst(50);
   }
-  printf("{\"kernels_per_s\": %.1f}\n", (double)n * 1e9 / (double)(now_ns() - start));
+  printf("{\"kernels_per_s\": %.1f}\n", (double)n * 1e9 / (double)(gw_now() - start));
 }
 
 int main(int count, char **arguments) {
@@ -63,7 +58,7 @@ int main(int count, char **arguments) {
   burst(1);
   puts("ready");
   fflush(stdout);
-  uint64_t end = now_ns() + (uint64_t)(atof(arguments[3]) * 1e9);
+  uint64_t end = gw_now() + (uint64_t)(atof(arguments[3]) * 1e9);
   if (strcmp(arguments[2], "urgent") == 0) {
     urgent(end);
   } else {

@@ -7,18 +7,13 @@
 #include <time.h>
 
 #include "../fake/api/cuda_api.h"
+#include "../gate/clock.h"
 
 static CUfunction kernel;
 static CUstream stream;
 static uint64_t iterations = 100000;
 
 static void launch(void);
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void sleep_until(uint64_t moment) {
   struct timespec t = {(time_t)(moment / 1000000000u), (long)(moment % 1000000000u)};
