@@ -20,8 +20,8 @@ static uint64_t calls_of(const char *copy) {
 
 static int count_runtime(struct dl_phdr_info *info, size_t size, void *count) {
   (void)size;
-  *(int *)count += strstr(info->dlpi_name, "libamdhip64") != NULL &&
-                   strstr(info->dlpi_name, "gpu/hip/") == NULL;
+  *(int *)count +=
+      strstr(info->dlpi_name, "libamdhip64") != NULL && strstr(info->dlpi_name, "gpu/hip/") == NULL;
   return 0;
 }
 
