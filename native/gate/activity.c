@@ -40,8 +40,7 @@ bool gw_deactivate(struct gw_task *task, uint64_t launches) {
       idle = true;
       if (!gw_task_lost(task)) {
         atomic_store(&task->row->quantum_end_ns, 0);
-        atomic_fetch_and(&task->row->flags,
-                         ~(uint32_t)GW_ROW_YIELDS); /* active again, it has made no task wait */
+        atomic_fetch_and(&task->row->flags, ~(uint32_t)GW_ROW_YIELDS); /* it comes back as new */
         atomic_store(&task->row->state, GW_IDLE);
         gw_gates_update(task->page, gw_now());
       }

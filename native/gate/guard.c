@@ -26,8 +26,7 @@ static void on_sigbus(int signal, siginfo_t *info, void *context) {
     if (address >= start && address < start + sizeof *page->map) {
       if (mmap(page->map, sizeof *page->map, PROT_READ | PROT_WRITE,
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
-        gw_page_distrust(
-            page, GW_E_SIZE); /* an access of this library faulted, so no lock is in the way */
+        gw_page_distrust(page, GW_E_SIZE); /* the library's own access: no lock is in the way */
         return;
       }
     }

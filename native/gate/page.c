@@ -147,8 +147,7 @@ static int reopen(struct gw_page *page, struct stat *s) {
   }
   int r = GW_OK;
   if (!is_file(page, s)) {
-    page->fd =
-        open_descriptor(page->path); /* the old number may be another file of the program by now */
+    page->fd = open_descriptor(page->path); /* the old number may be another file by now */
     if (page->fd < 0 || !is_file(page, s)) {
       r = gw_fail(GW_E_ACCESS, page->fd < 0 ? errno : ESTALE);
     } else {

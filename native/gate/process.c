@@ -71,8 +71,7 @@ gw_task *gw_current(const char *device) {
 /* Other threads may still launch at exit: they go on ungated, so nothing is freed. */
 __attribute__((destructor)) static void leave_all(void) {
   atomic_store(&gw_process.exiting, true);
-  struct timespec
-      until; /* the watcher holds the lock for a moment, and in a stuck driver for ever */
+  struct timespec until; /* the watcher may hold the lock, in a stuck driver for ever */
   clock_gettime(CLOCK_REALTIME, &until);
   until.tv_sec += 1;
   if (pthread_mutex_timedlock(&gw_process.lock, &until) == 0) {

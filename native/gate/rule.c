@@ -7,8 +7,7 @@
 
 bool gw_daemon_decides(const struct gw_page *page, uint64_t now) {
   const struct gw_header *header = &page->map->header;
-  int64_t age =
-      (int64_t)(now - GW_READ(header->beat_ns)); /* below 0 where the heartbeat came after `now` */
+  int64_t age = (int64_t)(now - GW_READ(header->beat_ns)); /* below 0: it came after `now` */
   return GW_READ(header->decider) != 0 && age < STALE_NS && age > -STALE_NS;
 }
 
@@ -160,8 +159,7 @@ void gw_gates_update(struct gw_page *page, uint64_t now) {
 void gw_row_free(struct gw_row *row) {
   GW_WRITE(row->state, GW_FREE);
   if (GW_READ(row->ticket) != 0) {
-    GW_WRITE(row->stream_gate,
-             GW_STREAM_OPEN(GW_READ(row->ticket))); /* work that the device has queued goes on */
+    GW_WRITE(row->stream_gate, GW_STREAM_OPEN(GW_READ(row->ticket))); /* queued work goes on */
   }
   GW_WRITE(row->ticket, 0);
   GW_WRITE(row->owner, 0);
