@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find src native CMakeLists.txt README.md LICENSE pyproject.toml \
              -type f -not -name '*.pyc' 2>/dev/null)
-C_SOURCES := $(shell find native -name '*.[ch]')
+C_SOURCES := $(shell find native benchmarks -name '*.[ch]')
 # Without build isolation: pip would fetch cmake again for every build, past the pins of older pips.
 INSTALL := $(BIN)/pip install --quiet --no-build-isolation
 RESULTS ?= results/local
@@ -87,15 +87,15 @@ build/asan.run build/tsan.run: build/%.run: $(VENV)/.build
 
 bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(RESULTS) as well
 	@mkdir -p $(RESULTS)
-	build/native/native/bench/bench_gate | tee $(RESULTS)/bench_gate.json
-	LD_PRELOAD=build/native/native/libgiveway-cpu.so build/native/native/bench/bench_region | \
+	build/native/benchmarks/bench_gate | tee $(RESULTS)/bench_gate.json
+	LD_PRELOAD=build/native/native/libgiveway-cpu.so build/native/benchmarks/bench_region | \
 	  tee $(RESULTS)/bench_region.json
 	$(BIN)/python benchmarks/operator_hook.py | tee $(RESULTS)/bench_operator.json
 	$(BIN)/python benchmarks/recorder.py | tee $(RESULTS)/bench_recorder.json
 	$(BIN)/python benchmarks/startup.py | tee $(RESULTS)/bench_startup.json
 	$(BIN)/python benchmarks/scheduler.py | tee $(RESULTS)/bench_scheduler.json
 	GIVEWAY_CUDA_LIBRARY=build/native/native/fake/libfake-cuda.so \
-	  LD_PRELOAD=build/native/native/shim/libgiveway-cuda.so build/native/native/bench/bench_launch | \
+	  LD_PRELOAD=build/native/native/gpu/libgiveway-cuda.so build/native/benchmarks/bench_launch | \
 	  tee $(RESULTS)/bench_launch.json
 	$(BIN)/python benchmarks/daemon.py --raw $(RESULTS)/bench_daemon.txt | tee $(RESULTS)/bench_daemon.json
 	$(BIN)/python benchmarks/shares.py | tee $(RESULTS)/bench_shares.json

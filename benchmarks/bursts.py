@@ -1,7 +1,7 @@
 """An urgent program's bursts of kernels beside a program that never stops, in rounds of every mode.
 
-The two programs of ``native/bench/burst.c``: one launches COUNT kernels about every 20 ms and waits
-for them, its latency counts from when the burst was due; the other launches without a pause.
+The two programs of ``native/programs/burst.c``: one launches COUNT kernels about every 20 ms and
+waits for them, its latency counts from when the burst was due; the other launches without a pause.
 Modes: each alone; each alone under the shim; the other beside an urgent program that has nothing
 to do (what marks and gates cost it); together without giveway, with windows, with stream gates.
 Prints JSON: every figure of every round, and ratios to *alone* of the same round.
@@ -34,8 +34,8 @@ class Programs:
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         build = options.build.absolute() / "native"
-        self._burst = build / "bench" / "burst"
-        self._shim = build / "shim" / "libgiveway-cuda.so"
+        self._burst = build / "programs" / "burst"
+        self._shim = build / "gpu" / "libgiveway-cuda.so"
         self._stream = ["stream"] if options.stream else []
         self._options = options
         self._base = {**os.environ, "GIVEWAY_DIR": str(folder)}

@@ -2,7 +2,7 @@
 
 Two programs share it: one that launches short kernels without a pause, and an urgent one that
 launches one kernel of 20 us about every 10 ms. Both note by the device's own clock when it worked
-for them (``native/bench/preempt.c``). By mode and length of the other's kernels, in microseconds:
+for them (``benchmarks/preempt.c``). By mode and length of the other's kernels, in microseconds:
 
 =============  =====================================================================================
 ``total``      from the urgent launch to its end as the program sees it
@@ -84,8 +84,8 @@ class Programs:
     """The two programs, and how to start them."""
 
     def __init__(self, build: Path, folder: Path, seconds: float) -> None:
-        self._program = build.absolute() / "native" / "bench" / "preempt"
-        self._shim = build.absolute() / "native" / "shim" / "libgiveway-cuda.so"
+        self._program = build.absolute() / "benchmarks" / "preempt"
+        self._shim = build.absolute() / "native" / "gpu" / "libgiveway-cuda.so"
         self._base = {**os.environ, "GIVEWAY_DIR": str(folder)}
         self._folder, self._seconds = folder, seconds
 

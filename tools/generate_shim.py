@@ -17,7 +17,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-# What a kind is counted as, and which functions of hook.h run around the call where those have
+# What a kind is counted as, and which functions of hooks.h run around the call where those have
 # another name.
 KINDS = {
     "launch": ("LAUNCHES", "launch"),
@@ -160,7 +160,7 @@ def hooks_source(hooks: dict[str, Hook]) -> str:
     table = "".join(f"    {{GW_ID_{name}, (void *){name}}},\n" for name in hooks)
     return "\n".join(
         [
-            '#include "hook.h"',
+            '#include "hooks.h"',
             '#include "ids.h"\n',
             *written,
             *declared,
@@ -228,7 +228,7 @@ def main(folder: Path, out: Path, generation: str, *, hooks_only: bool) -> None:
     (out / "forward.S").write_text(forward_source(functions, data, forwarded))
     (out / "hooks.c").write_text(hooks_source(hooks))
     (out / "names.c").write_text(
-        f'#include "resolve.h"\n\nconst char *const gw_names[] = {{\n{texts}}};\n'
+        f'#include "load/resolve.h"\n\nconst char *const gw_names[] = {{\n{texts}}};\n'
     )
     (out / "ids.h").write_text(f"#pragma once\n{custom}enum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n")
     (out / "exports.map").write_text(exports_map(symbols, only=not hooks_only))

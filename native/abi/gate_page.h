@@ -5,8 +5,8 @@
  * transitions (join, leave, idle <-> active, priority change), which hold the page's lock. Behind
  * the rows, what users say about each task for a policy.
  *
- * Transitions also decide which gates are open, by priority; while a daemon shows signs of life it
- * decides, and transitions only wake it.
+ * Transitions also decide which gates are open, by priority; while a daemon sends its heartbeat,
+ * the daemon decides, and transitions only wake it.
  *
  * A page of zeros reads as "every gate open, no task": whatever truncates or wipes the file makes
  * programs run ungated and never hang.
@@ -44,7 +44,7 @@ enum gw_gate {
 #define GW_STREAM_TICKETS (UINT64_C(1) << 29) /* from there on the arithmetic does not hold */
 
 enum gw_state {
-  GW_FREE = 0,   /* nobody's row */
+  GW_FREE = 0,   /* no task has the row */
   GW_IDLE = 1,   /* joined, nothing to run */
   GW_ACTIVE = 2, /* has work, running or held */
 };
@@ -54,8 +54,8 @@ enum gw_row_flags {
   GW_ROW_THREAD = 1u << 0,  /* a thread's own task, not its process's */
   GW_ROW_STREAM = 1u << 1,  /* its device waits for stream_gate: transitions count the held time */
   GW_ROW_PATIENT = 1u << 2, /* its user wants no turn for it, however long it waits */
-  GW_ROW_YIELDS = 1u << 3,  /* waits while somebody who has waited for it has a turn */
-  GW_ROW_MATTERS = 1u << 4, /* others may wait until it is idle: to be noticed soon */
+  GW_ROW_YIELDS = 1u << 3,  /* waits while a task that has waited for it has a turn */
+  GW_ROW_MATTERS = 1u << 4, /* other tasks may wait until it is idle, which is noticed soon */
 };
 
 struct gw_row {
@@ -67,11 +67,10 @@ struct gw_row {
   _Atomic uint64_t ticket;                       /* which join this is; never 0, never reused */
   _Atomic uint64_t owner;                        /* random identity of the owning process */
   _Atomic uint64_t closed_ns;                    /* when the gate last closed on an active task */
-  _Atomic uint64_t quantum_end_ns;               /* its turn until then although outranked; 0: no */
-  _Atomic uint64_t beat_ns;                      /* last sign of life of an active task's watcher */
-  _Atomic uint32_t outranked; /* 1: a task with a higher priority has joined, idle or not */
-  /* Priority that a waiting thread of its process has lent it, less GW_PRIORITY_MIN - 1; 0: none.
-   */
+  _Atomic uint64_t quantum_end_ns;               /* its turn until then; 0: it has none */
+  _Atomic uint64_t beat_ns;                      /* last heartbeat of an active task's watcher */
+  _Atomic uint32_t outranked; /* 1: other tasks on the page may make this one wait */
+  /* Priority inherited from a waiting thread of its process, less GW_PRIORITY_MIN - 1; 0: none. */
   _Atomic uint32_t lent;
 
   /* Line 1: written by the owner while it runs. Times are CLOCK_MONOTONIC nanoseconds. */
@@ -83,7 +82,7 @@ struct gw_row {
   _Atomic uint32_t stream_gate; /* GW_STREAM_OPEN or GW_STREAM_CLOSED (written by transitions) */
   _Atomic uint32_t decided;     /* enum gw_gate: what the daemon wants the gate to be */
   _Atomic uint64_t activations; /* how often it became active (written by transitions) */
-  _Atomic uint64_t stopped_ns;  /* when what ran as the gate closed was seen stopped; 0: never */
+  _Atomic uint64_t stopped_ns;  /* when the work at the last closing was seen stopped; 0: never */
 
   /* Line 2: identity. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t pid; /* as its own PID namespace has it */
@@ -106,7 +105,7 @@ struct gw_header {
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t events; /* counts transitions; a futex word */
   _Atomic uint32_t rows_used;                      /* no row at or past this index was ever used */
   _Atomic uint64_t next_ticket;
-  _Atomic uint64_t beat_ns;   /* the daemon's last sign of life */
+  _Atomic uint64_t beat_ns;   /* the daemon's last heartbeat */
   _Atomic uint32_t decider;   /* pid of the daemon, as its own PID namespace has it; 0: none */
   _Atomic uint32_t by_daemon; /* 1: the gates are as a daemon wants them; 0: as priorities do */
   _Atomic uint32_t joined;    /* tasks on the page, as of the last transition */

@@ -2,7 +2,7 @@
 #ifndef GIVEWAY_CPU_REGION_H
 #define GIVEWAY_CPU_REGION_H
 
-#include "giveway.h"
+#include "giveway_hook.h"
 #include "runtime.h"
 
 #define GW_CPU_DEVICE "cpu"

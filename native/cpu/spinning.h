@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "giveway.h"
+#include "giveway_hook.h"
 
 /* Where the runtime that this function belongs to keeps its spin count; NULL where it has none that
  * is as `giveway run` or gw_adapt_spinning set it, because the user decides or it is not libgomp.

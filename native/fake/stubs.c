@@ -6,7 +6,7 @@
   HIP(name)                                                                                        \
   return hip_return(NOT_SUPPORTED)
 #else
-#include "cuda/fake.h"
+#include "engine/fake.h"
 #define STUB(name)                                                                                 \
   CALL(name)                                                                                       \
   return NOT_SUPPORTED

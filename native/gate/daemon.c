@@ -1,4 +1,4 @@
-/* For the process that decides: what changes on the page, and what it wants the gates to be. */
+/* For the daemon, the process that decides: what has changed on the page, the gates it wants. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -7,14 +7,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "internal.h"
-
-#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
-#define PUT(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
+#include "clock.h"
+#include "futex.h"
+#include "liveness.h"
+#include "lock.h"
+#include "rule.h"
+#include "warn.h"
 
 struct gw_seen {
   bool listens;
-  int events_fd; /* where it listens */
+  int events_fd;
   struct {
     uint64_t ticket, activations, changes;
     int32_t priority;
@@ -37,7 +39,7 @@ int gw_decider_take(gw_page *page) {
   }
   memset(page->seen->rows, 0, sizeof page->seen->rows);
   for (uint32_t i = 0; i < GW_ROWS; i++) {
-    PUT(page->map->rows[i].decided, GET(page->map->rows[i].gate));
+    GW_WRITE(page->map->rows[i].decided, GW_READ(page->map->rows[i].gate));
   }
   atomic_store(&page->deciding, true);
   atomic_store(&page->map->header.beat_ns, gw_now());
@@ -70,22 +72,23 @@ int gw_decider_beat(gw_page *page) {
   }
   struct gw_header *header = &page->map->header;
   atomic_store(&header->beat_ns, gw_now());
-  atomic_store(&header->decider, (uint32_t)getpid()); /* somebody may have thought it dead */
+  atomic_store(&header->decider,
+               (uint32_t)getpid()); /* a task may have taken the daemon for dead */
   bool dead = false;
   for (uint32_t i = 0; !dead && i < gw_rows_used(page); i++) {
-    dead = GET(page->map->rows[i].state) != GW_FREE && !gw_row_alive(page, i);
+    dead = GW_READ(page->map->rows[i].state) != GW_FREE && !gw_row_alive(page, i);
   }
   if (dead) {
     gw_reap_dead(page);
-  } else if (!GET(header->by_daemon)) {
+  } else if (!GW_READ(header->by_daemon)) {
     gw_gates_update(page, gw_now());
   }
   gw_page_unlock(page);
   return GW_OK;
 }
 
-/* Asks for what `compare` will read of a row. Others wrote most of it, and this process has slept:
- * one cache miss after the other would take longer than the decision. */
+/* Prefetches what `compare` will read of a row. Other processes wrote most of it, and the daemon
+ * has slept: one cache miss after the other would take longer than the decision. */
 static void prefetch(const struct gw_page *page, uint32_t i) {
   const struct gw_row *row = &page->map->rows[i];
   __builtin_prefetch(&row->gate);
@@ -94,13 +97,14 @@ static void prefetch(const struct gw_page *page, uint32_t i) {
   __builtin_prefetch(&page->seen->rows[i]);
 }
 
-/* Under the page's lock: what is different in one row. */
+/* Under the page's lock: what has changed in one row. */
 static struct gw_change compare(struct gw_page *page, uint32_t i) {
   const struct gw_row *row = &page->map->rows[i];
   struct gw_change change = {.row = i, .priority = gw_row_priority(row)};
-  uint64_t ticket = GET(row->state) == GW_FREE ? 0 : GET(row->ticket);
-  uint64_t changes = GET(page->map->attributes[i].changes), activations = GET(row->activations);
-  bool active = ticket != 0 && GET(row->state) == GW_ACTIVE;
+  uint64_t ticket = GW_READ(row->state) == GW_FREE ? 0 : GW_READ(row->ticket);
+  uint64_t changes = GW_READ(page->map->attributes[i].changes),
+           activations = GW_READ(row->activations);
+  bool active = ticket != 0 && GW_READ(row->state) == GW_ACTIVE;
   bool was_active = page->seen->rows[i].active;
   change.ticket = ticket;
   if (ticket != page->seen->rows[i].ticket) {
@@ -130,7 +134,7 @@ int gw_changes(gw_page *page, struct gw_change *changes, int capacity) {
   }
   uint64_t events;
   if (page->seen->listens && read(page->seen->events_fd, &events, sizeof events) < 0) {
-    events = 0; /* somebody was quicker, or nothing has happened: looking does no harm */
+    events = 0; /* no event, or another thread has read it: looking at the page does no harm */
   }
   int r = gw_page_lock(page);
   if (r != GW_OK) {
@@ -162,8 +166,8 @@ int gw_decide(gw_page *page, const uint64_t *tickets, const uint32_t *rows, cons
   }
   for (int i = 0; i < count; i++) {
     if (rows[i] < GW_ROWS && gates[i] <= GW_PAUSED &&
-        GET(page->map->rows[rows[i]].ticket) == tickets[i]) {
-      PUT(page->map->rows[rows[i]].decided, gates[i]);
+        GW_READ(page->map->rows[rows[i]].ticket) == tickets[i]) {
+      GW_WRITE(page->map->rows[rows[i]].decided, gates[i]);
     }
   }
   gw_gates_apply(page, gw_now());
@@ -171,10 +175,10 @@ int gw_decide(gw_page *page, const uint64_t *tickets, const uint32_t *rows, cons
   return GW_OK;
 }
 
-/* What nobody else may decide: a row that the daemon has not seen yet is left alone. */
+/* False for rows that the daemon has not seen yet, and for gates that stay closed until told. */
 static bool may_decide(const struct gw_page *page, uint32_t i) {
   const struct gw_row *row = &page->map->rows[i];
-  return GET(row->ticket) == page->seen->rows[i].ticket && GET(row->decided) != GW_PAUSED;
+  return GW_READ(row->ticket) == page->seen->rows[i].ticket && GW_READ(row->decided) != GW_PAUSED;
 }
 
 int gw_decide_only(gw_page *page, const uint64_t *tickets, const uint32_t *rows, int count) {
@@ -187,13 +191,13 @@ int gw_decide_only(gw_page *page, const uint64_t *tickets, const uint32_t *rows,
   }
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     if (may_decide(page, i)) {
-      PUT(page->map->rows[i].decided, GW_CLOSED);
+      GW_WRITE(page->map->rows[i].decided, GW_CLOSED);
     }
   }
   for (int i = 0; i < count; i++) {
-    if (rows[i] < GW_ROWS && GET(page->map->rows[rows[i]].ticket) == tickets[i] &&
+    if (rows[i] < GW_ROWS && GW_READ(page->map->rows[rows[i]].ticket) == tickets[i] &&
         may_decide(page, rows[i])) {
-      PUT(page->map->rows[rows[i]].decided, GW_OPEN);
+      GW_WRITE(page->map->rows[rows[i]].decided, GW_OPEN);
     }
   }
   gw_gates_apply(page, gw_now());
@@ -201,8 +205,7 @@ int gw_decide_only(gw_page *page, const uint64_t *tickets, const uint32_t *rows,
   return GW_OK;
 }
 
-/* ---- transitions, as a descriptor that others can be waited for with ---------------------------
- */
+/* ---- transitions, as a descriptor to poll ------------------------------------------------- */
 
 struct listener {
   _Atomic uint32_t *events;

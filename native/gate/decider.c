@@ -1,27 +1,20 @@
-/* Who decides about the gates: a daemon while it shows signs of life, else the tasks' priorities.
- */
-#include "internal.h"
+#include "decider.h"
 
-#define STALE_NS (250 * GW_MS) /* without a sign of life; one comes every 100 ms */
-
-#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
-
-bool gw_daemon_decides(const struct gw_page *page, uint64_t now) {
-  const struct gw_header *header = &page->map->header;
-  int64_t age = (int64_t)(now - GET(header->beat_ns)); /* below 0 where it came after `now` */
-  return GET(header->decider) != 0 && age < STALE_NS && age > -STALE_NS;
-}
+#include "clock.h"
+#include "liveness.h"
+#include "lock.h"
+#include "rule.h"
 
 void gw_daemon_check(struct gw_page *page, uint64_t now) {
   struct gw_header *header = &page->map->header;
-  if (!GET(header->by_daemon)) {
+  if (!GW_READ(header->by_daemon)) {
     return;
   }
   bool alive = gw_decider_alive(page);
   if ((alive && gw_daemon_decides(page, now)) || gw_page_lock(page) != GW_OK) {
     return;
   }
-  if (!alive && !gw_decider_alive(page)) { /* not even by now */
+  if (!alive && !gw_decider_alive(page)) { /* still not, now that this process has the lock */
     atomic_store(&header->decider, 0);
   }
   gw_gates_update(page, gw_now());
@@ -30,6 +23,6 @@ void gw_daemon_check(struct gw_page *page, uint64_t now) {
 
 int gw_decider(gw_page *page) {
   return gw_daemon_decides(page, gw_now()) && gw_decider_alive(page)
-             ? (int)GET(page->map->header.decider)
+             ? (int)GW_READ(page->map->header.decider)
              : 0;
 }

@@ -1,10 +1,11 @@
 /* Every wait that has a time limit. The tests of the gate put their own clock in its place. */
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "futex.h"
 
 int gw_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns, bool shared) {
   struct timespec t = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};

@@ -1,15 +1,17 @@
 /* A thread that sleeps at a gate while it holds Python's global lock stops every Python thread of
- * its process. With one task that is only its own business; with several, an urgent thread would
- * wait for a held one. Then the launch goes on: the next one that comes without the lock is held
- * instead. */
+ * its process. In a process with one task that delays only the task that is held anyway; in one
+ * with several, an urgent thread would wait for a held one. Then the launch goes on, and the next
+ * one that comes without the lock is held instead. */
+#include "gil.h"
+
 #include <dlfcn.h>
 
-#include "internal.h"
+#include "state.h"
 
 typedef int (*check_fn)(void);
 
 bool gw_may_wait(void) {
-  if (atomic_load_explicit(&gw_process.task_count, memory_order_relaxed) < 2) {
+  if (GW_READ(gw_process.task_count) < 2) {
     return true;
   }
   check_fn initialized = (check_fn)dlsym(RTLD_DEFAULT, "Py_IsInitialized");

@@ -1,11 +1,13 @@
-/* A mapped file that somebody truncates raises SIGBUS at the next access. In another program's
- * process that must not be fatal, so the faulting page becomes zeros, which read as an open gate.
- * Every other SIGBUS goes to whoever had it before. */
+/* The next access to a mapped file that was truncated raises SIGBUS. That must not end the program
+ * that this library is loaded into, so the page becomes zeros, which read as open gates. Every
+ * other SIGBUS goes to the handler that was installed before. */
+#include "guard.h"
+
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "internal.h"
+#include "warn.h"
 
 #define GUARDED 32
 
@@ -24,7 +26,7 @@ static void on_sigbus(int signal, siginfo_t *info, void *context) {
     if (address >= start && address < start + sizeof *page->map) {
       if (mmap(page->map, sizeof *page->map, PROT_READ | PROT_WRITE,
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
-        gw_page_distrust(page, GW_E_SIZE); /* our own access faulted: no other lock is in the way */
+        gw_page_distrust(page, GW_E_SIZE); /* the library's own access: no lock is in the way */
         return;
       }
     }
@@ -34,9 +36,9 @@ static void on_sigbus(int signal, siginfo_t *info, void *context) {
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
     previous.sa_handler(signal);
   } else {
-    sigaction(signal, &previous, NULL); /* a fault is repeated and takes its default course */
+    sigaction(signal, &previous, NULL); /* the access is repeated, and takes its default course */
     if (info->si_code <= 0) {
-      raise(signal); /* somebody sent it: that is not repeated */
+      raise(signal); /* a signal that a process has sent is not repeated */
     }
   }
 }

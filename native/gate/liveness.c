@@ -1,11 +1,11 @@
-/* Who is alive: each task holds a record lock on its row's byte range of the page file. The kernel
- * drops it when the process ends, however it ends and in whatever PID namespace; a forked child
- * does not inherit it. The price: a process must never close a second descriptor of the page file,
- * for that drops its locks too. So the file is opened once, in page.c, and only there. */
+/* Each task holds a record lock on its row's byte range of the page file. The kernel drops the lock
+ * when the process ends, however it ends and in whatever PID namespace; a forked child does not
+ * inherit the lock. The price: closing any descriptor of the page file drops all of a process's
+ * locks on it. So the file is opened once, in page.c, and only there. */
+#include "liveness.h"
+
 #include <errno.h>
 #include <fcntl.h>
-
-#include "internal.h"
 
 static int lock_range(struct gw_page *page, size_t start, size_t size, short type, int command,
                       struct flock *out) {
@@ -30,7 +30,7 @@ static int lock_row(struct gw_page *page, uint32_t row, short type, int command,
   return lock_range(page, start, sizeof(struct gw_row), type, command, out);
 }
 
-/* The daemon's is on the line of the header that tells of it. */
+/* The daemon's lock is on the cache line of the header that names the daemon. */
 static int lock_decider(struct gw_page *page, short type, int command, struct flock *out) {
   return lock_range(page, offsetof(struct gw_header, events), GW_CACHE_LINE, type, command, out);
 }
@@ -45,14 +45,14 @@ void gw_row_release(struct gw_page *page, uint32_t row) {
 
 bool gw_row_alive(struct gw_page *page, uint32_t row) {
   /* The kernel does not report a process's own locks to itself. */
-  uint64_t owner = atomic_load_explicit(&page->map->rows[row].owner, memory_order_relaxed);
-  if (owner == atomic_load_explicit(&gw_process.owner, memory_order_relaxed)) {
+  uint64_t owner = GW_READ(page->map->rows[row].owner);
+  if (owner == GW_READ(gw_process.owner)) {
     return true;
   }
   struct flock found;
   int error = lock_row(page, row, F_WRLCK, F_GETLK, &found);
   return error != 0 ||
-         found.l_type != F_UNLCK; /* cannot tell: assume alive, max_wait still holds */
+         found.l_type != F_UNLCK; /* unknown counts as alive: max_wait still bounds the wait */
 }
 
 int gw_decider_claim(struct gw_page *page) { return lock_decider(page, F_WRLCK, F_SETLK, NULL); }
@@ -60,10 +60,10 @@ int gw_decider_claim(struct gw_page *page) { return lock_decider(page, F_WRLCK, 
 void gw_decider_release(struct gw_page *page) { lock_decider(page, F_UNLCK, F_SETLK, NULL); }
 
 bool gw_decider_alive(struct gw_page *page) {
-  if (atomic_load_explicit(&page->deciding, memory_order_relaxed)) {
+  if (GW_READ(page->deciding)) {
     return true;
   }
   struct flock found;
   int error = lock_decider(page, F_WRLCK, F_GETLK, &found);
-  return error != 0 || found.l_type != F_UNLCK; /* cannot tell: its signs of life will */
+  return error != 0 || found.l_type != F_UNLCK; /* unknown: its heartbeat tells */
 }

@@ -1,34 +1,34 @@
-/* What others see of the tasks on a page. */
+/* What observers see of the tasks on a page. */
 #include <string.h>
 
-#include "internal.h"
+#include "lock.h"
+#include "warn.h"
 
 #ifndef GIVEWAY_VERSION
 #error "the build says which version this is"
 #endif
 
-#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
-
 static void describe(const gw_page *page, uint32_t index, struct gw_task_info *info) {
   const struct gw_row *row = &page->map->rows[index];
   memset(info, 0, sizeof *info);
-  info->ticket = GET(row->ticket);
+  info->ticket = GW_READ(row->ticket);
   info->row = index;
-  info->pid = GET(row->pid);
-  info->priority = GET(row->priority);
-  info->active = GET(row->state) == GW_ACTIVE;
-  info->gate_closed = GET(row->gate) != GW_OPEN;
-  info->is_thread = (GET(row->flags) & GW_ROW_THREAD) != 0;
-  info->mine = GET(row->owner) == GET(gw_process.owner);
-  info->waiters = GET(row->waiters);
-  info->launches = GET(row->launches);
-  info->operators = GET(row->operators);
-  info->held = GET(row->held);
-  info->held_ns = GET(row->held_ns);
-  info->preemptions = GET(row->preemptions);
-  info->joined_ns = GET(row->joined_ns);
-  info->stopped_ns = GET(row->stopped_ns); /* first: of this closing, or of an earlier one */
-  info->closed_ns = GET(row->closed_ns);
+  info->pid = GW_READ(row->pid);
+  info->priority = GW_READ(row->priority);
+  info->active = GW_READ(row->state) == GW_ACTIVE;
+  info->gate_closed = GW_READ(row->gate) != GW_OPEN;
+  info->is_thread = (GW_READ(row->flags) & GW_ROW_THREAD) != 0;
+  info->mine = GW_READ(row->owner) == GW_READ(gw_process.owner);
+  info->waiters = GW_READ(row->waiters);
+  info->launches = GW_READ(row->launches);
+  info->operators = GW_READ(row->operators);
+  info->held = GW_READ(row->held);
+  info->held_ns = GW_READ(row->held_ns);
+  info->preemptions = GW_READ(row->preemptions);
+  info->joined_ns = GW_READ(row->joined_ns);
+  info->stopped_ns =
+      GW_READ(row->stopped_ns); /* before closed_ns, so that it is never of a later closing */
+  info->closed_ns = GW_READ(row->closed_ns);
   memcpy(info->name, row->name, sizeof info->name);
   info->name[sizeof info->name - 1] = '\0';
   memcpy(info->device, page->device, sizeof info->device);
@@ -42,7 +42,7 @@ int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity) {
   gw_reap_dead(page);
   int n = 0;
   for (uint32_t i = 0; i < gw_rows_used(page) && n < capacity; i++) {
-    if (GET(page->map->rows[i].state) != GW_FREE) {
+    if (GW_READ(page->map->rows[i].state) != GW_FREE) {
       describe(page, i, &infos[n++]);
     }
   }
@@ -51,7 +51,7 @@ int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity) {
 }
 
 int gw_task_at(gw_page *page, uint32_t row, uint64_t ticket, struct gw_task_info *info) {
-  if (row >= GW_ROWS || GET(page->map->rows[row].ticket) != ticket) {
+  if (row >= GW_ROWS || GW_READ(page->map->rows[row].ticket) != ticket) {
     return gw_fail(GW_E_NO_TASK, 0);
   }
   describe(page, row, info);
@@ -59,7 +59,7 @@ int gw_task_at(gw_page *page, uint32_t row, uint64_t ticket, struct gw_task_info
 }
 
 int gw_task_describe(gw_task *task, struct gw_task_info *info) {
-  if (task == NULL || gw_task_lost(task) || GET(task->left)) {
+  if (task == NULL || gw_task_lost(task) || GW_READ(task->left)) {
     return gw_fail(GW_E_NO_TASK, 0);
   }
   describe(task->page, (uint32_t)(task->row - task->page->map->rows), info);

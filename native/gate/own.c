@@ -1,16 +1,17 @@
-/* Threads with tasks of their own. On a device with one page a thread joins when it enters; where a
- * hook knows the pages (a page for each GPU) it joins each at its first launch there. */
+/* Thread-local tasks. On a device with one page a thread joins in gw_enter; where a hook knows the
+ * pages (one for each GPU), a thread joins each page at its first launch there. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "join.h"
+#include "warn.h"
 
 struct gw_own {
-  gw_page *page; /* NULL: any that the hook asks for */
+  gw_page *page; /* NULL: every page that the hook asks for */
   char *name;
   int priority;
-  bool ungated;   /* a page would not have it: then the process's task has to do */
+  bool ungated;   /* a page refused the task: the thread's launches belong to the process's */
   gw_task *tasks; /* linked by `sibling` */
   gw_own *outer;
 };
@@ -19,7 +20,9 @@ static _Thread_local gw_own *thread_own;
 static const char *_Atomic hook_device;
 static gw_task *(*_Atomic hook_current)(void);
 
-void gw_own_forget(void) { thread_own = NULL; }
+static void forget(void) { thread_own = NULL; }
+
+__attribute__((constructor)) static void handle_forks(void) { pthread_atfork(NULL, NULL, forget); }
 
 void gw_set_hooked(const char *device, gw_task *(*current)(void)) {
   atomic_store(&hook_current, current);
@@ -71,11 +74,11 @@ gw_task *gw_thread_task(gw_page *page, gw_task *otherwise) {
 }
 
 gw_task *gw_peek(void) {
-  gw_task *(*current)(void) = atomic_load_explicit(&hook_current, memory_order_relaxed);
+  gw_task *(*current)(void) = GW_READ(hook_current);
   if (current != NULL) {
     return current();
   }
-  return thread_own != NULL ? thread_own->tasks : gw_process_task();
+  return thread_own != NULL ? thread_own->tasks : GW_READ(gw_process.task);
 }
 
 int gw_enter(const char *device, const char *name, int priority, gw_own **out) {

@@ -8,7 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "clock.h"
+#include "guard.h"
+#include "liveness.h"
+#include "robust.h"
+#include "warn.h"
 
 #define PAGE_SIZE_BYTES (sizeof(struct gw_page_layout))
 #define FIRST_DESCRIPTOR 200 /* out of the way of programs that count on low numbers */
@@ -42,7 +46,7 @@ int gw_page_path(const char *device, char *path, size_t size) {
   return n > 0 && (size_t)n < size ? GW_OK : gw_fail(GW_E_DIRECTORY, ENAMETOOLONG);
 }
 
-/* Anybody may write to /dev/shm, so the directory may be somebody else's trap. */
+/* Every user may write to /dev/shm, so the directory may be another user's trap. */
 static int check_directory(const char *path, int create) {
   if (create && mkdir(path, 0700) != 0 && errno != EEXIST) {
     return gw_fail(GW_E_DIRECTORY, errno);
@@ -72,7 +76,7 @@ static void write_header(struct gw_page_layout *map) {
   atomic_store(&h->magic, GW_PAGE_MAGIC);
 }
 
-/* The file gets its name only when it is complete, so nobody ever sees half a page. */
+/* The file gets its name only when it is complete, so that no process ever sees half a page. */
 static int create_file(const char *path) {
   char temporary[PATH_MAX + 32];
   snprintf(temporary, sizeof temporary, "%s.%d.%lx", path, (int)getpid(), (unsigned long)gw_now());
@@ -117,16 +121,15 @@ static int open_descriptor(const char *path) {
 }
 
 static int check_header(const struct gw_header *h) {
-  if (atomic_load_explicit(&h->magic, memory_order_relaxed) != GW_PAGE_MAGIC) {
+  if (GW_READ(h->magic) != GW_PAGE_MAGIC) {
     return gw_fail(GW_E_MAGIC, 0);
   }
-  if (atomic_load_explicit(&h->abi_version, memory_order_relaxed) != GW_ABI_VERSION) {
+  if (GW_READ(h->abi_version) != GW_ABI_VERSION) {
     return gw_fail(GW_E_VERSION, 0);
   }
-  if (atomic_load_explicit(&h->header_size, memory_order_relaxed) != sizeof(struct gw_header) ||
-      atomic_load_explicit(&h->row_size, memory_order_relaxed) != sizeof(struct gw_row) ||
-      atomic_load_explicit(&h->row_count, memory_order_relaxed) != GW_ROWS ||
-      atomic_load_explicit(&h->page_size, memory_order_relaxed) != PAGE_SIZE_BYTES) {
+  if (GW_READ(h->header_size) != sizeof(struct gw_header) ||
+      GW_READ(h->row_size) != sizeof(struct gw_row) || GW_READ(h->row_count) != GW_ROWS ||
+      GW_READ(h->page_size) != PAGE_SIZE_BYTES) {
     return gw_fail(GW_E_MAGIC, 0);
   }
   return gw_lock_is_sane(&h->lock) ? GW_OK : gw_fail(GW_E_LOCK, 0);
@@ -136,15 +139,15 @@ static bool is_file(const struct gw_page *page, struct stat *s) {
   return fstat(page->fd, s) == 0 && s->st_ino == page->inode && s->st_dev == page->filesystem;
 }
 
-/* A program that closes every descriptor (a daemon does) closed ours, and its locks went with it.
- */
+/* A program that closes every descriptor, as daemons do, has closed the page's, and with it dropped
+ * this process's locks. */
 static int reopen(struct gw_page *page, struct stat *s) {
   if (atomic_flag_test_and_set(&page->reopening)) {
-    return gw_fail(GW_E_ACCESS, EBADF); /* another thread is at it */
+    return gw_fail(GW_E_ACCESS, EBADF); /* another thread is reopening it */
   }
   int r = GW_OK;
   if (!is_file(page, s)) {
-    page->fd = open_descriptor(page->path); /* the old number may be somebody else's file by now */
+    page->fd = open_descriptor(page->path); /* the old number may be another file by now */
     if (page->fd < 0 || !is_file(page, s)) {
       r = gw_fail(GW_E_ACCESS, page->fd < 0 ? errno : ESTALE);
     } else {
@@ -164,7 +167,7 @@ static int reopen(struct gw_page *page, struct stat *s) {
 }
 
 int gw_page_check(struct gw_page *page) {
-  int broken = atomic_load_explicit(&page->broken, memory_order_relaxed);
+  int broken = GW_READ(page->broken);
   if (broken != 0) {
     return gw_fail(broken, 0);
   }
@@ -172,21 +175,13 @@ int gw_page_check(struct gw_page *page) {
   int saved = errno;
   int r = is_file(page, &s) ? GW_OK : reopen(page, &s);
   if (r == GW_OK && s.st_nlink == 0) {
-    r = gw_fail(GW_E_DELETED, 0); /* programs that start now share another one */
+    r = gw_fail(GW_E_DELETED, 0); /* programs that start now share a new page */
   }
   if (r == GW_OK && (size_t)s.st_size < PAGE_SIZE_BYTES) {
     r = gw_fail(GW_E_SIZE, 0);
   }
   errno = saved;
   return r != GW_OK ? r : check_header(&page->map->header);
-}
-
-int gw_page_distrust(struct gw_page *page, int error) {
-  int none = 0;
-  if (atomic_compare_exchange_strong(&page->broken, &none, error)) {
-    gw_warn_ungated(error, page->path);
-  }
-  return error;
 }
 
 static bool is_other_version(int fd) {
@@ -232,7 +227,7 @@ static int map_page(const char *path, struct gw_page *page) {
   return r;
 }
 
-/* A page that another version left behind, and whose last task is gone, makes way. */
+/* Removes a page of another version whose last task is gone. */
 static bool remove_old(const char *path) {
   int fd = open_descriptor(path);
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* any row's, to the end */
@@ -267,13 +262,13 @@ static int open_new(const char *device, int create, struct gw_page *page) {
   return r;
 }
 
-/* Its tasks go on with it, ungated; whoever comes now shares another one. */
+/* The tasks on a deleted page go on ungated; those that join now share a new page. */
 static bool deleted(const struct gw_page *page) {
   struct stat s;
   return is_file(page, &s) && s.st_nlink == 0;
 }
 
-/* Under gw_process.lock. By path, because whoever changes GIVEWAY_DIR means another page. */
+/* Under gw_process.lock. By path, because a program that changes GIVEWAY_DIR means another page. */
 static int find_or_open(const char *device, int create, struct gw_page **out) {
   struct gw_page *fresh = calloc(1, sizeof *fresh);
   if (fresh == NULL) {
@@ -308,7 +303,10 @@ int gw_page_open(const char *device, int create, gw_page **out) {
   return r;
 }
 
-uint32_t gw_rows_used(const struct gw_page *page) {
-  uint32_t n = atomic_load_explicit(&page->map->header.rows_used, memory_order_relaxed);
-  return n <= GW_ROWS ? n : GW_ROWS;
+void gw_warn_page(int error, const char *device) {
+  int code = gw_error_errno();
+  char path[PATH_MAX] = "";
+  gw_page_path(device, path, sizeof path);
+  gw_fail(error, code);
+  gw_warn_ungated(error, path);
 }

@@ -1,23 +1,14 @@
-/* Times from the environment, read once: GIVEWAY_LINGER_MS, GIVEWAY_MAX_WAIT_MS,
- * GIVEWAY_QUANTUM_MS. */
-#include <stdlib.h>
+#include "settings.h"
 
-#include "internal.h"
+#include <pthread.h>
+
+#include "number.h"
 
 static struct gw_settings settings;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static uint64_t milliseconds(const char *variable, double fallback) {
-  const char *text = getenv(variable);
-  double value = fallback;
-  if (text != NULL && *text != '\0') {
-    char *end;
-    double given = strtod(text, &end);
-    if (*end == '\0' && given >= 0 && given <= 1e9) { /* also refuses NaN */
-      value = given;
-    }
-  }
-  return (uint64_t)(value * (double)GW_MS);
+static uint64_t milliseconds(const char *variable, double otherwise) {
+  return (uint64_t)(gw_environment_number(variable, 1e9, otherwise) * 1e6);
 }
 
 static void read_settings(void) {

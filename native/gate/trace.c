@@ -1,14 +1,16 @@
-/* GIVEWAY_TRACE names a folder: every process that had a task, or that a hook has something to say
- * about, leaves a file of JSON there when it exits. */
+/* GIVEWAY_TRACE names a folder. Every process that had a task, or whose hook has something to
+ * report, leaves a file of JSON there when it exits. */
+#include "trace.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "clock.h"
 
 struct past {
-  struct gw_task_info info; /* of all tasks that left, of that name, priority and device */
+  struct gw_task_info info; /* sums over all tasks that left, by name, priority and device */
   struct past *next;
 };
 
@@ -37,8 +39,7 @@ void gw_write_json(FILE *file, const char *text) {
   fputc('"', file);
 }
 
-/* Under gw_process.lock: the task leaves, its numbers stay. */
-void gw_trace_leave(struct gw_task *task) {
+void gw_trace_keep(struct gw_task *task) {
   struct gw_task_info info;
   if (folder() == NULL || gw_task_describe(task, &info) != GW_OK) {
     return;
@@ -76,7 +77,6 @@ static void write_task(FILE *file, const struct gw_task_info *info) {
           info->held, info->held_ns, info->preemptions);
 }
 
-/* At exit, under gw_process.lock, after all tasks have left. */
 void gw_trace_write(void) {
   int (*hook)(FILE *) = atomic_load(&write_hook);
   const char *to = folder();
@@ -105,4 +105,6 @@ void gw_trace_write(void) {
   fclose(file);
 }
 
-void gw_trace_forget(void) { past = NULL; }
+static void forget(void) { past = NULL; }
+
+__attribute__((constructor)) static void handle_forks(void) { pthread_atfork(NULL, NULL, forget); }

@@ -1,53 +1,60 @@
-/* What happens at a closed gate. */
+#include "wait.h"
+
 #include <errno.h>
 
-#include "internal.h"
+#include "clock.h"
+#include "decider.h"
+#include "futex.h"
+#include "liveness.h"
+#include "lock.h"
+#include "rule.h"
+#include "settings.h"
+#include "wake.h"
+#include "warn.h"
 
-#define WAIT_SLICE_NS (15 * GW_MS) /* how often a held task looks whether those before it live */
-/* An active task without a sign of life for so long is stopped, or dead and still giving its memory
- * back: the kernel drops file locks only after that, and a large process takes a while. */
+#define WAIT_SLICE_NS (15 * GW_MS) /* how often a held task checks that its holders are alive */
+/* An active task without a heartbeat for so long is stopped, or dead and still freeing its memory:
+ * the kernel drops file locks only after that, and a large process takes a while. */
 #define STALLED_NS (60 * GW_MS)
 #define PAUSE_SLICE_NS (50 * GW_MS)
 
-#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
-#define PUT(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
-
 static bool yields(const struct gw_task *task) {
-  return (GET(task->row->flags) & GW_ROW_YIELDS) != 0;
+  return (GW_READ(task->row->flags) & GW_ROW_YIELDS) != 0;
 }
 
 static bool in_turn(const struct gw_row *row, uint64_t now) {
-  return GET(row->state) == GW_ACTIVE && now < GET(row->quantum_end_ns);
+  return GW_READ(row->state) == GW_ACTIVE && now < GW_READ(row->quantum_end_ns);
 }
 
 static bool holds(const struct gw_row *row, const struct gw_task *task, uint64_t now) {
-  if (GET(row->state) != GW_ACTIVE) {
+  if (GW_READ(row->state) != GW_ACTIVE) {
     return false;
   }
   if (yields(task) && in_turn(row, now)) {
     return row != task->row;
   }
-  return GET(task->page->map->header.by_daemon) ? row != task->row && GET(row->gate) == GW_OPEN
-                                                : gw_row_priority(row) > gw_row_priority(task->row);
+  return GW_READ(task->page->map->header.by_daemon)
+             ? row != task->row && GW_READ(row->gate) == GW_OPEN
+             : gw_row_priority(row) > gw_row_priority(task->row);
 }
 
-/* The tasks of this very process share our watcher, and we run. */
+/* Not the tasks of this process: they share a watcher, and this thread runs. */
 static bool stalled(const struct gw_row *row, uint64_t now) {
-  if (GET(row->owner) == GET(gw_process.owner)) {
+  if (GW_READ(row->owner) == GW_READ(gw_process.owner)) {
     return false;
   }
-  uint64_t beat = GET(row->beat_ns);
+  uint64_t beat = GW_READ(row->beat_ns);
   return now > beat && now - beat > STALLED_NS;
 }
 
-/* Those that hold this task: are there any, are they alive, and are they running? There is none
- * where somebody died in the middle of a transition, before it opened the gates, and where a turn
- * is over and who had it does not say so. */
+/* Stall guard: checks that the tasks that hold this one exist, are alive, and run. No task holds it
+ * where a process died in a transition before it opened the gates, or where a turn is over and the
+ * task that had it does not end it. */
 static void check_holders(struct gw_task *task, uint64_t now) {
   struct gw_page *page = task->page;
   gw_daemon_check(page, now);
-  /* A daemon may have its reasons to let nobody run. */
-  bool any = GET(page->map->header.by_daemon), dead = false, stopped = false;
+  /* A daemon may hold every task. */
+  bool any = GW_READ(page->map->header.by_daemon), dead = false, stopped = false;
   bool over = yields(task);
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     struct gw_row *row = &page->map->rows[i];
@@ -64,47 +71,46 @@ static void check_holders(struct gw_task *task, uint64_t now) {
   for (uint32_t i = 0; stopped && i < gw_rows_used(page); i++) {
     struct gw_row *row = &page->map->rows[i];
     if (holds(row, task, now) && stalled(row, now)) {
-      PUT(row->state, GW_IDLE); /* its watcher takes it back once it runs again */
+      GW_WRITE(row->state, GW_IDLE); /* its watcher makes it active again once the process runs */
     }
   }
   gw_reap_dead(page);
   gw_page_unlock(page);
 }
 
-/* Whether the task may go on. By the time it has the lock, another one's turn may have been its own
- * as well, and may even be over. */
+/* Whether the task may go on. By the time this thread has the lock, the task may have shared the
+ * turn of another one, and that turn may even be over. */
 static bool grant_quantum(struct gw_task *task, uint64_t max_wait) {
   if (gw_page_lock(task->page) != GW_OK) {
-    return true; /* rather than wait for ever */
+    return true; /* rather than wait without a bound */
   }
   struct gw_row *row = task->row;
-  uint64_t now = gw_now(), since = GET(row->closed_ns);
-  bool lost = gw_task_lost(task), open = GET(row->gate) == GW_OPEN;
+  uint64_t now = gw_now(), since = GW_READ(row->closed_ns);
+  bool lost = gw_task_lost(task), open = GW_READ(row->gate) == GW_OPEN;
   bool due = !lost && !open && now > since && now - since >= max_wait;
   if (due) {
     gw_gates_turn(task->page, row, now);
   }
   gw_page_unlock(task->page);
   if (due) {
-    gw_watcher_rouse();
+    gw_wake_watcher();
   }
   return lost || open || due;
 }
 
-/* Its user wants it to wait until told otherwise. */
+/* The user wants the task to wait until told otherwise. */
 static bool paused(const struct gw_task *task) {
-  return GET(task->page->map->header.by_daemon) && GET(task->row->decided) == GW_PAUSED;
+  return GW_READ(task->page->map->header.by_daemon) && GW_READ(task->row->decided) == GW_PAUSED;
 }
 
-static bool closed(const struct gw_task *task) {
-  return atomic_load(&task->row->gate) == GW_CLOSED && GET(task->page->broken) == 0 &&
-         !GET(task->left) && !GET(gw_process.exiting);
+bool gw_is_held(const struct gw_task *task) {
+  return atomic_load(&task->row->gate) == GW_CLOSED && GW_READ(task->page->broken) == 0 &&
+         !GW_READ(task->left) && !GW_READ(gw_process.exiting);
 }
 
-/* Once max_wait has passed, a quantum. How long the task has to wait for it, 0: it need not wait.
- */
-static uint64_t wait_for_quantum(struct gw_task *task, uint64_t now) {
-  uint64_t max_wait = gw_settings()->max_wait_ns, since = GET(task->row->closed_ns);
+/* Grants a quantum once max_wait has passed. How long the task waits for that; 0: it may go on. */
+static uint64_t time_to_quantum(struct gw_task *task, uint64_t now) {
+  uint64_t max_wait = gw_settings()->max_wait_ns, since = GW_READ(task->row->closed_ns);
   if (max_wait == 0 || paused(task)) {
     return WAIT_SLICE_NS;
   }
@@ -118,8 +124,8 @@ static uint64_t wait_for_quantum(struct gw_task *task, uint64_t now) {
   return rest < WAIT_SLICE_NS ? rest : WAIT_SLICE_NS;
 }
 
-uint64_t gw_look_after(struct gw_task *task, uint64_t now, bool waited) {
-  if (waited && closed(task)) {
+uint64_t gw_check_hold(struct gw_task *task, uint64_t now, bool waited) {
+  if (waited && gw_is_held(task)) {
     int broken = gw_page_check(task->page);
     if (broken != GW_OK) {
       gw_page_distrust(task->page, broken);
@@ -129,14 +135,14 @@ uint64_t gw_look_after(struct gw_task *task, uint64_t now, bool waited) {
       return 0;
     }
   }
-  return closed(task) ? wait_for_quantum(task, now) : 0;
+  return gw_is_held(task) ? time_to_quantum(task, now) : 0;
 }
 
-/* A thread of the task has given way; the last one to do so is who counts. Only the time at which a
- * device's work was done is not known here, where that is not a thread's. */
-static void give_way(struct gw_task *task, uint64_t at) {
+/* A thread of the task has stopped; the last one counts. Where the work is a device's and not a
+ * thread's, this does not know when it was done. */
+static void record_stop(struct gw_task *task, uint64_t at) {
   _Atomic uint64_t *stopped = &task->row->stopped_ns;
-  uint64_t before = GET(*stopped);
+  uint64_t before = GW_READ(*stopped);
   while (task->options.busy == NULL && before < at &&
          !atomic_compare_exchange_weak(stopped, &before, at)) {
   }
@@ -149,22 +155,22 @@ static int sleep_at_gate(struct gw_row *row, uint64_t slice) {
   return r;
 }
 
-static void wait_at_gate(struct gw_task *task) {
+void gw_wait_at_gate(struct gw_task *task) {
   struct gw_row *row = task->row;
   atomic_fetch_add(&row->held, 1);
   atomic_fetch_add(&task->waiting, 1);
   /* Nothing of this thread has run since its last launch ended. */
-  uint64_t closed_ns = GET(row->closed_ns), last = GET(task->last_ns);
-  give_way(task, last > closed_ns ? last : closed_ns);
+  uint64_t closed_ns = GW_READ(row->closed_ns), last = GW_READ(task->last_ns);
+  record_stop(task, last > closed_ns ? last : closed_ns);
   uint64_t looked = gw_now();
   bool waited = false;
-  for (uint64_t slice; (slice = gw_look_after(task, gw_now(), waited)) != 0;) {
+  for (uint64_t slice; (slice = gw_check_hold(task, gw_now(), waited)) != 0;) {
     uint64_t slept = gw_now();
     int r = sleep_at_gate(row, slice);
-    if ((GET(row->flags) & GW_ROW_STREAM) == 0) {
-      atomic_fetch_add_explicit(&row->held_ns, gw_now() - slept, memory_order_relaxed);
+    if ((GW_READ(row->flags) & GW_ROW_STREAM) == 0) {
+      GW_ADD(row->held_ns, gw_now() - slept);
     }
-    if (r == EFAULT || r == EINVAL || (r == EAGAIN && GET(row->gate) > GW_CLOSED)) {
+    if (r == EFAULT || r == EINVAL || (r == EAGAIN && GW_READ(row->gate) > GW_CLOSED)) {
       gw_page_distrust(task->page, GW_E_MAGIC);
     }
     /* By the clock: a program with a profiler's timer signal never sleeps for a whole slice. */
@@ -174,37 +180,17 @@ static void wait_at_gate(struct gw_task *task) {
   atomic_fetch_sub(&task->waiting, 1);
 }
 
-/* In a signal handler: no lock is taken here. The watcher looks after the task meanwhile, and if it
- * does not, the pause ends all the same. */
+/* In a signal handler, so it takes no lock. The watcher checks the hold meanwhile; if it does not,
+ * the pause ends all the same. */
 void gw_pause_task(struct gw_task *task) {
   uint64_t max_wait = gw_settings()->max_wait_ns, start = gw_now();
-  if (closed(task)) {
-    give_way(task, start);
+  if (gw_is_held(task)) {
+    record_stop(task, start);
   }
-  while (closed(task)) {
+  while (gw_is_held(task)) {
     if (max_wait != 0 && !paused(task) && gw_now() - start > max_wait + PAUSE_SLICE_NS) {
       break;
     }
     sleep_at_gate(task->row, PAUSE_SLICE_NS);
-  }
-}
-
-bool gw_begin_held(struct gw_task *task) {
-  if (GET(task->page->broken) != 0 || GET(task->left) || GET(gw_process.exiting)) {
-    return false;
-  }
-  if (gw_task_lost(task) && gw_rejoin(task) != GW_OK) {
-    return false;
-  }
-  if (!atomic_load(&task->active)) {
-    gw_activate(task);
-  }
-  return true;
-}
-
-/* The task is not active, or its gate is not open. */
-void gw_begin_slow(struct gw_task *task) {
-  if (gw_begin_held(task) && closed(task) && gw_may_wait()) {
-    wait_at_gate(task);
   }
 }

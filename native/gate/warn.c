@@ -1,11 +1,10 @@
-/* Errors in words, and the one line that a program under giveway may ever print. */
+#include "warn.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "internal.h"
 
 static _Thread_local int last_errno;
 static atomic_flag warned = ATOMIC_FLAG_INIT;
@@ -54,9 +53,9 @@ const char *gw_error_text(int error) {
   }
 }
 
-/* write, not stdio: the program's own buffered stderr stays as it is. And a stderr that nobody
- * reads must not end the program: the signal of a broken pipe is taken back. */
-static void say(const char *line, size_t size) {
+/* By write, so that the program's own buffered stderr stays as it is. A stderr that nobody reads
+ * must not end the program: the signal of a broken pipe is taken back. */
+static void write_line(const char *line, size_t size) {
   int saved = errno;
   sigset_t pipe, before, pending;
   sigemptyset(&pipe);
@@ -77,7 +76,7 @@ void gw_warn(const char *text) {
   char line[PATH_MAX + 256];
   int n = snprintf(line, sizeof line, "giveway: %s; see 'giveway doctor'\n", text);
   if (n > 0) {
-    say(line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
+    write_line(line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
   }
 }
 
@@ -89,10 +88,10 @@ void gw_warn_ungated(int error, const char *path) {
   gw_warn(text);
 }
 
-void gw_warn_page(int error, const char *device) {
-  int code = last_errno;
-  char path[PATH_MAX] = "";
-  gw_page_path(device, path, sizeof path);
-  last_errno = code;
-  gw_warn_ungated(error, path);
+int gw_page_distrust(struct gw_page *page, int error) {
+  int none = 0;
+  if (atomic_compare_exchange_strong(&page->broken, &none, error)) {
+    gw_warn_ungated(error, page->path);
+  }
+  return error;
 }

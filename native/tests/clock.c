@@ -6,7 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../gate/internal.h"
+#include "../gate/futex.h"
+#include "../gate/state.h"
 
 /* The real waits, in slices: between two of them a thread looks at the clock of the test. */
 #define gw_futex_wait wait_for_real

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "gate_page.h"
-#include "giveway.h"
+#include "giveway_hook.h"
 
 #ifdef GIVEWAY_TEST_CLOCK
 #include "clock.h"

@@ -1,7 +1,7 @@
 # The HIP shims, one set of programs for each generation.
 set(preloaded "GIVEWAY_FAKE_DIR=${CMAKE_CURRENT_BINARY_DIR}")
 foreach(generation 5 6 7)
-  add_library(echo-hip${generation} MODULE echo_hip.c)
+  add_library(echo-hip${generation} MODULE hip/echo_hip.c)
   set_target_properties(echo-hip${generation} PROPERTIES C_VISIBILITY_PRESET default)
   # What the real library needs may in turn need the one that we stand in for.
   target_link_libraries(echo-hip${generation} PRIVATE -Wl,--no-as-needed giveway-hip${generation})
@@ -11,12 +11,12 @@ foreach(generation 5 6 7)
     if(subject STREQUAL hip_forward)
       set(below $<TARGET_FILE:echo-hip${generation}>)
     endif()
-    add_executable(test_${test} test_${subject}.c)
+    add_executable(test_${test} hip/test_${subject}.c)
     target_compile_definitions(test_${test} PRIVATE _GNU_SOURCE GENERATION=${generation}
-      SYMBOLS="${CMAKE_CURRENT_SOURCE_DIR}/../shim/hip/symbols.txt"
-      HOOKS="${CMAKE_CURRENT_SOURCE_DIR}/../shim/hip/hooks.txt")
+      SYMBOLS="${CMAKE_CURRENT_SOURCE_DIR}/../gpu/hip/symbols.txt"
+      HOOKS="${CMAKE_CURRENT_SOURCE_DIR}/../gpu/hip/hooks.txt")
     target_include_directories(test_${test} PRIVATE
-      ../abi ${CMAKE_CURRENT_BINARY_DIR}/../shim/giveway-hip${generation}.generated)
+      ${CMAKE_CURRENT_BINARY_DIR}/../gpu/giveway-hip${generation}.generated)
     target_link_libraries(test_${test} PRIVATE
       giveway-hip${generation} giveway Threads::Threads dl)
     add_test(NAME ${test} COMMAND test_${test})
@@ -27,9 +27,8 @@ endforeach()
 
 # A copy where only RUNPATH leads, and one as wheels bring it.
 set(copies ${CMAKE_CURRENT_BINARY_DIR}/hip_copies)
-add_executable(test_hip_find test_hip_find.c)
+add_executable(test_hip_find hip/test_hip_find.c)
 target_compile_definitions(test_hip_find PRIVATE _GNU_SOURCE COPIES="${copies}")
-target_include_directories(test_hip_find PRIVATE ../abi)
 target_link_libraries(test_hip_find PRIVATE giveway-hip6 giveway dl)
 target_link_options(test_hip_find PRIVATE -Wl,-rpath,${copies}/system)
 add_dependencies(test_hip_find fake-hip6)

@@ -1,6 +1,6 @@
 """Where the dynamic loader finds a library, without loading it.
 
-In its order, as native/shim/common/locate.c has it for programs: LD_LIBRARY_PATH, the cache, the
+In its order, as native/gpu/load/locate.c has it for programs: LD_LIBRARY_PATH, the cache, the
 default folders. What a program's own RUNPATH adds is the program's matter.
 """
 

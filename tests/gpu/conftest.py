@@ -48,6 +48,6 @@ def burst(tmp_path_factory: pytest.TempPathFactory) -> str:
     driver = devices.get("cuda").library
     assert driver is not None
     program = tmp_path_factory.mktemp("burst") / "burst"
-    source = NATIVE / "bench" / "burst.c"
+    source = NATIVE / "programs" / "burst.c"
     subprocess.run(["cc", "-D_GNU_SOURCE", source, driver, "-o", program], check=True)
     return str(program)

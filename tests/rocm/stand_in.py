@@ -19,9 +19,9 @@ from tests.rocm.packages import RELEASES, Release, Runtime, UnavailableError, fe
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = os.environ.get("GIVEWAY_ROCM", "")
-SHIMS: Final = Path(os.environ.get("GIVEWAY_HIP_SHIMS", ROOT / "build/native/native/shim/hip"))
+SHIMS: Final = Path(os.environ.get("GIVEWAY_HIP_SHIMS", ROOT / "build/native/native/gpu/hip"))
 FAKES: Final = ROOT / "native/fake"
-PROGRAMS: Final = ROOT / "native/tests"
+PROGRAMS: Final = ROOT / "native/programs"
 OF_RUNTIME: Final = "__amd_rocclr_"
 """How the names of the kernels begin by which the runtime itself copies and fills."""
 
@@ -79,7 +79,7 @@ def build_hsa(runtime: Runtime, folder: Path) -> Path:
     headers = ["-isystem", str(folder)]
     shared = [*COMPILER, "-fPIC", "-shared"]
     hsa, smi = folder / "libhsa-runtime64.so.1", folder / "librocm_smi64.so.1"
-    sources = [*sorted(map(str, FAKES.glob("hsa/*.c"))), str(FAKES / "cuda/share.c")]
+    sources = [*sorted(map(str, FAKES.glob("hsa/*.c"))), str(FAKES / "engine/share.c")]
     named = [f"-Wl,-soname,{hsa.name}", f"-Wl,--version-script,{FAKES}/hsa/exports.map"]
     subprocess.run([*shared, *headers, *named, "-o", str(hsa), *sources], check=True)
     named = [f"-Wl,-soname,{smi.name}"]
@@ -88,7 +88,7 @@ def build_hsa(runtime: Runtime, folder: Path) -> Path:
 
 
 def build(runtime: Runtime, source: str, to: Path, *options: str) -> Path:
-    """A program of native/tests, linked with that runtime."""
+    """A program of native/programs, or one by its path, linked with that runtime."""
     generation = runtime.library.name.rpartition(".")[2]
     libraries = [f"-L{runtime.folders[0]}", f"-l:{runtime.library.name}"]
     libraries += ["-Wl,--allow-shlib-undefined", "-ldl"]

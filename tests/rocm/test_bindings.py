@@ -23,7 +23,7 @@ from tests.rocm.stand_in import FOLDER, ROOT, SHIMS
 pytestmark = pytest.mark.skipif(not FOLDER, reason="downloads AMD's runtimes: say make test-rocm")
 
 Below = Callable[[Runtime], Path]
-HOOKS = ROOT / "native/shim/hip/hooks.txt"
+HOOKS = ROOT / "native/gpu/hip/hooks.txt"
 
 
 class Binding(NamedTuple):

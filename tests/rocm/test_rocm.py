@@ -15,7 +15,7 @@ import pytest
 from tests.rocm.packages import RELEASES, Release, Runtime
 from tests.rocm.stand_in import FOLDER, ROOT, SHIMS, need
 
-SYMBOLS = ROOT / "native/shim/hip/symbols.txt"
+SYMBOLS = ROOT / "native/gpu/hip/symbols.txt"
 
 pytestmark = pytest.mark.skipif(not FOLDER, reason="downloads AMD's runtimes: say make test-rocm")
 
@@ -89,7 +89,7 @@ def test_programs_see_the_runtimes_own_answers(
     real = need(release)
     shim = SHIMS / f"libamdhip64.so.{generation}"
     program = tmp_path / "codes"
-    source = ROOT / "native/tests/hip_codes.c"
+    source = ROOT / "native/programs/hip_codes.c"
     libraries = [f"-L{real.folders[0]}", f"-l:{real.library.name}", "-Wl,--allow-shlib-undefined"]
     subprocess.run(["cc", "-o", str(program), str(source), *libraries], check=True)
 

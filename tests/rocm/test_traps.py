@@ -62,8 +62,9 @@ def test_a_runtime_that_is_opened_by_another_name_escapes(
 
 def test_every_look_up_gives_the_hook(runtime: Runtime, below: Below, tmp_path: Path) -> None:
     """By dlsym, and by the runtime's own functions: they open libamdhip64.so to look into."""
-    hooks = f'-DHOOKS="{ROOT}/native/shim/hip/hooks.txt"'
-    program = stand_in.build(runtime, "test_hip_lookup.c", tmp_path / "lookup", hooks)
+    hooks = f'-DHOOKS="{ROOT}/native/gpu/hip/hooks.txt"'
+    source = f"{ROOT}/native/tests/hip/test_hip_lookup.c"
+    program = stand_in.build(runtime, source, tmp_path / "lookup", hooks, f"-I{stand_in.FAKES}/api")
     (tmp_path / "libamdhip64.so").symlink_to(runtime.library)
     path = stand_in.variables(runtime, below(runtime), tmp_path, gated=True)["LD_LIBRARY_PATH"]
     more = {"LD_LIBRARY_PATH": f"{tmp_path}:{path}"}

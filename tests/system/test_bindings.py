@@ -49,7 +49,7 @@ def test_the_bindings_hold_the_hooks(giveway: Runner, cuda: Path, flags: dict[st
     done = giveway("run", "--", *PROGRAM, "functions", env=flags)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
-    folder = NATIVE / "shim" / "cuda"
+    folder = NATIVE / "gpu" / "cuda"
     symbols = generate_shim.read_symbols(folder / "symbols.txt")
     hooks = generate_shim.match_hooks(
         folder / "hooks.txt", [symbol for symbol in symbols if not symbol.size]

@@ -55,7 +55,7 @@ def test_the_hook_exports_nothing_else() -> None:
 
 def ompt(built: Path, *command: str, env: dict[str, str] | None = None) -> str:
     done = subprocess.run(
-        [*command, str(built.parent / "tests" / "ompt_program"), str(INTEL)],
+        [*command, str(built.parent / "programs" / "ompt_program"), str(INTEL)],
         env={**os.environ, "OMP_NUM_THREADS": "2", **(env or {})},
         capture_output=True,
         text=True,

@@ -299,7 +299,7 @@ def built_runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A HIP runtime of the seventh generation with the real one's nodes and one more."""
     folder = tmp_path_factory.mktemp("hip")
     nodes: dict[str, list[str]] = {"hip_9.9": ["hipFancyNew"]}
-    for line in (NATIVE / "shim" / "hip" / "symbols.txt").read_text().splitlines():
+    for line in (NATIVE / "gpu" / "hip" / "symbols.txt").read_text().splitlines():
         if not line.startswith("#"):
             name, node, *_ = line.split()
             nodes.setdefault(node, []).append(name)
@@ -308,11 +308,11 @@ def built_runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "exports.map").write_text("\n".join(script))
     (folder / "extra.c").write_text(EXTRA)
     library = folder / "libamdhip64.so.7"
-    engine = sorted((NATIVE / "fake" / "cuda").glob("*.c"))
-    sources = [*engine, *sorted((NATIVE / "fake" / "hip").glob("*.c")), folder / "extra.c"]
+    parts = (NATIVE / "fake" / part for part in ("engine", "cuda", "hip"))
+    sources = [path for part in parts for path in sorted(part.glob("*.c"))]
     options = ["-DGENERATION=7", "-Wl,-soname,libamdhip64.so.7"]
     options.append(f"-Wl,--version-script,{folder / 'exports.map'}")
-    subprocess.run([*CC, *SHARED, *options, *sources, "-o", library], check=True)
+    subprocess.run([*CC, *SHARED, *options, *sources, folder / "extra.c", "-o", library], check=True)
     return library
 
 

@@ -51,6 +51,7 @@ def test_the_wheel_has_all_it_needs(wheel: Path) -> None:
         "giveway/lib/libgiveway-cuda.so",
         "giveway/lib/libgiveway-cuda-hooks.so",
         "giveway/include/giveway.h",
+        "giveway/include/giveway_hook.h",
     }
 
 

@@ -11,7 +11,7 @@ from giveway.devices import hip
 from giveway.driver import HIP
 from giveway.verify import rocm
 
-SYMBOLS = Path(__file__).parents[2] / "native/shim/hip/symbols.txt"
+SYMBOLS = Path(__file__).parents[2] / "native/gpu/hip/symbols.txt"
 
 
 @pytest.fixture(autouse=True)

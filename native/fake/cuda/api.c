@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fake.h"
+#include "../engine/fake.h"
 
 bool fake_initialized;
 struct context fake_contexts[DEVICES];

@@ -1,5 +1,5 @@
 /* Every way to launch a kernel. */
-#include "fake.h"
+#include "../engine/fake.h"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 

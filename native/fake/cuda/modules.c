@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fake.h"
+#include "../engine/fake.h"
 
 static int any;
 

@@ -4,8 +4,8 @@
 #ifndef GIVEWAY_FAKE_HIP_H
 #define GIVEWAY_FAKE_HIP_H
 
-#include "../../tests/cuda_api.h"
-#include "../cuda/fake.h"
+#include "../api/cuda_api.h"
+#include "../engine/fake.h"
 
 typedef struct {
   uint32_t x, y, z;

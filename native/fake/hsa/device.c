@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../cuda/fake.h"
+#include "../engine/fake.h"
 #include "stand_in.h"
 
 int fake_physical[DEVICES] = {0, 1, 2, 3, 4, 5, 6, 7};

@@ -1,0 +1,132 @@
+/* Where a launch is admitted.
+ *
+ * Fast: the launch counts itself, finds its task active and the gate open, and goes on (`passes`).
+ * Slow: a task that has lost its row takes another, an idle one becomes active, and at a closed
+ * gate the launch waits (`admit_slowly`). Anything that is wrong lets it go on. */
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "activity.h"
+#include "clock.h"
+#include "gil.h"
+#include "state.h"
+#include "task.h"
+#include "wait.h"
+
+/* Counts first, then looks whether the task is active: gw_deactivate does both the other way round,
+ * so that one of the two sees the other. */
+static inline bool passes(struct gw_task *task) {
+  atomic_fetch_add(&task->row->launches, 1);
+  return GW_LIKELY(GW_READ(task->active) && GW_READ(task->row->gate) == GW_OPEN);
+}
+
+/* False: the task is ungated. Where the page's lock is not to be had, it stays idle. */
+static bool make_active(struct gw_task *task) {
+  if (GW_READ(task->page->broken) != 0 || GW_READ(task->left) || GW_READ(gw_process.exiting)) {
+    return false;
+  }
+  if (gw_task_lost(task) && gw_rejoin(task) != GW_OK) {
+    return false;
+  }
+  if (!atomic_load(&task->active)) {
+    gw_activate(task);
+  }
+  return true;
+}
+
+static void admit_slowly(struct gw_task *task) {
+  if (make_active(task) && gw_is_held(task) && gw_may_wait()) {
+    gw_wait_at_gate(task);
+  }
+}
+
+/* In flight only as long as it waits, for a task whose launch is held is not idle. A function of
+ * its own, so that the fast path of gw_admit keeps no register. */
+static __attribute__((noinline)) void admit_asynchronous(struct gw_task *task) {
+  atomic_fetch_add(&task->in_flight, 1);
+  admit_slowly(task);
+  atomic_fetch_sub(&task->in_flight, 1);
+}
+
+/* ---- a launch with a begin and an end ----------------------------------------------------- */
+
+void gw_begin(gw_task *task) {
+  if (task == NULL) {
+    return;
+  }
+  atomic_fetch_add(&task->in_flight, 1);
+  if (!passes(task)) {
+    admit_slowly(task);
+  }
+}
+
+/* The kernel's number of the calling thread: asked once in a thread, and again after a fork. */
+static int thread_id(void) {
+  static _Thread_local int id;
+  static _Thread_local uint64_t process;
+  uint64_t owner = GW_READ(gw_process.owner);
+  if (id == 0 || process != owner) {
+    id = (int)syscall(SYS_gettid);
+    process = owner;
+  }
+  return id;
+}
+
+void gw_end(gw_task *task) {
+  if (task == NULL) {
+    return;
+  }
+  GW_WRITE(task->last_thread, thread_id());
+  GW_WRITE(task->last_ns, gw_now());
+  atomic_fetch_sub(&task->in_flight, 1);
+}
+
+/* ---- an asynchronous launch --------------------------------------------------------------- */
+
+void gw_admit(gw_task *task) {
+  if (task != NULL && !passes(task)) {
+    admit_asynchronous(task);
+  }
+}
+
+void gw_admit_held(gw_task *task) {
+  if (task == NULL) {
+    return;
+  }
+  atomic_fetch_add(&task->row->launches, 1);
+  atomic_fetch_add(&task->row->held, 1);
+  if (GW_LIKELY(atomic_load(&task->active))) {
+    return;
+  }
+  atomic_fetch_add(&task->in_flight, 1);
+  if (make_active(task) && !atomic_load(&task->active)) {
+    admit_slowly(task); /* a device may hold only what a watcher looks after: an active task */
+  }
+  atomic_fetch_sub(&task->in_flight, 1);
+}
+
+/* ---- a single-threaded operator ----------------------------------------------------------- */
+
+void gw_operator(gw_task *task) {
+  if (task == NULL) {
+    return;
+  }
+  GW_WRITE(task->last_thread, -thread_id());
+  GW_WRITE(task->last_ns, gw_now());
+  GW_ADD(task->row->operators, 1);
+  if (!passes(task)) {
+    atomic_fetch_add(&task->in_flight, 1);
+    admit_slowly(task);
+    GW_WRITE(task->last_ns, gw_now()); /* it runs from now on */
+    atomic_fetch_sub(&task->in_flight, 1);
+  }
+}
+
+/* ---- what hooks ask before they choose one of these --------------------------------------- */
+
+int gw_outranked(const gw_task *task) { return task != NULL && GW_READ(task->row->outranked) != 0; }
+
+int gw_alone(const gw_task *task) {
+  return task == NULL || GW_READ(task->page->broken) != 0 ||
+         GW_READ(task->page->map->header.joined) <= 1;
+}

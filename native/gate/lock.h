@@ -1,0 +1,13 @@
+/* The page's lock, and what its holder does for those that died. */
+#ifndef GIVEWAY_LOCK_H
+#define GIVEWAY_LOCK_H
+
+#include "state.h"
+
+int gw_page_lock(struct gw_page *page);           /* on the way of a launch: gives up soon */
+int gw_page_lock_patiently(struct gw_page *page); /* where a user or a join waits for the answer */
+void gw_page_unlock(struct gw_page *page);
+/* Under the lock: frees the rows of tasks that are dead; their number. */
+int gw_reap_dead(struct gw_page *page);
+
+#endif

@@ -1,0 +1,84 @@
+/* The process's own task: joined at its first launch, and left at exit. */
+#include <errno.h>
+#include <time.h>
+
+#include "clock.h"
+#include "join.h"
+#include "number.h"
+#include "state.h"
+#include "task.h"
+#include "trace.h"
+#include "wait.h"
+#include "warn.h"
+
+enum { NOT_TRIED = 0, JOINED = 1, UNGATED = 2 };
+static _Atomic int process_state;
+static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
+
+static void forget(void) {
+  pthread_mutex_init(&joining, NULL); /* another thread of the parent may have taken it */
+  atomic_store(&process_state, NOT_TRIED);
+}
+
+__attribute__((constructor)) static void handle_forks(void) { pthread_atfork(NULL, NULL, forget); }
+
+int gw_environment_priority(void) {
+  return (int)gw_environment_integer("GIVEWAY_PRIORITY", GW_PRIORITY_MIN, GW_PRIORITY_MAX, 0);
+}
+
+static gw_task *join_process(const char *device) {
+  pthread_mutex_lock(&joining);
+  gw_task *task = atomic_load(&gw_process.task);
+  if (task == NULL && atomic_load(&process_state) == NOT_TRIED) {
+    int saved = errno;
+    gw_page *page;
+    struct gw_task_options options = {.name = NULL, .priority = gw_environment_priority()};
+    int r = gw_page_open(device, 1, &page);
+    if (r == GW_OK) {
+      r = gw_join(page, &options, &task);
+    }
+    if (r == GW_OK) {
+      atomic_store(&gw_process.task, task);
+      atomic_store(&process_state, JOINED);
+    } else {
+      atomic_store(&process_state, UNGATED);
+      gw_warn_page(r, device);
+    }
+    errno = saved;
+  }
+  pthread_mutex_unlock(&joining);
+  return task;
+}
+
+void gw_pause(void) {
+  gw_task *task = GW_READ(gw_process.task);
+  if (task != NULL && GW_READ(gw_process.task_count) == 1 && GW_READ(task->row->gate) != GW_OPEN) {
+    gw_pause_task(task);
+  }
+}
+
+gw_task *gw_current(const char *device) {
+  gw_task *task = gw_peek();
+  if (GW_LIKELY(task != NULL)) {
+    return task;
+  }
+  if (GW_READ(process_state) == UNGATED || atomic_load(&gw_process.exiting)) {
+    return NULL;
+  }
+  return join_process(device);
+}
+
+/* Other threads may still launch at exit: they go on ungated, so nothing is freed. */
+__attribute__((destructor)) static void leave_all(void) {
+  atomic_store(&gw_process.exiting, true);
+  struct timespec until; /* the watcher may hold the lock, in a stuck driver for ever */
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += 1;
+  if (pthread_mutex_timedlock(&gw_process.lock, &until) == 0) {
+    for (struct gw_task *task = gw_process.tasks; task != NULL; task = task->next) {
+      gw_row_give_back(task);
+    }
+    gw_trace_write();
+    pthread_mutex_unlock(&gw_process.lock);
+  }
+}

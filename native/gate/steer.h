@@ -1,0 +1,10 @@
+/* What users ask of a task. */
+#ifndef GIVEWAY_STEER_H
+#define GIVEWAY_STEER_H
+
+#include "state.h"
+
+/* Under the page's lock. */
+void gw_attributes_write(struct gw_page *page, uint32_t row, const char *text);
+
+#endif

@@ -1,0 +1,19 @@
+/* The rows of this process's tasks. */
+#ifndef GIVEWAY_TASK_H
+#define GIVEWAY_TASK_H
+
+#include "state.h"
+
+/* Under gw_process.lock: takes a row of the page for the task. */
+int gw_row_take(struct gw_page *page, struct gw_task *task);
+/* Takes another row for a task that has lost its own. */
+int gw_rejoin(struct gw_task *task);
+/* Under gw_process.lock. False where the page's lock is not to be had just now: a row that nobody
+ * gives back would stay as long as this process, and hold others if it is active. */
+bool gw_row_give_back(struct gw_task *task);
+/* Under gw_process.lock: one task more or less (by = -1). */
+void gw_count_task(const struct gw_task *task, uint32_t by);
+/* Under gw_process.lock: frees the tasks that could not leave earlier; true: some still cannot. */
+bool gw_sweep(void);
+
+#endif

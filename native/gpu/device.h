@@ -1,0 +1,73 @@
+/* A device as this process uses it: its task, and the streams that may have work. */
+#ifndef GIVEWAY_GPU_DEVICE_H
+#define GIVEWAY_GPU_DEVICE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "capture.h"
+#include "driver.h"
+#include "giveway_hook.h"
+
+#define GW_DEVICES 64
+#define GW_STREAM_SLOTS 32
+#define GW_LIKELY(x) __builtin_expect(!!(x), 1)
+
+struct gw_device {
+  gw_page *page;
+  gw_task *task;
+  _Atomic gw_word context; /* one of the device's: to ask for default streams */
+  /* stream << 1 | whether it was used since a thread last began to wait for it; 0: no known work. A
+   * stream that is not in its home slot is in a later one. Of more streams than there are slots,
+   * only linger tells that they work. */
+  _Atomic gw_word used[GW_STREAM_SLOTS];
+  _Atomic uint64_t rest_ns; /* when a waiting thread last saw all work done */
+  _Atomic uint64_t gap_ns;  /* the last gap: from such a moment to the next launch */
+};
+
+extern _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
+/* The one device of a process that sees one; NULL where it sees several or has not launched yet. */
+extern _Atomic(struct gw_device *) gw_only_device;
+/* Held while a stream is queried, so that it is not destroyed or captured meanwhile. */
+extern pthread_mutex_t gw_streams;
+
+/* The calling thread's device, which joins on first use; NULL: let the launch pass. */
+struct gw_device *gw_device_find(void);
+/* The calling thread's device; NULL: none, or nothing was launched there yet. */
+struct gw_device *gw_device_known(void);
+/* The slow half of gw_device_use: notes that the stream has work. */
+void gw_device_mark(struct gw_device *device, gw_word stream);
+/* A thread begins to wait for a stream; the work that was submitted before that is done. */
+void gw_device_sync_begin(struct gw_device *device, gw_word stream);
+void gw_device_sync_end(struct gw_device *device, gw_word stream);
+
+/* The device that a launch on this stream goes to; NULL: let it pass. */
+static inline struct gw_device *gw_device_of_launch(gw_word stream) {
+  struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
+  if (!GW_LIKELY(device != NULL) && (device = gw_device_find()) == NULL) {
+    return NULL;
+  }
+  if (!GW_LIKELY(atomic_load_explicit(&gw_captures, memory_order_relaxed) == 0) &&
+      gw_driver_capturing(stream)) {
+    return NULL;
+  }
+  return device;
+}
+
+static inline gw_task *gw_device_task(struct gw_device *device) {
+  return gw_thread_task(device->page, device->task);
+}
+
+static inline unsigned gw_stream_slot(gw_word stream) {
+  return (unsigned)(stream ^ stream >> 5 ^ stream >> 11) % GW_STREAM_SLOTS;
+}
+
+static inline void gw_device_use(struct gw_device *device, gw_word stream) {
+  _Atomic gw_word *slot = &device->used[gw_stream_slot(stream)];
+  if (!GW_LIKELY(atomic_load_explicit(slot, memory_order_relaxed) == (stream << 1 | 1))) {
+    gw_device_mark(device, stream);
+  }
+}
+
+#endif

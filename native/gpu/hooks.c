@@ -1,0 +1,151 @@
+/* The hooks that are not on the way of a launch. */
+#include "hooks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream_gate.h"
+
+static int by_name(const void *name, const void *hook) {
+  return strcmp(name, gw_names[((const struct gw_hook *)hook)->id]);
+}
+
+void *gw_hook_of(const char *name) {
+  const struct gw_hook *found = /* ids are in the order of names */
+      bsearch(name, gw_hooks, gw_hook_count, sizeof *gw_hooks, by_name);
+  return found != NULL ? found->hook : NULL;
+}
+
+gw_task *gw_current_task(void) {
+  struct gw_device *device = gw_device_known();
+  return device != NULL ? gw_device_task(device) : NULL;
+}
+
+/* Waits for the device that name no stream: for an event, or for all work that a call implies. */
+void gw_before_wait(struct gw_call *call) { gw_lend(gw_current_task(), &call->loan); }
+
+void gw_after_wait(struct gw_call *call, int result) {
+  (void)result;
+  gw_lend_end(&call->loan);
+}
+
+void gw_before_sync(struct gw_call *call) {
+  gw_before_wait(call);
+  struct gw_device *device = gw_device_known();
+  if (device != NULL) {
+    gw_device_sync_begin(device, call->stream);
+  }
+}
+
+void gw_after_sync(struct gw_call *call, int result) {
+  gw_after_wait(call, result);
+  struct gw_device *device = gw_device_known();
+  if (device != NULL && result == 0) {
+    gw_device_sync_end(device, call->stream);
+  }
+}
+
+/* A program may query a stream until its work is done, instead of waiting. */
+void gw_before_stream_query(struct gw_call *call) {
+  struct gw_device *device = gw_device_known();
+  if (device != NULL) {
+    gw_device_sync_begin(device, call->stream);
+  }
+}
+
+void gw_after_stream_query(struct gw_call *call, int result) {
+  struct gw_device *device = gw_device_known();
+  if (device != NULL && result == 0) {
+    gw_device_sync_end(device, call->stream);
+  }
+}
+
+void gw_before_sync_all(struct gw_call *call) {
+  gw_before_wait(call);
+  struct gw_device *device = gw_device_known();
+  for (int i = 0; device != NULL && i < GW_STREAM_SLOTS; i++) {
+    gw_word used = atomic_load_explicit(&device->used[i], memory_order_relaxed);
+    if (used != 0) {
+      gw_device_sync_begin(device, used >> 1);
+    }
+  }
+}
+
+void gw_after_sync_all(struct gw_call *call, int result) {
+  gw_after_wait(call, result);
+  struct gw_device *device = gw_device_known();
+  for (int i = 0; device != NULL && result == 0 && i < GW_STREAM_SLOTS; i++) {
+    gw_word used = atomic_load_explicit(&device->used[i], memory_order_relaxed);
+    if (used != 0 && (used & 1) == 0) {
+      gw_device_sync_end(device, used >> 1);
+    }
+  }
+}
+
+static void forget_streams(gw_word stream, bool all) {
+  pthread_mutex_lock(&gw_streams);
+  for (int i = 0; i < GW_DEVICES; i++) {
+    struct gw_device *device = atomic_load(&gw_devices[i]);
+    for (int j = 0; device != NULL && j < GW_STREAM_SLOTS; j++) {
+      if (all || atomic_load(&device->used[j]) >> 1 == stream) {
+        atomic_store(&device->used[j], 0);
+      }
+    }
+  }
+  pthread_mutex_unlock(&gw_streams);
+}
+
+void gw_before_stream_destroy(struct gw_call *call) {
+  forget_streams(call->stream, false);
+  gw_window_forget_stream(call->stream);
+}
+
+void gw_after_stream_destroy(struct gw_call *call, int result) { (void)call, (void)result; }
+
+void gw_before_context_destroy(struct gw_call *call) {
+  (void)call;
+  forget_streams(0, true);
+  gw_window_forget_all();
+}
+
+void gw_after_context_destroy(struct gw_call *call, int result) { (void)call, (void)result; }
+
+void gw_passed(struct gw_call *call) {
+  struct gw_device *device;
+  if (gw_stream_gates_in_graphs() != 0 && atomic_load(&gw_captures) != 0 &&
+      (device = gw_device_known()) != NULL) {
+    gw_window_captured(gw_device_task(device), call->stream);
+  }
+}
+
+void gw_before_capture_begin(struct gw_call *call) {
+  struct gw_device *device = gw_device_find();
+  if (device != NULL) {
+    gw_window_capture_begin(gw_device_task(device));
+  }
+  if (gw_driver_events_touch_streams) {
+    gw_window_forget_stream(call->stream);
+  }
+  atomic_fetch_add(&gw_captures, 1);
+  pthread_mutex_lock(&gw_streams); /* a thread that queries a stream now is done after this */
+  pthread_mutex_unlock(&gw_streams);
+}
+
+void gw_after_capture_begin(struct gw_call *call, int result) {
+  (void)call;
+  if (result != 0) {
+    atomic_fetch_sub(&gw_captures, 1);
+  }
+}
+
+/* Whatever EndCapture returns, the capture is over, if there was one. */
+void gw_before_capture_end(struct gw_call *call) {
+  call->key = atomic_load(&gw_captures) != 0 && gw_driver_capturing(call->stream);
+}
+
+void gw_after_capture_end(struct gw_call *call, int result) {
+  (void)result;
+  if (call->key) {
+    atomic_fetch_sub(&gw_captures, 1);
+  }
+}

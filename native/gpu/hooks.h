@@ -1,0 +1,168 @@
+/* The functions that run around a hooked call. The generated hooks include this file and nothing
+ * else, so that the way of an open gate is straight code. */
+#ifndef GIVEWAY_GPU_HOOK_H
+#define GIVEWAY_GPU_HOOK_H
+
+#include <stdatomic.h>
+
+#include "count.h"
+#include "device.h"
+#include "driver.h"
+#include "load/resolve.h"
+#include "trace.h"
+#include "window.h"
+
+#define GW_EXPORT __attribute__((visibility("default")))
+
+/* The handles that CUDA and HIP give the two default streams. */
+#define GW_STREAM_LEGACY 1
+#define GW_STREAM_PER_THREAD 2
+
+struct gw_call {
+  gw_word stream;
+  struct gw_device *device; /* of a launch or copy; NULL: not gated */
+  uint64_t key;
+  struct gw_window_call window;
+  struct gw_loan loan;
+  struct gw_traced traced;
+};
+
+/* Which function a hook stands for; generated. */
+struct gw_hook {
+  unsigned id;
+  void *hook;
+};
+extern const struct gw_hook gw_hooks[];
+extern const unsigned gw_hook_count;
+/* The hook of that name; NULL: none. */
+void *gw_hook_of(const char *name);
+
+static inline gw_word gw_stream(gw_word handle, gw_word fallback) {
+  return handle != 0 ? handle : fallback;
+}
+
+static inline gw_word gw_at(gw_word address, unsigned offset) {
+  return address != 0 ? *(const gw_word *)(address + offset) : 0;
+}
+
+static inline uint64_t gw_mix(uint64_t key, uint64_t value) {
+  return ((key << 7 | key >> 57) ^ value) * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+/* Some libraries call their own exports the way a program does, and so come back to the hooks.
+ * Their calls inside a hooked call belong to that call, which has been admitted already. */
+#ifdef GIVEWAY_SHIM_REENTERED
+extern __thread bool gw_in_hook __attribute__((tls_model("initial-exec")));
+static inline bool gw_hook_enter(void) { return !gw_in_hook && (gw_in_hook = true); }
+static inline void gw_hook_leave(void) { gw_in_hook = false; }
+#else
+static inline bool gw_hook_enter(void) { return true; }
+static inline void gw_hook_leave(void) {}
+#endif
+
+static inline void gw_count_call(enum gw_counted what, gw_word stream) {
+  gw_count(what == GW_LAUNCHES && stream == GW_STREAM_LEGACY ? GW_LEGACY_LAUNCHES : what, 1);
+}
+
+#define GW_NOT_READY 600 /* in both APIs: an answer, not a failure */
+
+static inline void gw_count_end(struct gw_call *call, int result) {
+  if (__builtin_expect(result != 0 && result != GW_NOT_READY, 0)) {
+    gw_count(GW_FAILURES, 1);
+  }
+  if (__builtin_expect(gw_tracing, 0)) {
+    gw_trace_end(&call->traced, result);
+  }
+}
+
+/* A launch that is not gated: there is no device, or a capture records the launch. */
+void gw_passed(struct gw_call *call);
+
+/* Work for the device, of a kind that is worth estimating. */
+static inline void gw_before_launch(struct gw_call *call) {
+  struct gw_device *device = call->device = gw_device_of_launch(call->stream);
+  if (device == NULL) {
+    gw_passed(call);
+    return;
+  }
+  gw_task *task = gw_device_task(device);
+  gw_device_use(device, call->stream);
+  if (__builtin_expect(gw_outranked(task), 0)) {
+    gw_window_wait(task, call->stream, call->key, &call->window);
+    if (call->window.ahead) {
+      gw_admit_held(task);
+    } else {
+      gw_admit(task);
+    }
+    gw_window_open(&call->window);
+  } else {
+    gw_admit(task);
+  }
+}
+
+/* Notes the stream again: before the work was submitted, the watcher may have queried the stream
+ * and found it empty. */
+static inline void gw_submitted(const struct gw_call *call) {
+  if (GW_LIKELY(call->device != NULL)) {
+    gw_device_use(call->device, call->stream);
+  }
+}
+
+static inline void gw_after_launch(struct gw_call *call, int result) {
+  gw_submitted(call);
+  if (__builtin_expect(call->window.window != NULL, 0)) {
+    gw_window_close(&call->window, result == 0);
+  }
+}
+
+/* Copies and memsets wait as launches do, and are not estimated: another engine of the device runs
+ * them, or they are short. */
+static inline void gw_before_copy(struct gw_call *call) {
+  struct gw_device *device = call->device = gw_device_of_launch(call->stream);
+  if (device != NULL) {
+    gw_device_use(device, call->stream);
+    gw_admit(gw_device_task(device));
+  }
+}
+
+static inline void gw_after_copy(struct gw_call *call, int result) {
+  (void)result;
+  gw_submitted(call);
+}
+
+/* Calls that are only counted. */
+static inline void gw_before_plain(struct gw_call *call) { (void)call; }
+static inline void gw_after_plain(struct gw_call *call, int result) { (void)call, (void)result; }
+
+/* The task of the calling thread on its current device, NULL before its first launch there. */
+gw_task *gw_current_task(void);
+
+void gw_before_wait(struct gw_call *call);
+void gw_after_wait(struct gw_call *call, int result);
+
+/* Copies that return when they are done. */
+static inline void gw_before_copy_wait(struct gw_call *call) {
+  gw_before_copy(call);
+  gw_before_wait(call);
+}
+
+static inline void gw_after_copy_wait(struct gw_call *call, int result) {
+  gw_after_wait(call, result);
+}
+
+void gw_before_sync(struct gw_call *call);
+void gw_after_sync(struct gw_call *call, int result);
+void gw_before_stream_query(struct gw_call *call);
+void gw_after_stream_query(struct gw_call *call, int result);
+void gw_before_sync_all(struct gw_call *call);
+void gw_after_sync_all(struct gw_call *call, int result);
+void gw_before_stream_destroy(struct gw_call *call);
+void gw_after_stream_destroy(struct gw_call *call, int result);
+void gw_before_context_destroy(struct gw_call *call);
+void gw_after_context_destroy(struct gw_call *call, int result);
+void gw_before_capture_begin(struct gw_call *call);
+void gw_after_capture_begin(struct gw_call *call, int result);
+void gw_before_capture_end(struct gw_call *call);
+void gw_after_capture_end(struct gw_call *call, int result);
+
+#endif

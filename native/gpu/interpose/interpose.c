@@ -1,0 +1,48 @@
+/* The hooks beside the driver's library instead of in its place. Programs have the driver's own
+ * handle, and look-ups there have to find the hooks. The CUDA runtime looks up every function that
+ * way, beginning with cuGetProcAddress. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "hooks.h"
+#include "load/loaded.h"
+
+typedef void *dlsym_function(void *handle, const char *name);
+
+static _Atomic(dlsym_function *) next;
+
+/* By the loader's dlvsym: this library exports none. Every glibc of x86-64 has version 2.2.5. */
+dlsym_function *gw_loaders_dlsym(void) {
+  dlsym_function *found = atomic_load_explicit(&next, memory_order_relaxed);
+  if (found == NULL) {
+    found = (dlsym_function *)dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
+    atomic_store_explicit(&next, found, memory_order_relaxed);
+  }
+  return found;
+}
+
+void *gw_symbol(void *library, const char *name) { return gw_loaders_dlsym()(library, name); }
+
+/* What dlsym returns in the loader's place: the hook, where the loader would return the driver's
+ * function that the hook stands for; else NULL. RTLD_DEFAULT and RTLD_NEXT find the hooks by
+ * themselves, where the hooks come first. */
+void *gw_dlsym_hook(void *handle, const char *name) {
+  if (handle == RTLD_DEFAULT || handle == RTLD_NEXT || name == NULL) {
+    return NULL;
+  }
+  void *hook = gw_hook_of(name);
+  if (hook == NULL) {
+    return NULL;
+  }
+  int saved = errno;
+  Dl_info info;
+  void *found = gw_symbol(handle, name);
+  /* Compared by name first, for a look-up in another library must not open a driver. */
+  bool replace = found != NULL && found != hook && dladdr(found, &info) != 0 &&
+                 gw_is_driver(info.dli_fname) && found == gw_symbol(gw_library(), name);
+  errno = saved;
+  return replace ? hook : NULL;
+}

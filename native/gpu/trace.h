@@ -1,0 +1,25 @@
+/* For `giveway trace`, on top of the counts: kernels by name, bytes, times, events. */
+#ifndef GIVEWAY_GPU_TRACE_H
+#define GIVEWAY_GPU_TRACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "count.h"
+#include "driver.h"
+
+struct gw_traced {
+  unsigned id; /* which function */
+  enum gw_counted what;
+  gw_word object; /* kernel, graph, address, or where the address will be written */
+  uint64_t bytes;
+  uint64_t began_ns;
+};
+
+extern bool gw_tracing;
+
+void gw_trace_begin(struct gw_traced *call, unsigned id, enum gw_counted what, gw_word object,
+                    uint64_t bytes);
+void gw_trace_end(struct gw_traced *call, int result);
+
+#endif
