@@ -21,7 +21,8 @@ from typing import NamedTuple
 # another name.
 KINDS = {
     "launch": ("LAUNCHES", "launch"),
-    "graph": ("GRAPH_LAUNCHES", "launch"),
+    "graph": ("GRAPH_LAUNCHES", "graph"),
+    "graph_change": ("OTHER", "graph_change"),
     "copy": ("COPIES", "copy"),
     "copy_wait": ("COPIES", "copy_wait"),
     "memset": ("MEMSETS", "copy"),
@@ -123,7 +124,8 @@ def hook_source(name: str, hook: Hook) -> str:
     default = "PER_THREAD" if name.endswith(("_ptsz", "_ptds", "_spt")) else "LEGACY"
     stream = "0" if hook.stream == "-" else word(hook.stream)
     terms = [] if hook.key == "-" else hook.key.split(",")
-    mixed = f"GW_ID_{name} + 1"
+    # Whatever is done to a graph, its kind of work is told by its handle alone.
+    mixed = "GW_GRAPHS" if hook.kind.startswith("graph") else f"GW_ID_{name} + 1"
     counted, around = KINDS.get(hook.kind, ("OTHER", hook.kind))
     traced = [word(term) for term in terms[:2]] + ["0"] * (2 - len(terms[:2]))
     for term in terms:

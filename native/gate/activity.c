@@ -55,3 +55,12 @@ void gw_idle(gw_task *task) {
     gw_deactivate(task, atomic_load(&task->row->launches));
   }
 }
+
+/* Should a launch come in between, its count differs from the one noted here, and the watcher takes
+ * the task for one that has just launched. */
+void gw_rest(gw_task *task) {
+  if (task != NULL && atomic_load(&task->active)) {
+    atomic_store(&task->seen_launches, atomic_load(&task->row->launches));
+    atomic_store(&task->last_ns, gw_now());
+  }
+}

@@ -36,11 +36,12 @@ struct gw_page {
 struct gw_task {
   /* Read or written by every launch. */
   struct gw_row *row;
-  _Atomic uint32_t active;    /* this process's view; other processes see the row's state */
-  _Atomic uint32_t in_flight; /* launches between gw_begin and gw_end */
-  _Atomic uint64_t last_ns;   /* when a launch of the task last began or finished */
-  _Atomic int last_thread;    /* of the last launch; negative: an operator, with no end reported */
-  _Atomic uint32_t waiting;   /* of the launches in flight, those at the closed gate */
+  _Atomic uint32_t active;        /* this process's view; other processes see the row's state */
+  _Atomic uint32_t in_flight;     /* launches between gw_begin and gw_end */
+  _Atomic uint64_t last_ns;       /* when a launch of the task last began or finished */
+  _Atomic uint64_t seen_launches; /* their number then, where their ends are not reported */
+  _Atomic int last_thread;  /* of the last launch; negative: an operator, with no end reported */
+  _Atomic uint32_t waiting; /* of the launches in flight, those at the closed gate */
 
   struct gw_page *page;
   _Atomic uint64_t ticket; /* the row's, as long as the row is this task's */
@@ -52,7 +53,7 @@ struct gw_task {
   char name[GW_NAME_SIZE];
 
   /* Used by the watcher alone. */
-  uint64_t seen_launches, preempted_ns, held_since_ns, checked_ns;
+  uint64_t preempted_ns, held_since_ns, checked_ns;
   bool released;
 
   struct gw_task *next;

@@ -7,10 +7,6 @@
 #include "../gate/clock.h"
 #include "window.h"
 
-/* A program whose last gap between two bursts was longer becomes idle at once when it has waited
- * for a burst; one that came back sooner stays active for linger. */
-#define SHORT_GAP_NS UINT64_C(2000000)
-
 _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
 _Atomic(struct gw_device *) gw_only_device;
 pthread_mutex_t gw_streams = PTHREAD_MUTEX_INITIALIZER;
@@ -161,10 +157,6 @@ void gw_device_mark(struct gw_device *device, gw_word stream) {
     }
   }
   atomic_store(&device->context, gw_driver_current_context());
-  uint64_t rest = atomic_load(&device->rest_ns);
-  if (rest != 0 && atomic_compare_exchange_strong(&device->rest_ns, &rest, 0)) {
-    atomic_store(&device->gap_ns, gw_now() - rest);
-  }
 }
 
 void gw_device_sync_begin(struct gw_device *device, gw_word stream) {
@@ -186,13 +178,7 @@ void gw_device_sync_end(struct gw_device *device, gw_word stream) {
       others = others || used != 0;
     }
   }
-  if (!done || others) {
-    return;
-  }
-  /* To become idle costs a look at every task's gate, and is wrong if the next launch is near: the
-   * best guess of the coming gap is the last one. */
-  atomic_store(&device->rest_ns, gw_now());
-  if (atomic_load(&device->gap_ns) >= SHORT_GAP_NS) {
-    gw_idle(gw_device_task(device));
+  if (done && !others) {
+    gw_rest(gw_device_task(device));
   }
 }

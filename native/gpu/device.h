@@ -22,8 +22,6 @@ struct gw_device {
    * stream that is not in its home slot is in a later one. Of more streams than there are slots,
    * only linger tells that they work. */
   _Atomic gw_word used[GW_STREAM_SLOTS];
-  _Atomic uint64_t rest_ns; /* when a waiting thread last saw all work done */
-  _Atomic uint64_t gap_ns;  /* the last gap: from such a moment to the next launch */
 };
 
 extern _Atomic(struct gw_device *) gw_devices[GW_DEVICES];

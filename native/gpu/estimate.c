@@ -26,14 +26,25 @@ bool gw_estimate_wants_time(struct gw_estimate *entry) {
   return ++entry->launches <= TIMED_AT_FIRST || entry->launches % TIMED_EVERY == 0;
 }
 
+/* Moves a quarter of the way, so that one odd measurement does not count for long. */
+static uint32_t towards(uint32_t from, uint32_t to) {
+  return to > from ? from + (to - from) / 4 : from - (from - to) / 4;
+}
+
 /* Time slices of other processes, module loading and gaps between launches only ever make a
- * measurement longer, so a shorter one counts at once and a longer one slowly. */
+ * measurement longer, so the shortest one is near the work itself. But work of one kind may differ
+ * in length (a matrix product has the same grid for any inner dimension), so the longest one counts
+ * too. */
 void gw_estimate_learn(struct gw_estimates *table, uint64_t key, uint64_t ns) {
   struct gw_estimate *entry = gw_estimate_find(table, key);
-  uint32_t measured = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
-  if (entry->ns == 0 || measured < entry->ns) {
-    entry->ns = measured > 0 ? measured : 1;
-  } else {
-    entry->ns += (measured - entry->ns) / 4;
-  }
+  uint32_t measured = ns == 0 ? 1 : ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
+  bool first = entry->ns == 0;
+  entry->ns = first || measured < entry->ns ? measured : towards(entry->ns, measured);
+  entry->longest_ns =
+      first || measured > entry->longest_ns ? measured : towards(entry->longest_ns, measured);
+}
+
+void gw_estimate_forget(struct gw_estimates *table, uint64_t key) {
+  struct gw_estimate *entry = gw_estimate_find(table, key);
+  *entry = (struct gw_estimate){.key = key};
 }

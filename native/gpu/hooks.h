@@ -18,6 +18,9 @@
 #define GW_STREAM_LEGACY 1
 #define GW_STREAM_PER_THREAD 2
 
+/* Instead of a function's number, in the key of a graph. */
+#define GW_GRAPHS (UINT64_C(1) << 32)
+
 struct gw_call {
   gw_word stream;
   struct gw_device *device; /* of a launch or copy; NULL: not gated */
@@ -79,7 +82,7 @@ static inline void gw_count_end(struct gw_call *call, int result) {
 void gw_passed(struct gw_call *call);
 
 /* Work for the device, of a kind that is worth estimating. */
-static inline void gw_before_launch(struct gw_call *call) {
+static inline void gw_before_work(struct gw_call *call, bool graph) {
   struct gw_device *device = call->device = gw_device_of_launch(call->stream);
   if (device == NULL) {
     gw_passed(call);
@@ -88,7 +91,7 @@ static inline void gw_before_launch(struct gw_call *call) {
   gw_task *task = gw_device_task(device);
   gw_device_use(device, call->stream);
   if (__builtin_expect(gw_outranked(task), 0)) {
-    gw_window_wait(task, call->stream, call->key, &call->window);
+    gw_window_wait(task, call->stream, call->key, graph, &call->window);
     if (call->window.ahead) {
       gw_admit_held(task);
     } else {
@@ -99,6 +102,9 @@ static inline void gw_before_launch(struct gw_call *call) {
     gw_admit(task);
   }
 }
+
+static inline void gw_before_launch(struct gw_call *call) { gw_before_work(call, false); }
+static inline void gw_before_graph(struct gw_call *call) { gw_before_work(call, true); }
 
 /* Notes the stream again: before the work was submitted, the watcher may have queried the stream
  * and found it empty. */
@@ -113,6 +119,17 @@ static inline void gw_after_launch(struct gw_call *call, int result) {
   if (__builtin_expect(call->window.window != NULL, 0)) {
     gw_window_close(&call->window, result == 0);
   }
+}
+
+static inline void gw_after_graph(struct gw_call *call, int result) {
+  gw_after_launch(call, result);
+}
+
+/* The graph goes, or becomes another one behind the same handle. */
+static inline void gw_before_graph_change(struct gw_call *call) { (void)call; }
+static inline void gw_after_graph_change(struct gw_call *call, int result) {
+  (void)result;
+  gw_window_forget_kind(call->key);
 }
 
 /* Copies and memsets wait as launches do, and are not estimated: another engine of the device runs

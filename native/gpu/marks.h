@@ -21,7 +21,8 @@ struct gw_mark {
 struct gw_tail {
   gw_word stream;
   uint64_t ns;
-  uint64_t closing; /* of the task's gate, when the last gate was put on the stream */
+  unsigned launches; /* behind the last gate */
+  uint64_t closing;  /* of the task's gate, when the last gate was put on the stream */
 };
 
 struct gw_marks {

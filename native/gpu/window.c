@@ -23,11 +23,17 @@
 /* The number of launches that a held program may submit: about one pass of a network. Drivers take
  * far more before they make a program wait, while it holds locks. */
 #define AHEAD 256
+/* The most launches between two gates of a stream, however short they are thought to be. */
+#define UNGATED 64
+/* For how long after a change of streams a context counts as one that uses several. */
+#define SEVERAL_NS UINT64_C(1000000000)
 
 struct gw_window {
   gw_word context; /* events belong to one; 0: free */
   pthread_mutex_t lock;
   uint64_t suspended_until;
+  gw_word last_stream;    /* of the last launch; 0: none yet */
+  uint64_t several_until; /* 0: launches have kept to one stream */
   struct gw_marks marks;
   struct gw_stream_gates gates;
   uint64_t ahead_closing; /* when the task's gate last closed */
@@ -103,9 +109,33 @@ static void make_room(struct gw_window *window, uint64_t ns) {
   }
 }
 
+/* Two streams of a context that the device holds keep the context's time slices, although neither
+ * of them works, and the urgent program has half of the device. One held stream gives its slices
+ * up. So a context with launches on several streams has a window in place of stream gates. */
+static bool uses_several_streams(struct gw_window *window, gw_word stream) {
+  bool changed = window->last_stream != 0 && window->last_stream != stream;
+  window->last_stream = stream;
+  if (!changed && window->several_until == 0) {
+    return false;
+  }
+  uint64_t now = gw_now();
+  if (changed) {
+    if (window->several_until == 0) {
+      window->marks.tail_count = 0; /* work behind gates, which is not part of the window */
+    }
+    window->several_until = now + SEVERAL_NS;
+  } else if (now > window->several_until) {
+    window->several_until = 0;
+  }
+  return window->several_until != 0;
+}
+
 /* Where the device holds the work that it has not begun, launches do not wait for room. */
-static void choose_gate(struct gw_window *window, struct gw_window_call *call, bool unknown) {
+static void choose_gate(struct gw_window *window, struct gw_window_call *call,
+                        const struct gw_estimate *estimate, bool graph) {
+  bool unknown = estimate->ns == 0;
   call->gated = true;
+  call->ns = unknown ? call->ns : estimate->longest_ns;
   if (call->timed || unknown || window->marks.count > GW_MARKS / 2) {
     gw_marks_retire(&window->marks, &window->estimates);
   }
@@ -115,7 +145,8 @@ static void choose_gate(struct gw_window *window, struct gw_window_call *call, b
     tail = gw_tail_of(&window->marks, call->stream);
   }
   uint64_t closing = window->gates.of.closing;
-  call->behind = tail->ns + call->ns > gw_stream_gates_spacing(&window->gates);
+  call->behind = graph || tail->launches >= UNGATED ||
+                 tail->ns + call->ns > gw_stream_gates_spacing(&window->gates);
   if (closing == 0) {
     return;
   }
@@ -128,7 +159,8 @@ static void choose_gate(struct gw_window *window, struct gw_window_call *call, b
   call->ahead = window->ahead++ < AHEAD;
 }
 
-void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, struct gw_window_call *call) {
+void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, bool graph,
+                    struct gw_window_call *call) {
   call->ahead = false; /* the other fields count only where there is a window */
   pthread_once(&sized, read_size);
   gw_word context = gw_driver_current_context();
@@ -147,8 +179,8 @@ void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, struct gw_windo
         .ns = estimate->ns != 0 ? estimate->ns : size_ns / 2, /* careful with the unknown */
         .timed = gw_estimate_wants_time(estimate),
     };
-    if (gw_stream_gates_ready(&window->gates, task)) {
-      choose_gate(window, call, estimate->ns == 0);
+    if (!uses_several_streams(window, stream) && gw_stream_gates_ready(&window->gates, task)) {
+      choose_gate(window, call, estimate, graph);
     } else {
       make_room(window, call->ns);
       if (window->suspended_until == 0) {
@@ -171,6 +203,7 @@ void gw_window_open(struct gw_window_call *call) {
     struct gw_tail *tail = gw_tail_of(&call->window->marks, call->stream);
     if (tail != NULL) {
       tail->ns = 0;
+      tail->launches = 0;
       tail->closing = call->window->gates.of.closing;
     }
   }
@@ -196,6 +229,7 @@ void gw_window_close(struct gw_window_call *call, bool submitted) {
     gw_marks_leave(&window->marks, call->gated ? 0 : call->ns);
   } else if (call->gated) {
     tail->ns += call->ns;
+    tail->launches++;
     if (call->before != 0) {
       gw_mark(&window->marks, call->stream, 0, call->before, call->key);
     }
@@ -248,6 +282,17 @@ void gw_window_forget_stream(gw_word stream) {
     pthread_mutex_lock(&window->lock);
     gw_marks_forget_stream(&window->marks, stream);
     pthread_mutex_unlock(&window->lock);
+  }
+}
+
+void gw_window_forget_kind(uint64_t key) {
+  for (int i = 0; i < WINDOWS; i++) {
+    struct gw_window *window = atomic_load(&windows[i]);
+    if (window != NULL) {
+      pthread_mutex_lock(&window->lock);
+      gw_estimate_forget(&window->estimates, key);
+      pthread_mutex_unlock(&window->lock);
+    }
   }
 }
 

@@ -24,8 +24,10 @@ struct gw_window_call {
   bool ahead;  /* the task's gate is closed: the device holds it, and the program goes on */
 };
 
-/* Returns when the launch fits into the window, or has waited for longer than makes sense. */
-void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, struct gw_window_call *call);
+/* Returns when the launch fits into the window, or has waited for longer than makes sense. A graph
+ * is as long as it likes, so it always gets a stream gate in front of it. */
+void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, bool graph,
+                    struct gw_window_call *call);
 /* Right before and right after the launch is submitted. */
 void gw_window_open(struct gw_window_call *call);
 void gw_window_close(struct gw_window_call *call, bool submitted);
@@ -39,5 +41,8 @@ void gw_window_release(void);
 /* Forgets the marks of a stream that is destroyed or captured. */
 void gw_window_forget_stream(gw_word stream);
 void gw_window_forget_all(void);
+/* Forgets how long work of that kind takes: its handle has gone, or stands for other work by now.
+ */
+void gw_window_forget_kind(uint64_t key);
 
 #endif

@@ -55,7 +55,9 @@ GW_API void gw_admit_held(gw_task *task);
 /* A launch whose end nobody reports, a single-threaded operator: the task stays active while the
  * calling thread keeps a core busy. */
 GW_API void gw_operator(gw_task *task);
-/* The task has nothing to run now: it becomes idle without waiting for linger. */
+/* All work of an asynchronous task is done: linger, the idle timeout, counts from now. */
+GW_API void gw_rest(gw_task *task);
+/* The task has nothing to run for a while: it becomes idle without waiting for linger. */
 GW_API void gw_idle(gw_task *task);
 
 /* 1: the task may have to give way: a task with a higher priority has joined, idle or not, or a

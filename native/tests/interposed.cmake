@@ -19,7 +19,7 @@ function(add_interposed_test test hooks)
     "LD_PRELOAD=$<TARGET_FILE:${hooks}>;LD_LIBRARY_PATH=${folder};GIVEWAY_FAKE_DIR=${CMAKE_CURRENT_BINARY_DIR}")
 endfunction()
 
-foreach(test cuda cuda_lookup cuda_threads cuda_devices cuda_trace cuda_stream_gate)
+foreach(test cuda cuda_lookup cuda_threads cuda_devices cuda_trace cuda_stream_gate cuda_gives_way)
   add_interposed_test(${test} giveway-cuda-hooks)
 endforeach()
 foreach(generation 5 6 7)

@@ -59,6 +59,7 @@ int cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t size, CUstream
 int cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t size);
 int cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long flags);
 int cuGraphGetNodes(CUgraph graph, void **nodes, size_t *count);
+int cuGraphExecDestroy(CUgraphExec exec);
 int cuGraphLaunch(CUgraphExec exec, CUstream stream);
 int cuGetProcAddress_v2(const char *symbol, void **function, int version, uint64_t flags,
                         int *status);

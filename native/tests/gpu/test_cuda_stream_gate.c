@@ -161,29 +161,6 @@ static void without_a_window_a_launch_waits(void) {
   CHECK(pthread_join(thread, NULL) == 0 && atomic_load(&one.state) == 2);
 }
 
-/* Each stream gets a gate of its own, also where it had one before the gate closed. */
-static void what_is_submitted_while_held_waits_on_every_stream(void) {
-  setenv("GIVEWAY_LINGER_MS", "100000", 1);
-  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
-  start_cuda();
-  CUstream streams[4];
-  CUfunction f = known_kernel(); /* so short that nothing else puts a gate before it */
-  for (int i = 0; i < 4; i++) {
-    CHECK(cuStreamCreate(&streams[i], 1) == 0 && launch(f, streams[i]) == 0);
-  }
-  CHECK(cuCtxSynchronize() == 0);
-  for (int again = 0; again < 2; again++) {
-    gw_begin(urgent);
-    for (int i = 0; i < 4; i++) {
-      CHECK(launch(f, streams[i]) == 0);
-    }
-    CHECK(until(fake_held(), 60000) && fake_in_flight_ns() == 4 * 20 * US);
-    gw_end(urgent);
-    gw_idle(urgent);
-    CHECK(cuCtxSynchronize() == 0);
-  }
-}
-
 static void nobody_urgent_no_gate(void) {
   start_cuda();
   CUfunction f = kernel("ns_1000000");
@@ -387,7 +364,6 @@ static const struct test_case cases[] = {
     {"a held program goes on, NULL stream", ahead_on_the_null_stream},
     {"a held program goes on, created stream", ahead_on_a_created_stream},
     {"without a window a launch waits", without_a_window_a_launch_waits},
-    {"what it submits waits on every stream", what_is_submitted_while_held_waits_on_every_stream},
     {"no gate where nobody is more urgent", nobody_urgent_no_gate},
     {"the holder is killed", killed_while_it_holds},
     {"a quantum after max_wait", a_quantum_after_max_wait},
