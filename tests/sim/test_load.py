@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from giveway.bench import result
 from giveway.errors import UsageError
 from giveway.policies import registry
+from giveway.simulate import measured
 from giveway.simulate.engine import run
 from giveway.simulate.figures import make_result
 from giveway.simulate.load import load
@@ -256,20 +258,21 @@ def test_a_trace(tmp_path: Path) -> None:
     assert load(path).model.interrupt
 
 
-BENCH = ROOT / "results" / "h200-2026-11-23" / "bench" / "result.json"
+BENCH = ROOT / "results" / "h200-2026-11-23"
 
 
 @pytest.mark.skipif(not BENCH.exists(), reason="source distributions have no results")
 def test_a_result_of_bench_comes_out_as_it_was_measured() -> None:
     """What was measured alone is what the model says of alone."""
-    measured = json.loads(BENCH.read_text())["results"][0]["modes"]["alone"]
-    scenario = load(BENCH)
+    told = result.read(BENCH / "bench")
+    of_alone = told["results"][0]["modes"]["alone"]
+    scenario = measured.scenario("bench", told)
     alone = run(scenario, None)
-    result = make_result(scenario, alone, {"p": run(scenario, registry.make("priority"))})
-    assert result["alone"]["high"]["busy_share"] == pytest.approx(
-        measured["high"]["busy_share"], rel=0.05
+    simulated = make_result(scenario, alone, {"p": run(scenario, registry.make("priority"))})
+    assert simulated["alone"]["high"]["busy_share"] == pytest.approx(
+        of_alone["high"]["busy_share"], rel=0.05
     )
-    assert result["alone"]["low"]["throughput"] == pytest.approx(
-        measured["low"]["throughput"], rel=0.03
+    assert simulated["alone"]["low"]["throughput"] == pytest.approx(
+        of_alone["low"]["throughput"], rel=0.03
     )
-    assert result["policies"]["p"]["tasks"]["low"]["share_of_left"] > 0.9
+    assert simulated["policies"]["p"]["tasks"]["low"]["share_of_left"] > 0.9

@@ -151,7 +151,7 @@ def test_what_else_differs_is_noted(tmp_path: Path) -> None:
 
 def test_scenarios_of_one_result_only_are_noted(tmp_path: Path) -> None:
     first = report_examples.run(tmp_path / "old", {"dual": noisy(1), "gone": noisy(1)})
-    second = report_examples.run(tmp_path / "new", {"dual": noisy(2), "later": None}, False)
+    second = report_examples.run(tmp_path / "new", {"dual": noisy(2), "later": None})
     found = compare(run(first), run(second))
     assert "gone is only in the old result." in found.notes
     assert "later is only in the new result." in found.notes

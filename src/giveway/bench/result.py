@@ -16,7 +16,7 @@ from giveway.errors import UsageError
 
 Failures = Sequence[Mapping[str, Any]]
 Result = dict[str, Any]
-"""What ``result.json`` holds; docs/bench.md has its schema."""
+"""All figures of a run; docs/bench.md has its schema."""
 
 
 def header(settings: Settings, scenarios: Sequence[str]) -> dict[str, Any]:
@@ -39,19 +39,17 @@ def header(settings: Settings, scenarios: Sequence[str]) -> dict[str, Any]:
 
 
 def read(folder: Path) -> Result:
-    """The result in a folder, also of a run that was killed: then ``complete`` is false.
+    """The result in a folder, plain or packed; ``complete`` is false if the run was killed.
 
     Raises:
         UsageError: no result, a damaged one, or one of another schema.
     """
     head = store.header_of(folder)
-    summary = store.summary_of(folder)
-    if summary is not None:
-        names = [each.get("name") for each in summary.get("results", [])]
-        if names != head["scenarios"]:
-            raise UsageError(f"{folder / 'result.json'} is damaged: not of {folder / 'run.json'}")
-        return summary
-    return summarise(head, {name: store.records_of(folder, name) for name in head["scenarios"]})
+    records = {name: store.records_of(folder, name) for name in head["scenarios"]}
+    try:
+        return summarise(head, records)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UsageError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
 
 
 def summarise(head: Mapping[str, Any], records: Mapping[str, store.Records]) -> Result:
@@ -116,7 +114,6 @@ def _scenario(name: str, records: store.Records, rounds: int) -> dict[str, Any]:
                 for each in scenario["programs"]
             },
         ),
-        "timelines": timelines,
     }
 
 

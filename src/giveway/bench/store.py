@@ -1,8 +1,8 @@
-"""The folder of a run: what was measured is there as soon as it was, and the summary at the end.
+"""The folder of a run: what was measured is there as soon as it was.
 
-``run.json`` is written first, ``SCENARIO.jsonl`` gets a line for each segment when it is over, and
-``result.json`` is the summary. A folder without it, of a run that was killed, is summed up when it
-is read. docs/bench.md has the schema of all three.
+``run.json`` is written first, and ``SCENARIO.jsonl`` gets a line for each segment when it is over.
+All figures are computed from these two when the folder is read, so that they are the same for a
+run that was killed. docs/bench.md has the schema of both.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from giveway.bench import archive
 from giveway.errors import GivewayError, UsageError
 
 SCHEMA: Final = 1
-"""Of all three files; another one is refused."""
+"""Of both files; another one is refused."""
 KIND: Final = "giveway bench"
 _HEADER: Final = {"date", "device", "machine", "versions", "settings", "scenarios"}
 
@@ -33,7 +34,7 @@ class Store:
 
     def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
         self.folder = folder
-        if (folder / "run.json").exists():
+        if any((folder / name).exists() for name in ("run.json", archive.NAME)):
             raise UsageError(f"{folder} holds a result already; say another --out")
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -53,13 +54,6 @@ class Store:
                 raise GivewayError(f"cannot write {path}: {error.strerror}") from error
 
         return record
-
-    def finish(self, result: Mapping[str, Any]) -> None:
-        """Writes the summary, whole or not at all."""
-        try:
-            self._write("result.json", result)
-        except OSError as error:
-            raise GivewayError(f"cannot write into {self.folder}: {error.strerror}") from error
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
         temporary = self.folder / f".{name}.{os.getpid()}"
@@ -84,18 +78,22 @@ def header_of(folder: Path) -> dict[str, Any]:
     missing = sorted(_HEADER - header.keys())
     if missing:
         raise UsageError(f"{folder / 'run.json'} is damaged: no {', '.join(missing)}")
+    names = header["scenarios"]
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        raise UsageError(f"{folder / 'run.json'} is damaged: scenarios are no list of names")
+    if outside := [each for each in names if not each or Path(each).name != each]:
+        raise UsageError(f"{folder / 'run.json'} is damaged: {outside[0]!r} names no scenario")
     return header
 
 
 def records_of(folder: Path, scenario: str) -> Records:
     """The raw records of a scenario, as far as they were written; empty where there are none."""
-    path = folder / f"{scenario}.jsonl"
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        content = archive.read(folder / f"{scenario}.jsonl")
     except FileNotFoundError:
         return []
     records = []
-    for line in filter(None, lines):
+    for line in filter(None, content.decode("utf-8", errors="replace").split("\n")):
         try:
             records.append(json.loads(line))
         except json.JSONDecodeError:
@@ -103,15 +101,9 @@ def records_of(folder: Path, scenario: str) -> Records:
     return records
 
 
-def summary_of(folder: Path) -> dict[str, Any] | None:
-    """``result.json``, or None for a run that did not get so far."""
-    path = folder / "result.json"
-    return _json(path) if path.exists() else None
-
-
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(archive.read(path))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:

@@ -116,7 +116,6 @@ def command(
         click.echo(f"Results so far: {folder}", err=True)
         raise
     figures = result.read(folder)
-    store.finish(figures)
     _show(figures, folder)
     if any(each["status"] == "failed" for each in figures["results"]):
         return SCENARIO_FAILED

@@ -77,8 +77,9 @@ def command(
     """Try policies on virtual time.
 
     SCENARIO says in TOML which programs share which devices (docs/policies.md has its keys), or is
-    what giveway trace --json, bench or demo --json has written. The policies are the ones that
-    schedule real programs; programs and devices are a model. The same seed gives the same figures.
+    what giveway trace --json or demo --json has written, or a folder of giveway bench. The policies
+    are the ones that schedule real programs; programs and devices are a model. The same seed gives
+    the same figures.
 
     \b
     Examples:
@@ -89,12 +90,13 @@ def command(
       giveway simulate cluster.toml --placement urgent
     """
     from giveway.attributes import parse_duration
+    from giveway.bench import archive
     from giveway.policies import registry
     from giveway.simulate import engine, figures, load
     from giveway.simulate import plot as drawing
     from giveway.simulate.record import Record
 
-    told = load.load(scenario)
+    told = _of_bench(scenario) if archive.is_folder(scenario) else load.load(scenario)
     told = _changed(told, placement, seed, duration)
     names = [n for name in policies for n in (registry.BUILT_IN if name == "all" else (name,))]
     span_ns = parse_duration(span)
@@ -118,6 +120,14 @@ def command(
     else:
         for line in lines(result):
             click.echo(line)
+
+
+def _of_bench(folder: Path) -> Scenario:
+    """The first scenario of a run of the bench."""
+    from giveway.bench import result
+    from giveway.simulate import measured
+
+    return measured.scenario(folder.name, result.read(folder))
 
 
 def _changed(

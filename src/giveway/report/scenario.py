@@ -74,8 +74,7 @@ def _content(
     yield from _failures(scenario)
     if scenario["bars"]:
         yield bar_table(scenario["bars"])
-    segments = [each for each in records if each["kind"] == "segment"]
-    yield from _charts(names, scenario, segments)
+    yield from _charts(names, scenario, records)
     if scenario["modes"]:
         yield table(f"Figures of {scenario['name']}", FIGURES, figures(scenario))
         if busy := words.device_busy(scenario):
@@ -86,18 +85,21 @@ def _content(
 
 
 def _charts(
-    names: plot.Names, scenario: verdict.Scenario, segments: Sequence[dict[str, Any]]
+    names: plot.Names, scenario: verdict.Scenario, records: store.Records
 ) -> Iterator[Markup]:
+    segments, timelines = (
+        [each for each in records if each["kind"] == kind] for kind in ("segment", "timeline")
+    )
     for name, program in scenario["programs"].items():
         # How long batches take one after the other says nothing about waiting.
         if program["arrivals"] != "saturating" and (found := cdf.latencies(segments, name)):
             yield cdf.chart(name, found)
     if scenario["modes"] and len(scenario["programs"]) > 1:
-        who = timeline.charts(names, scenario)
+        who = timeline.charts(names, scenario, timelines)
         yield element(
             "div",
             element("h4", "Who held the device"),
-            *(who or [element("p", timeline.why_not(scenario), class_="note")]),
+            *(who or [element("p", timeline.why_not(scenario, timelines), class_="note")]),
             class_="who",
         )
     if (shares := throughput.chart(scenario)) is not None:

@@ -27,6 +27,9 @@ _SPANS: Final = (
     "bars overlap the programs slow each other down."
 )
 
+Timelines = Sequence[Mapping[str, Any]]
+"""The records of kind ``timeline`` of a scenario."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -69,13 +72,11 @@ def stretches(timeline: Mapping[str, Any], program: str) -> Iterator[Stretch]:
         yield Stretch(state, begin, end)
 
 
-def charts(names: plot.Names, scenario: Scenario) -> list[Markup]:
+def charts(names: plot.Names, scenario: Scenario, timelines: Timelines) -> list[Markup]:
     """One for each mode that has a timeline with a request of the most urgent program."""
     urgent, _ = urgent_and_other(scenario)
     found = [
-        (each, request)
-        for each in scenario["timelines"]
-        if (request := typical(each, urgent)) is not None
+        (each, request) for each in timelines if (request := typical(each, urgent)) is not None
     ]
     lengths = [request.ended - request.due for _, request in found]
     # One scale for all of them, so that long looks long, if the short ones can still be read.
@@ -86,10 +87,10 @@ def charts(names: plot.Names, scenario: Scenario) -> list[Markup]:
     ]
 
 
-def why_not(scenario: Scenario) -> str:
+def why_not(scenario: Scenario, timelines: Timelines) -> str:
     """Why there is no chart."""
     urgent, _ = urgent_and_other(scenario)
-    if scenario["timelines"]:
+    if timelines:
         return f"Not shown: while it was recorded, no request of {urgent} was due and answered."
     return "Not recorded: the run did not get so far, or no mode had all programs together."
 
