@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from giveway.bench import archive
 from tests.conftest import Runner
 from tests.unit import report_examples
 from tests.unit.report_examples import noisy
@@ -82,33 +79,6 @@ def test_report_refuses_what_it_cannot_read_or_write(giveway: Runner, results: P
     assert code == 2
     assert "schema 9" in error
     assert "schema 1" in error
-
-
-def test_report_as_json(giveway: Runner, results: Path) -> None:
-    done = giveway("report", str(results / "old"), str(EXAMPLE), "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    old, example = json.loads(done.stdout)["runs"]
-    assert (old["folder"], example["folder"]) == (str(results / "old"), str(EXAMPLE))
-    assert old["results"][0]["modes"]["giveway"]["high"]["p99_ratio"]["value"] > 0
-
-
-def test_packed_results_are_reported_and_compared(giveway: Runner, results: Path) -> None:
-    plain = results / "plain"
-    plain.mkdir()
-    for name in ("old", "slower"):
-        (results / name).rename(plain / name)
-    done = subprocess.run(["tar", "-cJf", results / archive.NAME, *os.listdir(plain)], cwd=plain)
-    assert done.returncode == 0
-    for command in (["report", ".", "--markdown"], ["compare", "old", "slower", "--all"]):
-        packed, unpacked = (giveway(*command, cwd=where) for where in (results, plain))
-        assert packed.stdout.count("\n") > 5
-        assert (packed.returncode, packed.stdout) == (unpacked.returncode, unpacked.stdout)
-    content = (results / archive.NAME).read_bytes()
-    (results / archive.NAME).write_bytes(content[:-1])
-    for command in (["report", "."], ["compare", "old", "slower"], ["simulate", "old"]):
-        done = giveway(*command, cwd=results)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == f"giveway: {archive.NAME} is damaged: it ends too early\n"
 
 
 def test_compare_says_what_moved(giveway: Runner, results: Path) -> None:

@@ -180,6 +180,8 @@ def of(**attributes: object) -> Callable[[tarfile.TarInfo], None]:
         (of(name="a/../../run.json"), "leads out of it"),
         (of(name="/etc/run.json"), "'/etc/run.json' leads out of it"),
         (of(name="\x1b[2J/../x"), r"'\\x1b\[2J/../x' leads out of it"),
+        (of(name="a\x1b[2J"), r"'a\\x1b\[2J' is a name that cannot be printed"),
+        (of(name="a\udcff.json"), "is a name that cannot be printed"),
         (of(type=tarfile.SYMTYPE, linkname="/etc/passwd", size=0), "neither a plain file nor"),
         (of(type=tarfile.LNKTYPE, linkname="../../x", size=0), "neither a plain file nor"),
         (of(type=tarfile.FIFOTYPE, size=0), "neither a plain file nor"),

@@ -57,6 +57,7 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
         ("[]", "is damaged: not an object"),
         ("{}", "is not of giveway bench"),
         ('{"kind": "giveway bench", "schema": 1, "date": ""}', "is damaged: no device, machine"),
+        ("[" * 100_000, "is damaged: maximum recursion"),
         (None, "cannot read .*No such file"),
     ],
 )
@@ -72,6 +73,15 @@ def test_a_record_of_something_else_is_said(tmp_path: Path, line: str) -> None:
     write(tmp_path / "run", lines=0)
     (tmp_path / "run" / "dual.jsonl").write_text(line + "\n")
     with pytest.raises(UsageError, match="run is damaged: "):
+        result.read(tmp_path / "run")
+
+
+@pytest.mark.parametrize("key", ["date", "device", "machine", "versions", "settings"])
+def test_a_header_of_wrong_types_is_damaged(tmp_path: Path, key: str) -> None:
+    write(tmp_path / "run")
+    path = tmp_path / "run" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: 7}))
+    with pytest.raises(UsageError, match=rf"run\.json is damaged: {key} is of a wrong type"):
         result.read(tmp_path / "run")
 
 

@@ -147,6 +147,8 @@ def _members(archive: Path, data: bytes) -> Files:
 def _refusal(member: tarfile.TarInfo, path: PurePosixPath) -> str | None:
     if path.is_absolute() or ".." in path.parts:
         return f"{member.name!r} leads out of it"
+    if not member.name.isprintable():
+        return f"{member.name!r} is a name that cannot be printed"
     # A sparse file is a regular one of any size that it likes to have.
     if not (member.isdir() or (member.isreg() and not member.issparse())):
         return f"{member.name!r} is neither a plain file nor a folder"

@@ -19,7 +19,14 @@ from giveway.errors import GivewayError, UsageError
 SCHEMA: Final = 1
 """Of both files; another one is refused."""
 KIND: Final = "giveway bench"
-_HEADER: Final = {"date", "device", "machine", "versions", "settings", "scenarios"}
+_HEADER: Final = {
+    "date": str,
+    "device": str,
+    "machine": dict,
+    "versions": dict,
+    "settings": dict,
+    "scenarios": list,
+}
 
 Records = list[dict[str, Any]]
 
@@ -75,14 +82,15 @@ def header_of(folder: Path) -> dict[str, Any]:
             f"{folder} has a result of schema {header.get('schema')}; "
             f"this version of giveway reads schema {SCHEMA}"
         )
-    missing = sorted(_HEADER - header.keys())
+    missing = [key for key in _HEADER if key not in header]
     if missing:
         raise UsageError(f"{folder / 'run.json'} is damaged: no {', '.join(missing)}")
-    names = header["scenarios"]
-    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-        raise UsageError(f"{folder / 'run.json'} is damaged: scenarios are no list of names")
-    if outside := [each for each in names if not each or Path(each).name != each]:
-        raise UsageError(f"{folder / 'run.json'} is damaged: {outside[0]!r} names no scenario")
+    if wrong := [key for key, kind in _HEADER.items() if not isinstance(header[key], kind)]:
+        raise UsageError(f"{folder / 'run.json'} is damaged: {wrong[0]} is of a wrong type")
+    for name in header["scenarios"]:
+        # A file beside this one, and none elsewhere.
+        if not isinstance(name, str) or not name or Path(name).name != name:
+            raise UsageError(f"{folder / 'run.json'} is damaged: {name!r} names no scenario")
     return header
 
 
@@ -96,7 +104,7 @@ def records_of(folder: Path, scenario: str) -> Records:
     for line in filter(None, content.decode("utf-8", errors="replace").split("\n")):
         try:
             records.append(json.loads(line))
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             break  # The run was killed while it wrote this one; there is none after it.
     return records
 
@@ -106,7 +114,7 @@ def _json(path: Path) -> dict[str, Any]:
         value = json.loads(archive.read(path))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is damaged: {error}") from error
     if not isinstance(value, dict):
         raise UsageError(f"{path} is damaged: not an object")

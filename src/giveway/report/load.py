@@ -98,7 +98,7 @@ def _verifies(paths: Iterable[Path]) -> Iterator[Verify]:
     for path in paths:
         try:
             value = json.loads(archive.read(path))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue  # Not of verify, as far as anybody can tell.
         if not isinstance(value, dict) or value.get("command") != "verify":
             continue
