@@ -31,8 +31,7 @@ ROOT: Final = Path(__file__).parents[1]
 _MARK: Final = re.compile(r"<!--\s*(no )?figures:\s*(.*?)\s*-->", re.DOTALL)
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 _NO_PROSE: Final = re.compile(
-    r"^ {4}.*$"  # code
-    r"|`[^`\n]*`"
+    r"`[^`\n]*`"
     r"|\]\([^)\s]*\)"  # where a link leads
     r"|\b\d{4}-\d\d-\d\d\b"
     r"|\b(?:torch|PyTorch|driver|Python|Ray|ROCm|glibc|Linux|Ubuntu|Debian|libcudart|CUDA|version)"
@@ -103,7 +102,7 @@ def blocks(text: str) -> Iterator[tuple[int, str]]:
     text = _INTRODUCES.sub(lambda found: f"{found[0].rstrip()}\n{_GLUE}\n", text)
     line = 1
     for block in re.split(r"(\n\s*\n)", text):
-        if block.strip():
+        if block.strip() and not all(each.startswith("    ") for each in block.splitlines()):
             yield line, block.replace(_GLUE, "")
         line += block.count("\n")
 

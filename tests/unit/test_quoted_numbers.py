@@ -47,7 +47,7 @@ def faults(text: str, page: str = "README.md") -> list[str]:
         "It took 1.09 × alone in 10 s.\n<!-- figures: results/mine -->"
         "<!-- no figures: 10 s is a setting -->",
         "On 2026-11-24 with torch 2.13 and Python 3.11, twice, `sleep 3 s`, [x](y-1.5-ms).",
-        "Text.\n\n    indented 5 ms\n\n```\ncode 5 ms\n```",
+        "Text.\n\n    indented 5 ms <!-- figures: results/none -->\n\n```\ncode 5 ms\n```",
         "<!-- tables: tools/x.py -->\n\n| 5 ms |\n\n<!-- end of tables -->",
     ],
 )
@@ -60,6 +60,7 @@ def test_what_is_right_has_no_fault(root: Path, text: str) -> None:
     [
         ("It took 5 ms.", "README.md:1: no mark says where these are from: 5 ms"),
         ("It was 1.3 times as long.", "no mark says where these are from: 1.3"),
+        ("- One,\n    in 5 ms.", "no mark says where these are from: 5 ms"),
         ("One.\n\nIt is -23 µs.", "README.md:3: no mark says where these are from: -23 µs"),
         ("Between 3 and 4 ms, or 80-90 %.", "are from: 3 ms, 4 ms, 80 %, 90 %"),
         ("| a | b |\n|---|---|\n| x | 12 % |", "no mark says where these are from: 12 %"),
