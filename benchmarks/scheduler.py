@@ -13,12 +13,12 @@ import os
 import time
 from typing import Any
 
-from giveway.bench.machine import machine, versions
-from giveway.policies import registry
-from giveway.scheduler import Scheduler
+from giveway.devices.machine import machine, versions
+from giveway.sched.policies import registry
+from giveway.sched.scheduler import Scheduler
+from giveway.sched.task import Active, Attributes, Event, Idle, Joined, TaskId, Tick
 from giveway.simulate import engine
 from giveway.simulate.scenario import MS, SECOND, Program, Scenario
-from giveway.task import Active, Attributes, Event, Idle, Joined, TaskId, Tick
 
 TASKS = 64
 

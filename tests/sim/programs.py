@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from giveway.policies import registry
+from giveway.sched.policies import registry
+from giveway.sched.task import Attributes
 from giveway.simulate.engine import Run, run
 from giveway.simulate.scenario import MS, Model, Program, Scenario
-from giveway.task import Attributes
 
 EXACT = Model(gate_delay_ns=0, linger_ns=0, interrupt=True, max_wait_ns=0)
 """What theory assumes: who is to stop stops at once."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from giveway.attributes import KINDS
-from giveway.policies import registry
+from giveway.sched.attributes import KINDS
+from giveway.sched.policies import registry
 from giveway.simulate.load import MODEL, SCENARIO, TASK
 from tests.conftest import Runner
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giveway.policies import registry
+from giveway.sched.policies import registry
+from giveway.sched.task import Attributes
 from giveway.simulate.engine import Run, run
 from giveway.simulate.figures import make_result
 from giveway.simulate.record import Record
 from giveway.simulate.scenario import MS, Model, Program, Scenario
-from giveway.task import Attributes
 from tests.sim.programs import EXACT, GPU, busy, simulate
 
 URGENT = Program(

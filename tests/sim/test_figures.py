@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giveway.bench import stats
-from giveway.policies import registry
+from giveway.results import stats
+from giveway.sched.policies import registry
+from giveway.sched.task import Attributes
 from giveway.simulate.engine import run
 from giveway.simulate.figures import make_result, percentile
 from giveway.simulate.plot import draw
 from giveway.simulate.record import Record
 from giveway.simulate.scenario import MS, Model, Program, Scenario
-from giveway.task import Attributes
 
 HIGH = Program(
     "high & <mighty>",

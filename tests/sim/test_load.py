@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from giveway.errors import UsageError
-from giveway.policies import registry
+from giveway.sched.policies import registry
+from giveway.sched.task import Attributes
 from giveway.simulate.engine import run
 from giveway.simulate.figures import make_result
 from giveway.simulate.load import load
 from giveway.simulate.scenario import MS, SECOND, Model, Program
-from giveway.task import Attributes
 
 ROOT = Path(__file__).parents[2]
 

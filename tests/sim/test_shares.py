@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giveway.policies.base import View, everyone
-from giveway.policies.priority import Priority
+from giveway.sched.policies.base import View, everyone
+from giveway.sched.policies.priority import Priority
+from giveway.sched.task import Attributes, Decision, Event, WakeAt
 from giveway.simulate.engine import run
 from giveway.simulate.scenario import MS, Model, Program, Scenario
-from giveway.task import Attributes, Decision, Event, WakeAt
 from tests.sim.programs import EXACT, GPU, SLICE_MS, busy, shares, simulate
 
 MODELS = pytest.mark.parametrize("model", [EXACT, GPU], ids=["exact", "gpu"])

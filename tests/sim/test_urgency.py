@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from giveway.policies import TaskView, registry
-from giveway.scheduler import Scheduler
+from giveway.sched.policies import TaskView, registry
+from giveway.sched.scheduler import Scheduler
+from giveway.sched.task import Active, Attributes, Idle, Joined, TaskId
 from giveway.simulate.scenario import MS, Program
-from giveway.task import Active, Attributes, Idle, Joined, TaskId
 from tests.sim.programs import EXACT, GPU, busy, shares, simulate
 
 IDS = [TaskId(device, ticket) for device in ("d0", "d1") for ticket in range(4)]

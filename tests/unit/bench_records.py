@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from giveway.bench.engine import Settings
-from giveway.bench.result import Result, header, summarise
-from giveway.bench.scenario import Arrivals, Bar, Program, Scenario
+from giveway.results.result import Result, header, summarise
+from giveway.scenarios.model import Arrivals, Bar, Program, Scenario
 
 Records = list[dict[str, Any]]
 

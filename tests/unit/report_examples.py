@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from giveway.bench.result import header, read
-from giveway.bench.store import Store
+from giveway.results.result import header, read
+from giveway.results.store import Store
 from tests.unit import bench_records
 
 Records = bench_records.Records

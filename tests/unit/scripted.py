@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from giveway.policies import Policy, View
-from giveway.scheduler import Answer, Scheduler
-from giveway.task import Attributes, Event, Joined, Only, TaskId, Tick
+from giveway.sched.policies import Policy, View
+from giveway.sched.scheduler import Answer, Scheduler
+from giveway.sched.task import Attributes, Event, Joined, Only, TaskId, Tick
 
 LOW, HIGH, OTHER = TaskId("d0", 1), TaskId("d0", 2), TaskId("d1", 3)
 MS = 1_000_000

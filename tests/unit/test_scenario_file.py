@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from giveway.bench.scenario import MODES, Scenario
-from giveway.bench.scenario_file import load, shipped
 from giveway.errors import UsageError
+from giveway.scenarios.model import MODES, Scenario
+from giveway.scenarios.reader import load, shipped
 
 SMALL = """\
 title = "Two"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giveway.policies.priority import Priority
-from giveway.scheduler import MAX_DARK_NS, MIN_WAKE_NS
-from giveway.task import (
+from giveway.sched.policies.priority import Priority
+from giveway.sched.scheduler import MAX_DARK_NS, MIN_WAKE_NS
+from giveway.sched.task import (
     Active,
     Attributes,
     Changed,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from giveway.bench import result, store
 from giveway.errors import GivewayError, UsageError
+from giveway.results import result, store
 from tests.unit.bench_records import SETTINGS, records
 
 DATA = Path(__file__).parents[1] / "data" / "bench-result"

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from giveway.cli import options
-from giveway.cli.progress import bar
+from giveway.cli.parts import options
+from giveway.cli.parts.progress import bar
 from giveway.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from giveway.bench.scenario import Scenario
+    from giveway.scenarios.model import Scenario
 
 SCENARIO_FAILED = 6
 BAR_FAILED = 1
@@ -86,9 +86,10 @@ def command(
       giveway bench ./my-service.toml --modes alone,native,giveway
     """
     from giveway import devices
-    from giveway.bench import result, scenario_file
     from giveway.bench.engine import Settings
-    from giveway.bench.store import Store
+    from giveway.results import result
+    from giveway.results.store import Store
+    from giveway.scenarios import reader
 
     if not scenarios:
         _list()
@@ -102,7 +103,7 @@ def command(
         repeats=repeats,
         timeline_seconds=min(_TIMELINE_SECONDS / (1 if where == "cpu" else 2), 2 * each),
     )
-    loaded = [scenario_file.load(name, where) for name in scenarios]
+    loaded = [reader.load(name, where) for name in scenarios]
     names = [each.name for each in loaded]
     if len(set(names)) < len(names):
         raise UsageError(f"two scenarios of one name: {', '.join(names)}")
@@ -137,8 +138,8 @@ def _run(loaded: list[Scenario], settings: Any, store: Any) -> None:
 
 
 def _list() -> None:
-    from giveway.bench.scenario_file import load, shipped
-    from giveway.cli.table import Column, render
+    from giveway.cli.parts.table import Column, render
+    from giveway.scenarios.reader import load, shipped
 
     rows = [[name, load(name, "cpu").title] for name in shipped()]
     for line in render([Column("SCENARIO"), Column("WHAT", least=20)], rows, _width()):
@@ -151,7 +152,7 @@ def _width() -> int | None:
 
 
 def _modes(text: str | None, quick: bool) -> tuple[str, ...]:
-    from giveway.bench.scenario import MODES
+    from giveway.scenarios.model import MODES
 
     if text is None:
         return _QUICK_MODES if quick else MODES
@@ -169,7 +170,7 @@ def _need_torch(loaded: list[Scenario]) -> None:
 
 
 def _show(figures: dict[str, Any], folder: Path) -> None:
-    from giveway.cli.bench_table import lines
+    from giveway.cli.parts.bench_table import lines
 
     for line in lines(figures, _width()):
         click.echo(line)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from giveway.cli import options
+from giveway.cli.parts import options
 
 if TYPE_CHECKING:
-    from giveway.programs import Program
-    from giveway.task import Task
+    from giveway.observe.programs import Program
+    from giveway.sched.task import Task
 
 NOBODY: Final = "Nothing runs under giveway. Start a program with: giveway run -- CMD"
 
@@ -41,11 +41,11 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
       giveway ps --ray               all nodes of a Ray cluster
     """
     if address is not None:
-        from giveway.cli import cluster
+        from giveway.cli.live import cluster
 
         cluster.show(address, device, as_json=as_json)
         return
-    from giveway import observe
+    from giveway.observe import tasks as observe
 
     tasks, others = observe.snapshot(device)
     if as_json:
@@ -70,8 +70,8 @@ def terminal_width() -> int | None:
 
 def lines(tasks: list[Task], others: list[Program], width: int | None) -> list[str]:
     """The table, its header first."""
-    from giveway.cli import table
-    from giveway.cli.tasks import COLUMNS, row
+    from giveway.cli.parts import table
+    from giveway.cli.parts.tasks import COLUMNS, row
 
     rows = [row(task) for task in tasks]
     rows += [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from giveway.cli import options
+from giveway.cli.parts import options
 
 
 @click.command("resume")
@@ -29,10 +29,10 @@ def steer(what: str, pid: int, name: str | None, device: str | None) -> None:
         NoSuchTaskError: no task fits.
         UsageError: several do.
     """
-    from giveway import observe, which
-    from giveway.client import Client
+    from giveway.daemon.client import Client
+    from giveway.observe import select, tasks
 
     with Client() as daemon:
-        task = which.choose(observe.read(device), pid, name)
+        task = select.choose(tasks.read(device), pid, name)
         getattr(daemon, what)(pid, name=task.name, device=task.device)
     click.echo(f"{task.name} ({pid}): {what}d")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from giveway.cli.table import Column, render
+from giveway.cli.parts.table import Column, render
 
 if TYPE_CHECKING:
     from giveway.simulate.scenario import Placement, Scenario
@@ -88,8 +88,8 @@ def command(
       giveway simulate dual.toml -p mypackage.mymodule:MyPolicy
       giveway simulate cluster.toml --placement urgent
     """
-    from giveway.attributes import parse_duration
-    from giveway.policies import registry
+    from giveway.sched.attributes import parse_duration
+    from giveway.sched.policies import registry
     from giveway.simulate import engine, figures, load
     from giveway.simulate import plot as drawing
     from giveway.simulate.record import Record
@@ -123,8 +123,8 @@ def command(
 def _changed(
     scenario: Scenario, placement: Placement | None, seed: int | None, duration: str | None
 ) -> Scenario:
-    from giveway.attributes import parse_duration
     from giveway.errors import UsageError
+    from giveway.sched.attributes import parse_duration
 
     if placement is not None:
         scenario = replace(scenario, placement=placement)

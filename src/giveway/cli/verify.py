@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from giveway.cli import files, options, table
-from giveway.cli.table import Column
+from giveway.cli.parts import files, options, table
+from giveway.cli.parts.table import Column
 from giveway.errors import MissingExtraError
 
 if TYPE_CHECKING:

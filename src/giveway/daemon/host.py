@@ -9,15 +9,15 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Final, ParamSpec
 
-from giveway import attributes
 from giveway.daemon.figures import DECISION_BOUNDS, Busy, Histogram, TaskFigures
 from giveway.daemon.limit import TimeLimit
 from giveway.daemon.log import Log
 from giveway.errors import GivewayError, PageError, UsageError
-from giveway.gates import Change, Flags, Gate, Gates
-from giveway.policies.base import Policy
-from giveway.scheduler import Answer, Scheduler
-from giveway.task import (
+from giveway.page.decider import Change, Flags, Gate, Gates
+from giveway.sched import attributes
+from giveway.sched.policies.base import Policy
+from giveway.sched.scheduler import Answer, Scheduler
+from giveway.sched.task import (
     Active,
     Attributes,
     Changed,

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from giveway import observe
-from giveway.page import page_path
-from giveway.task import Task
+from giveway.observe import tasks as observe
+from giveway.page.observer import page_path
+from giveway.sched.task import Task
 from giveway.version import __version__
 
 _UNNAMED: Final = "ray"

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from giveway.bench import result, store
 from giveway.errors import UsageError
+from giveway.results import result, store
 
 VERIFY_SCHEMA: Final = 1
 

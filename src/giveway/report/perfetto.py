@@ -7,7 +7,7 @@ from typing import Any
 
 from giveway.errors import UsageError
 from giveway.report.load import Found
-from giveway.report.timeline import stretches
+from giveway.report.svg.timeline import stretches
 
 Event = dict[str, Any]
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from giveway import attributes
-from giveway.attributes import Kind, duration, real, whole, word, yes
 from giveway.errors import UsageError, choices
-from giveway.placement import PRECISION
+from giveway.sched import attributes
+from giveway.sched.attributes import Kind, duration, real, whole, word, yes
+from giveway.sched.placement import PRECISION
+from giveway.sched.task import Attributes
 from giveway.simulate import measured
 from giveway.simulate.scenario import MS, SECOND, Arrivals, Model, Placement, Program, Scenario
-from giveway.task import Attributes
 
 MAX_TASKS: Final = 100_000
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from giveway.errors import UsageError
+from giveway.sched.task import Attributes
 from giveway.simulate.scenario import SECOND, Arrivals, Model, Program, Scenario
-from giveway.task import Attributes
 
 _PARTS: Final = 20
 """Launches into which a request is divided where their number is not known. With interrupts it does

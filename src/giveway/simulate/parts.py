@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from random import Random
 
+from giveway.sched.task import TaskId
 from giveway.simulate.scenario import Program
-from giveway.task import TaskId
 
 UNBOUNDED = 1 << 62
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from giveway.task import Attributes
+from giveway.sched.task import Attributes
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -13,7 +13,7 @@ SECOND = 1_000_000_000
 Arrivals = Literal["continuous", "periodic", "poisson"]
 Placement = Literal["next", "fractions", "urgent"]
 """Each copy on the next device; as Ray places fractions of devices; the same with the fractions of
-`giveway.placement`."""
+`giveway.sched.placement`."""
 
 
 @dataclass(frozen=True, slots=True)

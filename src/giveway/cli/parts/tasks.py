@@ -1,0 +1,33 @@
+"""How `ps` shows a task."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from giveway.cli.parts.table import Column
+from giveway.sched.task import Task
+
+COLUMNS: Final = (
+    Column("DEVICE", keep=2),
+    Column("PID", right=True, keep=9),
+    Column("NAME", keep=8, least=8),
+    Column("PRIORITY", right=True, keep=7),
+    Column("STATE", keep=6),
+    Column("LAUNCHES", right=True, keep=4),
+    Column("HELD", right=True, keep=5),
+    Column("PREEMPTIONS", right=True, keep=3),
+)
+
+
+def row(task: Task) -> list[str]:
+    """The cells of a task under `COLUMNS`."""
+    return [
+        task.device,
+        str(task.pid),
+        task.name,
+        str(task.priority),
+        task.state,
+        str(task.launches),
+        f"{task.held_seconds:.1f}s",
+        str(task.preemptions),
+    ]
