@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from giveway.bench.engine import Settings
-from giveway.results.result import Result, header, summarise
+from giveway.bench.header import header
+from giveway.results.result import Result, summarise
 from giveway.scenarios.model import Arrivals, Bar, Program, Scenario
 
 Records = list[dict[str, Any]]

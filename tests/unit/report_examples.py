@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from giveway.results.result import header, read
+from giveway.bench.header import header
+from giveway.results.result import read
 from giveway.results.store import Store
 from tests.unit import bench_records
 

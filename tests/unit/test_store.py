@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from giveway.bench.header import header
 from giveway.errors import GivewayError, UsageError
 from giveway.results import result, store
 from tests.unit.bench_records import SETTINGS, records
@@ -15,7 +16,7 @@ DATA = Path(__file__).parents[1] / "data" / "bench-result"
 
 
 def write(folder: Path, lines: int | None = None) -> store.Store:
-    kept = store.Store(folder, result.header(SETTINGS, ["dual", "never"]))
+    kept = store.Store(folder, header(SETTINGS, ["dual", "never"]))
     record = kept.recorder("dual")
     for each in records()[:lines]:
         record(each)

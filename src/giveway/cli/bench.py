@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,6 +85,7 @@ def command(
     """
     from giveway import devices
     from giveway.bench.engine import Settings
+    from giveway.bench.header import header
     from giveway.results import result
     from giveway.results.store import Store
     from giveway.scenarios import reader
@@ -109,7 +108,7 @@ def command(
         raise UsageError(f"two scenarios of one name: {', '.join(names)}")
     _need_torch(loaded)
     folder = out or Path(time.strftime("giveway-bench-%Y%m%d-%H%M%S"))
-    head = result.header(settings, names)
+    head = header(settings, names)
     store = Store(folder, head)
     try:
         _run(loaded, settings, store)
@@ -138,17 +137,12 @@ def _run(loaded: list[Scenario], settings: Any, store: Any) -> None:
 
 
 def _list() -> None:
-    from giveway.cli.parts.table import Column, render
+    from giveway.cli.parts.table import Column, render, terminal_width
     from giveway.scenarios.reader import load, shipped
 
     rows = [[name, load(name, "cpu").title] for name in shipped()]
-    for line in render([Column("SCENARIO"), Column("WHAT", least=20)], rows, _width()):
+    for line in render([Column("SCENARIO"), Column("WHAT", least=20)], rows, terminal_width()):
         click.echo(line)
-
-
-def _width() -> int | None:
-    """Of the terminal; None where the output goes anywhere else."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _modes(text: str | None, quick: bool) -> tuple[str, ...]:
@@ -171,7 +165,8 @@ def _need_torch(loaded: list[Scenario]) -> None:
 
 def _show(figures: dict[str, Any], folder: Path) -> None:
     from giveway.cli.parts.bench_table import lines
+    from giveway.cli.parts.table import terminal_width
 
-    for line in lines(figures, _width()):
+    for line in lines(figures, terminal_width()):
         click.echo(line)
     click.echo(f"Results: {folder}")

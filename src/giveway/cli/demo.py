@@ -62,6 +62,7 @@ def command(device: str, seconds: float, path: str | None) -> None:
 def _measure(device: str, seconds: float) -> dict[str, Any]:
     """The result of the scenario ``dual``, as ``giveway bench`` would have it."""
     from giveway.bench import engine
+    from giveway.bench.header import header
     from giveway.results import result
     from giveway.scenarios import reader
 
@@ -73,7 +74,7 @@ def _measure(device: str, seconds: float) -> dict[str, Any]:
         repeats=rounds,
         timeline_seconds=0,
     )
-    head = result.header(settings, ["dual"])
+    head = header(settings, ["dual"])
     records: list[dict[str, Any]] = []
     with bar() as progress:
         engine.run(

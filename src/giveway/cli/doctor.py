@@ -55,10 +55,10 @@ def command(as_json: bool, library: str | None) -> int:
 
 
 def _judge(path: str, as_json: bool) -> int:
-    from giveway.devices import drivers as driver
+    from giveway.devices import drivers
 
     try:
-        verdict = driver.judge(Path(path), os.environ)
+        verdict = drivers.judge(Path(path), os.environ)
     except OSError as error:
         raise UsageError(f"cannot read {error.filename or path}: {error.strerror}") from error
     gated = verdict.mode is not None

@@ -22,6 +22,6 @@ def command(pid: int, name: str | None, device: str | None) -> None:
       giveway pause 4242
       giveway resume 4242
     """
-    from giveway.cli.resume import steer
+    from giveway.cli.parts.steer import steer
 
     steer("pause", pid, name, device)

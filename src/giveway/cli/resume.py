@@ -18,21 +18,6 @@ def command(pid: int, name: str | None, device: str | None) -> None:
     Example:
       giveway resume 4242
     """
+    from giveway.cli.parts.steer import steer
+
     steer("resume", pid, name, device)
-
-
-def steer(what: str, pid: int, name: str | None, device: str | None) -> None:
-    """Pauses or resumes the one task that is meant.
-
-    Raises:
-        DaemonError: no daemon runs.
-        NoSuchTaskError: no task fits.
-        UsageError: several do.
-    """
-    from giveway.daemon.client import Client
-    from giveway.observe import select, tasks
-
-    with Client() as daemon:
-        task = select.choose(tasks.read(device), pid, name)
-        getattr(daemon, what)(pid, name=task.name, device=task.device)
-    click.echo(f"{task.name} ({pid}): {what}d")

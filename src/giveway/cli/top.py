@@ -43,18 +43,18 @@ def command(interval: float, device: str | None, address: str | None) -> int:
         if once:
             return cluster.show(address, device)
         return cluster.watch(address, device, interval)
-    from giveway.observe import tasks as observe
+    from giveway.observe.tasks import snapshot
 
     if once:
-        from giveway.cli import ps
+        from giveway.cli.parts.tasks import lines
 
-        for line in ps.lines(*observe.snapshot(device), width=None):
+        for line in lines(*snapshot(device), width=None):
             click.echo(line)
         return 0
     from giveway.cli.live import screen, steering
 
     def look() -> screen.Seen:
-        tasks, others = observe.snapshot(device)
+        tasks, others = snapshot(device)
         who = steering.look()
         return screen.Seen(tasks, others, f"gates {who}", who)
 

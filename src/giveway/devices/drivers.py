@@ -38,13 +38,20 @@ _ESCAPES: Final[Mapping[Mode, tuple[str, ...]]] = {
 
 
 class Api(NamedTuple):
-    """A driver interface that there are shims for."""
+    """A driver interface that there are shims for: a row of `APIS` for each."""
 
     name: str
+    device: str
+    """The kind of device behind it."""
+    vendor: str
     stem: str
     """Of the library's name: libcuda.so"""
     generations: tuple[str, ...]
     """What follows it in the SONAMEs that are known; the newest first."""
+    impersonator: str
+    """Beside libgiveway, for each generation: what impersonates the library."""
+    interposer: str
+    """The same of what interposes."""
 
     def soname(self, generation: str) -> str:
         """The name that the loader knows the library by."""
@@ -52,21 +59,32 @@ class Api(NamedTuple):
 
     def shim(self, generation: str) -> Path:
         """The library that impersonates that generation."""
-        folder = library_path().parent
-        if self.name == "CUDA":
-            return folder / "libgiveway-cuda.so"
-        return folder / "hip" / self.soname(generation)
+        return library_path().parent / self.impersonator.format(generation)
 
     def hooks(self, generation: str) -> Path:
         """The library that interposes for that generation."""
-        folder = library_path().parent
-        if self.name == "CUDA":
-            return folder / "libgiveway-cuda-hooks.so"
-        return folder / "hip" / f"libgiveway-hip-hooks.so.{generation}"
+        return library_path().parent / self.interposer.format(generation)
 
 
-CUDA: Final = Api("CUDA", "libcuda.so", ("1",))
-HIP: Final = Api("HIP", "libamdhip64.so", ("7", "6", "5"))
+CUDA: Final = Api(
+    name="CUDA",
+    device="cuda",
+    vendor="NVIDIA",
+    stem="libcuda.so",
+    generations=("1",),
+    impersonator="libgiveway-cuda.so",
+    interposer="libgiveway-cuda-hooks.so",
+)
+HIP: Final = Api(
+    name="HIP",
+    device="hip",
+    vendor="AMD",
+    stem="libamdhip64.so",
+    generations=("7", "6", "5"),
+    impersonator="hip/libamdhip64.so.{}",
+    interposer="hip/libgiveway-hip-hooks.so.{}",
+)
+APIS: Final = (CUDA, HIP)
 
 
 @dataclass(frozen=True)
@@ -100,7 +118,7 @@ def judge(library: Path, environment: Mapping[str, str]) -> Verdict:
     if library_path().name in real.needed:
         return _neither(library, "is giveway's own")
     soname = real.soname or library.name
-    api = next((api for api in (CUDA, HIP) if f"{soname}.".startswith(f"{api.stem}.")), None)
+    api = next((api for api in APIS if f"{soname}.".startswith(f"{api.stem}.")), None)
     if api is None:
         known_as = f"its SONAME is {real.soname}" if real.soname else "it has no SONAME"
         return _neither(library, f"is not a driver library: {known_as}")

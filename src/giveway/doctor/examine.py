@@ -22,7 +22,7 @@ SPACE_BYTES: Final = 1 << 20
 def examine() -> Report:
     """Looks at everything, and changes nothing."""
     found = devices.find()
-    report = Report(library=str(library_path()), drivers=list(probe.drivers(found)))
+    report = Report(library=str(library_path()), drivers=list(probe.unused_drivers(found)))
     report.problems += _library_problems(library_path())
     usable = not report.problems
     for device in found:

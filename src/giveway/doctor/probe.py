@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from giveway import devices
-from giveway.devices import drivers as driver
-from giveway.devices import loader
+from giveway.devices import drivers, loader
 from giveway.doctor.findings import DeviceReport, Problem
 from giveway.errors import GivewayError
 
 _SECONDS: Final = 30
-_DEVICES: Final = {driver.CUDA: "cuda", driver.HIP: "hip"}
 _ROCM_FOLDERS: Final = "rocm*/lib"
 # What decides which driver library a program gets.
 _DECISIVE: Final = ("LD_LIBRARY_PATH", "GIVEWAY_CUDA_LIBRARY", "GIVEWAY_HIP_LIBRARY")
@@ -57,7 +55,7 @@ def hook_problems(device: devices.Device, report: DeviceReport) -> Iterator[Prob
         what, _, do = str(error).rpartition("; ")
         yield Problem(what, do)
         return
-    asks = device.soname == driver.CUDA.soname("1")
+    asks = device.soname == drivers.CUDA.soname("1")
     probe = [_PROBE, device.soname or "", os.path.realpath(report.hook)] if asks else [""]
     try:
         done = subprocess.run(
@@ -103,19 +101,18 @@ def _driver_problems(
     )
 
 
-def drivers(found_devices: list[devices.Device]) -> Iterator[dict[str, str]]:
+def unused_drivers(found_devices: list[devices.Device]) -> Iterator[dict[str, str]]:
     """Driver libraries that are here and that no device stands for."""
     names = {device.name for device in found_devices}
-    for api, device in _DEVICES.items():
-        if device in names:
+    for api in drivers.APIS:
+        if api.device in names:
             continue
         sonames = [api.soname(generation) for generation in api.generations]
         found = [path for soname in sonames for path in loader.candidates(soname, os.environ)]
         found += sorted(Path("/opt").glob(f"{_ROCM_FOLDERS}/{api.stem}*"))
         if found:
-            vendor = "NVIDIA" if api is driver.CUDA else "AMD"
             yield {
                 "api": api.name,
                 "library": str(found[0]),
-                "status": f"found, but no {vendor} GPU",
+                "status": f"found, but no {api.vendor} GPU",
             }

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from giveway.bench.engine import Settings
-from giveway.devices.machine import machine, versions
 from giveway.errors import UsageError
 from giveway.results import bars, figures, preemption, store
 from giveway.scenarios.model import Bar
@@ -17,25 +14,6 @@ from giveway.scenarios.model import Bar
 Failures = Sequence[Mapping[str, Any]]
 Result = dict[str, Any]
 """What ``result.json`` holds; docs/bench.md has its schema."""
-
-
-def header(settings: Settings, scenarios: Sequence[str]) -> dict[str, Any]:
-    """What is known when a run starts; ``run.json``."""
-    return {
-        "kind": store.KIND,
-        "schema": store.SCHEMA,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": settings.device,
-        "machine": machine(settings.device),
-        "versions": versions(),
-        "settings": {
-            "modes": list(settings.modes),
-            "seconds": settings.seconds,
-            "repeats": settings.repeats,
-            "warm_seconds": settings.warm_seconds,
-        },
-        "scenarios": list(scenarios),
-    }
 
 
 def read(folder: Path) -> Result:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from giveway.cli import ps
+from giveway.cli.parts.table import terminal_width
+from giveway.cli.parts.tasks import NOBODY, lines
 from giveway.errors import ClusterError, UsageError
 from giveway.ray.connect import connected
 from giveway.ray.observers import PATIENCE_SECONDS, Observers
@@ -38,12 +39,12 @@ def show(address: str, device: str | None, *, as_json: bool = False) -> int:
     if as_json:
         click.echo(json.dumps(_document(nodes), indent=2))
     else:
-        for line in (*ps.lines(tasks, others, ps.terminal_width()), *_notes(nodes)):
+        for line in (*lines(tasks, others, terminal_width()), *_notes(nodes)):
             click.echo(line)
     if not _answered(nodes):
         raise ClusterError("no node of the cluster says what runs there")
     if not tasks and not others and not as_json:
-        click.echo(ps.NOBODY, err=True)
+        click.echo(NOBODY, err=True)
     return 0
 
 
@@ -62,7 +63,7 @@ def watch(address: str, device: str | None, interval: float) -> int:
                 *_rows(nodes),
                 f"{answered} of {len(nodes)} nodes answer",
                 notes=_notes(nodes),
-                nothing=ps.NOBODY if answered else "No node says what runs there.",
+                nothing=NOBODY if answered else "No node says what runs there.",
                 at={
                     (task.device, task.ticket): node.at
                     for node in nodes

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from giveway.cli import ps
 from giveway.cli.live.rates import SORTS, Rate, Rates
 from giveway.cli.live.steering import Steering
 from giveway.cli.parts import table
 from giveway.cli.parts.table import Column
+from giveway.cli.parts.tasks import NOBODY
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -55,7 +55,7 @@ class Seen:
     who: Steering = field(default_factory=Steering)
     notes: list[str] = field(default_factory=list)
     """Lines below the tasks."""
-    nothing: str = ps.NOBODY
+    nothing: str = NOBODY
     """What to say where there are no tasks."""
     at: Mapping[tuple[str, int], float] = field(default_factory=dict)
     """When each task (device, ticket) was seen, on the monotonic clock; now, where it is not

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +22,11 @@ class Column:
     """What does not fit is left out, the column with the least of this first."""
     least: int | None = None
     """May be cut down to this many cells; None: not at all."""
+
+
+def terminal_width() -> int | None:
+    """What a table has to fit into; None where the output goes anywhere but to a terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def render(

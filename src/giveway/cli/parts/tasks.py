@@ -1,11 +1,14 @@
-"""How `ps` shows a task."""
+"""Tasks as a table: what `ps` prints, and `top` without a terminal."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from giveway.cli.parts.table import Column
+from giveway.cli.parts.table import Column, render
+from giveway.observe.programs import Program
 from giveway.sched.task import Task
+
+NOBODY: Final = "Nothing runs under giveway. Start a program with: giveway run -- CMD"
 
 COLUMNS: Final = (
     Column("DEVICE", keep=2),
@@ -31,3 +34,18 @@ def row(task: Task) -> list[str]:
         f"{task.held_seconds:.1f}s",
         str(task.preemptions),
     ]
+
+
+def lines(tasks: list[Task], others: list[Program], width: int | None) -> list[str]:
+    """The table, its header first.
+
+    Args:
+        others: programs that have no task.
+        width: columns of the terminal; None: as wide as it gets.
+    """
+    rows = [row(task) for task in tasks]
+    rows += [
+        [other.device, str(other.pid), other.name, "-", "not gated", "-", "-", "-"]
+        for other in others
+    ]
+    return render(COLUMNS, rows, width)
