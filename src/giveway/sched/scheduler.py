@@ -2,6 +2,10 @@
 
 No clock, thread, file or connection here: the host says what happens and when, and does what is
 decided. What a policy gets wrong, up to and including an exception, ends here.
+
+An event takes two steps. `Scheduler.decide` asks the policy and checks what it says. The host may
+then write the gates that this is about. `Scheduler.settle` keeps the accounts of all tasks, which
+takes longer than the decision, and says what else is to be done.
 """
 
 from __future__ import annotations
@@ -43,6 +47,25 @@ class Refusal:
     decision: object
     why: str
     """One line, without the name of the policy."""
+
+
+@dataclass(slots=True)
+class Decided:
+    """What the policy says about an event: checked, and not yet in force."""
+
+    now: int
+    gates: Only | None = None
+    """All gates of a device, where the policy says this alone and nothing can stand against it: a
+    host may write them before it has this settled. The answer has them as well."""
+    said: list[Only | Open | Close] = field(default_factory=list)
+    """About gates; the last word about each counts."""
+    wakes: dict[str, int | None] = field(default_factory=dict)
+    """When the policy wants to be asked again, by device."""
+    devices: dict[str, None] = field(default_factory=dict)
+    """That the event and the decisions are about, in this order; empty: nothing is different."""
+    refusals: list[Refusal] = field(default_factory=list)
+    failure: str | None = None
+    """The policy's traceback, where it failed: then nothing of what it says comes into force."""
 
 
 @dataclass(slots=True)
@@ -128,27 +151,37 @@ class Scheduler:
         """The earliest timer and its device."""
         return min(((at, device) for device, at in self._timers.items()), default=None)
 
-    def handle(
-        self, event: Event, now: int, at_once: Callable[[Only], object] | None = None
-    ) -> Answer:
-        """Takes note of an event and asks the policy about it.
+    def decide(self, event: Event, now: int) -> Decided:
+        """Takes note of an event and asks the policy about it. To be settled before the next one.
 
         Args:
             event: one that changes nothing (`Active` about an active task) is passed over.
             now: nanoseconds on the monotonic clock; one that runs backwards is taken to stand.
-            at_once: told of a decision about all tasks of a device, where it is the only one and
-                will be carried out, before that is worked out for each task. So a host may set
-                their gates that much earlier; the answer has them as well.
 
         Raises:
             ValueError: the host is wrong: a task joins twice, or an event is about one that never
                 joined.
         """
         now = self._now = max(now, self._now)
+        if not self._note(event, now):
+            return Decided(now)
+        decided = self._consult((event,), now)
+        if len(decided.said) == 1 and self._is_plain(decided.said[0]):
+            decided.gates = decided.said[0]
+        return decided
+
+    def settle(self, decided: Decided) -> Answer:
+        """Brings into force what was decided, as of the moment of the event."""
         answer = Answer()
-        if self._note(event, now):
-            self._ask(event, now, answer, at_once)
+        if decided.devices:
+            self._carry_out(decided, answer)
+            if decided.failure is not None:
+                self._failed(decided.failure, decided.now, answer)
         return answer
+
+    def handle(self, event: Event, now: int) -> Answer:
+        """Both steps, for a host that has nothing to write in between; errors as of `decide`."""
+        return self.settle(self.decide(event, now))
 
     def use(self, policy: Policy, now: int) -> Answer:
         """Puts another policy in service; tasks keep their attributes and what they have used."""
@@ -210,72 +243,59 @@ class Scheduler:
 
         for task in active:
             put_active(task, False)
-        failure = self._consult(events(), now, answer, None)
+        decided = self._consult(events(), now)
         for task in active:
             put_active(task, True)
+        self._carry_out(decided, answer)
         answer.timers += (WakeAt(at, None) for at in timers if at not in self._timers)
-        if failure is not None:
-            self._failed(failure, now, answer)
+        if decided.failure is not None:
+            self._failed(decided.failure, now, answer)
 
-    def _ask(
-        self, event: Event, now: int, answer: Answer, at_once: Callable[[Only], object] | None
-    ) -> None:
-        failure = self._consult((event,), now, answer, at_once)
-        if failure is not None:
-            self._failed(failure, now, answer)
-
-    def _consult(
-        self,
-        events: Iterable[Event],
-        now: int,
-        answer: Answer,
-        at_once: Callable[[Only], object] | None,
-    ) -> str | None:
-        """Asks the policy about each event and carries out what holds of all it says.
-
-        Returns the traceback where it fails; then nothing is carried out.
-        """
-        gates: Wanted = {}
-        wakes: dict[str, int | None] = {}
-        devices: dict[str, None] = {}  # a set that keeps its order
-        said: list[Only | Open | Close] = []
+    def _consult(self, events: Iterable[Event], now: int) -> Decided:
+        """Asks the policy about each event, and keeps what can be carried out of all it says."""
+        decided = Decided(now)
         try:
             for event in events:
-                devices[event.device] = None
-                said += self._listen(event, now, wakes, answer.refusals)
+                decided.devices[event.device] = None
+                self._listen(event, decided)
         except (Exception, SystemExit):
-            return traceback.format_exc()
-        if at_once is not None and len(said) == 1 and self._is_plain(said[0]):
-            at_once(said[0])
-        for decision in said:
-            self._sort(decision, gates, devices)
-        devices |= dict.fromkeys(wakes)
-        timers = self._set_timers(wakes, now)
-        for device in devices | self._elsewhere:
-            self._keep_lit(device, gates, now, answer.refusals)
-        answer.gates += self._world.carry_out(gates, now)
-        answer.timers += timers
-        return None
+            decided.failure = traceback.format_exc()
+        return decided
 
-    def _listen(
-        self, event: Event, now: int, wakes: dict[str, int | None], refusals: list[Refusal]
-    ) -> list[Only | Open | Close]:
-        """What the policy says about an event and about gates; the last word about each counts."""
+    def _listen(self, event: Event, decided: Decided) -> None:
+        """Sorts out what the policy says about an event."""
         # Nobody has more to say about each task than to open it, to close it and to be woken.
         world = self._world
         most = 3 * len(world.tasks) + 8
-        said: list[Only | Open | Close] = []
-        for count, decision in enumerate(self._policy.decide(event, world, now), 1):
+        for count, decision in enumerate(self._policy.decide(event, world, decided.now), 1):
             if count > most:
                 raise RuntimeError(f"no end of decisions about one {type(event).__name__}")
             why = validate(decision, world)
             if why is not None:
-                refusals.append(Refusal(decision, why))
+                decided.refusals.append(Refusal(decision, why))
             elif isinstance(decision, WakeAt):
-                wakes[decision.device] = decision.at_ns
+                decided.wakes[decision.device] = decision.at_ns
+            elif isinstance(decision, Only):
+                # The policy's own collection may change, or do anything when it is asked again.
+                decided.said.append(Only(decision.device, tuple(decision.tasks)))
             else:
-                said.append(decision)
-        return said
+                decided.said.append(decision)
+
+    def _carry_out(self, decided: Decided, answer: Answer) -> None:
+        """Brings a decision into force, but for one of a policy that failed."""
+        answer.refusals += decided.refusals
+        if decided.failure is not None:
+            return
+        gates: Wanted = {}
+        devices = decided.devices
+        for decision in decided.said:
+            self._sort(decision, gates, devices)
+        devices |= dict.fromkeys(decided.wakes)
+        timers = self._set_timers(decided.wakes, decided.now)
+        for device in devices | self._elsewhere:
+            self._keep_lit(device, gates, decided.now, answer.refusals)
+        answer.gates += self._world.carry_out(gates, decided.now)
+        answer.timers += timers
 
     def _is_plain(self, decision: Only | Open | Close) -> TypeGuard[Only]:
         """Whether it is about all tasks of a device and keeps nobody waiting for nothing."""
