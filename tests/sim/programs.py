@@ -20,7 +20,7 @@ SLICE_MS = 5
 def busy(name: str, **attributes: Any) -> Program:
     """A program that has work for four seconds, without a pause."""
     return Program(
-        name, "continuous", launch_ns=MS // 5, launches=20_000, attributes=Attributes(**attributes)
+        name, "saturating", launch_ns=MS // 5, launches=20_000, attributes=Attributes(**attributes)
     )
 
 

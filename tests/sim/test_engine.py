@@ -19,13 +19,13 @@ from tests.sim.programs import EXACT, GPU, busy, simulate
 
 URGENT = Program(
     "urgent",
-    "periodic",
+    "fixed",
     launch_ns=MS // 10,
     launches=20,
     period_ns=20 * MS,
     attributes=Attributes(priority=1),
 )
-OTHER = Program("other", "continuous", launch_ns=MS // 4, launches=40)
+OTHER = Program("other", "saturating", launch_ns=MS // 4, launches=40)
 
 
 def outcome(done: Run) -> object:

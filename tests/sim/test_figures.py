@@ -20,13 +20,13 @@ from giveway.simulate.scenario import MS, Model, Program, Scenario
 
 HIGH = Program(
     "high & <mighty>",
-    "periodic",
+    "fixed",
     launch_ns=MS,
     launches=4,
     period_ns=20 * MS,
     attributes=Attributes(priority=1, deadline_ns=10 * MS),
 )
-LOW = Program("low", "continuous", launch_ns=MS, launches=10)
+LOW = Program("low", "saturating", launch_ns=MS, launches=10)
 MODEL = Model(gate_delay_ns=0, linger_ns=0, interrupt=True)
 SCENARIO = Scenario("pair", (HIGH, LOW), 1000 * MS, warm_ns=200 * MS, model=MODEL)
 

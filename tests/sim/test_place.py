@@ -17,7 +17,7 @@ from giveway.simulate.scenario import MS, Placement, Program, Scenario
 
 def program(name: str, count: int, gpus: float, priority: int = 0) -> Program:
     return Program(
-        name, "continuous", MS, count=count, gpus=gpus, attributes=Attributes(priority=priority)
+        name, "saturating", MS, count=count, gpus=gpus, attributes=Attributes(priority=priority)
     )
 
 

@@ -76,16 +76,17 @@ def command(
 ) -> None:
     """Try policies on virtual time.
 
-    SCENARIO says in TOML which programs share which devices (docs/policies.md has its keys), or is
-    what giveway trace --json, bench or demo --json has written. The policies are the ones that
+    SCENARIO is a name that giveway bench lists, a TOML file of your own that says which programs
+    share which devices (docs/policies.md has its keys), or what giveway trace --json, bench or
+    demo --json has written. The policies are the ones that
     schedule real programs; programs and devices are a model. The same seed gives the same figures.
 
     \b
     Examples:
-      giveway simulate dual.toml -p priority -p fair
+      giveway simulate dual -p priority -p fair
       giveway simulate demo.json --json
-      giveway simulate tenants.toml -p all --plot tenants.svg --span 50ms
-      giveway simulate dual.toml -p mypackage.mymodule:MyPolicy
+      giveway simulate tenants -p all --plot tenants.svg --span 50ms
+      giveway simulate dual -p mypackage.mymodule:MyPolicy
       giveway simulate cluster.toml --placement urgent
     """
     from giveway.sched.attributes import parse_duration

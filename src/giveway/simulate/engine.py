@@ -131,7 +131,7 @@ class _Engine:
         if task.gone:
             return
         task.requests.append(self.now)
-        if task.program.arrivals != "continuous":
+        if task.program.arrivals != "saturating":
             self.at(self.now + task.next_gap(), self.arrive, task)
         if not task.working:
             self.begin(task)
@@ -171,7 +171,7 @@ class _Engine:
         task.working = False
         if task.gone:
             return
-        if task.program.arrivals == "continuous":
+        if task.program.arrivals == "saturating":
             gap = task.next_gap()
             if gap:
                 self.at(self.now + gap, self.arrive, task)

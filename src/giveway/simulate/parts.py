@@ -92,7 +92,7 @@ def _launch_times(program: Program, seed: str) -> Callable[[], int]:
 def _gaps(program: Program, seed: str) -> Callable[[], int]:
     """The time to the next request, or batch; the first time, to the first."""
     period = program.period_ns
-    if program.arrivals == "continuous":
+    if program.arrivals == "saturating":
         return lambda: period
     random = Random(seed)
     if program.arrivals == "poisson":
