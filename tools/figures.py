@@ -29,7 +29,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from giveway.bench import archive, result, store
+from giveway.results import archive, result, store
 
 BY_HAND: Final = "README.md"
 

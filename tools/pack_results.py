@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from giveway.bench import archive
+from giveway.results import archive
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tools import figures

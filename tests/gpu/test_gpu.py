@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from giveway.bench import result
+from giveway.results import result
 from tests.conftest import GIVEWAY, Spawner
 from tests.waiting import eventually
 

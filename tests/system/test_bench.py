@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from giveway.bench import result
-from giveway.bench.store import records_of
+from giveway.results import result
+from giveway.results.store import records_of
 from tests.conftest import GIVEWAY, Runner, Spawner
 
 SERVE = """

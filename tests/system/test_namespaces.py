@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from giveway import observe
-from giveway.task import Task
+from giveway.observe import tasks as observe
+from giveway.sched.task import Task
 from tests.conftest import GIVEWAY, Spawner
 from tests.system.conftest import Regions
 from tests.waiting import eventually

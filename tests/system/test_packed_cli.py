@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from giveway.bench import archive
+from giveway.results import archive
 from tests.conftest import Runner
 from tests.unit import report_examples
 from tests.unit.report_examples import noisy

@@ -14,8 +14,8 @@ import pytest
 
 from giveway import page
 from giveway.errors import DaemonError, PageError, UsageError
-from giveway.gates import Gates
-from giveway.task import Task
+from giveway.page.decider import Gates
+from giveway.sched.task import Task
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions
 from tests.system.daemons import HERE, Daemon

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from giveway.page import Page
-from giveway.task import Task
+from giveway.page.observer import Page
+from giveway.sched.task import Task
 from tests.conftest import GIVEWAY, Runner, Spawner
 
 pytest.importorskip("torch")

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from giveway.bench.result import header
-from giveway.bench.store import Store
+from giveway.bench.header import header
+from giveway.results.store import Store
 from tests.unit import bench_records
 
 Records = bench_records.Records

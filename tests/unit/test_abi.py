@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import giveway
-from giveway import gates, page
-from giveway.task import PRIORITY_MAX, PRIORITY_MIN
+from giveway import page
+from giveway.page import decider
+from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
 
 INCLUDE = Path(giveway.__file__).parent / "include"
 
@@ -42,23 +43,23 @@ def test_task_info_has_the_layout_of_the_header(tmp_path: Path) -> None:
 
 
 def test_changes_have_the_layout_of_the_header(tmp_path: Path) -> None:
-    fields = [name for name, _ in gates.ChangeStruct._fields_]
+    fields = [name for name, _ in decider.ChangeStruct._fields_]
     body = 'printf("%zu\\n", sizeof(struct gw_change));\n' + "\n".join(
         f'printf("%zu %zu\\n", offsetof(struct gw_change, {name}), '
         f"sizeof(((struct gw_change *)0)->{name}));"
         for name in fields
     )
-    expected = [ctypes.sizeof(gates.ChangeStruct)]
+    expected = [ctypes.sizeof(decider.ChangeStruct)]
     for name in fields:
-        field = getattr(gates.ChangeStruct, name)
+        field = getattr(decider.ChangeStruct, name)
         expected += [field.offset, field.size]
     assert [int(word) for word in compiled(tmp_path, body)] == expected
 
 
 def test_flags_and_gates_are_those_of_the_header(tmp_path: Path) -> None:
-    names = [f"GW_{name}" for kind in (gates.Flags, gates.Gate) for name in kind.__members__]
+    names = [f"GW_{name}" for kind in (decider.Flags, decider.Gate) for name in kind.__members__]
     body = "\n".join(f'printf("%d\\n", (int){name});' for name in names)
-    expected = [int(value) for kind in (gates.Flags, gates.Gate) for value in kind]
+    expected = [int(value) for kind in (decider.Flags, decider.Gate) for value in kind]
     assert [int(word) for word in compiled(tmp_path, body)] == expected
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from giveway.bench import archive, result, store
 from giveway.errors import UsageError
 from giveway.report import changes
 from giveway.report.load import load, run
 from giveway.report.markdown import markdown
 from giveway.report.page import page
 from giveway.report.perfetto import trace
+from giveway.results import archive, result, store
 from tests.unit import report_examples
 from tests.unit.report_examples import noisy
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from giveway.bench import stats
-from giveway.report.changes import Comparison, compare, moved
+from giveway.report.compare import Comparison, compare, moved
 from giveway.report.load import run
+from giveway.results import stats
 from tests.unit import report_examples
 from tests.unit.report_examples import Records, failed, noisy, renamed
 

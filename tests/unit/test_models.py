@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from giveway.bench.catalog import CLASSIFIERS, SEGMENTERS, SIZES
+from giveway.scenarios.catalog import CLASSIFIERS, SEGMENTERS, SIZES
 
 SMALL = {
     "gpt2": {"batch": 2, "prompt": 5, "tokens": 3, "layers": 2, "width": 128},
@@ -16,7 +16,7 @@ SMALL = {
 }
 RUN = """
 import sys, torch
-from giveway.bench import models
+from giveway.models import build as models
 torch.set_num_threads(1)
 for task, name, size in {cases!r}:
     work = models.work(name, task, size, "cpu")
@@ -73,7 +73,7 @@ def test_transformers_decode_and_train() -> None:
 
 CACHE = """
 import torch
-from giveway.bench.transformers import Decoder
+from giveway.models.transformers import Decoder
 torch.manual_seed(1)
 decoder = Decoder(50, 2, 128).eval()
 tokens = torch.randint(50, (1, 4))

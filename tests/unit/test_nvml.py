@@ -39,7 +39,7 @@ int nvmlDeviceGetSamples(void *device, int type, unsigned long long since, unsig
 """
 ASK = """
 import time
-from giveway.bench.nvml import Utilization
+from giveway.devices.nvml import Utilization
 found = Utilization()
 print(found.reason, found.driver(), found.share(time.monotonic() - 1))
 """

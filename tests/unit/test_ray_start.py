@@ -14,7 +14,7 @@ import pytest
 import giveway.ray
 from giveway import devices, launch
 from giveway.devices import Device
-from giveway.driver import Verdict
+from giveway.devices.drivers import Verdict
 from giveway.ray import start
 from giveway.ray.asked import Asked
 

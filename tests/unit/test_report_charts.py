@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from giveway.bench import stats
-from giveway.report import cdf, markup, overview, plot, throughput, timeline, words
-from giveway.report.scale import Linear, Log, Nines, Scale
+from giveway.report import words
+from giveway.report.svg import cdf, markup, overview, plot, throughput, timeline
+from giveway.report.svg.scale import Linear, Log, Nines, Scale
+from giveway.results import stats
 from tests.unit import bench_records, report_examples
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from giveway.bench import archive
+from giveway.results import archive
 from tools import figures, pack_results
 
 FOLDERS = pack_results.folders()

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from giveway.bench import result, store
+from giveway.bench.header import header
 from giveway.errors import GivewayError, UsageError
+from giveway.results import result, store
 from tests.unit.bench_records import SETTINGS, records
 
 DATA = Path(__file__).parents[1] / "data" / "bench-result"
 
 
 def write(folder: Path, lines: int | None = None) -> None:
-    kept = store.Store(folder, result.header(SETTINGS, ["dual", "never"]))
+    kept = store.Store(folder, header(SETTINGS, ["dual", "never"]))
     record = kept.recorder("dual")
     for each in records()[:lines]:
         record(each)

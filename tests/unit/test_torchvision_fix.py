@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-IMPORT = "from giveway.bench.torchvision_fix import import_torchvision as get; "
+IMPORT = "from giveway.models.torchvision_fix import import_torchvision as get; "
 
 
 def python(code: str, folder: Path, body: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from giveway.cli.files import write, write_json
+from giveway.cli.parts.files import write, write_json
 from giveway.errors import UsageError
 
 

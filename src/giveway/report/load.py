@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from giveway.bench import archive, result, store
 from giveway.errors import UsageError
+from giveway.results import archive, result, store
 
 VERIFY_SCHEMA: Final = 1
 

@@ -9,10 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from giveway.bench import archive
-from giveway.report import checks, headline, overview, plot, scenario, summary, words
+from giveway.report import checks, headline, scenario, summary, words
 from giveway.report.load import Found, Run
-from giveway.report.markup import Child, Column, Markup, element, joined, table
+from giveway.report.svg import overview, plot
+from giveway.report.svg.markup import Child, Column, Markup, element, joined, table
+from giveway.results import archive
 from giveway.version import __version__
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

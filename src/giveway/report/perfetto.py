@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from giveway.bench import store
 from giveway.errors import UsageError
 from giveway.report.load import Found
-from giveway.report.timeline import stretches
+from giveway.report.svg.timeline import stretches
+from giveway.results import store
 
 Event = dict[str, Any]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from giveway.bench import bars, store, verdict
-from giveway.report import cdf, plot, sentences, throughput, timeline, words
-from giveway.report.markup import Child, Column, Markup, element, joined, stacked, table
+from giveway.report import sentences, words
+from giveway.report.svg import cdf, plot, throughput, timeline
+from giveway.report.svg.markup import Child, Column, Markup, element, joined, stacked, table
+from giveway.results import bars, store, verdict
 
 SIGNS: Final = {bars.PASS: "✓", bars.FAIL: "✕", bars.NOT_MEASURED: "–"}
 _TONES: Final = {bars.PASS: "good", bars.FAIL: "bad", bars.NOT_MEASURED: "open"}
