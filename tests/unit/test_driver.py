@@ -11,7 +11,7 @@ import pytest
 
 from giveway.devices import drivers
 from giveway.devices.drivers import CUDA, HIP, Verdict
-from giveway.page.observer import library_path
+from giveway.page.library import library_path
 
 Builder = Callable[..., Path]
 

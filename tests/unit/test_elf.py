@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from giveway.devices import elf
 from giveway.devices.drivers import CUDA, HIP
-from giveway.page.observer import library_path
+from giveway.page.library import library_path
 
 LIBC = Path("/lib/x86_64-linux-gnu/libc.so.6")
 LIBRARIES = [CUDA.shim("1"), CUDA.hooks("1"), HIP.shim("6"), HIP.hooks("6"), library_path(), LIBC]

@@ -11,7 +11,8 @@ import psutil
 
 from giveway import devices
 from giveway.errors import PageError
-from giveway.page.observer import NO_PAGE, Page
+from giveway.page.library import NO_PAGE
+from giveway.page.observer import Page
 from giveway.sched.task import Task
 
 

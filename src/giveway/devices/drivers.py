@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from giveway.devices import elf
-from giveway.page.observer import library_path
+from giveway.page.library import library_path
 
 Mode = Literal["impersonation", "interposition"]
 

@@ -13,7 +13,8 @@ from giveway import devices
 from giveway.doctor import probe
 from giveway.doctor.findings import DeviceReport, PageReport, Problem, Report
 from giveway.errors import PageError
-from giveway.page.observer import NO_PAGE, Page, library_path, page_path
+from giveway.page.library import NO_PAGE, library_path
+from giveway.page.observer import Page, page_path
 
 # More than a page, which is some 50 kB, so that the advice comes before the trouble.
 SPACE_BYTES: Final = 1 << 20

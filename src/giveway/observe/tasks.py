@@ -6,7 +6,8 @@ from giveway import devices
 from giveway.errors import PageError
 from giveway.observe import programs
 from giveway.observe.programs import Program
-from giveway.page.observer import NO_PAGE, Page, page_names
+from giveway.page.library import NO_PAGE
+from giveway.page.observer import Page, page_names
 from giveway.sched.task import Task
 
 

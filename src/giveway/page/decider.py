@@ -11,9 +11,9 @@ from array import array
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
-from giveway import page
 from giveway.errors import PageError
-from giveway.page.observer import Page, TaskInfo
+from giveway.page.library import ROWS, TaskInfo, error, library
+from giveway.page.observer import Page
 
 
 class Flags(IntFlag):
@@ -62,7 +62,7 @@ class Change(NamedTuple):
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    lib = page.library()
+    lib = library()
     pointer = ctypes.c_void_p
     for name, arguments in (
         ("gw_decider_take", (pointer,)),
@@ -97,7 +97,7 @@ class Gates:
         self.device = of.device
         self._lib = _library()
         self._handle = of.handle
-        self._changes = (ChangeStruct * page.ROWS)()
+        self._changes = (ChangeStruct * ROWS)()
         self._info = TaskInfo()
         self._check(self._lib.gw_decider_take(self._handle))
         descriptor = ctypes.c_int(-1)
@@ -110,7 +110,7 @@ class Gates:
 
     def _check(self, code: int) -> int:
         if code < 0:
-            raise page.error(code, str(self.page.path))
+            raise error(code, str(self.page.path))
         return code
 
     def fileno(self) -> int:
@@ -131,7 +131,7 @@ class Gates:
         Raises:
             PageError: as `beat`.
         """
-        count = self._check(self._lib.gw_changes(self._handle, self._changes, page.ROWS))
+        count = self._check(self._lib.gw_changes(self._handle, self._changes, ROWS))
         return [Change(c.ticket, c.left, c.row, c.flags, c.priority) for c in self._changes[:count]]
 
     def info(self, row: int, ticket: int) -> TaskInfo | None:
