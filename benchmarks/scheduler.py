@@ -2,7 +2,7 @@
 
 Prints JSON. Times are CPU times, of one thread:
 
-    python benchmarks/scheduler.py > results/NAME/bench_scheduler.json
+    python benchmarks/scheduler.py > results/local/bench_scheduler.json
 """
 
 from __future__ import annotations
