@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from giveway.errors import UsageError
-from giveway.report import changes
+from giveway.report.compare import compare
 from giveway.report.load import load, run
 from giveway.report.markdown import markdown
 from giveway.report.page import page
@@ -60,9 +60,9 @@ def test_a_path_leads_into_packed_results(plain: Path, packed: Path) -> None:
         packed / "later" / "verify.json"
     ]
     for old, new in ((plain, packed), (packed, plain)):
-        found = changes.compare(run(old / "before" / "first"), run(new / "later"))
+        found = compare(run(old / "before" / "first"), run(new / "later"))
         assert found.regressed
-        assert found.to_json() == changes.compare(
+        assert found.to_json() == compare(
             run(plain / "before" / "first"), run(plain / "later")
         ).to_json()  # fmt: skip
 
