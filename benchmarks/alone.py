@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from giveway.bench.machine import machine, versions
+from giveway.devices.machine import machine, versions
 
 COUNTS = (10_000, 30_000, 100_000)
 """Of ``GOMP_SPINCOUNT``, on a CPU."""
@@ -118,7 +118,7 @@ def ask(process: subprocess.Popen[str], model: str, seconds: float) -> float:
 
 def answer(device: str) -> None:
     """Runs the model for as many seconds as each line says."""
-    from giveway.bench import models
+    from giveway.models import build
 
     loaded: dict[str, Callable[[], object]] = {}
     for line in sys.stdin:
@@ -126,7 +126,7 @@ def answer(device: str) -> None:
         if name not in loaded:
             model, _, task = name.partition(":")
             size = {"batch": TRAINING_BATCH[device] if task else 1, "image": IMAGE[device]}
-            loaded = {name: models.work(model, task or "infer", size, device)}
+            loaded = {name: build.work(model, task or "infer", size, device)}
             loaded[name]()
         run = loaded[name]
         steps, began = 0, time.perf_counter()

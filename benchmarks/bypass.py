@@ -17,7 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import giveway
-from giveway.bench import catalog, models
+from giveway.models import build
+from giveway.scenarios import catalog
 
 RUNS = 3
 TRAINED = ("resnet18:train", "resnet50:train", "mobilenet_v2:train", "bert:train")
@@ -62,7 +63,7 @@ def main() -> None:
         size = dict(catalog.SIZES[model])
         if task == "train" and "image" in size:
             size["batch"] = 4
-        results[name] = counted(models.work(model, task or "infer", size, "cuda"))
+        results[name] = counted(build.work(model, task or "infer", size, "cuda"))
     different = [name for name, found in results.items() if found["device"] != found["giveway"]]
     print(json.dumps({"runs": RUNS, "different": different, "models": results}, indent=1))
     sys.exit(bool(different))

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from giveway.bench.machine import machine, versions
+from giveway.devices.machine import machine, versions
 
 LIMIT_US = 200.0
 """What a decision may take at p99."""
@@ -165,7 +165,7 @@ class Daemon:
         return task
 
     def _await_daemon(self) -> None:
-        from giveway.client import Client
+        from giveway.daemon.client import Client
         from giveway.errors import DaemonError
 
         for _ in range(200):
@@ -195,7 +195,7 @@ class Daemon:
 
     def stop(self) -> dict[str, Any]:
         """What the daemon has counted."""
-        from giveway.client import Client
+        from giveway.daemon.client import Client
 
         with Client() as client:
             decisions: dict[str, Any] = client.status()["decisions"]

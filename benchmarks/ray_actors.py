@@ -31,8 +31,8 @@ import ray
 
 import giveway.ray
 from giveway.bench.arrivals import due_times
-from giveway.bench.machine import machine, versions
-from giveway.bench.stats import latency_summary, percentile, ratio_intervals
+from giveway.devices.machine import machine, versions
+from giveway.results.stats import latency_summary, percentile, ratio_intervals
 
 URGENT = ("resnet18", "infer", {"batch": 1, "image": 96})
 OTHER = ("resnet50", "train", {"batch": 4, "image": 96})
@@ -45,9 +45,9 @@ class Program:
     """One of the two, as an actor."""
 
     def __init__(self, model: str, task: str, size: dict[str, int]) -> None:
-        from giveway.bench import models
+        from giveway.models import build
 
-        self._work = models.work(model, task, size, "cpu")
+        self._work = build.work(model, task, size, "cpu")
         for _ in range(3):
             self._work()
 

@@ -2,7 +2,7 @@
 
 Prints JSON. Times are CPU times, of one thread:
 
-    python benchmarks/scheduler.py > results/NAME/bench_scheduler.json
+    python benchmarks/scheduler.py > results/local/bench_scheduler.json
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import os
 import time
 from typing import Any
 
-from giveway.bench.machine import machine, versions
-from giveway.policies import registry
-from giveway.scheduler import Scheduler
+from giveway.devices.machine import machine, versions
+from giveway.sched.policies import registry
+from giveway.sched.scheduler import Scheduler
+from giveway.sched.task import Active, Attributes, Event, Idle, Joined, TaskId, Tick
 from giveway.simulate import engine
 from giveway.simulate.scenario import MS, SECOND, Program, Scenario
-from giveway.task import Active, Attributes, Event, Idle, Joined, TaskId, Tick
 
 TASKS = 64
 
@@ -61,7 +61,7 @@ def fleet(tasks: int, devices: int, duration_ms: int) -> Scenario:
         count=tasks // 10,
         attributes=Attributes(priority=10, share=30.0, deadline_ns=20 * MS),
     )
-    other = Program("train", "continuous", launch_ns=MS // 5, launches=100, count=tasks * 9 // 10)
+    other = Program("train", "saturating", launch_ns=MS // 5, launches=100, count=tasks * 9 // 10)
     return Scenario("fleet", (urgent, other), duration_ms * MS, warm_ns=0, devices=devices)
 
 

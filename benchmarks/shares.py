@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from giveway.client import Client
+from giveway.daemon.client import Client
 from giveway.errors import DaemonError
-from giveway.page import Page
+from giveway.page.observer import Page
 
 REGIONS = Path(__file__).parents[1] / "tests" / "system" / "regions.c"
 GIVEWAY = str(Path(sys.executable).with_name("giveway"))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from giveway.policies import registry
+from giveway.sched.policies import registry
 from giveway.simulate import engine, figures, load
 
 DOCS = Path(__file__).parents[1] / "docs"

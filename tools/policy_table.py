@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from giveway.policies import registry
+from giveway.sched.policies import registry
 from giveway.simulate import engine, figures, load
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -29,14 +29,14 @@ def cell(figures_of: dict[str, Any]) -> str:
 
 
 def table(name: str) -> Iterator[str]:
-    scenario = load.load(DOCS / "scenarios" / f"{name}.toml")
+    scenario = load.load(Path(name))
     alone = engine.run(scenario, None)
     runs = {policy: engine.run(scenario, registry.make(policy)) for policy in registry.BUILT_IN}
     result = figures.make_result(scenario, alone, runs)
     yield f"**{name}**"
     yield ""
     titles = [
-        program.name + (" (p50 / p99)" if program.arrivals != "continuous" else "")
+        program.name + (" (p50 / p99)" if program.arrivals != "saturating" else "")
         for program in scenario.programs
     ]
     yield "| | " + " | ".join([*titles, "device busy"]) + " |"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from giveway import page
 from giveway.errors import PageError, UsageError
-from giveway.task import PRIORITY_MAX, PRIORITY_MIN, Task
+from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN, Task
 
 _NOT_HOOKED = "this program was not started by 'giveway run', so its launches are not gated"
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from giveway import attributes, devices
+from giveway import devices
 from giveway.errors import GivewayError, UsageError
-from giveway.task import PRIORITY_MAX, PRIORITY_MIN
+from giveway.sched import attributes
+from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
 
 NAME_BYTES: Final = 47
 """Longest task name, in bytes of UTF-8."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from giveway.results import result
 from tests.conftest import GIVEWAY, Spawner
 from tests.waiting import eventually
 
@@ -109,9 +110,9 @@ def test_the_bench_measures_on_it(tmp_path: Path) -> None:
     options = ("--device", "cuda", "--seconds", "1", "--repeats", "1", "--out", str(tmp_path / "r"))
     done = giveway("bench", "dual", "--modes", "alone,native,giveway", *options)
     assert done.returncode in (0, 1), done.stdout + done.stderr
-    (result,) = json.loads((tmp_path / "r" / "result.json").read_text())["results"]
-    assert result["status"] == "measured"
-    low = result["modes"]["giveway"]["low"]
+    (measured,) = result.read(tmp_path / "r")["results"]
+    assert measured["status"] == "measured"
+    low = measured["modes"]["giveway"]["low"]
     assert low["preemptions"] > 0
     assert low["preemption_latency_ms"]["value"] is not None
-    assert result["device_busy_share"]["native"] is not None
+    assert measured["device_busy_share"]["native"] is not None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from giveway.policies import registry
+from giveway.sched.policies import registry
+from giveway.sched.task import Attributes
 from giveway.simulate.engine import Run, run
 from giveway.simulate.scenario import MS, Model, Program, Scenario
-from giveway.task import Attributes
 
 EXACT = Model(gate_delay_ns=0, linger_ns=0, interrupt=True, max_wait_ns=0)
 """What theory assumes: who is to stop stops at once."""
@@ -20,7 +20,7 @@ SLICE_MS = 5
 def busy(name: str, **attributes: Any) -> Program:
     """A program that has work for four seconds, without a pause."""
     return Program(
-        name, "continuous", launch_ns=MS // 5, launches=20_000, attributes=Attributes(**attributes)
+        name, "saturating", launch_ns=MS // 5, launches=20_000, attributes=Attributes(**attributes)
     )
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giveway.policies import registry
-from giveway.scheduler import Answer, Scheduler
-from giveway.task import Active, Attributes, Changed, Event, Idle, Joined, Left, TaskId, Tick
+from giveway.sched.policies import registry
+from giveway.sched.scheduler import Answer, Scheduler
+from giveway.sched.task import Active, Attributes, Changed, Event, Idle, Joined, Left, TaskId, Tick
 
 MS = 1_000_000
 IDS = [TaskId(device, ticket) for device in ("d0", "d1") for ticket in (1, 2, 3)]

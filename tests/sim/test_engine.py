@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giveway.policies import registry
+from giveway.sched.policies import registry
+from giveway.sched.task import Attributes
 from giveway.simulate.engine import Run, run
 from giveway.simulate.figures import make_result
 from giveway.simulate.record import Record
 from giveway.simulate.scenario import MS, Model, Program, Scenario
-from giveway.task import Attributes
 from tests.sim.programs import EXACT, GPU, busy, simulate
 
 URGENT = Program(
     "urgent",
-    "periodic",
+    "fixed",
     launch_ns=MS // 10,
     launches=20,
     period_ns=20 * MS,
     attributes=Attributes(priority=1),
 )
-OTHER = Program("other", "continuous", launch_ns=MS // 4, launches=40)
+OTHER = Program("other", "saturating", launch_ns=MS // 4, launches=40)
 
 
 def outcome(done: Run) -> object:

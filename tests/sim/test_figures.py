@@ -9,24 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giveway.bench import stats
-from giveway.policies import registry
+from giveway.results import stats
+from giveway.sched.policies import registry
+from giveway.sched.task import Attributes
 from giveway.simulate.engine import run
 from giveway.simulate.figures import make_result, percentile
 from giveway.simulate.plot import draw
 from giveway.simulate.record import Record
 from giveway.simulate.scenario import MS, Model, Program, Scenario
-from giveway.task import Attributes
 
 HIGH = Program(
     "high & <mighty>",
-    "periodic",
+    "fixed",
     launch_ns=MS,
     launches=4,
     period_ns=20 * MS,
     attributes=Attributes(priority=1, deadline_ns=10 * MS),
 )
-LOW = Program("low", "continuous", launch_ns=MS, launches=10)
+LOW = Program("low", "saturating", launch_ns=MS, launches=10)
 MODEL = Model(gate_delay_ns=0, linger_ns=0, interrupt=True)
 SCENARIO = Scenario("pair", (HIGH, LOW), 1000 * MS, warm_ns=200 * MS, model=MODEL)
 

@@ -12,17 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from giveway.errors import UsageError
-from giveway.policies import registry
+from giveway.results import result
+from giveway.scenarios import reader
+from giveway.scenarios.document import shipped
+from giveway.sched.policies import registry
+from giveway.sched.task import Attributes
+from giveway.simulate import measured
 from giveway.simulate.engine import run
 from giveway.simulate.figures import make_result
 from giveway.simulate.load import load
 from giveway.simulate.scenario import MS, SECOND, Model, Program
-from giveway.task import Attributes
 
 ROOT = Path(__file__).parents[2]
 
 FULL = """\
-name = "all of it"
+title = "all of it"
+
+[simulation]
 duration = "5s"
 warm = "500ms"
 seed = 7
@@ -30,8 +36,6 @@ devices = 2
 devices_per_node = 1
 placement = "fractions"
 spread = true
-
-[model]
 window = "1ms"
 gate_delay = "0s"
 linger = "3ms"
@@ -40,7 +44,7 @@ max_wait = "2s"
 quantum = "10ms"
 timeslice = "1ms"
 
-[[task]]
+[[program]]
 name = "a"
 arrivals = "poisson"
 rate = 20
@@ -62,17 +66,17 @@ nice = -5
 group = "g"
 focused = true
 
-[[task]]
+[[program]]
 name = "b"
-arrivals = "periodic"
+arrivals = "fixed"
 period = "50ms"
 phase = "0ms"
 launch = "1.5ms"
 device = 1
 
-[[task]]
+[[program]]
 name = "c"
-arrivals = "continuous"
+arrivals = "saturating"
 gap = "1ms"
 launch = "1ms"
 """
@@ -86,11 +90,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_every_key(tmp_path: Path) -> None:
     scenario = load(written(tmp_path, FULL))
-    assert (scenario.name, scenario.duration_ns, scenario.warm_ns) == (
-        "all of it",
-        5 * SECOND,
-        SECOND // 2,
-    )
+    assert (scenario.name, scenario.duration_ns, scenario.warm_ns) == ("s", 5 * SECOND, SECOND // 2)
     assert (scenario.seed, scenario.devices, scenario.devices_per_node) == (7, 2, 1)
     assert (scenario.placement, scenario.spread) == ("fractions", True)
     assert scenario.model == Model(MS, 0, 3 * MS, True, 2 * SECOND, 10 * MS, MS)
@@ -109,57 +109,38 @@ def test_every_key(tmp_path: Path) -> None:
         stop_ns=4 * SECOND,
         attributes=Attributes(-3, 2.5, 30.0, 20 * MS, 0, 2 * MS, -5, "g", True),
     )
-    assert b == Program("b", "periodic", 1_500_000, period_ns=50 * MS, phase_ns=0, device=1)
-    assert c == Program("c", "continuous", MS, period_ns=MS)
+    assert b == Program("b", "fixed", 1_500_000, period_ns=50 * MS, phase_ns=0, device=1)
+    assert c == Program("c", "saturating", MS, period_ns=MS)
 
 
 @pytest.mark.parametrize(
     ("line", "instead", "at", "words"),
     [
-        ("seed = 7", "seeed = 7", 4, "seeed: unknown: did you mean 'seed'?"),
-        ('duration = "5s"', 'duration = "5"', 2, "duration: '5' has no unit"),
-        ('duration = "5s"', "duration = [5]", 2, "duration: '[5]' is not a time"),
-        ('warm = "500ms"', 'warm = "5s"', 3, "warm: has to be shorter than the duration"),
-        ("devices = 2", "devices = 0", 5, "devices: cannot be '0': it is 1 to"),
-        ("devices = 2", "devices = true", 5, "devices: cannot be 'yes'"),
-        ('placement = "fractions"', 'placement = "best"', 7, "it is next, fractions or urgent"),
-        ("gpus = 0.25", "gpus = 2", 27, "[[task]] 1 gpus: cannot be '2': it is above 0, up to 1"),
+        ("seed = 7", "seeed = 7", 6, "seeed: unknown: did you mean 'seed'?"),
+        ('duration = "5s"', 'duration = "5"', 4, "duration: '5' has no unit"),
+        ('duration = "5s"', "duration = [5]", 4, "duration: '[5]' is not a time"),
+        ('warm = "500ms"', 'warm = "5s"', 5, "warm: has to be shorter than the duration"),
+        ("devices = 2", "devices = 0", 7, "devices: 0 is not allowed; allowed: 1 to"),
+        ("devices = 2", "devices = true", 7, "devices: True is not allowed"),
+        ('"fractions"', '"best"', 9, 'allowed: "next", "fractions", "urgent"'),
+        ("gpus = 0.25", "gpus = 2", 27, "gpus: 2 is not allowed; allowed: above 0, up to 1"),
         ("gpus = 0.25", "gpus = 0.33333", 27, "with four decimal places at most"),
-        (
-            "interrupt = true",
-            "interrupt = 1",
-            14,
-            "[model] interrupt: cannot be '1': it is true or",
-        ),
-        (
-            'quantum = "10ms"',
-            'quantm = "1ms"',
-            16,
-            "[model] quantm: unknown: did you mean 'quantum'",
-        ),
-        (
-            "launches = 60",
-            "lanches = 60",
-            24,
-            "[[task]] 1 lanches: unknown: did you mean 'launches'?",
-        ),
-        ("launches = 60", "launches = 0.5", 24, "launches: cannot be '0.5'"),
-        ("jitter = 0.2", "jitter = 1", 25, "jitter: cannot be '1': it is 0 to less than 1"),
-        ("share = 30", "share = 300", 33, "share: cannot be '300': it is a percentage"),
-        ("focused = true", 'focused = "yes"', 39, "focused: cannot be 'yes': it is yes or no"),
+        ("interrupt = true", "interrupt = 1", 14, "interrupt: 1 is not allowed; allowed: true or"),
+        ('quantum = "10ms"', 'quantm = "1ms"', 16, "quantm: unknown: did you mean 'quantum'"),
+        ("launches = 60", "lanches = 60", 24, "lanches: unknown: did you mean 'launches'?"),
+        ("launches = 60", "launches = 0.5", 24, "launches: 0.5 is not allowed"),
+        ("jitter = 0.2", "jitter = 1", 25, "jitter: 1 is not allowed; allowed: 0 to less than 1"),
+        ("share = 30", "share = 300", 33, "share: 300 is not allowed; allowed: a percentage"),
+        ("focused = true", 'focused = "yes"', 39, "focused: 'yes' is not allowed; allowed: true"),
         ("rate = 20", 'period = "1ms"\nrate = 20', 23, "rate: there is a period already"),
-        ("rate = 20", "", 19, "[[task]] 1: 'rate' is missing"),
-        ('period = "50ms"', "rate = 5", 44, "[[task]] 2 rate: periodic tasks have period or phase"),
-        ("device = 1", "device = 2", 47, "[[task]] 2 device: there are 2, from 0"),
-        ('name = "b"', 'name = "a"', 42, "[[task]] 2 name: 'a' is there twice"),
-        (
-            'arrivals = "continuous"',
-            'arrivals = "always"',
-            51,
-            "it is continuous, periodic or poisson",
-        ),
-        ('arrivals = "continuous"', "", 49, "[[task]] 3: 'arrivals' is missing"),
-        ('gap = "1ms"', "gap = ", 52, "not TOML"),
+        ("rate = 20", "", 19, 'arrivals "poisson" need rate or period'),
+        ("rate = 20", 'rate = 20\ngap = "1ms"', 23, "gap: poisson arrivals have period or rate"),
+        ('launch = "50us"', "", 19, "a simulation needs launch"),
+        ("device = 1", "device = 2", 47, "device: there are 2, from 0"),
+        ('name = "b"', 'name = "a"', 42, "name: 'a' is there twice"),
+        ('"saturating"', '"always"', 51, 'allowed: "fixed", "poisson", "trace", "saturating"'),
+        ('"saturating"', '"trace"', 51, "a simulation has no traces"),
+        ('gap = "1ms"', "gap = ", 52, "Invalid value"),
         ("count = 3", "count = 100000", 1, "more than 100000 tasks"),
     ],
 )
@@ -179,10 +160,10 @@ def test_a_mistake_is_found_where_it_is(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "at least one [[task]]"),
-        ("task = 5", "at least one [[task]]"),
-        ("task = [5]", "is a table"),
-        ("model = 5\n[[task]]", "is a table: [model]"),
+        ("", "program is required: one [[program]] or more"),
+        ("program = 5", "program: 5 is not allowed; allowed: one [[program]]"),
+        ("program = [5]", "one [[program]] or more"),
+        ("simulation = 5\n[[program]]", "simulation: 5 is not allowed; allowed: one [simulation]"),
         ("{", "1: Expecting"),
         ("{}", "neither giveway trace, nor bench"),
         ('{"processes": 5, "seconds": 1}', "is damaged"),
@@ -201,7 +182,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="directory"):
         load(tmp_path)
     (tmp_path / "s.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="no text"):
+    with pytest.raises(UsageError, match="not UTF-8"):
         load(tmp_path / "s.toml")
 
 
@@ -221,9 +202,42 @@ def test_whatever_is_written_it_is_read_or_refused(
         load(path)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "scenarios").glob("*.toml")), ids=str)
-def test_the_scenarios_of_the_documentation(path: Path) -> None:
-    assert load(path).name == path.stem
+@pytest.mark.parametrize("name", sorted(shipped().keys() - {"overhead"}))
+def test_what_bench_measures_can_be_simulated(name: str) -> None:
+    scenario = load(Path(name))
+    assert scenario.name == name
+    measured = reader.load(name, "cuda")
+    assert [program.name for program in scenario.programs] == [
+        program.name for program in measured.programs
+    ]
+    for simulated, real in zip(scenario.programs, measured.programs, strict=True):
+        assert simulated.arrivals == real.arrivals.process
+        assert simulated.attributes.priority == real.priority
+        if real.arrivals.rate is not None:
+            assert simulated.period_ns == pytest.approx(SECOND / real.arrivals.rate)
+
+
+def test_the_scenario_of_the_documentation() -> None:
+    path = ROOT / "docs" / "scenarios" / "cluster.toml"
+    assert load(path).devices == 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "words"),
+    [
+        ("[[task]]", 1, "task: a program is a [[program]] table"),
+        ("[model]\nwindow = '1ms'", 1, "model: how devices behave stands in the table [simul"),
+        ("duration = '5s'", 1, "duration: duration belongs to the table [simulation]"),
+        ("[[program]]\nname = 'a'\narrivals = 'continuous'", 3, "is called 'saturating' now"),
+        ("[[program]]\nname = 'a'\narrivals = 'periodic'", 3, "is called 'fixed' now"),
+    ],
+)
+def test_an_old_word_is_told_the_new_one(tmp_path: Path, text: str, at: int, words: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(UsageError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}:{at}: ")
+    assert words in str(caught.value)
 
 
 def trace(**task: Any) -> dict[str, Any]:
@@ -239,7 +253,7 @@ def test_a_trace(tmp_path: Path) -> None:
     (program,) = scenario.programs
     assert program == Program(
         "a.py 1",
-        "continuous",
+        "saturating",
         2 * MS,
         launches=20,
         device=0,
@@ -256,20 +270,21 @@ def test_a_trace(tmp_path: Path) -> None:
     assert load(path).model.interrupt
 
 
-BENCH = ROOT / "results" / "h200-2026-11-23" / "bench" / "result.json"
+BENCH = ROOT / "results" / "h200-2026-11-23"
 
 
 @pytest.mark.skipif(not BENCH.exists(), reason="source distributions have no results")
 def test_a_result_of_bench_comes_out_as_it_was_measured() -> None:
     """What was measured alone is what the model says of alone."""
-    measured = json.loads(BENCH.read_text())["results"][0]["modes"]["alone"]
-    scenario = load(BENCH)
+    told = result.read(BENCH / "bench")
+    of_alone = told["results"][0]["modes"]["alone"]
+    scenario = measured.scenario("bench", told)
     alone = run(scenario, None)
-    result = make_result(scenario, alone, {"p": run(scenario, registry.make("priority"))})
-    assert result["alone"]["high"]["busy_share"] == pytest.approx(
-        measured["high"]["busy_share"], rel=0.05
+    simulated = make_result(scenario, alone, {"p": run(scenario, registry.make("priority"))})
+    assert simulated["alone"]["high"]["busy_share"] == pytest.approx(
+        of_alone["high"]["busy_share"], rel=0.05
     )
-    assert result["alone"]["low"]["throughput"] == pytest.approx(
-        measured["low"]["throughput"], rel=0.03
+    assert simulated["alone"]["low"]["throughput"] == pytest.approx(
+        of_alone["low"]["throughput"], rel=0.03
     )
-    assert result["policies"]["p"]["tasks"]["low"]["share_of_left"] > 0.9
+    assert simulated["policies"]["p"]["tasks"]["low"]["share_of_left"] > 0.9

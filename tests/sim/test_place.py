@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from giveway import placement
-from giveway.policies import registry
+from giveway.sched import placement
+from giveway.sched.policies import registry
+from giveway.sched.task import Attributes
 from giveway.simulate import engine, figures
 from giveway.simulate.place import is_urgent, place
 from giveway.simulate.scenario import MS, Placement, Program, Scenario
-from giveway.task import Attributes
 
 
 def program(name: str, count: int, gpus: float, priority: int = 0) -> Program:
     return Program(
-        name, "continuous", MS, count=count, gpus=gpus, attributes=Attributes(priority=priority)
+        name, "saturating", MS, count=count, gpus=gpus, attributes=Attributes(priority=priority)
     )
 
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giveway.policies.base import View, everyone
-from giveway.policies.mlfq import MultiLevelFeedback
-from giveway.policies.priority import Priority
-from giveway.scheduler import Scheduler
+from giveway.sched.policies.base import View, everyone
+from giveway.sched.policies.mlfq import MultiLevelFeedback
+from giveway.sched.policies.priority import Priority
+from giveway.sched.scheduler import Scheduler
+from giveway.sched.task import Active, Attributes, Decision, Event, Joined, TaskId, Tick, WakeAt
 from giveway.simulate.engine import run
 from giveway.simulate.scenario import MS, Model, Program, Scenario
-from giveway.task import Active, Attributes, Decision, Event, Joined, TaskId, Tick, WakeAt
 from tests.sim.programs import EXACT, GPU, SLICE_MS, busy, shares, simulate
 
 MODELS = pytest.mark.parametrize("model", [EXACT, GPU], ids=["exact", "gpu"])
@@ -34,7 +34,7 @@ def test_round_robin_is_even_and_nobody_waits_longer_than_a_round(model: Model, 
 @given(count=st.integers(2, 7))
 @QUICK
 def test_a_request_waits_for_a_slice_of_each_of_the_others_at_most(count: int) -> None:
-    request = Program("request", "periodic", launch_ns=MS, period_ns=47 * MS)
+    request = Program("request", "fixed", launch_ns=MS, period_ns=47 * MS)
     done = simulate("rr", EXACT, 2000, request, *(busy(f"p{n}") for n in range(count)))
     assert max(done.tasks[0].latencies) <= (count * SLICE_MS + 1) * MS
 
@@ -86,7 +86,7 @@ def test_everyone_gets_its_share_and_the_rest_has_what_is_left(
 
 
 def test_a_share_that_is_not_used_is_lent() -> None:
-    idle = Program("idle", "periodic", MS, period_ns=50 * MS, attributes=Attributes(share=60.0))
+    idle = Program("idle", "fixed", MS, period_ns=50 * MS, attributes=Attributes(share=60.0))
     done = simulate("share", EXACT, 1000, idle, busy("a", share=30.0), busy("b", share=10.0))
     used = shares(done, 1000)
     assert used[0] == pytest.approx(2, abs=0.2)
@@ -150,7 +150,7 @@ def test_mlfq_takes_all_back_to_the_top_every_boost() -> None:
 def test_mlfq_lets_nobody_starve(levels: int, newcomers: int) -> None:
     # Short jobs without end keep the upper levels busy; once a second all are equal.
     short = [
-        Program(f"s{n}", "periodic", launch_ns=4 * MS, period_ns=4 * MS * newcomers)
+        Program(f"s{n}", "fixed", launch_ns=4 * MS, period_ns=4 * MS * newcomers)
         for n in range(newcomers)
     ]
     done = simulate(f"mlfq,levels={levels},boost=200ms", EXACT, 2000, busy("long"), *short)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from giveway.policies import TaskView, registry
-from giveway.scheduler import Scheduler
+from giveway.sched.policies import TaskView, registry
+from giveway.sched.scheduler import Scheduler
+from giveway.sched.task import Active, Attributes, Idle, Joined, TaskId
 from giveway.simulate.scenario import MS, Program
-from giveway.task import Active, Attributes, Idle, Joined, TaskId
 from tests.sim.programs import EXACT, GPU, busy, shares, simulate
 
 IDS = [TaskId(device, ticket) for device in ("d0", "d1") for ticket in range(4)]
@@ -133,7 +133,7 @@ def test_edf_meets_every_deadline_of_a_feasible_set(wanted: list[tuple[int, int]
         programs.append(
             Program(
                 f"p{n}",
-                "periodic",
+                "fixed",
                 launch_ns=work_ns,
                 period_ns=period * MS,
                 phase_ns=0,  # all at once is the worst case
@@ -151,7 +151,7 @@ def test_edf_meets_deadlines_that_fixed_priorities_do_not() -> None:
     def program(name: str, period: int, work: float, priority: int) -> Program:
         return Program(
             name,
-            "periodic",
+            "fixed",
             launch_ns=round(work * MS),
             period_ns=period * MS,
             phase_ns=0,
@@ -190,7 +190,7 @@ def test_laxity_is_used_up_by_waiting_alone() -> None:
     def program(name: str, work: int, laxity: int) -> Program:
         return Program(
             name,
-            "periodic",
+            "fixed",
             launch_ns=work * MS,
             period_ns=50 * MS,
             phase_ns=0,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from giveway.bench import result
+from giveway.results import result
 from tests.conftest import GIVEWAY, Spawner
 from tests.system.conftest import light, light_torch  # noqa: F401
 from tests.system.progress import task_of

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from giveway.client import Client
+from giveway.daemon.client import Client
 from tests.conftest import GIVEWAY, Spawner
 from tests.system.watching import catches
 from tests.waiting import eventually

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from giveway.bench.catalog import SEGMENTERS
+from giveway.scenarios.catalog import SEGMENTERS
 
 VISION = ("resnet18", "vit_b_16", "googlenet", *SEGMENTERS)
 SMALL = {
@@ -37,24 +37,24 @@ for name in ("nms", "qnms"):
 
 def infers(name: str, size: dict[str, int]) -> tuple[list[int], bool]:
     """The shape of what comes out, and whether a second one made of the model says the same."""
-    from giveway.bench import models
+    from giveway.models import build
 
-    first = models.work(name, "infer", size, "cpu")()
-    again = models.work(name, "infer", size, "cpu")()
+    first = build.work(name, "infer", size, "cpu")()
+    again = build.work(name, "infer", size, "cpu")()
     return list(first.shape), bool((first == again).all())
 
 
 def trains(name: str, size: dict[str, int]) -> tuple[float, bool]:
     """The loss, and whether a second one made of the model has the same."""
-    from giveway.bench import models
+    from giveway.models import build
 
-    loss = models.work(name, "train", size, "cpu")()
-    return loss, loss == models.work(name, "train", size, "cpu")()
+    loss = build.work(name, "train", size, "cpu")()
+    return loss, loss == build.work(name, "train", size, "cpu")()
 
 
 def decodes() -> list[tuple[int, int]]:
     """What a decoder says with its cache, and what it says when it begins anew for each token."""
-    from giveway.bench.transformers import Decoder
+    from giveway.models.transformers import Decoder
 
     torch.manual_seed(1)
     decoder = Decoder(50, 2, 128).eval()
@@ -97,7 +97,7 @@ def tensors(folder: Path) -> dict[str, list[float]]:
 
 def torchvision_lacks_its_operators(folder: Path) -> bool:
     """Whether the stand-in can be imported; in a process of its own, which lacks them still."""
-    from giveway.bench.torchvision_fix import import_torchvision
+    from giveway.models.torchvision_fix import import_torchvision
 
     (folder / "torchvision.py").write_text(STAND_IN)
     child = os.fork()

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from giveway.policies import Policy
-from giveway.policies.base import View
-from giveway.task import Active, Close, Event, Open, TaskId, WakeAt
+from giveway.sched.policies import Policy
+from giveway.sched.policies.base import View
+from giveway.sched.task import Active, Close, Event, Open, TaskId, WakeAt
 
 
 class Late(Policy):

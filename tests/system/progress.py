@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from giveway.page import Page
-from giveway.task import Task
+from giveway.page.observer import Page
+from giveway.sched.task import Task
 from tests.waiting import eventually
 
 _ENOUGH = 300

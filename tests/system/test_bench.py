@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from giveway.bench import result
-from giveway.bench.store import records_of
+from giveway.results import result
+from giveway.results.store import records_of
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.processes import all_gone, started_under
 from tests.waiting import eventually
@@ -270,7 +270,9 @@ def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
     (bar,) = small["bars"]
     assert bar["verdict"] == "NOT MEASURED"
     assert "needs 100" in bar["reason"]
-    native, gated = small["timelines"]
+    native, gated = (
+        each for each in records_of(tmp_path / "out", "small") if each["kind"] == "timeline"
+    )
     assert (native["mode"], gated["mode"]) == ("native", "giveway")
     assert gated["spans"]["low"]
     states = {state for _, state in gated["states"]["low"]}
@@ -377,8 +379,8 @@ def test_bench_under_run_would_gate_its_ungated_programs(giveway: Runner, tmp_pa
 def test_a_result_is_not_overwritten(giveway: Runner, tmp_path: Path) -> None:
     options = arguments(tmp_path, scenario(tmp_path, "mine", SERVE))
     assert giveway(*options).returncode == 0
-    before = os.stat(tmp_path / "out" / "result.json").st_mtime_ns
+    before = os.stat(tmp_path / "out" / "run.json").st_mtime_ns
     done = giveway(*options)
     assert done.returncode == 2
     assert "holds a result already" in done.stderr
-    assert os.stat(tmp_path / "out" / "result.json").st_mtime_ns == before
+    assert os.stat(tmp_path / "out" / "run.json").st_mtime_ns == before

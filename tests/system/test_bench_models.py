@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from giveway.bench.catalog import CLASSIFIERS, SEGMENTERS, SIZES
+from giveway.scenarios.catalog import CLASSIFIERS, SEGMENTERS, SIZES
 from giveway.verify import values
 
 if not importlib.util.find_spec("torch"):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from giveway import driver
-from giveway.driver import CUDA, HIP, Verdict
-from giveway.page import library_path
+from giveway.devices import drivers
+from giveway.devices.drivers import CUDA, HIP, Verdict
+from giveway.page.library import library_path
 
 Builder = Callable[..., Path]
 
@@ -35,7 +35,7 @@ def build(tmp_path: Path) -> Builder:
 
 
 def judge(library: Path) -> Verdict:
-    return driver.judge(library, {})
+    return drivers.judge(library, {})
 
 
 KNOWN = "int cuInit(unsigned f) { return (int)f; }\nint cudbgIpcFlag;\n"
@@ -152,12 +152,12 @@ def test_an_executable_stack_counts_where_glibc_refuses_it(
     mode: str,
 ) -> None:
     library = build("libcuda.so.1", KNOWN, "-Wl,-z,execstack")
-    monkeypatch.setattr(driver, "glibc_version", lambda: glibc)
-    assert driver.judge(library, {"GLIBC_TUNABLES": tunables}).mode == mode
+    monkeypatch.setattr(drivers, "glibc_version", lambda: glibc)
+    assert drivers.judge(library, {"GLIBC_TUNABLES": tunables}).mode == mode
 
 
 def test_this_systems_glibc_is_known() -> None:
-    assert driver.glibc_version() >= (2, 17)
+    assert drivers.glibc_version() >= (2, 17)
 
 
 def test_what_every_library_used_to_export_does_not_count(build: Builder) -> None:

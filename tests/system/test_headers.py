@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 import giveway
-from giveway import gates, page
-from giveway.task import PRIORITY_MAX, PRIORITY_MIN
+from giveway import page
+from giveway.page import decider
+from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
 
 INCLUDE = Path(giveway.__file__).parent / "include"
 
 
-STRUCTS = {"gw_task_info": page.TaskInfo, "gw_change": gates.ChangeStruct}
-ENUMS = (gates.Flags, gates.Gate)
+STRUCTS = {"gw_task_info": page.TaskInfo, "gw_change": decider.ChangeStruct}
+ENUMS = (decider.Flags, decider.Gate)
 CONSTANTS = {
     "GW_ROWS": page.ROWS,
     "GW_E_NO_PAGE": page.NO_PAGE,

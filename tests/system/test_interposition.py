@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from giveway import devices, driver, launch
-from giveway.cli.examine import examine
+from giveway import devices, launch
+from giveway.devices import drivers as driver
 from giveway.devices import hip
-from giveway.driver import CUDA, HIP
+from giveway.devices.drivers import CUDA, HIP
+from giveway.doctor.examine import examine
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.fake_gpu import NATIVE, UUID, install
 from tests.system.watching import goes_on, tasks

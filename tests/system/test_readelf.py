@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from giveway import elf
-from giveway.driver import CUDA, HIP
-from giveway.page import library_path
+from giveway.devices import elf
+from giveway.devices.drivers import CUDA, HIP
+from giveway.page.library import library_path
 
 pytestmark = pytest.mark.skipif(
     shutil.which("readelf") is None, reason="no readelf to compare with"

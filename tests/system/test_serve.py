@@ -11,7 +11,7 @@ import pytest
 
 from giveway import page
 from giveway.errors import DaemonError, PageError, UsageError
-from giveway.gates import Gates
+from giveway.page.decider import Gates
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions, Serve
 from tests.system.daemons import Daemon

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from giveway.client import Client, short_path
+from giveway.daemon.client import Client, short_path
 from tests.conftest import Spawner
 from tests.system.daemons import Daemon
 from tests.waiting import eventually

@@ -10,19 +10,20 @@ import pytest
 from tests.conftest import Runner
 
 SCENARIO = """
+[simulation]
 duration = "600ms"
 warm = "100ms"
-[[task]]
+[[program]]
 name = "serve"
-arrivals = "periodic"
+arrivals = "fixed"
 period = "20ms"
 launches = 20
 launch = "100us"
 priority = 10
 deadline = "10ms"
-[[task]]
+[[program]]
 name = "train"
-arrivals = "continuous"
+arrivals = "saturating"
 launches = 50
 launch = "200us"
 """

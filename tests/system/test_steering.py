@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from giveway import page
-from giveway.client import Client
+from giveway.daemon.client import Client
 from giveway.errors import DaemonError, NoSuchTaskError, UsageError
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions, Serve

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from giveway.bench import result
+from giveway.results import result
 from tests.conftest import GIVEWAY, Spawner
 from tests.system.conftest import Regions
 from tests.system.programs import VERIFIED

@@ -6,8 +6,8 @@ import json
 import signal
 from pathlib import Path
 
-from giveway import observe
-from giveway.task import Task
+from giveway.observe import tasks
+from giveway.sched.task import Task
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions
 from tests.system.watching import catches
@@ -37,7 +37,7 @@ def test_the_time_held_is_reported(
     others: list[Task] = []
 
     def is_held() -> bool:
-        others[:] = [task for task in observe.read() if task.pid != urgent]
+        others[:] = [task for task in tasks.read() if task.pid != urgent]
         return others[0].held_seconds > 0.3
 
     assert eventually(is_held)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from giveway.page import Page
+from giveway.page.observer import Page
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions
 from tests.system.progress import gives_way, goes_on, task_of

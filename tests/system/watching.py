@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from giveway import observe, page
-from giveway.task import Task
+from giveway import page
+from giveway.observe import tasks as observe
+from giveway.sched.task import Task
 from tests.waiting import eventually
 
 

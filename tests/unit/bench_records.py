@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from giveway.bench.engine import Settings
-from giveway.bench.result import Result, header, summarise
-from giveway.bench.scenario import Arrivals, Bar, Program, Scenario
+from giveway.bench.header import header
+from giveway.results.result import Result, summarise
+from giveway.scenarios.model import Arrivals, Bar, Program, Scenario
 
 Records = list[dict[str, Any]]
 

@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from giveway.bench.result import header, read
-from giveway.bench.store import Store
+from giveway.bench.header import header
+from giveway.results.store import Store
 from tests.unit import bench_records
 
 Records = bench_records.Records
 
 
-def run(
-    folder: Path, scenarios: dict[str, Records | None], complete: bool = True, **changed: Any
-) -> Path:
+def run(folder: Path, scenarios: dict[str, Records | None], **changed: Any) -> Path:
     """What ``giveway bench`` leaves; None for a scenario that was not started. ``changed`` is what
     the header says otherwise."""
     store = Store(folder, header(bench_records.SETTINGS, list(scenarios)) | changed)
@@ -27,8 +25,6 @@ def run(
         record = store.recorder(name)
         for each in records or []:
             record(each)
-    if complete:
-        store.finish(read(folder))
     return folder
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from giveway.policies import Policy, View
-from giveway.scheduler import Answer, Scheduler
-from giveway.task import Attributes, Event, Joined, Only, TaskId, Tick
+from giveway.sched.policies import Policy, View
+from giveway.sched.scheduler import Answer, Decided, Scheduler
+from giveway.sched.task import Attributes, Event, Joined, TaskId, Tick
 
 LOW, HIGH, OTHER = TaskId("d0", 1), TaskId("d0", 2), TaskId("d1", 3)
 MS = 1_000_000
@@ -39,18 +39,24 @@ def with_tasks(policy: Policy) -> Scheduler:
     return scheduler
 
 
+def decides(
+    scheduler: Scheduler, *decisions: Any, event: Event | None = None, now: int = 0
+) -> Decided:
+    """The first of the two steps of `says`."""
+    policy = scheduler.policy
+    assert isinstance(policy, Scripted)
+    policy.answer = lambda *_: decisions
+    try:
+        return scheduler.decide(event or Tick("d0"), now)
+    finally:
+        policy.answer = quiet
+
+
 def says(
     scheduler: Scheduler,
     *decisions: Any,
     event: Event | None = None,
     now: int = 0,
-    at_once: Callable[[Only], object] | None = None,
 ) -> Answer:
     """What comes of it when the policy says this about an event."""
-    policy = scheduler.policy
-    assert isinstance(policy, Scripted)
-    policy.answer = lambda *_: decisions
-    try:
-        return scheduler.handle(event or Tick("d0"), now, at_once)
-    finally:
-        policy.answer = quiet
+    return scheduler.settle(decides(scheduler, *decisions, event=event, now=now))

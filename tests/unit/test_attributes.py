@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giveway.attributes import KINDS, change, parse_duration, show, show_duration
 from giveway.errors import UsageError
-from giveway.task import Attributes
+from giveway.sched.attributes import KINDS, change, parse_duration, show, show_duration
+from giveway.sched.task import Attributes
 
 
 def test_all_attributes_have_a_spelling() -> None:

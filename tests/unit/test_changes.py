@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from giveway.bench import stats
-from giveway.report.changes import Comparison, compare, moved
+from giveway.report.compare import Comparison, compare, moved
 from giveway.report.load import run
+from giveway.results import stats
 from tests.unit import report_examples
 from tests.unit.report_examples import Records, failed, noisy, renamed
 
@@ -151,7 +151,7 @@ def test_what_else_differs_is_noted(tmp_path: Path) -> None:
 
 def test_scenarios_of_one_result_only_are_noted(tmp_path: Path) -> None:
     first = report_examples.run(tmp_path / "old", {"dual": noisy(1), "gone": noisy(1)})
-    second = report_examples.run(tmp_path / "new", {"dual": noisy(2), "later": None}, False)
+    second = report_examples.run(tmp_path / "new", {"dual": noisy(2), "later": None})
     found = compare(run(first), run(second))
     assert "gone is only in the old result." in found.notes
     assert "later is only in the new result." in found.notes

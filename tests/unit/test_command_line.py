@@ -13,11 +13,12 @@ from giveway.cli import main
 COMMANDS = ["run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "doctor"]
 
 SCENARIO = """
+[simulation]
 duration = "600ms"
 warm = "100ms"
-[[task]]
+[[program]]
 name = "train"
-arrivals = "continuous"
+arrivals = "saturating"
 launches = 50
 launch = "200us"
 """
@@ -174,7 +175,7 @@ def test_a_mistake_is_one_line_with_the_right_name(
     [
         (["s.toml", "-p", "priorty"], "did you mean 'priority'?"),
         (["s.toml", "-p", "edf,k=0"], "k of policy edf cannot be 0"),
-        (["none.toml"], "cannot read none.toml"),
+        (["none.toml"], "cannot read the scenario none.toml"),
         (["mine.py"], "mine.py:2: not TOML"),
         (["s.toml", "--span", "5"], "no unit"),
         (["s.toml", "--duration", "50ms"], "not longer than the warm-up"),

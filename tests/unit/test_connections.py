@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from giveway.client import short_path
+from giveway.daemon.client import short_path
 from giveway.daemon.connections import (
     BATCH,
     MAX_CONNECTIONS,

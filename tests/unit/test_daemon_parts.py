@@ -7,8 +7,8 @@ import pytest
 from giveway.cli.events import line
 from giveway.daemon.figures import Busy, Histogram, TaskFigures
 from giveway.daemon.log import KEPT, Log
+from giveway.daemon.metrics import parse_address
 from giveway.errors import UsageError
-from giveway.metrics import parse_address
 
 
 def test_the_log_knows_the_last_events() -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giveway import elf
-from giveway.driver import CUDA, HIP
-from giveway.page import library_path
+from giveway.devices import elf
+from giveway.devices.drivers import CUDA, HIP
+from giveway.page.library import library_path
 
 
 def test_names_nodes_and_the_stack() -> None:

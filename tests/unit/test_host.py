@@ -9,8 +9,8 @@ import pytest
 
 from giveway.daemon.limit import TooSlowError
 from giveway.errors import PageError
-from giveway.gates import Flags, Gate
-from giveway.policies import registry
+from giveway.page.decider import Flags, Gate
+from giveway.sched.policies import registry
 from tests.system import policies_that_fail as failing
 from tests.unit.virtual_page import MS, Machine, NoLimit
 

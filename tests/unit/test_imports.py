@@ -10,57 +10,35 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "giveway"
 
-# What each part is built on; what those are built on, it may use too. "" is the package itself.
+# What each part is built on; what those are built on, it may use too. "" is the package itself, and
+# "public" the files with the import paths that the documentation names.
 BUILT_ON: dict[str, set[str]] = {
-    "version": set(),
     "errors": set(),
-    "task": set(),
-    "attributes": {"task", "errors"},
-    "policies": {"attributes"},
-    "world": {"policies"},
-    "scheduler": {"world"},
-    "placement": set(),
-    "simulate": {"scheduler", "placement"},
-    "page": {"task", "errors"},
-    "which": {"errors"},
-    "gates": {"page"},
-    "client": {"page"},
-    "metrics": {"client"},
-    "focus": {"page", "attributes"},
-    "daemon": {"scheduler", "gates", "client", "which"},
+    "version": set(),
+    "sched": {"errors"},
+    "scenarios": {"sched"},
+    "simulate": {"scenarios"},
+    "page": {"sched"},
+    "devices": {"page"},
+    "observe": {"devices"},
+    "launch": {"devices"},
+    "results": {"scenarios"},
+    "report": {"results", "version"},
+    "models": {"scenarios"},
+    "bench": {"models", "launch", "results"},
+    "verify": {"", "bench", "observe"},
+    "daemon": {"observe"},
+    "ray": {"launch", "observe", "version"},
+    "doctor": {"devices", "version"},
     "api": {"page"},
-    "": {"api", "version"},
-    "elf": set(),
-    "loader": set(),
-    "driver": {"elf", "page"},
-    "devices": {"driver", "loader"},
-    "launch": {"devices", "attributes"},
-    "programs": {"task"},
-    "observe": {"devices", "programs"},
-    "bench": {"launch"},
-    "ray": {"launch", "observe", "placement", "version"},
-    "traces": set(),
-    "verify": {"", "bench", "traces"},
-    "report": {"bench", "version"},
-    "cli": {
-        "launch",
-        "observe",
-        "ray",
-        "bench",
-        "report",
-        "simulate",
-        "traces",
-        "verify",
-        "daemon",
-        "metrics",
-        "focus",
-        "version",
-    },
+    "public": {"daemon", "sched"},
+    "": {"api", "public", "version"},
+    "cli": {"simulate", "report", "verify", "daemon", "ray", "doctor"},
 }
+PUBLIC = {"client", "policies", "task"}
 HEAVY = {
-    "torch": {"bench", "verify", "report"},
-    "torchvision": {"bench", "verify", "report"},
-    "matplotlib": {"bench", "verify", "report"},
+    "torch": {"bench", "models", "verify"},
+    "torchvision": {"bench", "models", "verify"},
     "ray": {"ray"},
 }
 """Packages that take long to import, and the parts that may."""
@@ -73,7 +51,7 @@ def closure(part: str) -> set[str]:
 
 def part_of(path: Path) -> str:
     first = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-    return "" if first == "__init__" else first
+    return "" if first == "__init__" else "public" if first in PUBLIC else first
 
 
 def imported(code: str, package: str) -> Iterator[str]:
@@ -105,14 +83,14 @@ def violations(code: str, part: str, package: str = "giveway") -> list[str]:
     return found
 
 
-# A policy or a scheduler that had a clock or a file would not be the same in a simulation. The one
-# who finds policies imports what users name.
-PURE = {"task", "policies", "scheduler"}
+# A policy or a scheduler that had a clock or a file would not be the same in a simulation. The
+# registry imports the policies that users name.
+PURE = {"sched"}
 PURE_MAY_USE = {
     *("__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq"),
-    *("itertools", "math", "operator", "traceback", "types", "typing"),
+    *("itertools", "math", "operator", "re", "traceback", "types", "typing"),
 }
-IMPURE_FILES = {SOURCE / "policies" / "registry.py"}
+IMPURE_FILES = {SOURCE / "sched" / "policies" / "registry.py"}
 
 
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -127,7 +105,7 @@ def test_imports_go_one_way(path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "code"),
     [
-        ("task", "from giveway.page import Page"),
+        ("sched", "from giveway.page import Page"),
         ("page", "import giveway.devices.cpu"),
         ("devices", "from giveway import launch"),
         ("launch", "def f():\n    from giveway.cli import run"),
@@ -135,17 +113,19 @@ def test_imports_go_one_way(path: Path) -> None:
         ("launch", "from .bench import dual"),
         ("bench", "from giveway.cli import table"),
         ("cli", "import torch.nn"),
-        ("page", "from matplotlib import pyplot"),
+        ("report", "import torch"),
         ("cli", "from ray import serve"),
         ("ray", "from giveway.cli import table"),
-        ("placement", "from giveway.ray import options"),
+        ("sched", "from giveway.ray import options"),
         ("page", "from giveway import task_context"),
-        ("task", "from giveway.policies import Policy"),
-        ("policies", "from giveway.scheduler import Scheduler"),
-        ("policies", "from giveway.page import Page"),
-        ("scheduler", "from giveway.simulate import engine"),
-        ("scheduler", "from giveway.launch import environment"),
-        ("simulate", "from giveway.bench import stats"),
+        ("sched", "from giveway.simulate import engine"),
+        ("sched", "from giveway.launch import environment"),
+        ("sched", "from giveway.policies import Policy"),
+        ("results", "from giveway.bench.engine import Settings"),
+        ("results", "from giveway.page import Page"),
+        ("scenarios", "from giveway.models import build"),
+        ("daemon", "from giveway.cli import table"),
+        ("simulate", "from giveway.results import stats"),
         ("gossip", ""),
     ],
 )
@@ -157,7 +137,7 @@ def test_a_wrong_import_is_found(part: str, code: str) -> None:
     ("part", "code"),
     [
         ("launch", "from giveway import devices"),
-        ("launch", "from giveway.task import Task"),
+        ("launch", "from giveway.sched.task import Task"),
         ("bench", "import torch"),
         ("ray", "import ray"),
         ("cli", "from giveway.cli import table\nfrom giveway.bench import dual"),
@@ -172,7 +152,7 @@ def test_a_right_import_is_not(part: str, code: str) -> None:
     [path for path in MODULES if part_of(path) in PURE and path not in IMPURE_FILES],
     ids=lambda path: str(path.relative_to(SOURCE)),
 )
-def test_policies_have_no_clock_thread_file_or_ctypes(path: Path) -> None:
+def test_decisions_have_no_clock_thread_file_or_ctypes(path: Path) -> None:
     assert impurities(path.read_text()) == []
 
 
@@ -195,5 +175,69 @@ def test_an_impure_policy_is_found(code: str) -> None:
 
 
 def test_every_listed_part_exists() -> None:
-    for part in BUILT_ON:
-        assert (SOURCE / part).is_dir() or (SOURCE / f"{part or '__init__'}.py").is_file(), part
+    listed = {part_of(path) for path in MODULES}
+    assert listed == set(BUILT_ON)
+
+
+def module_of(path: Path) -> str:
+    parts = ("giveway", *path.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of_files(sources: dict[str, str]) -> dict[str, set[str]]:
+    """For each module the modules that it imports, wherever the import stands in it."""
+    graph = {}
+    for module, code in sources.items():
+        used = set()
+        for name in imported(code, module):
+            # What is no module is a name that one gives out.
+            used.add(name if name in sources else name.rpartition(".")[0])
+        graph[module] = used & sources.keys() - {module}
+    return graph
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Modules of which each imports the next and the last one the first; empty: there are none."""
+    done: set[str] = set()
+
+    def search(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return path[path.index(module) :]
+        if module not in done:
+            for other in sorted(graph[module]):
+                found = search(other, [*path, module])
+                if found:
+                    return found
+            done.add(module)
+        return []
+
+    return next((found for module in graph if (found := search(module, []))), [])
+
+
+def test_no_files_import_each_other() -> None:
+    assert circle(imports_of_files({module_of(path): path.read_text() for path in MODULES})) == []
+
+
+@pytest.mark.parametrize("late", ["from giveway import a", "def f():\n    import giveway.a"])
+def test_a_circle_is_found(late: str) -> None:
+    sources = {
+        "giveway": "",
+        "giveway.a": "from giveway.b import name",
+        "giveway.b": "from giveway import c",
+        "giveway.c": late,
+    }
+    found = circle(imports_of_files(sources))
+    assert sorted(found) == ["giveway.a", "giveway.b", "giveway.c"]
+
+
+def test_what_reads_results_measures_nothing() -> None:
+    """All that the modules of a report lead to, lazy imports included."""
+    graph = imports_of_files({module_of(path): path.read_text() for path in MODULES})
+    reached, left = set(), ["giveway.cli.report", "giveway.cli.compare"]
+    while left:
+        module = left.pop()
+        if module not in reached:
+            reached.add(module)
+            left += graph[module]
+    parts = {module.split(".")[1] for module in reached}
+    assert parts == {"cli", "report", "results", "scenarios", "sched", "errors", "version"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from giveway import loader
+from giveway.devices import loader
 
 
 def test_the_path_comes_before_the_cache_and_the_default_folders(tmp_path: Path) -> None:

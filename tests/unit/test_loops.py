@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from giveway.bench.arrivals import due_times
 from giveway.bench.loops import Run, Segment, repeat, serve
 from giveway.bench.recorder import Recorder
-from giveway.bench.stats import percentile
+from giveway.results.stats import percentile
 
 START = 1000.0
 

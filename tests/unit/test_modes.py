@@ -8,7 +8,7 @@ import os
 import pytest
 
 from giveway.bench import modes
-from giveway.bench.scenario import Arrivals, Program, Scenario
+from giveway.scenarios.model import Arrivals, Program, Scenario
 
 SATURATING = Arrivals("saturating")
 HIGH = Program("a", SATURATING, 3, "resnet18", environment={"MINE": "1"})

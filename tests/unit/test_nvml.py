@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from giveway.bench import nvml
-from giveway.bench.nvml import Utilization
+from giveway.devices import nvml
+from giveway.devices.nvml import Utilization
 
 GPU = 0x7000000000
 BEGAN_US = 1_700_000_000_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from giveway.bench.preemption import NEVER, UNKNOWN, Closing, Closings, latency
-from giveway.task import Task
+from giveway.results.preemption import NEVER, UNKNOWN, Closing, Closings, latency
+from giveway.sched.task import Task
 
 LOW = Task(
     ticket=7, device="cpu", pid=1, name="low", priority=0, state="active", is_thread=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psutil
 
-from giveway import programs
+from giveway.observe import programs
 
 
 def tree(*lines: tuple[int, int, int]) -> dict[int, programs._Process]:

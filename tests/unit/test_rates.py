@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from giveway.cli.rates import SORTS, Rates
-from giveway.task import Task
+from giveway.cli.live.rates import SORTS, Rates
+from giveway.sched.task import Task
 
 TASK = Task(
     ticket=1,

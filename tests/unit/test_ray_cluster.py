@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from giveway.cli import cluster
+from giveway.cli.live import cluster
 from giveway.errors import ClusterError
 from giveway.ray.observers import _why
 from giveway.ray.view import Node

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from giveway import api, observe
-from giveway.page import page_path
+from giveway import api
+from giveway.observe import tasks
+from giveway.page.observer import page_path
 from giveway.ray import look as looking
-from giveway.task import Task
+from giveway.sched.task import Task
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def task(monkeypatch: pytest.MonkeyPatch) -> Iterator[Task]:
 
 def looked(monkeypatch: pytest.MonkeyPatch, task: Task) -> dict[str, Any]:
     """What is said where this is the one task."""
-    monkeypatch.setattr(observe, "snapshot", lambda: ([task], []))
+    monkeypatch.setattr(tasks, "snapshot", lambda: ([task], []))
     (row,) = looking.look()["tasks"]
     return dict(row)
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 import giveway.ray
-from giveway import placement
 from giveway.errors import GivewayError, UsageError
 from giveway.ray import request
 from giveway.ray.asked import Asked
 from giveway.ray.command import _MARK, NODE_PYTHON
 from giveway.ray.request import ONE_A_NODE
+from giveway.sched import placement
 
 
 def asked(options: dict[str, Any]) -> Asked:

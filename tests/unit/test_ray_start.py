@@ -10,7 +10,7 @@ import pytest
 
 from giveway import devices, launch
 from giveway.devices import Device
-from giveway.driver import Verdict
+from giveway.devices.drivers import Verdict
 from giveway.ray import start
 from giveway.ray.asked import Asked
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from giveway.errors import UsageError
-from giveway.policies import registry
+from giveway.sched.policies import registry
 
 MINE = """
 from giveway.policies import Policy

@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from giveway.bench import stats
-from giveway.report import cdf, markup, overview, plot, throughput, timeline, words
-from giveway.report.scale import Linear, Log, Nines, Scale
+from giveway.report import words
+from giveway.report.svg import cdf, markup, overview, plot, throughput, timeline
+from giveway.report.svg.scale import Linear, Log, Nines, Scale
+from giveway.results import stats
 from tests.unit import bench_records, report_examples
 
 
@@ -177,7 +178,7 @@ def test_without_a_gate_page_requests_are_drawn() -> None:
 def test_the_timeline_says_who_was_held() -> None:
     raw = [*bench_records.records()[:-1], report_examples.timeline(), {"kind": "end"}]
     (scenario,) = bench_records.result(raw)["results"]
-    (chart,) = timeline.charts(plot.Names(), scenario)
+    (chart,) = timeline.charts(plot.Names(), scenario, [report_examples.timeline()])
     said = svg(chart).get("aria-label") or ""
     assert "One request of high, with giveway: 10 ms" in said
     assert "high idle for 1 ms and active for 9 ms" in said
@@ -190,10 +191,11 @@ def test_the_timeline_says_who_was_held() -> None:
 
 def test_without_a_timeline_the_page_says_why() -> None:
     (scenario,) = bench_records.result()["results"]
-    assert timeline.charts(plot.Names(), scenario) == []
-    assert timeline.why_not(scenario).startswith("Not recorded")
+    assert timeline.charts(plot.Names(), scenario, []) == []
+    assert timeline.why_not(scenario, []).startswith("Not recorded")
     only = [{**report_examples.timeline(), "spans": {"high": []}}]
-    assert timeline.why_not({**scenario, "timelines": only}).startswith("Not shown")
+    assert timeline.charts(plot.Names(), scenario, only) == []
+    assert timeline.why_not(scenario, only).startswith("Not shown")
 
 
 def test_markup_escapes_and_closes() -> None:

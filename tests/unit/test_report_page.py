@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
@@ -127,7 +126,7 @@ def test_the_raw_numbers_are_in_the_page(everything: Path) -> None:
     name = everything.name
     assert set(found) == {
         f"{name}-{each}"
-        for each in ("run.json", "result.json", "dual.jsonl", "two.jsonl", "broken.jsonl",
+        for each in ("run.json", "dual.jsonl", "two.jsonl", "broken.jsonl",
                      "verify.json")
     }  # fmt: skip
     assert found[f"{name}-dual.jsonl"] == (everything / "dual.jsonl").read_bytes()
@@ -135,7 +134,7 @@ def test_the_raw_numbers_are_in_the_page(everything: Path) -> None:
 
 def test_a_run_that_was_killed_is_still_a_page(tmp_path: Path) -> None:
     half = noisy(1)[:8]
-    folder = report_examples.run(tmp_path / "half", {"dual": half, "train": None}, complete=False)
+    folder = report_examples.run(tmp_path / "half", {"dual": half, "train": None})
     with (folder / "dual.jsonl").open("a") as file:
         file.write('{"kind":"segment","mode":"gi')
     text = words_of(parsed(page(load([folder]))).find("body"))
@@ -147,21 +146,21 @@ def test_a_run_that_was_killed_is_still_a_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", range(1, 14))
 def test_a_page_of_any_beginning_of_a_run(tmp_path: Path, count: int) -> None:
-    folder = report_examples.run(tmp_path / "half", {"dual": noisy(1)[:count]}, complete=False)
+    folder = report_examples.run(tmp_path / "half", {"dual": noisy(1)[:count]})
     parsed(page(load([folder])))
     markdown(load([folder]))
 
 
 def test_a_header_alone_is_a_page(tmp_path: Path) -> None:
-    folder = report_examples.run(tmp_path / "none", {"dual": None}, complete=False)
+    folder = report_examples.run(tmp_path / "none", {"dual": None})
     assert "was not measured" in words_of(parsed(page(load([folder]))).find(".//h1"))
 
 
-def test_a_summary_without_its_raw_records_is_a_page(tmp_path: Path) -> None:
+def test_a_scenario_without_its_raw_records_was_not_started(tmp_path: Path) -> None:
     folder = report_examples.run(tmp_path / "sum", {"dual": noisy(1)})
     (folder / "dual.jsonl").unlink()
     tree = parsed(page(load([folder])))
-    assert tree.find(".//figure[@class='chart bars']") is not None
+    assert "Not started." in words_of(tree.find("body"))
     assert tree.find(".//figure[@class='chart cdf']") is None
 
 
@@ -213,7 +212,7 @@ def test_a_result_of_verify_may_be_said_itself(tmp_path: Path) -> None:
 
 
 def test_another_schema_is_refused_with_both_versions(tmp_path: Path) -> None:
-    report_examples.run(tmp_path / "run", {"dual": None}, complete=False, schema=7)
+    report_examples.run(tmp_path / "run", {"dual": None}, schema=7)
     with pytest.raises(UsageError, match=r"schema 7.*reads schema 1"):
         load([tmp_path])
     report_examples.verify(tmp_path / "checks", lambda value: value.update(schema=3))
@@ -239,4 +238,4 @@ def test_the_sentence_of_one_scenario_is_the_headline_only_once(tmp_path: Path) 
     said = headline.sentence(load([folder]))
     body = html.partition("<body>")[2]
     assert body.count(said) == 1
-    assert json.loads((folder / "result.json").read_text())["complete"]
+    assert load([folder]).runs[0].result["complete"]

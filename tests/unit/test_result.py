@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from giveway.bench.scenario import Bar
-from giveway.bench.verdict import times, verdict, warnings
-from giveway.cli import bench_table, demo
+from giveway.cli import demo
+from giveway.cli.parts import bench_table
+from giveway.results.verdict import times, verdict, warnings
+from giveway.scenarios.model import Bar
 from tests.unit.bench_records import SCENARIO, Records, high, low, records, result, segment
 
 

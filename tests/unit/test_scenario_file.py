@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from giveway.bench.scenario import MODES, Scenario
-from giveway.bench.scenario_file import load, shipped
 from giveway.errors import UsageError
+from giveway.scenarios.model import MODES, Scenario
+from giveway.scenarios.reader import load, shipped
 
 SMALL = """\
 title = "Two"
@@ -93,11 +93,11 @@ def test_all_scenarios_are_there() -> None:
     [
         ('title = "Two"', "title = 2", 1, "title: 2 is not allowed; allowed: a line of text"),
         ('title = "Two"', "", 1, "title is required"),
-        ('title = "Two"', 'title = "Two"\ncolour = 1', 2, "colour: unknown; allowed: title, "),
+        ('title = "Two"', 'title = "Two"\ncolour = 1', 2, "colour: unknown: there are "),
         ('title = "Two"', 'title = "Two', 1, ""),
         ("priority = 10", "priority = 2000", 5, "priority: 2000 is not allowed; allowed: a whole"),
         ("priority = 10", "priority = true", 5, "priority: True is not allowed"),
-        ("priority = 10", "prio = 10", 5, "prio: unknown; allowed: name, priority, "),
+        ("priority = 10", "priorty = 10", 5, "priorty: unknown: did you mean 'priority'?"),
         ('"resnet18"', '"resnet19"', 6, 'model: \'resnet19\' is not allowed; allowed: "resnet18"'),
         ('"fixed"', '"sometimes"', 7, 'allowed: "fixed", "poisson", "trace", "saturating"'),
         ("{ gpu = 10 }", "{ gpu = -1 }", 8, "rate: -1 is not allowed; allowed: a number above 0"),
@@ -134,6 +134,21 @@ def test_requests_need_a_rate_here_too(tmp_path: Path) -> None:
     load(path, "cuda")
     with pytest.raises(UsageError, match=r'mine\.toml:7: arrivals: "fixed" needs rate or busy'):
         load(path, "cpu")
+
+
+def test_a_period_is_a_rate(tmp_path: Path) -> None:
+    text = SMALL.replace("rate = { gpu = 10 }", 'period = { gpu = "100ms" }')
+    (high, _) = load(write(tmp_path, text), "cuda").programs
+    assert high.arrivals.rate == 10
+    both = write(tmp_path, text.replace("busy", "rate = 5\nbusy"))
+    with pytest.raises(UsageError, match=r"mine\.toml:9: rate: there is a period already"):
+        load(both, "cuda")
+
+
+def test_what_a_simulation_reads_may_stand_beside_it(tmp_path: Path) -> None:
+    text = SMALL.replace('model = "resnet18"', 'model = "resnet18"\nlaunch = "20us"\nshare = 40')
+    path = write(tmp_path, f'{text}\n[simulation]\nduration = "5s"\n')
+    assert load(path, "cpu") == load(write(tmp_path, SMALL), "cpu")
 
 
 def test_no_such_scenario(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giveway.policies.priority import Priority
-from giveway.scheduler import MAX_DARK_NS, MIN_WAKE_NS
-from giveway.task import (
+from giveway.sched.policies.priority import Priority
+from giveway.sched.scheduler import MAX_DARK_NS, MIN_WAKE_NS
+from giveway.sched.task import (
     Active,
     Attributes,
     Changed,
@@ -25,7 +25,7 @@ from giveway.task import (
     Tick,
     WakeAt,
 )
-from tests.unit.scripted import HIGH, LOW, MS, OTHER, Scripted, quiet, says, with_tasks
+from tests.unit.scripted import HIGH, LOW, MS, OTHER, Scripted, decides, quiet, says, with_tasks
 
 
 def test_strict_priority_closes_and_opens() -> None:
@@ -302,12 +302,12 @@ def test_whatever_a_policy_says_a_device_with_work_runs_or_waits_for_something(
     now = 0
     for event, wait, decisions in steps:
         now += wait
-        told: list[Only] = []
-        answer = says(scheduler, *decisions, event=event, now=now, at_once=told.append)
+        decided = decides(scheduler, *decisions, event=event, now=now)
+        answer = scheduler.settle(decided)
         assert answer.failure is None
-        for only in told:  # what a host in a hurry has done is what was decided
-            for task in scheduler.view.on(only.device):
-                assert task.open is (task.id in only.tasks)
+        if decided.gates is not None:  # what the host has written is what comes into force
+            for task in scheduler.view.on(decided.gates.device):
+                assert task.open is (task.id in decided.gates.tasks)
         for device in ("d0", "d1"):
             active = scheduler.view.active(device)
             runs = [task for task in active if task.open]
@@ -322,14 +322,36 @@ def test_whatever_a_policy_says_a_device_with_work_runs_or_waits_for_something(
             assert not active or runs or held or soon
 
 
-def test_a_host_in_a_hurry_is_told_of_a_plain_decision_before_it_is_worked_out() -> None:
+def test_a_plain_decision_may_be_written_before_it_is_settled() -> None:
     scheduler = with_tasks(Priority())
     scheduler.handle(Active(LOW), 1)
-    told: list[tuple[Only, bool]] = []
-    scheduler.handle(
-        Active(HIGH), 2, lambda only: told.append((only, scheduler.view.tasks[LOW].open))
-    )
-    assert told == [(Only("d0", [HIGH]), True)]
+    decided = scheduler.decide(Active(HIGH), 2)
+    assert decided.gates == Only("d0", (HIGH,))
+    assert scheduler.view.tasks[LOW].open
+    assert scheduler.settle(decided).decisions == [Close(LOW, HIGH)]
+    assert not scheduler.view.tasks[LOW].open
+
+
+def test_a_decision_is_settled_as_of_its_event() -> None:
+    scheduler = with_tasks(Priority())
+    scheduler.handle(Active(LOW), 10)
+    scheduler.settle(scheduler.decide(Active(HIGH), 25))
+    assert scheduler.view.tasks[LOW].used(40) == 15
+
+
+def test_what_changes_nothing_has_nothing_to_settle() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    decided = decides(scheduler, Close(LOW), event=Idle(LOW))
+    assert scheduler.settle(decided).decisions == []
+
+
+def test_a_policy_that_changes_its_mind_after_it_decided_changes_nothing() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(LOW), 1)
+    allowed = [LOW]
+    decided = decides(scheduler, Only("d0", allowed), now=2)
+    allowed.clear()
+    assert scheduler.settle(decided).decisions == [Close(HIGH, LOW)]
 
 
 @pytest.mark.parametrize(
@@ -342,10 +364,8 @@ def test_a_host_in_a_hurry_is_told_of_a_plain_decision_before_it_is_worked_out()
         pytest.param([Only("d0", [OTHER])], id="the one who may run is elsewhere"),
     ],
 )
-def test_of_any_other_decision_it_is_not(decisions: list[Any]) -> None:
+def test_any_other_decision_is_settled_first(decisions: list[Any]) -> None:
     scheduler = with_tasks(Scripted(quiet))
     scheduler.handle(Active(LOW), 1)
     scheduler.handle(Active(OTHER), 1)
-    told: list[Only] = []
-    says(scheduler, *decisions, now=2, at_once=told.append)
-    assert told == []
+    assert decides(scheduler, *decisions, now=2).gates is None

@@ -9,7 +9,7 @@ import pytest
 
 from giveway.bench import sizes
 from giveway.bench.runner import Stretch
-from giveway.bench.scenario import Arrivals, Program, Size
+from giveway.scenarios.model import Arrivals, Program, Size
 
 IMAGES = tuple({"batch": 1, "image": image} for image in (128, 112, 96))
 BATCHES = tuple({"batch": batch, "image": 96} for batch in (8, 4, 2, 1))

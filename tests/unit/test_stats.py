@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giveway.bench.stats import (
+from giveway.results.stats import (
     latency_summary,
     mean_ratio_interval,
     percentile,

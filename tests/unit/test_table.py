@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giveway.cli import table
-from giveway.cli.table import Column, render
-from giveway.cli.tasks import COLUMNS
+from giveway.cli.parts import table
+from giveway.cli.parts.table import Column, render
+from giveway.cli.parts.tasks import COLUMNS
 
 ROWS = [["1", "train.py", "held"], ["4242", "a-program-with-a-long-name", "active"]]
 THREE = (Column("PID", right=True, keep=9), Column("NAME", keep=8, least=8), Column("STATE"))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from giveway.policies import View
-from giveway.policies.edf import EarliestDeadline
-from giveway.policies.priority import Priority
-from giveway.scheduler import Scheduler
-from giveway.task import (
+from giveway.sched.policies import View
+from giveway.sched.policies.edf import EarliestDeadline
+from giveway.sched.policies.priority import Priority
+from giveway.sched.scheduler import Scheduler
+from giveway.sched.task import (
     Active,
     Attributes,
     Changed,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from giveway.bench.torchvision_fix import import_torchvision
+from giveway.models.torchvision_fix import import_torchvision
 
 Installed = Callable[[str], None]
 

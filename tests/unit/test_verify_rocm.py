@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from giveway import elf
-from giveway.devices import hip
-from giveway.driver import HIP
+from giveway.devices import elf, hip
+from giveway.devices.drivers import HIP
 from giveway.verify import rocm
 
 SYMBOLS = Path(__file__).parents[2] / "native/gpu/hip/symbols.txt"

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from giveway.errors import NoSuchTaskError, UsageError
-from giveway.task import Task
-from giveway.which import choose
+from giveway.observe.select import choose
+from giveway.sched.task import Task
 
 OWN = Task(
     ticket=1,

@@ -11,9 +11,9 @@ from giveway.daemon.host import Host
 from giveway.daemon.log import Log
 from giveway.daemon.service import status
 from giveway.errors import PageError
-from giveway.gates import Change, Flags, Gate
-from giveway.policies.base import Policy
-from giveway.task import TaskId
+from giveway.page.decider import Change, Flags, Gate
+from giveway.sched.policies.base import Policy
+from giveway.sched.task import TaskId
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Row:
 
 
 class VirtualPage:
-    """What `giveway.gates.Gates` is to a host, and its own ``page``."""
+    """What `giveway.page.decider.Gates` is to a host, and its own ``page``."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device

@@ -27,7 +27,7 @@ from typing import Any
 from giveway.bench.guard import Guard
 from giveway.bench.process import Process
 from giveway.bench.runner import Stretch
-from giveway.bench.scenario import Program, Scenario
+from giveway.scenarios.model import Program, Scenario
 
 VARIABLE = "GIVEWAY_BENCH_FD"
 _LOOK_SECONDS = 0.05

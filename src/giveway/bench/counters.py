@@ -11,8 +11,9 @@ import psutil
 
 from giveway import devices
 from giveway.errors import PageError
-from giveway.page import NO_PAGE, Page
-from giveway.task import Task
+from giveway.page.library import NO_PAGE
+from giveway.page.observer import Page
+from giveway.sched.task import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from giveway.bench import counters, modes, nvml, pinning, sizes, timeline
+from giveway.bench import counters, modes, pinning, sizes, timeline
 from giveway.bench.command_runner import CommandRunner
 from giveway.bench.guard import Guard
 from giveway.bench.loops import Segment
@@ -23,9 +23,10 @@ from giveway.bench.model_runner import ModelRunner
 from giveway.bench.mps import Mps
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.runner import Runner, Stretch
-from giveway.bench.scenario import Program, Scenario
+from giveway.devices import nvml
 from giveway.errors import UsageError
-from giveway.page import Page
+from giveway.page.observer import Page
+from giveway.scenarios.model import Program, Scenario
 
 _HEAD_START: Final = 0.05
 """Seconds from telling the programs to the start of their segment."""

@@ -16,7 +16,7 @@ from typing import Any
 from giveway.bench.guard import Guard
 from giveway.bench.process import Process
 from giveway.bench.runner import Stretch
-from giveway.bench.scenario import Program, Scenario, Size
+from giveway.scenarios.model import Program, Scenario, Size
 
 _TIMING_SECONDS = 2.0
 

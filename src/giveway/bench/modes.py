@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from giveway import launch
-from giveway.bench.scenario import Program, Scenario
+from giveway.scenarios.model import Program, Scenario
 
 REQUIRED: Final = ("alone", "native", "giveway")
 TITLES: Final = {

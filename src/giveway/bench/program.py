@@ -31,10 +31,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from giveway.bench import models
 from giveway.bench.arrivals import due_times
 from giveway.bench.kernels import Kernels
 from giveway.bench.loops import Run, Segment, Work, repeat, serve
+from giveway.models import build
 
 _PR_SET_PDEATHSIG = 1
 
@@ -52,7 +52,7 @@ class Program:
     def load(
         self, model: str, task: str, size: dict[str, int], stream: int | None
     ) -> dict[str, Any]:
-        self._work = models.work(model, task, size, self._device)
+        self._work = build.work(model, task, size, self._device)
         if stream is not None:
             self._work = _on_stream(self._work, stream)
         return {}

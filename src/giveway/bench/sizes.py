@@ -12,7 +12,7 @@ from giveway.bench.arrivals import trace_rate
 from giveway.bench.loops import Segment
 from giveway.bench.model_runner import ModelRunner
 from giveway.bench.runner import Stretch
-from giveway.bench.scenario import Arrivals, Program, Size
+from giveway.scenarios.model import Arrivals, Program, Size
 
 REQUESTS = 75
 """Requests wanted in a segment; with fewer, the p99 of all rounds is little but its maximum."""

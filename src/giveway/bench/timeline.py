@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from giveway.bench import counters
 from giveway.bench.loops import Segment
-from giveway.bench.preemption import Closings
+from giveway.results.preemption import Closings
 
 SAMPLE_SECONDS: Final = 0.001
 _MOST_URGENT: Final = ("active", "held", "idle")

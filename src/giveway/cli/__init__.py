@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 import click
 
-from giveway.cli.help import Context
+from giveway.cli.parts.help import Context
 from giveway.errors import GivewayError
 from giveway.version import __version__
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from giveway.cli import options
-from giveway.cli.progress import bar
+from giveway.cli.parts import options
+from giveway.cli.parts.progress import bar
 from giveway.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from giveway.bench.scenario import Scenario
+    from giveway.scenarios.model import Scenario
 
 SCENARIO_FAILED = 6
 BAR_FAILED = 1
@@ -86,9 +84,11 @@ def command(
       giveway bench ./my-service.toml --modes alone,native,giveway
     """
     from giveway import devices
-    from giveway.bench import result, scenario_file
     from giveway.bench.engine import Settings
-    from giveway.bench.store import Store
+    from giveway.bench.header import header
+    from giveway.results import result
+    from giveway.results.store import Store
+    from giveway.scenarios import reader
 
     if not scenarios:
         _list()
@@ -102,13 +102,13 @@ def command(
         repeats=repeats,
         timeline_seconds=min(_TIMELINE_SECONDS / (1 if where == "cpu" else 2), 2 * each),
     )
-    loaded = [scenario_file.load(name, where) for name in scenarios]
+    loaded = [reader.load(name, where) for name in scenarios]
     names = [each.name for each in loaded]
     if len(set(names)) < len(names):
         raise UsageError(f"two scenarios of one name: {', '.join(names)}")
     _need_torch(loaded)
     folder = out or Path(time.strftime("giveway-bench-%Y%m%d-%H%M%S"))
-    head = result.header(settings, names)
+    head = header(settings, names)
     store = Store(folder, head)
     try:
         _run(loaded, settings, store)
@@ -116,7 +116,6 @@ def command(
         click.echo(f"Results so far: {folder}", err=True)
         raise
     figures = result.read(folder)
-    store.finish(figures)
     _show(figures, folder)
     if any(each["status"] == "failed" for each in figures["results"]):
         return SCENARIO_FAILED
@@ -137,21 +136,16 @@ def _run(loaded: list[Scenario], settings: Any, store: Any) -> None:
 
 
 def _list() -> None:
-    from giveway.bench.scenario_file import load, shipped
-    from giveway.cli.table import Column, render
+    from giveway.cli.parts.table import Column, render, terminal_width
+    from giveway.scenarios.reader import load, shipped
 
     rows = [[name, load(name, "cpu").title] for name in shipped()]
-    for line in render([Column("SCENARIO"), Column("WHAT", least=20)], rows, _width()):
+    for line in render([Column("SCENARIO"), Column("WHAT", least=20)], rows, terminal_width()):
         click.echo(line)
 
 
-def _width() -> int | None:
-    """Of the terminal; None where the output goes anywhere else."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
 def _modes(text: str | None, quick: bool) -> tuple[str, ...]:
-    from giveway.bench.scenario import MODES
+    from giveway.scenarios.model import MODES
 
     if text is None:
         return _QUICK_MODES if quick else MODES
@@ -169,8 +163,9 @@ def _need_torch(loaded: list[Scenario]) -> None:
 
 
 def _show(figures: dict[str, Any], folder: Path) -> None:
-    from giveway.cli.bench_table import lines
+    from giveway.cli.parts.bench_table import lines
+    from giveway.cli.parts.table import terminal_width
 
-    for line in lines(figures, _width()):
+    for line in lines(figures, terminal_width()):
         click.echo(line)
     click.echo(f"Results: {folder}")

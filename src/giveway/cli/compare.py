@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from giveway.cli.table import Column, render
+from giveway.cli.parts.table import Column, render
 
 if TYPE_CHECKING:
-    from giveway.report.changes import Change, Comparison
+    from giveway.report.compare import Change, Comparison
 
 REGRESSED: Final = 1
 
@@ -48,9 +48,9 @@ def command(old: Path, new: Path, show_all: bool, as_json: bool) -> int:
       giveway compare results/before results/after
       giveway compare results/before results/after --all
     """
-    from giveway.report import changes, load
+    from giveway.report import compare, load
 
-    found = changes.compare(load.run(old), load.run(new))
+    found = compare.compare(load.run(old), load.run(new))
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from giveway.cli import files, options
-from giveway.cli.progress import bar
+from giveway.cli.parts import files, options
+from giveway.cli.parts.progress import bar
 from giveway.errors import GivewayError, MissingExtraError, ProgramError
 
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ def command(device: str, seconds: float, path: str | None) -> None:
 
 def _measure(device: str, seconds: float) -> dict[str, Any]:
     """The result of the scenario ``dual``, as ``giveway bench`` would have it."""
-    from giveway.bench import engine, result, scenario_file
+    from giveway.bench import engine
+    from giveway.bench.header import header
+    from giveway.results import result
+    from giveway.scenarios import reader
 
     rounds = max(_MIN_ROUNDS, round(seconds / (_SEGMENTS * _SEGMENT_SECONDS)))
     settings = engine.Settings(
@@ -71,11 +74,11 @@ def _measure(device: str, seconds: float) -> dict[str, Any]:
         repeats=rounds,
         timeline_seconds=0,
     )
-    head = result.header(settings, ["dual"])
+    head = header(settings, ["dual"])
     records: list[dict[str, Any]] = []
     with bar() as progress:
         engine.run(
-            scenario_file.load("dual", device),
+            reader.load("dual", device),
             settings,
             lambda record: records.append(dict(record)),
             progress,
@@ -96,7 +99,7 @@ def _measure(device: str, seconds: float) -> dict[str, Any]:
 
 def show(figures: dict[str, Any], console: Console) -> None:
     """What was measured, the table, what was gained, and what to know before believing it."""
-    from giveway.bench.verdict import verdict, warnings
+    from giveway.results.verdict import verdict, warnings
 
     (scenario,) = figures["results"]
     console.print(_setting(figures, scenario))
@@ -124,7 +127,7 @@ def _table(scenario: dict[str, Any]) -> RenderableType:
     from rich.table import Table
 
     from giveway.bench.modes import TITLES
-    from giveway.bench.verdict import times
+    from giveway.results.verdict import times
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("")

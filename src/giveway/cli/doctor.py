@@ -14,8 +14,8 @@ import click
 from giveway.errors import UsageError
 
 if TYPE_CHECKING:
-    from giveway.cli.findings import DeviceReport, PageReport, Report
-    from giveway.driver import Verdict
+    from giveway.devices.drivers import Verdict
+    from giveway.doctor.findings import DeviceReport, PageReport, Report
 
 
 @click.command("doctor")
@@ -43,7 +43,7 @@ def command(as_json: bool, library: str | None) -> int:
         raise UsageError("--library wants the path of a library")
     if library is not None:
         return _judge(library, as_json)
-    from giveway.cli.examine import examine
+    from giveway.doctor.examine import examine
 
     report = examine()
     if as_json:
@@ -55,10 +55,10 @@ def command(as_json: bool, library: str | None) -> int:
 
 
 def _judge(path: str, as_json: bool) -> int:
-    from giveway import driver
+    from giveway.devices import drivers
 
     try:
-        verdict = driver.judge(Path(path), os.environ)
+        verdict = drivers.judge(Path(path), os.environ)
     except OSError as error:
         raise UsageError(f"cannot read {error.filename or path}: {error.strerror}") from error
     gated = verdict.mode is not None

@@ -23,7 +23,7 @@ def command(follow: bool, as_json: bool) -> None:
       giveway events | grep held
       giveway events --follow --json | jq 'select(.what == "failed")'
     """
-    from giveway.client import Client
+    from giveway.daemon.client import Client
 
     with Client() as daemon:
         for event in daemon.events(follow=follow):

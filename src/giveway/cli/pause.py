@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from giveway.cli import options
+from giveway.cli.parts import options
 
 
 @click.command("pause")
@@ -22,6 +22,6 @@ def command(pid: int, name: str | None, device: str | None) -> None:
       giveway pause 4242
       giveway resume 4242
     """
-    from giveway.cli.resume import steer
+    from giveway.cli.parts.steer import steer
 
     steer("pause", pid, name, device)

@@ -19,8 +19,8 @@ def command(name: str | None, list_all: bool) -> None:
       giveway policy fair
       giveway policy rr,slice=2ms
     """
-    from giveway.client import Client
-    from giveway.policies import registry
+    from giveway.daemon.client import Client
+    from giveway.sched.policies import registry
 
     if list_all:
         names = registry.names()

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
-from typing import TYPE_CHECKING, Final
 
 import click
 
-from giveway.cli import options
-
-if TYPE_CHECKING:
-    from giveway.programs import Program
-    from giveway.task import Task
-
-NOBODY: Final = "Nothing runs under giveway. Start a program with: giveway run -- CMD"
+from giveway.cli.parts import options
 
 
 @click.command("ps")
@@ -41,13 +32,15 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
       giveway ps --ray               all nodes of a Ray cluster
     """
     if address is not None:
-        from giveway.cli import cluster
+        from giveway.cli.live import cluster
 
         cluster.show(address, device, as_json=as_json)
         return
-    from giveway import observe
+    from giveway.cli.parts.table import terminal_width
+    from giveway.cli.parts.tasks import NOBODY, lines
+    from giveway.observe.tasks import snapshot
 
-    tasks, others = observe.snapshot(device)
+    tasks, others = snapshot(device)
     if as_json:
         document = {
             "schema": 1,
@@ -61,21 +54,3 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
     if not tasks and not others:
         # Not on stdout: a program that reads the table finds it empty.
         click.echo(NOBODY, err=True)
-
-
-def terminal_width() -> int | None:
-    """What a table has to fit into; None: nothing."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def lines(tasks: list[Task], others: list[Program], width: int | None) -> list[str]:
-    """The table, its header first."""
-    from giveway.cli import table
-    from giveway.cli.tasks import COLUMNS, row
-
-    rows = [row(task) for task in tasks]
-    rows += [
-        [other.device, str(other.pid), other.name, "-", "not gated", "-", "-", "-"]
-        for other in others
-    ]
-    return table.render(COLUMNS, rows, width)

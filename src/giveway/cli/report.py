@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from giveway.cli.files import write
+from giveway.cli.parts.files import write, write_json
 from giveway.errors import UsageError
 
 
@@ -23,29 +23,40 @@ from giveway.errors import UsageError
     help="Where it goes, - for stdout. [default: report.html; others go to stdout]",
 )
 @click.option("--markdown", is_flag=True, help="Markdown, for a README or a pull request.")
+@click.option("--json", "as_json", is_flag=True, help="All figures, for programs.")
 @click.option("--perfetto", is_flag=True, help="The timelines alone, for ui.perfetto.dev.")
-def command(folders: tuple[Path, ...], output: str | None, markdown: bool, perfetto: bool) -> int:
+def command(
+    folders: tuple[Path, ...],
+    output: str | None,
+    markdown: bool,
+    as_json: bool,
+    perfetto: bool,
+) -> int:
     """Make a page of what was measured.
 
     DIR is what giveway bench --out wrote, also one that was interrupted, or holds such folders, or
-    what giveway verify --json wrote. The page is one file that needs no network.
+    what giveway verify --json wrote. All of it may be packed: raw.tar.xz in a folder stands for
+    what is in it. The page is one file that needs no network.
 
     \b
     Examples:
       giveway report results/mine
       giveway report results/cpu results/gpu -o both.html
       giveway report results/mine --markdown
+      giveway report results/mine --json
       giveway report results/mine --perfetto -o timelines.json
     """
     from giveway.report import load, page
     from giveway.report import markdown as as_markdown
     from giveway.report import perfetto as as_trace
 
-    if markdown and perfetto:
-        raise UsageError("--markdown and --perfetto are two reports: say one of them")
+    if markdown + as_json + perfetto > 1:
+        raise UsageError("--markdown, --json and --perfetto are different reports: say one of them")
     found = load.load(folders)
     if perfetto:
         write(output or "-", json.dumps(as_trace.trace(found)))
+    elif as_json:
+        write_json(output or "-", found.to_json())
     elif markdown:
         write(output or "-", as_markdown.markdown(found))
     else:

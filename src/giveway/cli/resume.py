@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from giveway.cli import options
+from giveway.cli.parts import options
 
 
 @click.command("resume")
@@ -18,21 +18,6 @@ def command(pid: int, name: str | None, device: str | None) -> None:
     Example:
       giveway resume 4242
     """
+    from giveway.cli.parts.steer import steer
+
     steer("resume", pid, name, device)
-
-
-def steer(what: str, pid: int, name: str | None, device: str | None) -> None:
-    """Pauses or resumes the one task that is meant.
-
-    Raises:
-        DaemonError: no daemon runs.
-        NoSuchTaskError: no task fits.
-        UsageError: several do.
-    """
-    from giveway import observe, which
-    from giveway.client import Client
-
-    with Client() as daemon:
-        task = which.choose(observe.read(device), pid, name)
-        getattr(daemon, what)(pid, name=task.name, device=task.device)
-    click.echo(f"{task.name} ({pid}): {what}d")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from giveway.cli import options
+from giveway.cli.parts import options
 
 
 @click.command(

@@ -32,14 +32,13 @@ def command(policy: str, metrics: str | None) -> int:
       giveway serve --policy edf,k=2
       giveway serve --policy mypackage.mymodule:MyPolicy
     """
-    from giveway import client, focus
-    from giveway.daemon import supervisor
-    from giveway.policies import registry
+    from giveway.daemon import client, focus, supervisor
+    from giveway.sched.policies import registry
 
     registry.make(policy)  # so that a mistake is said at once
     client.refuse_second()
     if metrics is not None:
-        from giveway import metrics as exporter
+        from giveway.daemon import metrics as exporter
 
         host, port = exporter.parse_address(metrics)
         port = exporter.start(host, port)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from giveway.cli import options
+from giveway.cli.parts import options
 from giveway.errors import UsageError
 
 if TYPE_CHECKING:
-    from giveway.task import Task
+    from giveway.sched.task import Task
 
 
 @click.command("set")
@@ -45,15 +45,16 @@ def command(
       giveway set 4242 share=none
       giveway set 4242 --name loader --priority -5    a thread with a task of its own
     """
-    from giveway import attributes, observe, which
+    from giveway.observe import select, tasks
+    from giveway.sched import attributes
 
     if priority is not None:
         settings = (*settings, f"priority={priority}")
     if not settings:
         raise UsageError("nothing to set: say --priority N or ATTRIBUTE=VALUE")
     changes = attributes.changes(settings)
-    of_page = [(page, task) for page in observe.pages(device) for task in page.tasks()]
-    chosen = which.choose([task for _, task in of_page], pid, name)
+    of_page = [(page, task) for page in tasks.pages(device) for task in page.tasks()]
+    chosen = select.choose([task for _, task in of_page], pid, name)
     for page, task in of_page:
         if task is chosen:
             said = attributes.write(page.attributes(task.ticket), changes)

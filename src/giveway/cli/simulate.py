@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from giveway.cli.table import Column, render
+from giveway.cli.parts.table import Column, render
 
 if TYPE_CHECKING:
     from giveway.simulate.scenario import Placement, Scenario
@@ -76,25 +76,27 @@ def command(
 ) -> None:
     """Try policies on virtual time.
 
-    SCENARIO says in TOML which programs share which devices (docs/policies.md has its keys), or is
-    what giveway trace --json, bench or demo --json has written. The policies are the ones that
-    schedule real programs; programs and devices are a model. The same seed gives the same figures.
+    SCENARIO is a name that giveway bench lists, a TOML file of your own that says which programs
+    share which devices (docs/policies.md has its keys), a folder of giveway bench, or what giveway
+    trace --json or demo --json has written. The policies are the ones that schedule real programs;
+    programs and devices are a model. The same seed gives the same figures.
 
     \b
     Examples:
-      giveway simulate dual.toml -p priority -p fair
+      giveway simulate dual -p priority -p fair
       giveway simulate demo.json --json
-      giveway simulate tenants.toml -p all --plot tenants.svg --span 50ms
-      giveway simulate dual.toml -p mypackage.mymodule:MyPolicy
+      giveway simulate tenants -p all --plot tenants.svg --span 50ms
+      giveway simulate dual -p mypackage.mymodule:MyPolicy
       giveway simulate cluster.toml --placement urgent
     """
-    from giveway.attributes import parse_duration
-    from giveway.policies import registry
+    from giveway.results import archive
+    from giveway.sched.attributes import parse_duration
+    from giveway.sched.policies import registry
     from giveway.simulate import engine, figures, load
     from giveway.simulate import plot as drawing
     from giveway.simulate.record import Record
 
-    told = load.load(scenario)
+    told = _of_bench(scenario) if archive.is_folder(scenario) else load.load(scenario)
     told = _changed(told, placement, seed, duration)
     names = [n for name in policies for n in (registry.BUILT_IN if name == "all" else (name,))]
     span_ns = parse_duration(span)
@@ -120,11 +122,19 @@ def command(
             click.echo(line)
 
 
+def _of_bench(folder: Path) -> Scenario:
+    """The first scenario of a run of the bench."""
+    from giveway.results import result
+    from giveway.simulate import measured
+
+    return measured.scenario(folder.name, result.read(folder))
+
+
 def _changed(
     scenario: Scenario, placement: Placement | None, seed: int | None, duration: str | None
 ) -> Scenario:
-    from giveway.attributes import parse_duration
     from giveway.errors import UsageError
+    from giveway.sched.attributes import parse_duration
 
     if placement is not None:
         scenario = replace(scenario, placement=placement)

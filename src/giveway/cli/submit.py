@@ -9,7 +9,7 @@ from types import FrameType
 
 import click
 
-from giveway.cli import options
+from giveway.cli.parts import options
 
 
 @click.command(

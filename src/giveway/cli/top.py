@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from giveway.cli import options
+from giveway.cli.parts import options
 
 
 @click.command("top")
@@ -38,23 +38,23 @@ def command(interval: float, device: str | None, address: str | None) -> int:
     dumb = os.environ.get("TERM", "dumb") == "dumb"
     once = dumb or not (sys.stdin.isatty() and sys.stdout.isatty())
     if address is not None:
-        from giveway.cli import cluster
+        from giveway.cli.live import cluster
 
         if once:
             return cluster.show(address, device)
         return cluster.watch(address, device, interval)
-    from giveway import observe
+    from giveway.observe.tasks import snapshot
 
     if once:
-        from giveway.cli import ps
+        from giveway.cli.parts.tasks import lines
 
-        for line in ps.lines(*observe.snapshot(device), width=None):
+        for line in lines(*snapshot(device), width=None):
             click.echo(line)
         return 0
-    from giveway.cli import screen, steering
+    from giveway.cli.live import screen, steering
 
     def look() -> screen.Seen:
-        tasks, others = observe.snapshot(device)
+        tasks, others = snapshot(device)
         who = steering.look()
         return screen.Seen(tasks, others, f"gates {who}", who)
 

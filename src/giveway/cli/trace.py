@@ -15,9 +15,9 @@ from typing import Any, Final, TextIO
 
 import click
 
-from giveway.cli import options
+from giveway.cli.parts import options
 from giveway.errors import UsageError
-from giveway.traces import read
+from giveway.observe.traces import read
 
 EVENTS: Final = 1_000_000
 """How many of the last calls a Perfetto trace keeps for each process."""

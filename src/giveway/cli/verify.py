@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from giveway.cli import files, options, table
-from giveway.cli.table import Column
+from giveway.cli.parts import files, options, table
+from giveway.cli.parts.table import Column
 from giveway.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -185,8 +184,9 @@ def _show(document: dict[str, Any], logs: Path | None) -> None:
     columns.append(Column("HELD s", right=True, keep=6))
     checks = document["checks"]
     # One table, so that the columns of all phases are as wide.
-    width = shutil.get_terminal_size().columns - 2 if sys.stdout.isatty() else None
-    header, *lines = table.render(columns, [_row(check, on_gpu) for check in checks], width)
+    width = table.terminal_width()
+    room = None if width is None else width - 2
+    header, *lines = table.render(columns, [_row(check, on_gpu) for check in checks], room)
     phase = None
     for check, line in zip(checks, lines, strict=True):
         if check["phase"] != phase:

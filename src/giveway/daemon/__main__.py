@@ -13,14 +13,13 @@ import traceback
 from pathlib import Path
 from typing import TextIO
 
-from giveway import client
-from giveway.daemon import supervisor
+from giveway.daemon import client, supervisor
 from giveway.daemon.host import Host
 from giveway.daemon.limit import TimeLimit
 from giveway.daemon.log import Log
 from giveway.daemon.loop import Loop
 from giveway.errors import DaemonError, GivewayError, PageError
-from giveway.policies import registry
+from giveway.sched.policies import registry
 
 LOCK_NAME = "daemon.lock"
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from giveway import client
+from giveway.daemon import client
 from giveway.daemon.log import Log
 from giveway.daemon.requests import MAX_LINE, Request, parse
 from giveway.errors import GivewayError

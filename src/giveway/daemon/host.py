@@ -7,17 +7,18 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, Final, ParamSpec
+from typing import Any, Final, ParamSpec, TypeVar
 
-from giveway import attributes
-from giveway.daemon.figures import DECISION_BOUNDS, Busy, Histogram, TaskFigures
+from giveway.daemon.figures import DECISION_BOUNDS, Busy, Histogram
+from giveway.daemon.known import CLOSED, OPEN, Known
 from giveway.daemon.limit import TimeLimit
 from giveway.daemon.log import Log
 from giveway.errors import GivewayError, PageError, UsageError
-from giveway.gates import Change, Flags, Gate, Gates
-from giveway.policies.base import Policy
-from giveway.scheduler import Answer, Scheduler
-from giveway.task import (
+from giveway.page.decider import Change, Flags, Gate, Gates
+from giveway.sched import attributes
+from giveway.sched.policies.base import Policy
+from giveway.sched.scheduler import Answer, Scheduler
+from giveway.sched.task import (
     Active,
     Attributes,
     Changed,
@@ -31,10 +32,8 @@ from giveway.task import (
 )
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
-OPEN: Final = Gate.OPEN
-CLOSED: Final = Gate.CLOSED
-"""Names for what is said of every task: to look it up in the enum takes as long as to write it."""
 LEFT: Final = int(Flags.LEFT)
 JOINED: Final = int(Flags.JOINED)
 CHANGED: Final = int(Flags.CHANGED)
@@ -43,30 +42,6 @@ BECAME_ACTIVE: Final = int(Flags.BECAME_ACTIVE)
 """Numbers: an enum's own & takes a microsecond, and somebody waits for all of them."""
 MAX_TEXT: Final = 4000
 """Characters of a traceback that are kept: its end says what happened."""
-
-
-class Known:
-    """A task on a page, and what only the host knows of it."""
-
-    __slots__ = ("about", "active", "device", "figures", "gate", "id", "is_thread", "name",
-                 "paused", "pid", "row", "said")  # fmt: skip
-
-    def __init__(self, id_: TaskId, row: int, pid: int, name: str, is_thread: bool) -> None:
-        self.id = id_
-        self.device = id_.device
-        self.row = row
-        self.pid = pid
-        self.name = name
-        self.is_thread = is_thread
-        self.about = {"device": id_.device, "pid": pid, "name": name}
-        """The task in an event."""
-        self.active = False
-        self.paused = False
-        """To the policy it is idle."""
-        self.gate = OPEN
-        """What the page was told last."""
-        self.said = ""
-        self.figures = TaskFigures()
 
 
 class Host:
@@ -87,14 +62,14 @@ class Host:
         """From when the daemon woke to when the gates were written, in seconds."""
         self.busy: dict[str, Busy] = {}
         self._limit = limit
-        self.clock = clock
-        self._todo: dict[Known, tuple[Gate, bool]] = {}
-        """Gates that are to be taken note of, and whether they are written already: the last word
-        about each."""
-        self._at_once: str | None = None
-        """The device whose gates the answer to come is about, which are written already."""
+        self._clock = clock
+        self._todo: dict[Known, Gate] = {}
+        """Gates that are to be written: the last word about each."""
+        self._written: dict[Known, Gate] = {}
+        """Gates that were written as soon as they were decided, and not yet taken note of: the log
+        and the figures can wait until every change has been answered."""
+        self._written_ns = 0
         self._refused: set[str] = set()
-        self._decided_ns = 0
         self._behind: set[str] = set()
         """Devices whose pages could not be read or written just now."""
 
@@ -112,7 +87,7 @@ class Host:
 
     def remove(self, device: str, why: str) -> None:
         """Forgets a page that cannot be used any more; its tasks are ungated."""
-        now = self.clock()
+        now = self._clock()
         for id_ in [id_ for id_ in self.known if id_.device == device]:
             self._leave(id_, now)
         self.pages.pop(device).leave()
@@ -127,20 +102,20 @@ class Host:
         Raises:
             PageError: the page cannot be used.
         """
-        began = self.clock()
+        began = self._clock()
         changes = self.pages[device].changes()
         for change in changes:
-            self._note(device, change, self.clock())
+            self._note(device, change, self._clock())
         if changes:
             self._carry_out()
-            if self._decided_ns > began:
-                self.latency.add((self._decided_ns - began) / 1e9)
+            if self._written_ns > began:
+                self.latency.add((self._written_ns - began) / 1e9)
 
     def tick(self) -> None:
         """Does what the policy has asked to be woken for, where it is time."""
         for _ in self.pages:  # once for each, whatever the policy wants: there are others to serve
             due = self.scheduler.next_wake()
-            now = self.clock()
+            now = self._clock()
             if due is None or due[0] > now:
                 break
             self._tell(Tick(due[1]), now)
@@ -149,7 +124,7 @@ class Host:
     def wait(self) -> float:
         """Seconds until the next `tick` is due; more than a beat where none is."""
         due = self.scheduler.next_wake()
-        return 3600.0 if due is None else max(0.0, (due[0] - self.clock()) / 1e9)
+        return 3600.0 if due is None else max(0.0, (due[0] - self._clock()) / 1e9)
 
     def beat(self) -> None:
         """Says on every page that somebody decides, and makes up for what failed before."""
@@ -186,7 +161,7 @@ class Host:
     def use(self, policy: Policy) -> None:
         """Puts another policy in service."""
         before = self.scheduler.policy.name
-        self._ask(self.scheduler.use, policy, self.clock())
+        self._answer(before, self._ask(self.scheduler.use, policy, self._clock()))
         if self.scheduler.policy is policy:
             self.log.add("policy", policy=policy.name, before=before)
         self._carry_out()
@@ -198,7 +173,7 @@ class Host:
             return
         task.paused = paused
         self.log.add("paused" if paused else "resumed", **task.about)
-        now = self.clock()
+        now = self._clock()
         if task.active:
             self._tell(Idle(id_) if paused else Active(id_), now)
         self._put(task, self._wanted(task))
@@ -206,7 +181,7 @@ class Host:
 
     def refresh(self) -> None:
         """Looks at what no transition tells of: the nice values of processes."""
-        now = self.clock()
+        now = self._clock()
         for id_ in list(self.known):
             self._changed(id_, self.scheduler.view.tasks[id_].attributes.priority, now)
         self._carry_out()
@@ -254,6 +229,7 @@ class Host:
         if task is not None:
             self.log.add("left", **task.about)
             self._todo.pop(task, None)
+            self._written.pop(task, None)
             self._tell(Left(id_), now)
 
     def _set_active(self, task: Known, active: bool, now: int) -> None:
@@ -292,43 +268,60 @@ class Host:
     # From decisions to gates.
 
     def _tell(self, event: Event, now: int) -> None:
-        self._ask(self.scheduler.handle, event, now, self._only)
+        """Asks the policy about an event; gates of a whole device are written before anybody takes
+        note of each."""
+        before = self.scheduler.policy.name
+        decided = self._ask(self.scheduler.decide, event, now)
+        if isinstance(decided, Answer):
+            self._answer(before, decided)
+            return
+        written = None
+        if decided.gates is not None and self._write_all(decided.gates):
+            written = decided.gates.device
+        self._answer(before, self.scheduler.settle(decided), written)
 
-    def _only(self, decision: Only) -> None:
-        """Sets the gates of a device before anybody takes note of each."""
+    def _ask(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Answer:
+        """Calls what calls the policy; where that does not come back, strict priority answers."""
+        try:
+            return self._limit.call(function, *args, **kwargs)
+        except BaseException:  # too slow, or a policy that raises what is meant for others
+            text = traceback.format_exc()
+            answer = self.scheduler.fall_back(text, self._clock())
+            # It may have been interrupted anywhere: what was decided last is no longer known.
+            there = [task for task in self.known.values() if task.id in self._views]
+            self._todo = {task: self._wanted(task) for task in there}
+            return answer
+
+    def _write_all(self, decision: Only) -> bool:
+        """Writes all gates of a device; False where that fails."""
         chosen = [self.known[id_] for id_ in decision.tasks]
         tickets, rows = [task.id.ticket for task in chosen], [task.row for task in chosen]
         try:
             self.pages[decision.device].only(tickets, rows)
         except PageError:
-            return  # they are written with the others, who will see what is wrong
-        self._at_once = decision.device
-        self._decided_ns = self.clock()
+            return False  # they are written with the others, who will see what is wrong
+        self._written_ns = self._clock()
+        return True
 
-    def _ask(self, function: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> None:
-        before = self.scheduler.policy.name
-        try:
-            answer = self._limit.call(function, *args, **kwargs)
-        except BaseException:  # too slow, or a policy that raises what is meant for others
-            text = traceback.format_exc()
-            answer = self.scheduler.fall_back(text, self.clock())
-            # It may have been interrupted anywhere: what was decided last is no longer known.
-            there = [task for task in self.known.values() if task.id in self._views]
-            self._todo = {task: (self._wanted(task), False) for task in there}
-            self._at_once = None
+    def _answer(self, policy: str, answer: Answer, written: str | None = None) -> None:
+        """Does what the scheduler says; gates of the device ``written`` are written already."""
         if answer.failure is not None:
-            self.log.add("failed", policy=before, traceback=answer.failure[-MAX_TEXT:])
+            self.log.add("failed", policy=policy, traceback=answer.failure[-MAX_TEXT:])
         for refusal in answer.refusals:
             self._refuse(refusal.why)
         for view in answer.gates:
             task = self.known.get(view.id)
-            if task is not None and not task.paused:
-                written = view.id.device == self._at_once
-                self._put(task, OPEN if view.open else CLOSED, written)
-        self._at_once = None
+            if task is None or task.paused:
+                continue
+            gate = OPEN if view.open else CLOSED
+            if view.id.device == written:
+                self._todo.pop(task, None)
+                self._written[task] = gate
+            else:
+                self._put(task, gate)
 
-    def _put(self, task: Known, gate: Gate, written: bool = False) -> None:
-        self._todo[task] = gate, written
+    def _put(self, task: Known, gate: Gate) -> None:
+        self._todo[task] = gate
 
     @property
     def _views(self) -> Any:
@@ -347,16 +340,16 @@ class Host:
         return OPEN if self._views[task.id].open else CLOSED
 
     def _carry_out(self) -> None:
-        """Writes the gates that are to be different, a page at a time."""
+        """Writes the gates that are to be different, a page at a time, and takes note of them."""
         todo, self._todo = self._todo, {}
-        unwritten = {task: gate for task, (gate, written) in todo.items() if not written}
-        if unwritten:
+        if todo:
             for device in self.pages.copy():
-                here = {task: gate for task, gate in unwritten.items() if task.device == device}
+                here = {task: gate for task, gate in todo.items() if task.device == device}
                 self._write(device, here)
-            self._decided_ns = self.clock()
-        now = self.clock()
-        for task, (gate, _) in todo.items():
+            self._written_ns = self._clock()
+        now = self._clock()
+        noted, self._written = self._written | todo, {}
+        for task, gate in noted.items():
             self._wrote(task, gate, now)
         for device, busy in self.busy.items():
             view = self.scheduler.view

@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from giveway import client, page
-from giveway.daemon import service
+from giveway import page
+from giveway.daemon import client, service
 from giveway.daemon.connections import MAX_CONNECTIONS, Connections
 from giveway.daemon.host import Host
 from giveway.daemon.requests import Request
 from giveway.daemon.supervisor import END, Signs
 from giveway.errors import PageError
-from giveway.gates import Gates
+from giveway.page.decider import Gates
 
 BEAT_SECONDS: Final = 0.1
 HANG_SECONDS: Final = 2

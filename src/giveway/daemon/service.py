@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from giveway import attributes, which
 from giveway.daemon.host import Host
 from giveway.daemon.requests import Request
 from giveway.errors import UsageError
-from giveway.policies import registry
-from giveway.policies.base import Policy
+from giveway.observe import select
+from giveway.sched import attributes
+from giveway.sched.policies import registry
+from giveway.sched.policies.base import Policy
 
 
 def answer(host: Host, request: Request) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def answer(host: Host, request: Request) -> dict[str, Any]:
             raise UsageError(f"policy {policy.name} fails at once: giveway events says how")
     elif request.do in ("pause", "resume"):
         there = [task for task in host.known.values() if request.device in (None, task.device)]
-        task = which.choose(there, request.pid, request.name)
+        task = select.choose(there, request.pid, request.name)
         host.pause(task.id, request.do == "pause")
         return {**task.about, "policy": host.scheduler.policy.name}
     elif request.do == "events":

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from giveway import client
+from giveway.daemon import client
 
 CRASH_NAME: Final = "daemon.crash"
 """Where a daemon that hangs leaves the name of its policy and a traceback, in this folder."""

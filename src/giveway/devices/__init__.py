@@ -1,9 +1,9 @@
-"""The devices of this machine. A file here with a ``find() -> list[Device]`` adds a kind."""
+"""The devices of this machine. A name in `KINDS`, and the file of that name here with a
+``find() -> list[Device]``, are a kind of device."""
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from typing import Final
 
 from giveway.devices.base import Capability, Device
@@ -13,16 +13,12 @@ __all__ = ["KINDS", "Capability", "Device", "default", "find", "get"]
 
 KINDS: Final = ("cuda", "hip", "cpu")
 """Of devices, here or elsewhere; the preferred ones first."""
-_NO_KINDS: Final = ("base", "stream_gate")
 
 
 def find() -> list[Device]:
     """Every device that this machine has and this version of giveway can gate."""
-    kinds = sorted(
-        kind.name for kind in pkgutil.iter_modules(__path__) if kind.name not in _NO_KINDS
-    )
     found: list[Device] = []
-    for kind in kinds:
+    for kind in sorted(KINDS):
         found += importlib.import_module(f"{__name__}.{kind}").find()
     return found
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from giveway import driver, elf
+from giveway.devices import drivers, elf
 from giveway.errors import GivewayError
 
 
@@ -50,7 +50,7 @@ class Device:
             object.__setattr__(self, "pages", (self.name,))
 
     @cached_property
-    def verdict(self) -> driver.Verdict | None:
+    def verdict(self) -> drivers.Verdict | None:
         """Whether the hook can stand in for the driver library; None where there is none to read.
 
         What is wrong with an installation, or with a library that no program could load either, is
@@ -59,7 +59,7 @@ class Device:
         if self.library is None:
             return None
         try:
-            return driver.judge(self.library, os.environ)
+            return drivers.judge(self.library, os.environ)
         except (OSError, elf.ElfError):
             return None
 

@@ -6,7 +6,7 @@ import os
 from typing import Final
 
 from giveway.devices.base import Capability, Device
-from giveway.page import hook_path
+from giveway.page.library import hook_path
 
 # Idle OpenMP workers spin before they sleep: libgomp's for some milliseconds, LLVM's for 200.
 # Those of a held program would spin on the cores that the urgent one needs; not to spin at all

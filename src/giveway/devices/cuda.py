@@ -8,15 +8,14 @@ import subprocess
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from giveway import driver, loader
+from giveway.devices import drivers, loader
 from giveway.devices.base import Capability, Device
 from giveway.devices.stream_gate import DEFAULT_US, stream_gate
-from giveway.page import hook_path
 
 _PROC: Final = Path("/proc/driver/nvidia/gpus")
 _SECONDS: Final = 10
 
-SONAME: Final = driver.CUDA.soname("1")
+SONAME: Final = drivers.CUDA.soname("1")
 DEFAULT_WINDOW_US: Final = 500
 
 
@@ -52,7 +51,7 @@ def find() -> list[Device]:
         Device(
             name="cuda",
             description=f"{len(gpus)} × {', '.join(models)}",
-            hook=hook_path("cuda"),
+            hook=drivers.CUDA.shim("1"),
             capabilities=capabilities(),
             soname=SONAME,
             library=Path(given) if given else next(loader.candidates(SONAME, os.environ), None),

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from giveway import loader
+from giveway.devices import loader
 from giveway.devices.base import Capability, Device
+from giveway.devices.drivers import HIP
 from giveway.devices.stream_gate import stream_gate
-from giveway.driver import HIP
 
 VARIABLE: Final = "GIVEWAY_HIP_LIBRARY"
 """Names the runtime, where it is not the one that the loader finds."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from giveway.devices.base import Capability
 from giveway.errors import PageError
-from giveway.page import page_path
+from giveway.page.observer import page_path
 
 VARIABLE: Final = "GIVEWAY_STREAM_GATE_US"
 DEFAULT_US: Final = 250

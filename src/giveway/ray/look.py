@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from giveway import observe
-from giveway.page import page_path
-from giveway.task import Task
+from giveway.observe import tasks as observed
+from giveway.page.observer import page_path
+from giveway.sched.task import Task
 from giveway.version import __version__
 
 _UNNAMED: Final = "ray"
@@ -24,7 +24,7 @@ def look() -> dict[str, Any]:
     Raises:
         PageError: a gate page cannot be used.
     """
-    tasks, others = observe.snapshot()
+    tasks, others = observed.snapshot()
     boot = _text("/proc/sys/kernel/random/boot_id").strip()
     pages = {device: _file(page_path(device)) for device in {task.device for task in tasks}}
     processes = _file(Path(_NAMESPACE.format("self")))

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-from giveway import attributes, devices, launch, placement
+from giveway import devices, launch
 from giveway.errors import UsageError, choices
 from giveway.ray.asked import Asked
 from giveway.ray.command import py_executable, python_of
-from giveway.task import PRIORITY_MAX, PRIORITY_MIN, Attributes
+from giveway.sched import attributes, placement
+from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN, Attributes
 
 # Every node has one of whatever begins like this, without being told: what Ray Serve limits
 # replicas on a node by.

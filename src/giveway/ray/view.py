@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from giveway.programs import Program
-from giveway.task import Task
+from giveway.observe.programs import Program
+from giveway.sched.task import Task
 from giveway.version import __version__
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from giveway.report import words
 from giveway.report.load import Verify
-from giveway.report.markup import Column, Markup, element, table
+from giveway.report.svg.markup import Column, Markup, element, table
 
 _PHASES: Final = {
     "1": "Phase 1: torch and its libraries",

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from giveway.bench import bars, verdict
 from giveway.report import words
 from giveway.report.load import Found, Verify
-from giveway.report.overview import ratios
+from giveway.report.svg.overview import ratios
+from giveway.results import bars, verdict
 
 Tone = Literal["good", "bad", "open"]
 

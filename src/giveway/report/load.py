@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from giveway.bench import result, store
 from giveway.errors import UsageError
+from giveway.results import archive, result, store
 
 VERIFY_SCHEMA: Final = 1
 
@@ -48,28 +48,36 @@ class Found:
     runs: list[Run] = field(default_factory=list)
     verifies: list[Verify] = field(default_factory=list)
 
+    def to_json(self) -> dict[str, Any]:
+        """All figures and verdicts; docs/bench.md has the schema."""
+        return {
+            "runs": [{"folder": str(each.folder), **each.result} for each in self.runs],
+            "verify": [{"file": str(each.path), **each.result} for each in self.verifies],
+        }
+
 
 def load(folders: Sequence[Path]) -> Found:
-    """The results in folders: in each itself, and in the folders in it; each once. A file is one of
-    verify.
+    """The results in folders, plain or packed: in each itself, and in the folders in it; each once.
+    A file is one of verify.
 
     Raises:
         UsageError: a folder without any, a damaged result, or one of another schema.
     """
     found = Found()
     for folder in folders:
-        if not folder.exists():
-            raise UsageError(f"{folder} is not a folder, nor a file")
         before = len(found.runs) + len(found.verifies)
-        if folder.is_file():
+        if archive.is_file(folder):
             found.verifies += _verifies([folder])
             places = []
+        elif archive.is_folder(folder):
+            places = [folder, *archive.folders(folder)]
         else:
-            places = [folder, *sorted(each for each in folder.iterdir() if each.is_dir())]
+            raise UsageError(f"{folder} is not a folder, nor a file")
         for place in places:
-            if (place / "run.json").exists():
+            names = archive.files(place)
+            if place / "run.json" in names:
                 found.runs.append(run(place))
-            found.verifies += _verifies(sorted(place.glob("*.json")))
+            found.verifies += _verifies(each for each in names if each.suffix == ".json")
         if len(found.runs) + len(found.verifies) == before:
             raise UsageError(f"{folder} has no result of giveway bench, nor of giveway verify")
     runs = {each.folder.resolve(): each for each in found.runs}
@@ -89,8 +97,8 @@ def run(folder: Path) -> Run:
 def _verifies(paths: Iterable[Path]) -> Iterator[Verify]:
     for path in paths:
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            value = json.loads(archive.read(path))
+        except (OSError, ValueError, RecursionError):
             continue  # Not of verify, as far as anybody can tell.
         if not isinstance(value, dict) or value.get("command") != "verify":
             continue

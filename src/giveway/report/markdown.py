@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from giveway.report import headline, scenario, sentences, summary, words
 from giveway.report.load import Found, Run, Verify
-from giveway.report.markup import Column
+from giveway.report.svg.markup import Column
 
 _NUMBERS: Final = ("p50_ms", "p99_ms")
 _FIGURES: Final = (

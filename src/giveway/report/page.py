@@ -9,9 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from giveway.report import checks, headline, overview, plot, scenario, summary, words
+from giveway.report import checks, headline, scenario, summary, words
 from giveway.report.load import Found, Run
-from giveway.report.markup import Child, Column, Markup, element, joined, table
+from giveway.report.svg import overview, plot
+from giveway.report.svg.markup import Child, Column, Markup, element, joined, table
+from giveway.results import archive
 from giveway.version import __version__
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -157,14 +159,13 @@ def _downloads(found: Found) -> Markup:
 
 def _files(found: Found) -> Iterable[Path]:
     for run in found.runs:
-        yield from run.folder.glob("*.json")
-        yield from run.folder.glob("*.jsonl")
+        yield from (each for each in archive.files(run.folder) if each.suffix in _TYPES)
     for each in found.verifies:
         yield each.path
 
 
 def _download(folder: str, path: Path) -> Markup:
-    content = path.read_bytes()
+    content = archive.read(path)
     return element(
         "a",
         f"{folder}/{path.name}",

@@ -7,7 +7,8 @@ from typing import Any
 
 from giveway.errors import UsageError
 from giveway.report.load import Found
-from giveway.report.timeline import stretches
+from giveway.report.svg.timeline import stretches
+from giveway.results import store
 
 Event = dict[str, Any]
 
@@ -25,7 +26,7 @@ def trace(found: Found) -> dict[str, Any]:
     number = 0
     for run in found.runs:
         for scenario in run.result["results"]:
-            for timeline in scenario.get("timelines", ()):
+            for timeline in _timelines(run.records[scenario["name"]]):
                 for program in timeline["spans"]:
                     number += 1
                     title = f"{scenario['name']}, {timeline['mode']}: {program}"
@@ -33,6 +34,10 @@ def trace(found: Found) -> dict[str, Any]:
     if not events:
         raise UsageError("these results have no timeline: giveway bench makes one of a whole run")
     return {"displayTimeUnit": "ms", "traceEvents": events}
+
+
+def _timelines(records: store.Records) -> Iterator[dict[str, Any]]:
+    return (each for each in records if each["kind"] == "timeline")
 
 
 def _program(pid: int, title: str, timeline: Mapping[str, Any], program: str) -> Iterator[Event]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from giveway.bench import bars, store, verdict
-from giveway.report import cdf, plot, sentences, throughput, timeline, words
-from giveway.report.markup import Child, Column, Markup, element, joined, stacked, table
+from giveway.report import sentences, words
+from giveway.report.svg import cdf, plot, throughput, timeline
+from giveway.report.svg.markup import Child, Column, Markup, element, joined, stacked, table
+from giveway.results import bars, store, verdict
 
 SIGNS: Final = {bars.PASS: "✓", bars.FAIL: "✕", bars.NOT_MEASURED: "–"}
 _TONES: Final = {bars.PASS: "good", bars.FAIL: "bad", bars.NOT_MEASURED: "open"}
@@ -74,8 +75,7 @@ def _content(
     yield from _failures(scenario)
     if scenario["bars"]:
         yield bar_table(scenario["bars"])
-    segments = [each for each in records if each["kind"] == "segment"]
-    yield from _charts(names, scenario, segments)
+    yield from _charts(names, scenario, records)
     if scenario["modes"]:
         yield table(f"Figures of {scenario['name']}", FIGURES, figures(scenario))
         if busy := words.device_busy(scenario):
@@ -86,18 +86,21 @@ def _content(
 
 
 def _charts(
-    names: plot.Names, scenario: verdict.Scenario, segments: Sequence[dict[str, Any]]
+    names: plot.Names, scenario: verdict.Scenario, records: store.Records
 ) -> Iterator[Markup]:
+    segments, timelines = (
+        [each for each in records if each["kind"] == kind] for kind in ("segment", "timeline")
+    )
     for name, program in scenario["programs"].items():
         # How long batches take one after the other says nothing about waiting.
         if program["arrivals"] != "saturating" and (found := cdf.latencies(segments, name)):
             yield cdf.chart(name, found)
     if scenario["modes"] and len(scenario["programs"]) > 1:
-        who = timeline.charts(names, scenario)
+        who = timeline.charts(names, scenario, timelines)
         yield element(
             "div",
             element("h4", "Who held the device"),
-            *(who or [element("p", timeline.why_not(scenario), class_="note")]),
+            *(who or [element("p", timeline.why_not(scenario, timelines), class_="note")]),
             class_="who",
         )
     if (shares := throughput.chart(scenario)) is not None:

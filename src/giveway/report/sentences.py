@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from giveway.bench import store, verdict
+from giveway.results import store, verdict
 
 
 def of(scenario: verdict.Scenario, records: store.Records) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from giveway.bench import bars
-from giveway.bench.verdict import Scenario, urgent_and_other
-from giveway.report import overview, sentences, words
+from giveway.report import sentences, words
 from giveway.report.load import Run
-from giveway.report.markup import Child, Column, Markup, element, stacked, table
+from giveway.report.svg import overview
+from giveway.report.svg.markup import Child, Column, Markup, element, stacked, table
+from giveway.results import bars
+from giveway.results.verdict import Scenario, urgent_and_other
 
 COLUMNS: Final = (
     Column("Scenario"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from giveway.bench import verdict
+from giveway.results import verdict
 
 MODES: Final = {
     "alone": "alone",

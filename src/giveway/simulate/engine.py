@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Final
 
-from giveway.policies import Policy
-from giveway.scheduler import Scheduler
+from giveway.sched.policies import Policy
+from giveway.sched.scheduler import Scheduler
+from giveway.sched.task import Active, Event, Idle, Joined, Left, TaskId, Tick
 from giveway.simulate.parts import UNBOUNDED, Device, SimTask
 from giveway.simulate.place import place
 from giveway.simulate.record import Record
 from giveway.simulate.scenario import Scenario
-from giveway.task import Active, Event, Idle, Joined, Left, TaskId, Tick
 
 KEPT_REFUSALS: Final = 5
 ALONE_COPIES: Final = 20
@@ -131,7 +131,7 @@ class _Engine:
         if task.gone:
             return
         task.requests.append(self.now)
-        if task.program.arrivals != "continuous":
+        if task.program.arrivals != "saturating":
             self.at(self.now + task.next_gap(), self.arrive, task)
         if not task.working:
             self.begin(task)
@@ -171,7 +171,7 @@ class _Engine:
         task.working = False
         if task.gone:
             return
-        if task.program.arrivals == "continuous":
+        if task.program.arrivals == "saturating":
             gap = task.next_gap()
             if gap:
                 self.at(self.now + gap, self.arrive, task)

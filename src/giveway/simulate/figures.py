@@ -52,7 +52,7 @@ def _policy(
     for program in scenario.programs:
         figures = _figures(scenario, program, run, seconds)
         before = base[program.name]
-        if program.arrivals == "continuous":
+        if program.arrivals == "saturating":
             left = _left(program, run, base)
             figures["share_of_alone"] = _ratio(figures["throughput"], before["throughput"])
             figures["share_of_left"] = _ratio(figures["throughput"], before["throughput"] * left)
@@ -96,7 +96,7 @@ def _figures(scenario: Scenario, program: Program, run: Run, seconds: float) -> 
         "held_share": _mean(task.held_ns / 1e9 / seconds for task in tasks),
         "preemptions": sum(task.preemptions for task in tasks),
     }
-    if program.arrivals == "continuous":
+    if program.arrivals == "saturating":
         figures["throughput"] = _mean(task.launches / program.launches / seconds for task in tasks)
         return figures
     waiting = [age for task in tasks for age in _ages(task, scenario)]
@@ -125,7 +125,7 @@ def _left(program: Program, run: Run, base: Mapping[str, Any]) -> float:
     """What part of its devices' time programs with requests leave, as they are alone."""
     shares: dict[str, float] = {}
     for task in run.tasks:
-        if task.program.arrivals != "continuous":
+        if task.program.arrivals != "saturating":
             device = task.id.device
             shares[device] = shares.get(device, 0.0) + base[task.program.name]["busy_share"]
     return _mean(

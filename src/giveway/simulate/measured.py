@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from giveway.errors import UsageError
+from giveway.sched.task import Attributes
 from giveway.simulate.scenario import SECOND, Arrivals, Model, Program, Scenario
-from giveway.task import Attributes
 
 _PARTS: Final = 20
 """Launches into which a request is divided where their number is not known. With interrupts it does
 not matter, and without it says how soon a request can be held up."""
 
-_ARRIVALS: Final[Mapping[str, Arrivals]] = {
-    "fixed": "periodic",
-    "poisson": "poisson",
-    "saturating": "continuous",
-}
+_ARRIVALS: Final[tuple[Arrivals, ...]] = ("fixed", "poisson", "saturating")
 
 
 def scenario(name: str, result: dict[str, Any]) -> Scenario:
@@ -56,7 +51,7 @@ def _of_trace(name: str, result: dict[str, Any]) -> Scenario:
             programs.append(
                 Program(
                     name=f"{task['name']} {len(programs) + 1}",
-                    arrivals="continuous",
+                    arrivals="saturating",
                     launch_ns=max(1_000, round(free / launches)),
                     launches=max(1, round(launches / syncs)) if syncs else 1,
                     device=device,
@@ -77,7 +72,7 @@ def _of_bench(name: str, result: dict[str, Any]) -> Scenario:
     programs = []
     for each, program in measured["programs"].items():
         alone = measured["modes"]["alone"][each]
-        arrivals = _ARRIVALS.get(program["arrivals"])
+        arrivals = next((known for known in _ARRIVALS if known == program["arrivals"]), None)
         if arrivals is None:
             raise UsageError(f"{name}: arrivals of {each} are neither {' nor '.join(_ARRIVALS)}")
         service_ns = SECOND * float(alone["busy_share"]) / float(alone["throughput"])

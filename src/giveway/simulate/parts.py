@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from random import Random
 
+from giveway.sched.task import TaskId
 from giveway.simulate.scenario import Program
-from giveway.task import TaskId
 
 UNBOUNDED = 1 << 62
 
@@ -92,7 +92,7 @@ def _launch_times(program: Program, seed: str) -> Callable[[], int]:
 def _gaps(program: Program, seed: str) -> Callable[[], int]:
     """The time to the next request, or batch; the first time, to the first."""
     period = program.period_ns
-    if program.arrivals == "continuous":
+    if program.arrivals == "saturating":
         return lambda: period
     random = Random(seed)
     if program.arrivals == "poisson":

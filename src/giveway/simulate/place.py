@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final
 
-from giveway import placement
+from giveway.sched import placement
 from giveway.simulate.scenario import Program, Scenario
 
 Place = int | None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from giveway.sched.task import TaskId
 from giveway.simulate.parts import SimTask
-from giveway.task import TaskId
 
 Span = tuple[int, int]
 """From and until, in nanoseconds."""

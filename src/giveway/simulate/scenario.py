@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from giveway.task import Attributes
+from giveway.sched.task import Attributes
 
 MS = 1_000_000
 SECOND = 1_000_000_000
 
-Arrivals = Literal["continuous", "periodic", "poisson"]
+Arrivals = Literal["fixed", "poisson", "saturating"]
 Placement = Literal["next", "fractions", "urgent"]
 """Each copy on the next device; as Ray places fractions of devices; the same with the fractions of
-`giveway.placement`."""
+`giveway.sched.placement`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ class Program:
     jitter: float = 0.0
     """Launches take ``launch_ns`` times 1 - jitter to 1 + jitter."""
     period_ns: int = 0
-    """Mean time between requests; of continuous programs, between the end of a batch and the next
+    """Mean time between requests; of saturating ones, between the end of a batch and the next
     (what the host does in between)."""
     phase_ns: int | None = None
-    """When the first request of a periodic program is due; None: at random in the first period."""
+    """When the first request of fixed arrivals is due; None: at random in the first period."""
     count: int = 1
     device: int | None = None
     """Where they run; None: each on the next device."""

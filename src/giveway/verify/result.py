@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from giveway import devices
-from giveway.bench.machine import machine, versions
+from giveway.devices.machine import machine, versions
 from giveway.verify.options import Options
 from giveway.verify.session import Outcome, Results
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from giveway import elf
-from giveway.devices import hip
-from giveway.driver import HIP
+from giveway.devices import elf, hip
+from giveway.devices.drivers import HIP
 from giveway.verify.check import Finding
 
 CLIENTS: Final = ("hipblas", "rocblas", "MIOpen", "rocfft", "rccl", "c10_hip", "torch_hip")

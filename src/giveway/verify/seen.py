@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from giveway import traces
+from giveway.observe import traces
 
 
 @dataclass(frozen=True, slots=True)

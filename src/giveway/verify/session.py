@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from giveway import devices, launch
 from giveway.errors import UsageError
-from giveway.page import Page
+from giveway.page.observer import Page
 from giveway.verify import process, seen
 from giveway.verify.check import Check, Finding
 from giveway.verify.compare import Verdict, judge

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from giveway.bench.torchvision_fix import import_torchvision
+from giveway.models.torchvision_fix import import_torchvision
 from giveway.verify.check import Check, Place
 
 if TYPE_CHECKING:

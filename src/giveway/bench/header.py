@@ -1,0 +1,30 @@
+"""The header of a result: what is known when a run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from giveway.bench.engine import Settings
+from giveway.devices.machine import machine, versions
+from giveway.results import store
+
+
+def header(settings: Settings, scenarios: Sequence[str]) -> dict[str, Any]:
+    """What is known when a run starts; ``run.json``."""
+    return {
+        "kind": store.KIND,
+        "schema": store.SCHEMA,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": settings.device,
+        "machine": machine(settings.device),
+        "versions": versions(),
+        "settings": {
+            "modes": list(settings.modes),
+            "seconds": settings.seconds,
+            "repeats": settings.repeats,
+            "warm_seconds": settings.warm_seconds,
+        },
+        "scenarios": list(scenarios),
+    }

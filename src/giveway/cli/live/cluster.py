@@ -1,0 +1,117 @@
+"""What `ps` and `top` show of a Ray cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from giveway.cli.parts.table import terminal_width
+from giveway.cli.parts.tasks import NOBODY, lines
+from giveway.errors import ClusterError, UsageError
+from giveway.ray.connect import connected
+from giveway.ray.observers import PATIENCE_SECONDS, Observers
+
+if TYPE_CHECKING:
+    from giveway.observe.programs import Program
+    from giveway.ray.view import Node
+    from giveway.sched.task import Task
+
+_SECONDS: Final = 0.25
+"""How long the screen waits for answers, and then for a key, while nodes may still answer."""
+
+
+def show(address: str, device: str | None, *, as_json: bool = False) -> int:
+    """Prints the tasks of all nodes; the exit code.
+
+    Raises:
+        UsageError: a device is given as well.
+        MissingExtraError: Ray is not installed.
+        ClusterError: there is no cluster at that address, or none of its nodes answers.
+    """
+    _refuse(device)
+    with connected(address) as ray:
+        nodes = Observers(ray).look(PATIENCE_SECONDS)
+    tasks, others = _rows(nodes)
+    if as_json:
+        click.echo(json.dumps(_document(nodes), indent=2))
+    else:
+        for line in (*lines(tasks, others, terminal_width()), *_notes(nodes)):
+            click.echo(line)
+    if not _answered(nodes):
+        raise ClusterError("no node of the cluster says what runs there")
+    if not tasks and not others and not as_json:
+        click.echo(NOBODY, err=True)
+    return 0
+
+
+def watch(address: str, device: str | None, interval: float) -> int:
+    """Shows them on the screen until `q`; the exit code. Raises as `show`."""
+    from giveway.cli.live import screen
+
+    _refuse(device)
+    with connected(address) as ray:
+        observers = Observers(ray)
+
+        def look() -> screen.Seen:
+            nodes = observers.look(_SECONDS, interval)
+            answered = _answered(nodes)
+            return screen.Seen(
+                *_rows(nodes),
+                f"{answered} of {len(nodes)} nodes answer",
+                notes=_notes(nodes),
+                nothing=NOBODY if answered else "No node says what runs there.",
+                at={
+                    (task.device, task.ticket): node.at
+                    for node in nodes
+                    for task in _rows([node])[0]
+                },
+                again=_SECONDS if observers.is_waiting else None,
+            )
+
+        return screen.watch(interval, look)
+
+
+def _refuse(device: str | None) -> None:
+    if device is not None:
+        raise UsageError("--device is one of this machine and --ray shows a cluster: leave one out")
+
+
+def _answered(nodes: Sequence[Node]) -> int:
+    return sum(node.version is not None for node in nodes)
+
+
+def _rows(nodes: Sequence[Node]) -> tuple[list[Task], list[Program]]:
+    """Tasks and programs, each with its node before its device."""
+    return (
+        [_placed(node, task) for node in nodes for task in node.tasks],
+        [_placed(node, program) for node in nodes for program in node.not_gated],
+    )
+
+
+def _placed(node: Node, what: Any) -> Any:
+    return dataclasses.replace(what, device=f"{node.name}:{what.device}")
+
+
+def _notes(nodes: Sequence[Node]) -> list[str]:
+    return [f"{node.name} ({node.address}) {node.problem}" for node in nodes if node.problem]
+
+
+def _document(nodes: Sequence[Node]) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "nodes": [
+            {
+                **{name: getattr(node, name) for name in ("id", "address", "name", "version")},
+                "problem": node.problem,
+            }
+            for node in nodes
+        ],
+        "tasks": [{"node": node.id, **task.to_json()} for node in nodes for task in node.tasks],
+        "not_gated": [
+            {"node": node.id, **program.to_json()} for node in nodes for program in node.not_gated
+        ],
+    }

@@ -1,0 +1,182 @@
+"""The live screen of `giveway top`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from giveway.cli.live.rates import SORTS, Rate, Rates
+from giveway.cli.live.steering import Steering
+from giveway.cli.parts import table
+from giveway.cli.parts.table import Column
+from giveway.cli.parts.tasks import NOBODY
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from giveway.observe.programs import Program
+    from giveway.sched.task import Task
+
+_COLUMNS: Final = (
+    Column("DEVICE", keep=2),
+    Column("PID", right=True, keep=9),
+    Column("NAME", keep=8, least=8),
+    Column("PRIORITY", right=True, keep=7),
+    Column("STATE", keep=6),
+    Column("LAUNCH/S", right=True, keep=4),
+    Column("HELD%", right=True, keep=5),
+    Column("SHARE%", right=True, keep=3),
+    Column("PREEMPTIONS", right=True, keep=1),
+)
+_STYLES: Final = {"active": "green", "held": "yellow", "not gated": "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there is to show at one moment."""
+
+    tasks: list[Task]
+    others: list[Program]
+    """Programs that have no task."""
+    about: str
+    """For the title: who decides, or where all this is."""
+    who: Steering = field(default_factory=Steering)
+    notes: list[str] = field(default_factory=list)
+    """Lines below the tasks."""
+    nothing: str = NOBODY
+    """What to say where there are no tasks."""
+    at: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    """When each task (device, ticket) was seen, on the monotonic clock; now, where it is not
+    said."""
+    again: float | None = None
+    """Seconds after which there may be more to see already; None: after the interval."""
+
+
+def watch(interval: float, look: Callable[[], Seen]) -> int:
+    """Shows what ``look`` sees every ``interval`` seconds until `q`; the exit code.
+
+    The terminal is as before afterwards, however it ends.
+    """
+    rates = Rates()
+    order = "p"
+    console = Console(file=sys.__stdout__)  # sys.stdout may be kept from what others print
+    with (
+        _keys() as keyboard,
+        _terminated(),
+        Live(
+            console=console,
+            screen=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ) as live,
+    ):
+        while True:
+            seen = look()
+            rates.update(seen.tasks, time.monotonic(), seen.who.running, seen.at)
+            due = time.monotonic() + (interval if seen.again is None else seen.again)
+            while (left := due - time.monotonic()) > 0:
+                live.update(_picture(rates, seen, order, console), refresh=True)
+                key = _wait_key(keyboard, left)
+                if key in ("q", ""):
+                    return 0
+                if key in SORTS:
+                    order = str(key)
+
+
+def _picture(rates: Rates, seen: Seen, order: str, console: Console) -> Text:
+    width, height = console.size
+    shown = rates.rows(order)
+    rows = [
+        [
+            rate.task.device,
+            str(rate.task.pid),
+            rate.task.name,
+            str(rate.task.priority),
+            rate.task.state,
+            f"{rate.launches:.0f}",
+            f"{100 * rate.held:.0f}",
+            _share(rate, seen.who),
+            str(rate.task.preemptions),
+        ]
+        for rate in shown
+    ]
+    rows += [
+        [o.device, str(o.pid), o.name, "-", "not gated", "-", "-", "-", "-"] for o in seen.others
+    ]
+    header, *lines = table.render(_COLUMNS, rows, width)
+    states = [rate.task.state for rate in shown] + ["not gated" for _ in seen.others]
+
+    title = f"giveway: {len(shown)} tasks, by {SORTS[order]}; {seen.about}"
+    keys = "p priority  l launches  h held  n name  q quit"
+    picture = Text(no_wrap=True, overflow="crop")
+    picture.append(f"{title}\n", "bold")
+    picture.append(f"{keys}\n\n", "dim")
+    picture.append(f"{header}\n", "reverse")
+    room = max(height - 5 - len(seen.notes), 0)
+    for line, state in list(zip(lines, states, strict=True))[:room]:
+        picture.append(f"{line}\n", _STYLES.get(state, ""))
+    if len(lines) > room:
+        picture.append(f"… {len(lines) - room} more\n", "dim")
+    elif not lines:
+        picture.append(f"{seen.nothing}\n", "dim")
+    for note in seen.notes:
+        picture.append(f"{note}\n", "yellow")
+    picture.right_crop()
+    return picture
+
+
+def _share(rate: Rate, who: Steering) -> str:
+    """What it had, and behind a slash what it was promised."""
+    had = "-" if rate.share is None else f"{100 * rate.share:.0f}"
+    promised = who.promised.get((rate.task.device, rate.task.ticket))
+    return had if promised is None else f"{had}/{promised}"
+
+
+def _wait_key(keyboard: int, seconds: float) -> str | None:
+    """The next key; None when none came in time, "" when the terminal is gone."""
+    ready, _, _ = select.select([keyboard], [], [], seconds)
+    return os.read(keyboard, 1).decode("ascii", "replace") if ready else None
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[int]:
+    """Keys as they are typed, without echo, until the end of the block."""
+    keyboard = sys.stdin.fileno()
+    before = termios.tcgetattr(keyboard)
+    quiet = termios.tcgetattr(keyboard)
+    quiet[3] &= ~(termios.ICANON | termios.ECHO)
+    # Ctrl-Z would leave the shell on our screen.
+    quiet[6][termios.VSUSP] = b"\0"
+    quiet[6][termios.VMIN], quiet[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(keyboard, termios.TCSANOW, quiet)
+    try:
+        yield keyboard
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSANOW, before)
+
+
+@contextlib.contextmanager
+def _terminated() -> Iterator[None]:
+    """SIGTERM unwinds the stack like an exception, so that the terminal is put back."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,132 @@
+"""The result of ``giveway bench`` on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from giveway.cli.parts.table import Column, render
+from giveway.report import words
+
+_COLUMNS: Final = (
+    Column("MODE", keep=9),
+    Column("PROGRAM", keep=8),
+    Column("P50 ms", right=True, keep=5),
+    Column("P99 ms", right=True, keep=6),
+    Column("MAX ms", right=True, keep=1),
+    Column("P99 × ALONE", right=True, keep=7),
+    Column("PER s", right=True, keep=2),
+    Column("OF ALONE", right=True, keep=3),
+    Column("OF LEFT", right=True, keep=4),
+)
+_INDENT: Final = "  "
+
+
+def lines(result: dict[str, Any], width: int | None = None) -> Iterator[str]:
+    """Each scenario: what ran, the figures, the bars, and what to know before believing them.
+
+    Of a table that is wider than ``width`` cells, what matters less is left out.
+    """
+    machine = result["machine"]
+    yield f"{result['device']}: {machine['device']} ({machine['cpu']}, {machine['cores']} cores)"
+    for scenario in result["results"]:
+        yield ""
+        yield from _scenario(scenario, width)
+    bars = result["bars"]
+    yield ""
+    yield f"{bars['passed']} passed, {bars['failed']} failed, {bars['not_measured']} not measured."
+
+
+def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
+    yield f"{scenario['name']}: {scenario['title'] or scenario['status']}"
+    for name, program in scenario.get("programs", {}).items():
+        yield f"  {name}: {_program(program)}"
+    if scenario.get("modes"):
+        inside = None if width is None else width - len(_INDENT)
+        yield from (f"{_INDENT}{line}" for line in _table(scenario, inside))
+    if busy := words.device_busy(scenario):
+        yield f"{_INDENT}{busy}"
+    for name, figures in scenario.get("modes", {}).get("giveway", {}).items():
+        if figures["holds"]:
+            times, seconds = figures["preemptions"], figures["held_seconds"]
+            yield (
+                f"  giveway preempted {name} {times} times and held it for {seconds:.1f} s"
+                f"{_latency(figures['preemption_latency_ms'])}."
+            )
+    for bar in scenario["bars"]:
+        yield f"{bar['verdict']:12} {bar['text']}: {_found(bar)}"
+    for failure in scenario.get("failures", []):
+        place = f"{failure['mode']}, round {failure['round'] + 1}"
+        yield f"FAILED       {failure['program']} {failure['what']} ({place})"
+        yield from (f"    {line}" for line in failure["last_lines"])
+    for mode, reason in scenario.get("modes_not_measured", {}).items():
+        yield f"Not measured: {mode}: {reason}."
+    noise = scenario.get("noise", {})
+    if noise.get("noisy"):
+        yield f"This machine is noisy: {noise['text']}."
+
+
+def _latency(figure: dict[str, Any]) -> str:
+    """How long it took to give way, where that is known."""
+    if figure["value"] is None:
+        return ""
+    return f"; it gave way in {figure['value']:.2g} ms (p50), {figure['longest']:.2g} ms at most"
+
+
+def _program(program: dict[str, Any]) -> str:
+    if program["command"]:
+        return f"{' '.join(program['command'])}, priority {program['priority']}"
+    size = ", ".join(f"{key} {value}" for key, value in (program["size"] or {}).items())
+    rate = f", {program['rate']:g} requests/s" if program["rate"] else ""
+    verb = "training " if program["task"] == "train" else ""
+    return (
+        f"{verb}{program['model']} ({size}), {program['arrivals']}{rate}, "
+        f"priority {program['priority']}"
+    )
+
+
+def _table(scenario: dict[str, Any], width: int | None) -> list[str]:
+    rows = [
+        [
+            mode,
+            name,
+            *(_number(figures[key]) for key in ("p50_ms", "p99_ms", "max_ms")),
+            _estimate(figures["p99_ratio"], "{:.2f}"),
+            _number(figures["throughput"]),
+            _share(figures["share_of_alone"]),
+            _share(figures["share_of_left"]),
+        ]
+        for mode, programs in scenario["modes"].items()
+        for name, figures in programs.items()
+    ]
+    return render(_COLUMNS, rows, width)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _estimate(value: dict[str, Any] | None, form: str) -> str:
+    if value is None:
+        return ""
+    text = form.format(value["value"])
+    if value["interval"] is None:
+        return text
+    return f"{text} ({'–'.join(form.format(edge) for edge in value['interval'])})"
+
+
+def _share(value: dict[str, Any] | None) -> str:
+    return "" if value is None else f"{value['value']:.0%}"
+
+
+def _found(bar: dict[str, Any]) -> str:
+    if bar["reason"] is not None:
+        return str(bar["reason"])
+    if isinstance(bar["value"], list):
+        return ", ".join(f"{value:.3g}" for value in bar["value"])
+    if bar["interval"] is None:
+        return f"{bar['value']:.4g}"
+    low, high = bar["interval"]
+    return f"{bar['value']:.3g} (95 % interval {low:.3g} to {high:.3g})"

@@ -1,0 +1,100 @@
+"""Options that several subcommands take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _known_device(_context: click.Context, _parameter: click.Parameter, name: str | None) -> Any:
+    if name is not None:
+        from giveway import devices
+
+        devices.get(name)
+    return name
+
+
+def device(help_text: str, default: str | None = None) -> Callable[[_Command], _Command]:
+    """``--device D``, checked against the devices of this machine."""
+    return click.option(
+        "-d",
+        "--device",
+        metavar="D",
+        default=default,
+        show_default=default is not None,
+        callback=_known_device,
+        help=help_text,
+    )
+
+
+def ray(command: _Command) -> _Command:
+    """``--ray [ADDRESS]``, as ``address``: None where it was not said, empty without a value."""
+    return click.option(
+        "--ray",
+        "address",
+        metavar="[ADDRESS]",
+        is_flag=False,
+        flag_value="",
+        help="Of all nodes of a Ray cluster. [default ADDRESS: RAY_ADDRESS, or the cluster of this"
+        " machine]",
+    )(command)
+
+
+_ATTRIBUTES = {
+    "deadline": ("TIME", "How long after it became active the task should be done, as in 20ms."),
+    "laxity": ("TIME", "How long it may wait in all and still be in time."),
+    "share": ("PERCENT", "Of the device's time."),
+    "weight": ("X", "Claim on the device, relative to 1."),
+    "slice": ("TIME", "How long a turn is."),
+    "group": ("NAME", "Tasks of a group share what the group is given."),
+}
+
+
+def attributes(command: _Command) -> _Command:
+    """``--deadline 20ms`` and so on: what policies go by, as it was written."""
+    for name, (metavar, help_text) in reversed(_ATTRIBUTES.items()):
+        command = click.option(f"--{name}", metavar=metavar, help=f"{help_text} [policies]")(
+            command
+        )
+    return command
+
+
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic since 8.4
+    """A number of the command line; what is wrong with one is said in words."""
+
+    name = "number"
+
+    def __init__(self, least: float, most: float | None = None, *, whole: bool = False) -> None:
+        self.least = least
+        self.most = most
+        self.whole = whole
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | int:
+        """The number; an int where only whole ones will do."""
+        try:
+            number = int(value) if self.whole else float(value)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a {'whole ' if self.whole else ''}number", param, ctx)
+        if not self.least <= number <= (math.inf if self.most is None else self.most):
+            self.fail(f"{value} is not {self._range()}", param, ctx)
+        if math.isinf(number):
+            self.fail(f"{value} is too long", param, ctx)
+        return number
+
+    def _range(self) -> str:
+        if self.most is None:
+            return f"{self.least:g} or more"
+        return f"in {self.least:g}…{self.most:g}"
+
+
+PRIORITY: Final = Number(PRIORITY_MIN, PRIORITY_MAX, whole=True)
+"""The type of a priority on the command line."""

@@ -1,0 +1,51 @@
+"""Tasks as a table: what `ps` prints, and `top` without a terminal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from giveway.cli.parts.table import Column, render
+from giveway.observe.programs import Program
+from giveway.sched.task import Task
+
+NOBODY: Final = "Nothing runs under giveway. Start a program with: giveway run -- CMD"
+
+COLUMNS: Final = (
+    Column("DEVICE", keep=2),
+    Column("PID", right=True, keep=9),
+    Column("NAME", keep=8, least=8),
+    Column("PRIORITY", right=True, keep=7),
+    Column("STATE", keep=6),
+    Column("LAUNCHES", right=True, keep=4),
+    Column("HELD", right=True, keep=5),
+    Column("PREEMPTIONS", right=True, keep=3),
+)
+
+
+def row(task: Task) -> list[str]:
+    """The cells of a task under `COLUMNS`."""
+    return [
+        task.device,
+        str(task.pid),
+        task.name,
+        str(task.priority),
+        task.state,
+        str(task.launches),
+        f"{task.held_seconds:.1f}s",
+        str(task.preemptions),
+    ]
+
+
+def lines(tasks: list[Task], others: list[Program], width: int | None) -> list[str]:
+    """The table, its header first.
+
+    Args:
+        others: programs that have no task.
+        width: columns of the terminal; None: as wide as it gets.
+    """
+    rows = [row(task) for task in tasks]
+    rows += [
+        [other.device, str(other.pid), other.name, "-", "not gated", "-", "-", "-"]
+        for other in others
+    ]
+    return render(COLUMNS, rows, width)

@@ -1,0 +1,194 @@
+"""Talks to the daemon, if there is one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from giveway import page
+from giveway.errors import DaemonError, GivewayError, NoSuchTaskError, UsageError
+
+SOCKET_NAME: Final = "daemon.sock"
+_ERRORS: Final = {error.exit_code: error for error in (UsageError, NoSuchTaskError)}
+
+
+def folder() -> Path:
+    """Where the daemon of these gate pages has its socket: beside them."""
+    return page.page_path("any").parent
+
+
+@contextlib.contextmanager
+def short_path(path: Path) -> Iterator[str]:
+    """A name for a socket that is short enough, wherever its folder is."""
+    descriptor = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{path.name}"
+    finally:
+        os.close(descriptor)
+
+
+class Client:
+    """A connection to the daemon.
+
+    Raises:
+        DaemonError: none runs, or it does not answer within the ``timeout`` (seconds).
+    """
+
+    def __init__(self, timeout: float = 5.0) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._socket.settimeout(timeout)
+        try:
+            self._connect(time.monotonic() + timeout)
+            if user_of(self._socket) != os.geteuid():
+                raise DaemonError(f"{folder() / SOCKET_NAME} belongs to another user")
+        except (OSError, DaemonError) as error:
+            self._socket.close()
+            if isinstance(error, DaemonError):
+                raise
+            if isinstance(error, FileNotFoundError | ConnectionRefusedError | NotADirectoryError):
+                raise DaemonError("no daemon runs: start one with giveway serve") from None
+            raise DaemonError(f"the daemon does not answer: {error}") from None
+        self._lines = self._socket.makefile("rb")
+
+    def _connect(self, until: float) -> None:
+        with short_path(folder() / SOCKET_NAME) as path:
+            while True:
+                try:
+                    self._socket.connect(path)
+                except BlockingIOError:  # so many others want to
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.01)
+                else:
+                    return
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _value: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._lines.close()
+        self._socket.close()
+
+    def ask(self, do: str, **details: object) -> dict[str, Any]:
+        """Sends one request and returns the answer.
+
+        Raises:
+            GivewayError: the daemon refuses, with the error it would be here; or it is gone.
+        """
+        line = json.dumps({"do": do, **details}).encode() + b"\n"
+        try:
+            self._socket.sendall(line)
+        except OSError as error:
+            answer = self._last_words()
+            if answer is None:
+                raise DaemonError(f"the daemon does not answer: {error}") from None
+            return answer
+        return self._read()
+
+    def _last_words(self) -> dict[str, Any] | None:
+        """What it said before it closed the connection."""
+        with contextlib.suppress(DaemonError):
+            return self._read()
+        return None
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            line = self._lines.readline()
+            answer = json.loads(line) if line else None
+        except (OSError, ValueError) as error:
+            raise DaemonError(f"the daemon does not answer: {error}") from None
+        if not isinstance(answer, dict):
+            raise DaemonError("the daemon has closed the connection")
+        if "error" in answer:
+            kind: type[GivewayError] = _ERRORS.get(answer.get("code", 0), DaemonError)
+            raise kind(str(answer["error"]))
+        return answer
+
+    def status(self) -> dict[str, Any]:
+        """The policy in service, and what is known of every task and device; see docs/daemon.md."""
+        return self.ask("status")
+
+    def policy(self, policy: str | None = None) -> str:
+        """The name of the policy in service, after putting ``policy`` in service if given.
+
+        Raises:
+            UsageError: there is no such policy.
+        """
+        status = self.status() if policy is None else self.ask("policy", policy=policy)
+        return str(status["policy"])
+
+    def pause(self, pid: int, *, name: str | None = None, device: str | None = None) -> None:
+        """Holds a task until it is resumed or the daemon ends.
+
+        Raises:
+            NoSuchTaskError: no task fits.
+            UsageError: several do.
+        """
+        self.ask("pause", pid=pid, name=name, device=device)
+
+    def resume(self, pid: int, *, name: str | None = None, device: str | None = None) -> None:
+        """Takes back `pause`; raises as it does."""
+        self.ask("resume", pid=pid, name=name, device=device)
+
+    def events(self, *, follow: bool = False, after: int = 0) -> Iterator[dict[str, Any]]:
+        """What happened, the oldest that is still known first.
+
+        Args:
+            follow: go on with what happens from now on, until the daemon ends.
+            after: only what came after the event of this number.
+
+        Raises:
+            DaemonError: the daemon ended before it had told all, and was not to be followed.
+        """
+        self.ask("events", after=after, follow=follow)
+        if follow:
+            self._socket.settimeout(None)
+        while True:
+            try:
+                event = self._read()
+            except DaemonError:
+                if follow:
+                    return
+                raise
+            if "event" not in event:
+                return
+            yield event
+
+
+def refuse_second() -> None:
+    """For who is about to be the daemon.
+
+    Raises:
+        DaemonError: there is one, and which.
+    """
+    try:
+        with Client() as first:
+            status = first.status()
+    except DaemonError:
+        return  # or it will be found by its lock
+    raise DaemonError(
+        f"a daemon runs already: process {status['pid']}, policy {status['policy']}; "
+        "giveway policy NAME puts another policy in service"
+    )
+
+
+def user_of(peer: socket.socket) -> int:
+    """The user at the other end, from the kernel."""
+    data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", data)[1])

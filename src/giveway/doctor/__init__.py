@@ -1,0 +1,1 @@
+"""What ``giveway doctor`` examines, and what it found."""

@@ -1,0 +1,136 @@
+"""What `giveway doctor` finds out about this machine and this installation."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from giveway import devices
+from giveway.doctor import probe
+from giveway.doctor.findings import DeviceReport, PageReport, Problem, Report
+from giveway.errors import PageError
+from giveway.page.library import NO_PAGE, library_path
+from giveway.page.observer import Page, page_path
+
+# More than a page, which is some 50 kB, so that the advice comes before the trouble.
+SPACE_BYTES: Final = 1 << 20
+
+
+def examine() -> Report:
+    """Looks at everything, and changes nothing."""
+    found = devices.find()
+    report = Report(library=str(library_path()), drivers=list(probe.unused_drivers(found)))
+    report.problems += _library_problems(library_path())
+    usable = not report.problems
+    for device in found:
+        described = DeviceReport(
+            name=device.name,
+            description=device.description,
+            capabilities={
+                name: capability._asdict() for name, capability in device.capabilities.items()
+            },
+            hook=str(device.hook),
+        )
+        report.devices.append(described)
+        report.problems += probe.hook_problems(device, described)
+        for name in device.pages if usable else ():
+            report.problems += _place_problems(name, described)
+    # Pages share a folder, and what is wrong with it.
+    report.problems = list(dict.fromkeys(report.problems))
+    return report
+
+
+def _place_problems(name: str, device: DeviceReport) -> Iterator[Problem]:
+    try:
+        path = page_path(name)
+    except PageError as error:
+        yield Problem(str(error), "set GIVEWAY_DIR to a shorter path")
+        return
+    page = PageReport(name, str(path))
+    device.pages.append(page)
+    yield from _folder_problems(page, path)
+    yield from _page_problems(page, path, name)
+
+
+def _library_problems(path: Path) -> Iterator[Problem]:
+    try:
+        ctypes.CDLL(str(path))
+    except OSError as error:
+        yield Problem(f"{path} cannot be loaded: {error}", "reinstall giveway")
+
+
+def _folder_problems(page: PageReport, path: Path) -> Iterator[Problem]:
+    folder = path.parent
+    try:
+        status = os.lstat(folder)
+    except FileNotFoundError:
+        yield from _parent_problems(folder, page)
+        return
+    except OSError as error:
+        yield Problem(f"{folder}: {error.strerror}", "set GIVEWAY_DIR to a folder of yours")
+        return
+    page.folder_mode = f"{stat.S_IMODE(status.st_mode):04o}"
+    if not stat.S_ISDIR(status.st_mode):
+        yield Problem(f"{folder} is not a folder", f"remove it: rm {folder}")
+    elif status.st_uid != os.geteuid():
+        yield Problem(
+            f"{folder} belongs to user {status.st_uid}", "set GIVEWAY_DIR to a folder of yours"
+        )
+    elif status.st_mode & 0o022:
+        yield Problem(
+            f"{folder} has mode {page.folder_mode}: others can write there", f"chmod 0700 {folder}"
+        )
+    yield from _space_problems(folder, page)
+
+
+def _parent_problems(folder: Path, page: PageReport) -> Iterator[Problem]:
+    parent = next(above for above in folder.absolute().parents if os.path.exists(above))
+    if parent != folder.absolute().parent:
+        yield Problem(
+            f"{folder} cannot be made: {folder.absolute().parent} is not there",
+            f"mkdir -p -m 0700 {folder}",
+        )
+    elif not os.access(parent, os.W_OK | os.X_OK):
+        yield Problem(
+            f"{folder} cannot be made: no write access to {parent}",
+            "set GIVEWAY_DIR to a folder of yours",
+        )
+    yield from _space_problems(parent, page)
+
+
+def _space_problems(folder: Path, page: PageReport) -> Iterator[Problem]:
+    space = os.statvfs(folder)
+    page.free_bytes = space.f_bavail * space.f_frsize
+    if page.free_bytes < SPACE_BYTES and not os.path.exists(folder / Path(page.path).name):
+        yield Problem(
+            f"{folder} has {page.free_bytes} bytes left: no room for the page",
+            "free some, or set GIVEWAY_DIR to a folder on another file system",
+        )
+
+
+def _page_problems(page: PageReport, path: Path, device: str) -> Iterator[Problem]:
+    # Looked at, never opened: closing any descriptor of the page would drop this process's locks.
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return
+    page.exists = True
+    page.mode = f"{stat.S_IMODE(status.st_mode):04o}"
+    if status.st_uid != os.geteuid():
+        yield Problem(f"{path} belongs to user {status.st_uid}", f"remove it: rm {path}")
+    elif status.st_mode & 0o077:
+        yield Problem(f"{path} has mode {page.mode}: others can open it", f"chmod 0600 {path}")
+    try:
+        opened = Page.open(device)
+        opened.check()
+        page.tasks = len(opened.tasks())
+    except PageError as error:
+        if error.code != NO_PAGE:
+            yield Problem(
+                str(error),
+                f"rm {path}: programs that run now go on ungated, later ones make a new page",
+            )

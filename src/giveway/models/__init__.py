@@ -1,0 +1,1 @@
+"""The models that a scenario can name, built with seeded random weights."""

@@ -1,0 +1,100 @@
+"""Models by name, with seeded random weights: nothing is downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from giveway.models.torchvision_fix import import_torchvision
+from giveway.scenarios.catalog import CLASSIFIERS, SEGMENTERS, SIZES
+
+if TYPE_CHECKING:
+    import torch
+
+_SEED = 20
+
+
+def work(name: str, task: str, size: Mapping[str, int], device: str) -> Callable[[], object]:
+    """What one request or batch runs; it returns when its answer is on the host.
+
+    Args:
+        name: a model of the catalog.
+        task: ``infer``, or ``train`` for one step of SGD with momentum on random targets.
+        size: what ``catalog.SIZES`` lists for the model.
+        device: as torch names it.
+
+    Raises:
+        ValueError: no such model, or a task that it has not.
+    """
+    if name not in SIZES:
+        raise ValueError(f"no model {name!r}; there are {', '.join(SIZES)}")
+    import torch
+
+    torch.manual_seed(_SEED)
+    model, inputs = _build(name, size)
+    model = model.to(device)
+    inputs = {key: value.to(device) for key, value in inputs.items()}
+    return _training(model, inputs) if task == "train" else _inference(model, inputs)
+
+
+def _build(name: str, size: Mapping[str, int]) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
+    import torch
+
+    if name in CLASSIFIERS or name in SEGMENTERS:
+        inputs = {"x": torch.randn(size["batch"], 3, size["image"], size["image"])}
+        return _vision(name, size["image"]), inputs
+    from giveway.models import transformers
+
+    return transformers.build(name, size)
+
+
+def _vision(name: str, image: int) -> torch.nn.Module:
+    options: dict[str, Any] = {}
+    if name == "vit_b_16":
+        options["image_size"] = image
+    if name == "googlenet":
+        options |= {"aux_logits": False, "init_weights": False}
+    if name in SEGMENTERS:
+        options["weights_backbone"] = None
+    torchvision = import_torchvision()
+    model: torch.nn.Module = torchvision.models.get_model(name, weights=None, **options)
+    return model
+
+
+def _answer(output: Any) -> torch.Tensor:
+    """The tensor that is the answer, out of what a model returns."""
+    tensor: torch.Tensor = output["out"] if isinstance(output, dict) else output
+    return tensor
+
+
+def _inference(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Callable[[], object]:
+    import torch
+
+    model.eval()
+
+    def run() -> object:
+        with torch.inference_mode():
+            # Reading the answer is what waits for a device that works asynchronously.
+            return _answer(model(**inputs)).cpu()
+
+    return run
+
+
+def _training(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Callable[[], object]:
+    import torch
+
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    with torch.no_grad():
+        output = _answer(model(**inputs))
+    targets = torch.randint(output.shape[1], (output.shape[0], *output.shape[2:]))
+    targets = targets.to(output.device)
+
+    def step() -> object:
+        optimizer.zero_grad(set_to_none=True)
+        loss = torch.nn.functional.cross_entropy(_answer(model(**inputs)), targets)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step

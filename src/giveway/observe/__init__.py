@@ -1,0 +1,1 @@
+"""The programs and tasks of this machine, as an observer sees them."""

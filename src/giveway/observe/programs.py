@@ -1,0 +1,93 @@
+"""Programs that `giveway run` started, whether or not they ever had a launch to gate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+import psutil
+
+from giveway.sched.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A running program that ``giveway run`` started."""
+
+    pid: int
+    name: str
+    device: str
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def not_gated(read_tasks: Callable[[], Iterable[Task]]) -> list[Program]:
+    """This user's programs under ``giveway run`` of which no process has a task.
+
+    Such a program has made no launch yet, or makes none that giveway can see. Those with another
+    folder of gate pages have their tasks there, and are not looked at.
+
+    Args:
+        read_tasks: reads the tasks of all devices. It is called after the processes were listed:
+            a program that joins in between then has its task, and is not reported by mistake.
+    """
+    processes = _processes()
+    gated = _with_ancestors({task.pid for task in read_tasks()}, processes)
+    return [
+        Program(pid, process.environ["GIVEWAY_NAME"], process.environ["GIVEWAY_DEVICE"])
+        for pid, process in sorted(processes.items())
+        if process.run == pid and pid not in gated and process.handle.is_running()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    handle: psutil.Process
+    parent: int
+    environ: dict[str, str]
+    run: int
+
+
+def _processes() -> dict[int, _Process]:
+    found: dict[int, _Process] = {}
+    for handle in psutil.process_iter():
+        try:
+            if handle.uids().real != os.getuid():
+                continue
+            environ = handle.environ()
+            keys = ("GIVEWAY_RUN", "GIVEWAY_NAME", "GIVEWAY_DEVICE")
+            if not all(key in environ for key in keys) or not environ["GIVEWAY_RUN"].isdecimal():
+                continue
+            if _folder(environ) != _folder(os.environ):
+                continue
+            parent = handle.ppid()
+        except (psutil.Error, OSError):
+            # It ended under our eyes, or is not ours to look at.
+            continue
+        found[handle.pid] = _Process(handle, parent, environ, int(environ["GIVEWAY_RUN"]))
+    return found
+
+
+def _folder(environ: Mapping[str, str]) -> str:
+    given = environ.get("GIVEWAY_DIR")
+    return os.path.abspath(given) if given else ""
+
+
+def _with_ancestors(pids: Iterable[int], processes: dict[int, _Process]) -> set[int]:
+    """``pids``, their ancestors under ``giveway run``, and the programs they belong to.
+
+    The program is named in the environment as well, which still holds when the process in between
+    has ended and the parent is gone.
+    """
+    seen: set[int] = set()
+    left = list(pids)
+    while left:
+        pid = left.pop()
+        if pid in seen:
+            continue
+        seen.add(pid)
+        if pid in processes:
+            left += [processes[pid].parent, processes[pid].run]
+    return seen

@@ -1,0 +1,58 @@
+"""What there is to see on this machine: the tasks of one device or of all, and who has none."""
+
+from __future__ import annotations
+
+from giveway import devices
+from giveway.errors import PageError
+from giveway.observe import programs
+from giveway.observe.programs import Program
+from giveway.page.library import NO_PAGE
+from giveway.page.observer import Page, page_names
+from giveway.sched.task import Task
+
+
+def pages(device: str | None = None) -> list[Page]:
+    """The gate pages there are; a device that nothing has run on has none.
+
+    Raises:
+        PageError: there is one, and it cannot be used.
+    """
+    found = []
+    for name in devices.get(device).pages if device else page_names():
+        try:
+            found.append(Page.open(name))
+        except PageError as error:
+            if error.code != NO_PAGE:
+                raise
+    return found
+
+
+def read(device: str | None = None) -> list[Task]:
+    """The live tasks, by device, the most urgent first.
+
+    Raises:
+        PageError: as `pages`.
+    """
+    tasks = [task for page in pages(device) for task in page.tasks()]
+    return sorted(tasks, key=lambda task: (task.device, -task.priority, task.pid, task.ticket))
+
+
+def snapshot(device: str | None = None) -> tuple[list[Task], list[Program]]:
+    """The tasks of a device (None: of all), and the programs under giveway that have none.
+
+    Raises:
+        PageError: as `pages`.
+    """
+    tasks: list[Task] = []
+
+    def read_tasks() -> list[Task]:
+        tasks.extend(read())
+        return tasks
+
+    others = programs.not_gated(read_tasks)
+    if device is None:
+        return tasks, others
+    return (
+        [task for task in tasks if task.device == device],
+        [other for other in others if other.device == device],
+    )

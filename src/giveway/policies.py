@@ -1,0 +1,42 @@
+"""What a policy of your own imports; docs/policies.md shows one. All of it lives in
+`giveway.sched`."""
+
+from giveway.sched.policies import Policy, TaskView, View, everyone, only
+from giveway.sched.task import (
+    Active,
+    Attributes,
+    Changed,
+    Close,
+    Decision,
+    Event,
+    Idle,
+    Joined,
+    Left,
+    Only,
+    Open,
+    TaskId,
+    Tick,
+    WakeAt,
+)
+
+__all__ = [
+    "Active",
+    "Attributes",
+    "Changed",
+    "Close",
+    "Decision",
+    "Event",
+    "Idle",
+    "Joined",
+    "Left",
+    "Only",
+    "Open",
+    "Policy",
+    "TaskId",
+    "TaskView",
+    "Tick",
+    "View",
+    "WakeAt",
+    "everyone",
+    "only",
+]

@@ -1,5 +1,0 @@
-"""Who may run when: one file per policy, found by name in ``registry``."""
-
-from giveway.policies.base import Policy, TaskView, View, everyone, only
-
-__all__ = ["Policy", "TaskView", "View", "everyone", "only"]

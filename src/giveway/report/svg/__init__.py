@@ -1,0 +1,1 @@
+"""Plots as SVG, from small functions, without a plotting library."""

@@ -1,0 +1,97 @@
+"""How many requests were answered within which time, by mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from giveway.report import words
+from giveway.report.svg import plot
+from giveway.report.svg.markup import Markup, element, joined
+from giveway.report.svg.scale import Log, Nines
+from giveway.results.figures import by_round
+from giveway.results.stats import percentile
+
+HEIGHT: Final = 280
+_POINTS: Final = 240
+"""More than these of a curve nobody sees."""
+
+Latencies = Mapping[str, Sequence[float]]
+"""Milliseconds, by mode; none empty."""
+
+
+def latencies(segments: Sequence[Mapping[str, Any]], program: str) -> dict[str, list[float]]:
+    """Those of one program, of all rounds, in ms and ascending."""
+    found = {}
+    for mode in dict.fromkeys(segment["mode"] for segment in segments):
+        rounds = by_round(segments, mode, program)
+        values = sorted(value / 1e3 for each in rounds for value in each["latencies_us"])
+        if values:
+            found[mode] = values
+    return found
+
+
+def steps(values: Sequence[float]) -> list[tuple[float, float]]:
+    """The empirical distribution of ascending values, thinned where it is dense: at each value it
+    goes up from the share that was faster to the share that was not slower. It ends below 1, at the
+    largest: one more request could have been slower."""
+    count = len(values)
+    if count > _POINTS:
+        # Evenly on the axis that the tail is stretched on, and the tail itself whole.
+        tail = np.arange(max(0, count - 30), count)
+        nines = np.linspace(0, np.log10(count), _POINTS)
+        dense = np.floor(count * (1 - 10.0**-nines)).astype(int)
+        kept = np.unique(np.concatenate([dense, tail]).clip(0, count - 1))
+    else:
+        kept = np.arange(count)
+    shares = [(int(at), step) for at in kept for step in (0, 1)]
+    return [(values[at], (at + step) / count) for at, step in shares[:-1]]
+
+
+def chart(program: str, by_mode: Latencies) -> Markup:
+    """The chart of one program."""
+    x = Log.around([value for each in by_mode.values() for value in (each[0], each[-1])])
+    y = Nines(max(map(len, by_mode.values())))
+    curves = []
+    for mode, values in by_mode.items():
+        points = [(x.at(value), y.at(share)) for value, share in steps(values)]
+        p99 = percentile(values, 99)
+        curves.append(plot.curve(points, f"mode-{mode}", words.mode(mode)))
+        if len(values) >= 100:
+            curves.append(_dot(mode, x.at(p99), y.at(0.99), p99))
+    p99s = {mode: words.milliseconds(percentile(each, 99)) for mode, each in by_mode.items()}
+    said = "; ".join(f"{words.mode(mode)}: p99 {p99}" for mode, p99 in p99s.items())
+    title = f"Latencies of {program}"
+    picture = plot.drawing(
+        title, f"Of the requests, 99% were answered within: {said}.", HEIGHT,
+        plot.y_axis(y), plot.x_axis(x, "latency, ms"), *curves,
+    )  # fmt: skip
+    entries = [
+        (
+            plot.line_sample(f"mode-{mode}"),
+            joined((words.mode(mode), element("span", f" p99 {p99}", class_="value"))),
+        )
+        for mode, p99 in p99s.items()
+    ]
+    requests = sorted({len(each) for each in by_mode.values()})
+    counted = " to ".join(str(each) for each in dict.fromkeys((requests[0], requests[-1])))
+    note = (
+        f"The share of requests answered faster, of {counted} in each mode. Both axes are "
+        "stretched: the upper part is the slowest few. Further left is better."
+    )
+    return plot.figure(
+        "cdf", title, note, plot.legend(entries), element("div", picture, class_="plot")
+    )
+
+
+def _dot(mode: str, x: float, y: float, p99: float) -> Markup:
+    return element(
+        "circle",
+        element("title", f"p99 {words.mode(mode)}: {words.milliseconds(p99)}"),
+        cx=plot.percent(x),
+        cy=plot.percent(1 - y),
+        r=4.5,
+        class_=f"dot mode-{mode}",
+    )

@@ -1,0 +1,140 @@
+"""What all charts have in common: a frame, axes, a legend, and names for those who do not see it.
+
+Places are percentages of the drawing's size, and only sizes of text and strokes are pixels: so a
+chart is as wide as the screen, and as readable on a telephone as on paper. Curves, which cannot be
+given in percentages, are drawn in an inner picture of 1000 x 1000 that is stretched.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Final
+
+from giveway.report.svg.markup import Child, Markup, element, joined
+from giveway.report.svg.scale import Scale
+
+INNER: Final = 1000
+
+Point = tuple[float, float]
+"""A place in a drawing, 0 to 1 each; y from the bottom."""
+
+
+class Names:
+    """Identifiers that are there once in a page."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def new(self, prefix: str) -> str:
+        return f"{prefix}-{next(self._numbers)}"
+
+
+def percent(share: float) -> str:
+    """A place as SVG wants it."""
+    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + "%"
+
+
+def drawing(title: str, says: str, height: int, *children: Child) -> Markup:
+    """A picture as wide as there is room, and the same in words."""
+    return element(
+        "svg", *children, role="img", width="100%", height=height, aria_label=f"{title}. {says}"
+    )
+
+
+def figure(kind: str, title: str, note: Child, *children: Child) -> Markup:
+    """A chart under its title, and what to know about it below."""
+    return element(
+        "figure",
+        element("figcaption", title),
+        *children,
+        element("p", note, class_="note") if note else None,
+        class_=f"chart {kind}",
+    )
+
+
+def legend(entries: Sequence[tuple[Markup, Child]]) -> Markup:
+    """What each kind of line or dot means; entries are of a sample and a text."""
+    items = [
+        element(
+            "li",
+            element("svg", sample, width=30, height=14, aria_hidden="true"),
+            joined((Markup(" "), text)),
+        )
+        for sample, text in entries
+    ]
+    return element("ul", *items, class_="legend")
+
+
+def line_sample(kind: str) -> Markup:
+    """A short line, for a legend."""
+    return element("line", x1=1, x2=29, y1=7, y2=7, class_=f"line {kind}")
+
+
+def x_axis(scale: Scale, title: str) -> Markup:
+    """Grid lines from top to bottom, their values and the title below."""
+    marks = [
+        element(
+            "g",
+            element("line", x1=percent(tick.at), x2=percent(tick.at), y1="0%", y2="100%"),
+            _text(tick.label, percent(tick.at), "100%", dy="1.5em", text_anchor="middle"),
+            class_="grid minor" if tick.minor else "grid",
+        )
+        for tick in scale.ticks()
+    ]
+    name = _text(title, "50%", "100%", dy="2.9em", text_anchor="middle", class_="axis")
+    return joined((*marks, name))
+
+
+def y_axis(scale: Scale) -> Markup:
+    """Grid lines from left to right, and their values on the left."""
+    return joined(
+        element(
+            "g",
+            element("line", x1="0%", x2="100%", y1=percent(1 - tick.at), y2=percent(1 - tick.at)),
+            _text(tick.label, "0%", percent(1 - tick.at), dx="-8", dy="0.35em", text_anchor="end"),
+            class_="grid",
+        )
+        for tick in scale.ticks()
+    )
+
+
+def curve(points: Sequence[Point], kind: str, title: str) -> Markup:
+    """A line through all points, as wide everywhere however the picture is stretched."""
+    steps = " ".join(f"{INNER * x:.1f},{INNER * (1 - y):.1f}" for x, y in points)
+    path = element(
+        "path",
+        element("title", title),
+        d=f"M{steps}",
+        class_=f"line {kind}",
+        vector_effect="non-scaling-stroke",
+    )
+    return element(
+        "svg",
+        path,
+        viewBox=f"0 0 {INNER} {INNER}",
+        preserveAspectRatio="none",
+        width="100%",
+        height="100%",
+        class_="stretched",
+    )
+
+
+def text(said: str, x: float, y: str | float, **attributes: str | float | None) -> Markup:
+    """A word at a place; ``x`` is a share of the width."""
+    return _text(said, percent(x), y, **attributes)
+
+
+def _text(said: str, x: str, y: str | float, **attributes: str | float | None) -> Markup:
+    return element("text", said, x=x, y=y, **attributes)
+
+
+def whisker(scale: Scale, interval: Sequence[float] | None, y: float, factor: float = 1) -> Child:
+    """An interval as a thin line, ending where the axis does."""
+    if interval is None:
+        return None
+    low, high = (min(1.0, max(0.0, scale.at(factor * edge))) for edge in interval)
+    return joined(
+        element("line", x1=percent(low), x2=percent(high), y1=y, y2=y, class_=kind)
+        for kind in ("halo", "whisker")
+    )

@@ -1,0 +1,104 @@
+"""What is left of each program's throughput, by mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from giveway.report import words
+from giveway.report.svg import plot
+from giveway.report.svg.markup import Child, Markup, element, joined
+from giveway.report.svg.scale import Linear, Scale
+from giveway.results.verdict import Scenario
+
+_ROW: Final = 42
+_HEADING: Final = 22
+_LABEL: Final = 20
+_BAR: Final = 14
+_KEPT_UP: Final = 0.98
+"""Of the requests, answered within the run: the last few are still under way at its end."""
+
+Group = Mapping[str, Mapping[str, Any]]
+"""The figures of one program, by mode."""
+
+
+def chart(scenario: Scenario) -> Markup | None:
+    """A bar for each program and mode, in shares of what the program does alone; None where alone
+    was not measured."""
+    groups: dict[str, Group] = {}
+    kept_up = []
+    for program, described in scenario["programs"].items():
+        measured = {
+            mode: programs[program]
+            for mode, programs in scenario["modes"].items()
+            if programs.get(program, {}).get("share_of_alone")
+        }
+        worst = min((each["share_of_alone"]["value"] for each in measured.values()), default=0.0)
+        if described["arrivals"] != "saturating" and worst >= _KEPT_UP:
+            kept_up.append(program)
+        elif measured:
+            groups[program] = measured
+    if not groups:
+        return None
+    shares = [each["share_of_alone"] for group in groups.values() for each in group.values()]
+    x = Linear(0, min(max(1.0, *(each["value"] for each in shares)), 2.0) * 104, "%")
+    rows, height = _rows(x, groups)
+    said = "; ".join(
+        f"{program} {words.mode(mode)}: {words.percentage(figures['share_of_alone'])}"
+        for program, group in groups.items()
+        for mode, figures in group.items()
+    )
+    title = "Throughput"
+    picture = plot.drawing(
+        title, f"Of its throughput alone, each program had: {said}.", height,
+        plot.x_axis(x, "of its throughput alone"), *rows,
+    )  # fmt: skip
+    note = (
+        "The thin line is the 95% interval. ◆ is what the more urgent programs leave, by the time "
+        "that they are at work when alone."
+    )
+    if kept_up:
+        note += f" {' and '.join(kept_up)} answered all requests in every mode."
+    return plot.figure("bars", title, note, element("div", picture, class_="plot wide"))
+
+
+def _rows(x: Scale, groups: Mapping[str, Group]) -> tuple[list[Markup], int]:
+    """The bars of all programs, and how high they are together. The name of a program has a line of
+    its own where it has several bars."""
+    rows = []
+    top = 0
+    for program, group in groups.items():
+        name = element("tspan", program, class_="strong")
+        if len(group) > 1:
+            rows.append(element("text", name, x="0%", y=top + 15))
+            top += _HEADING
+        for mode, figures in group.items():
+            label: Child = f"{words.mode(mode)}: " if len(group) > 1 else joined((name, " "))
+            rows.append(_bar(x, top, label, mode, figures))
+            top += _ROW
+    return rows, top
+
+
+def _bar(x: Scale, top: int, label: Child, mode: str, figures: Mapping[str, Any]) -> Markup:
+    of_alone, of_left = figures["share_of_alone"], figures["share_of_left"]
+    left = of_alone["value"] / of_left["value"] if of_left and of_left["value"] else None
+    said = f"{words.share(of_alone['value'])}, {words.number(figures['throughput'])}/s"
+    middle = top + _LABEL + _BAR / 2
+    bar = element(
+        "rect", x="0%", y=top + _LABEL, rx=2, height=_BAR,
+        width=plot.percent(min(1.0, x.at(100 * of_alone["value"]))), class_=f"fill mode-{mode}",
+    )  # fmt: skip
+    diamond = None
+    if left is not None:
+        diamond = plot.text(
+            "◆", min(1.0, x.at(100 * left)), middle, dy="0.36em", text_anchor="middle",
+            class_="left-over",
+        )  # fmt: skip
+    return joined(
+        (
+            element("text", label, said, x="0%", y=top + _LABEL - 6),
+            bar,
+            plot.whisker(x, of_alone["interval"], middle, 100),
+            diamond,
+        )
+    )

@@ -1,0 +1,1 @@
+"""What was measured, read back: records, statistics, bars and verdicts; no torch, no ctypes."""

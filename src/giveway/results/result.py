@@ -1,0 +1,168 @@
+"""The result of a run, from its header and its raw records: what reports and comparisons read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+from giveway.errors import UsageError
+from giveway.results import bars, figures, preemption, store
+from giveway.scenarios.model import Bar
+
+Failures = Sequence[Mapping[str, Any]]
+Result = dict[str, Any]
+"""All figures of a run; docs/bench.md has its schema."""
+
+
+def read(folder: Path) -> Result:
+    """The result in a folder, plain or packed; ``complete`` is false if the run was killed.
+
+    Raises:
+        UsageError: no result, a damaged one, or one of another schema.
+    """
+    head = store.header_of(folder)
+    records = {name: store.records_of(folder, name) for name in head["scenarios"]}
+    try:
+        return summarise(head, records)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UsageError(f"{folder} is damaged: {type(error).__name__}: {error}") from error
+
+
+def summarise(head: Mapping[str, Any], records: Mapping[str, store.Records]) -> Result:
+    """All figures of a run, as JSON values."""
+    rounds = int(head["settings"]["repeats"])
+    scenarios = [_scenario(name, each, rounds) for name, each in records.items()]
+    verdicts = Counter(bar["verdict"] for each in scenarios for bar in each["bars"])
+    return {
+        **head,
+        "complete": all(each["status"] in ("measured", "failed") for each in scenarios),
+        "results": scenarios,
+        "bars": {
+            "passed": verdicts[bars.PASS],
+            "failed": verdicts[bars.FAIL],
+            "not_measured": verdicts[bars.NOT_MEASURED],
+        },
+    }
+
+
+def _scenario(name: str, records: store.Records, rounds: int) -> dict[str, Any]:
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        kinds.setdefault(record["kind"], []).append(record)
+    if "scenario" not in kinds:
+        return {"name": name, "title": None, "status": "not started", "bars": []}
+    scenario = kinds["scenario"][0]["scenario"]
+    segments = kinds.get("segment", [])
+    failures = kinds.get("failure", [])
+    status = "failed" if failures else "measured" if "end" in kinds else "incomplete"
+    modes = _modes(scenario, segments)
+    measured = Counter((each["mode"], name) for each in segments for name in each["programs"])
+    whole = {key for key, count in measured.items() if count >= rounds}
+    timelines = kinds.get("timeline", [])
+    for program, found in modes.get("giveway", {}).items():
+        found["preemption_latency_ms"] = preemption.latency(timelines, program)
+    why_not = {each["mode"]: each["reason"] for each in kinds.get("mode", [])}
+    return {
+        "name": name,
+        "title": scenario["title"],
+        "status": status,
+        "failures": [
+            {key: each[key] for key in ("program", "mode", "round", "what", "last_lines")}
+            for each in failures
+        ],
+        "programs": _programs(scenario, kinds.get("sizes", [])),
+        "modes": modes,
+        "modes_not_measured": why_not,
+        "device_busy_share": _device_busy(segments),
+        "bars": [
+            bars.evaluate(
+                _bar(each),
+                modes,
+                why_not,
+                _why(each, scenario, failures) or _unfinished(each, scenario, status, whole),
+            )
+            for each in scenario["bars"]
+        ],
+        "noise": figures.noise(
+            segments,
+            {
+                each["name"]: each["arrivals"]["process"] != "saturating"
+                for each in scenario["programs"]
+            },
+        ),
+    }
+
+
+def _why(bar: Mapping[str, Any], scenario: Mapping[str, Any], failures: Failures) -> str | None:
+    """The failure for which a bar of this scenario cannot be judged; None where it can."""
+    concerned = {bar["program"], *bar["order"]}
+    for each in failures:
+        if scenario["together"] or each["program"] in concerned:
+            return f"{each['program']} {each['what']}"
+    return None
+
+
+def _unfinished(
+    bar: Mapping[str, Any], scenario: Mapping[str, Any], status: str, whole: Set[tuple[str, str]]
+) -> str | None:
+    """The same for a run that was killed, unless it had measured all that the bar is about."""
+    names = {each["name"] for each in scenario["programs"]}
+    if not scenario["together"]:
+        names &= {bar["program"], *bar["order"]}
+    wanted = {(mode, name) for mode in ("alone", bar["mode"]) for name in names}
+    return "the run was not finished" if status == "incomplete" and wanted - whole else None
+
+
+def _bar(value: Mapping[str, Any]) -> Bar:
+    return Bar(**{**value, "order": tuple(value["order"])})
+
+
+def _modes(scenario: Mapping[str, Any], segments: figures.Segments) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for mode in dict.fromkeys(segment["mode"] for segment in segments):
+        found[mode] = {}
+        for program in scenario["programs"]:
+            above = [
+                each["name"]
+                for each in scenario["programs"]
+                if scenario["together"] and each["priority"] > program["priority"]
+            ]
+            value = figures.figures(segments, mode, program["name"], above)
+            if value is not None:
+                found[mode][program["name"]] = value
+    return found
+
+
+def _programs(
+    scenario: Mapping[str, Any], sizes: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    chosen = {each["program"]: each for each in sizes}
+    return {
+        each["name"]: {
+            "priority": each["priority"],
+            "model": each["model"],
+            "task": each["task"] if each["model"] else None,
+            "command": each["command"] or None,
+            "arrivals": each["arrivals"]["process"],
+            **{
+                key: chosen.get(each["name"], {}).get(key) for key in ("size", "rate", "service_ms")
+            },
+        }
+        for each in scenario["programs"]
+    }
+
+
+def _device_busy(segments: figures.Segments) -> dict[str, float | None]:
+    """By mode, the mean over rounds; of alone, of each program by itself, under its name."""
+    shares: dict[str, list[float | None]] = {}
+    for segment in segments:
+        key = segment["mode"]
+        if len(segment["programs"]) == 1:
+            key = f"{key} {next(iter(segment['programs']))}"
+        shares.setdefault(key, []).append(segment["device_busy_share"])
+    return {
+        key: None if None in values else round(sum(filter(None, values)) / len(values), 4)
+        for key, values in shares.items()
+    }

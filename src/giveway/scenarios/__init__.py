@@ -1,0 +1,1 @@
+"""Scenarios: the files, their schema, and the values that a file is read into."""

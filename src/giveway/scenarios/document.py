@@ -1,0 +1,141 @@
+"""Reads a scenario file: TOML by the rules of `giveway.scenarios.schema`.
+
+What is wrong is said with file, line, key, and what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn, cast
+
+from giveway.errors import UsageError, choices
+from giveway.scenarios.schema import BAR, MOVED, PROGRAM, RENAMED, SIMULATION, TOP, Rule
+
+_KINDS: Final = {"cpu", "gpu"}
+_HEADER: Final = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?")
+
+Values = dict[str, Any]
+
+
+def shipped() -> dict[str, Path]:
+    """The scenarios that come with giveway, by name."""
+    found = {path.stem: path for path in Path(__file__).parent.glob("*.toml")}
+    return dict(sorted(found.items()))
+
+
+def text_of(path: Path) -> str:
+    """The text of a scenario file.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(f"cannot read the scenario {path}: {reason}") from error
+
+
+class Document:
+    """One scenario file, resolved for a kind of device, with the positions of its keys.
+
+    Raises:
+        UsageError: the file is wrong; says where and what is allowed.
+    """
+
+    def __init__(self, path: Path, text: str, kind: str) -> None:
+        self.path = path
+        self._text, self._kind = text, kind
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            message, _, at = str(error).rpartition(" (at line ")
+            line = at.partition(",")[0] if at else str(text.count("\n") + 1)
+            raise UsageError(f"{path}:{line}: {message or error}") from error
+        self.top = self._read(data, TOP, "", 0)
+        self.simulation = self._read(self.top["simulation"], SIMULATION, "simulation", 0)
+        self.programs = self._tables("program", PROGRAM)
+        self.bars = self._tables("bar", BAR)
+        names: set[str] = set()
+        for number, program in enumerate(self.programs):
+            if program["name"] in names:
+                self.wrong("program", number, "name", f"{program['name']!r} is there twice")
+            names.add(program["name"])
+
+    def has(self, table: str, number: int, key: str) -> bool:
+        """Whether a table has a key, whatever for."""
+        return key in self.top[table][number]
+
+    def _tables(self, name: str, rules: Mapping[str, Rule]) -> list[Values]:
+        return [self._read(table, rules, name, n) for n, table in enumerate(self.top[name])]
+
+    def _read(
+        self, table: Mapping[str, Any], rules: Mapping[str, Rule], name: str, number: int
+    ) -> Values:
+        """The values of a table, resolved for the device, with the defaults of what is missing."""
+        for key in table:
+            if key not in rules:
+                moved = MOVED.get(name, {}).get(key)
+                self.wrong(name, number, key, moved or f"unknown: {choices(key, rules)}")
+        values = {}
+        for key, rule in rules.items():
+            value = table.get(key)
+            if rule.by_device and isinstance(value, dict) and value and set(value) <= _KINDS:
+                each = {
+                    kind: self._value(rule, one, name, number, key) for kind, one in value.items()
+                }
+                value = each.get(self._kind)
+            elif value is not None:
+                value = self._value(rule, value, name, number, key)
+            elif rule.required:
+                self.wrong(name, number, "", f"{key} is required: {rule.allowed}")
+            values[key] = rule.default if value is None else value
+        return values
+
+    def _value(self, rule: Rule, value: object, name: str, number: int, key: str) -> Any:
+        try:
+            return rule.read(value)
+        except ValueError:
+            allowed = rule.allowed
+            if rule.by_device:
+                allowed += ", or a table with cpu and gpu of such"
+            what = f"{value!r} is not allowed; allowed: {allowed}"
+            if key == "arrivals" and isinstance(value, str) and value in RENAMED:
+                what = f"{value!r} is called {RENAMED[value]!r} now"
+            self.wrong(name, number, key, what)
+        except UsageError as error:
+            self.wrong(name, number, key, str(error))
+
+    def wrong(self, table: str, number: int, key: str, what: str, inside: bool = False) -> NoReturn:
+        """Says what is wrong with a key, or with a table where there is no key.
+
+        Args:
+            table: its name; empty: what stands above all tables.
+            number: which of the tables of that name, from 0.
+            inside: whether the key stands within the value of another.
+        """
+        where = f"{self.path}:{self._line(table, number, key, inside)}"
+        raise UsageError(f"{where}: {f'{key}: ' if key else ''}{what}")
+
+    def _line(self, table: str, number: int, key: str, inside: bool) -> int:
+        """The line of a key, or of its table where it has none; tomllib does not tell."""
+        wanted = re.compile(rf"{'.*' if inside else ''}\s*[\"']?{re.escape(key)}[\"']?\s*=")
+        current, count, header = "", -1, 1
+        for at, line in enumerate(self._text.splitlines(), 1):
+            found = _HEADER.match(line)
+            if found and "=" not in line.partition("]")[0]:
+                current = cast(str, found.group(1))
+                count += current == table
+                if current == table and count == number:
+                    header = at
+            here = current == table and (count == number or not table)
+            if key and here and wanted.match(line):
+                return at
+            if key and found and count == number and current == f"{table}.{key}":
+                return at
+            if key and found and not table and current == key:
+                return at
+        return header

@@ -1,0 +1,217 @@
+"""What each key of a scenario file may be: one set of words, of which ``bench`` and ``simulate``
+each read what concerns them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from giveway.scenarios.catalog import SIZES
+from giveway.scenarios.model import ARRIVALS, FIGURES, MODES, TASKS
+from giveway.sched.attributes import KINDS, Kind, duration, real, whole, word, yes
+from giveway.sched.placement import PRECISION
+from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
+
+MS: Final = 1_000_000
+MAX_TASKS: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One key: what is allowed, and what it is when missing."""
+
+    read: Callable[[Any], Any]
+    """The value of what the file has there; ValueError or UsageError where that is not allowed."""
+    allowed: str
+    """In words, for the one who wrote something else."""
+    default: Any = None
+    required: bool = False
+    by_device: bool = False
+    """May be a table with ``cpu`` and ``gpu`` instead, each with such a value."""
+    field: str = ""
+    """Of the value that a simulation makes of it."""
+
+
+def _checked(ok: Callable[[Any], bool]) -> Callable[[Any], Any]:
+    """Reads a value as it stands."""
+
+    def read(value: Any) -> Any:
+        if not ok(value):
+            raise ValueError
+        return value
+
+    return read
+
+
+def _number(low: float, high: float) -> Callable[[Any], Any]:
+    return _checked(
+        lambda value: isinstance(value, int | float) and value is not True and low < value <= high
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_one_of(names: tuple[str, ...]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and value in names
+
+
+def _one_of(names: tuple[str, ...]) -> Callable[[Any], Any]:
+    return _checked(_is_one_of(names))
+
+
+def _list_of(ok: Callable[[Any], bool]) -> Callable[[Any], Any]:
+    return _checked(lambda value: isinstance(value, list) and value != [] and all(map(ok, value)))
+
+
+def _variables(pattern: str) -> Callable[[Any], Any]:
+    return _checked(
+        lambda value: (
+            isinstance(value, dict)
+            and all(
+                re.fullmatch(pattern, key) and isinstance(text, str) for key, text in value.items()
+            )
+        )
+    )
+
+
+def _is_priority(value: Any) -> bool:
+    return isinstance(value, int) and value is not True and PRIORITY_MIN <= value <= PRIORITY_MAX
+
+
+def _words(names: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _of(kind: Kind, by_device: bool = False) -> Rule:
+    """The rule of what is also written on a command line, as text."""
+    flag = kind.parse is yes
+
+    def read(value: Any) -> Any:
+        if isinstance(value, bool) is not flag:
+            raise ValueError
+        return kind.parse(("no", "yes")[value] if flag else str(value))
+
+    allowed = "true or false" if flag else kind.allowed
+    return Rule(read, allowed, by_device=by_device, field=kind.field)
+
+
+def _gpus(text: str) -> float:
+    value = real(0, 1)(text)
+    if round(value, PRECISION) != value:
+        raise ValueError
+    return value
+
+
+def _jitter(text: str) -> float:
+    if not 0 <= float(text) < 1:
+        raise ValueError
+    return float(text)
+
+
+_LARGE = 1e9
+_POSITIVE = "a number above 0"
+_TIME = "a time such as 20ms"
+PLACEMENTS: Final = ("next", "fractions", "urgent")
+
+TOP: Final = {
+    "title": Rule(_checked(_is_text), "a line of text"),
+    "together": Rule(_checked(lambda value: isinstance(value, bool)), "true or false", True),
+    "modes": Rule(_list_of(_is_one_of(MODES)), f"a list of {_words(MODES)}", MODES),
+    "start_timeout": Rule(_number(0, _LARGE), f"{_POSITIVE} of seconds", 180.0),
+    "answer_timeout": Rule(_number(0, _LARGE), f"{_POSITIVE} of seconds", 120.0),
+    "simulation": Rule(_checked(_is_table), "one [simulation] table", {}),
+    "program": Rule(_list_of(_is_table), "one [[program]] or more", required=True),
+    "bar": Rule(_list_of(_is_table), "[[bar]] tables", []),
+}
+
+RUN: Final = {
+    "duration": _of(Kind("duration_ns", duration(MS), "a time from 1ms to 3600s")),
+    "warm": _of(Kind("warm_ns", duration(0), _TIME)),
+    "seed": _of(Kind("seed", whole(0, 1 << 62), "a whole number from 0")),
+    "devices": _of(Kind("devices", whole(1, MAX_TASKS), f"1 to {MAX_TASKS}")),
+    "devices_per_node": _of(Kind("devices_per_node", whole(1, 64), "1 to 64")),
+    "placement": Rule(_one_of(PLACEMENTS), _words(PLACEMENTS), field="placement"),
+    "spread": _of(Kind("spread", yes, "")),
+}
+MODEL: Final = {
+    "window": _of(Kind("window_ns", duration(0), _TIME)),
+    "gate_delay": _of(Kind("gate_delay_ns", duration(0), _TIME)),
+    "linger": _of(Kind("linger_ns", duration(0), _TIME)),
+    "interrupt": _of(Kind("interrupt", yes, "")),
+    "max_wait": _of(Kind("max_wait_ns", duration(0), _TIME)),
+    "quantum": _of(Kind("quantum_ns", duration(1), _TIME)),
+    "timeslice": _of(Kind("timeslice_ns", duration(1000), "a time from 1us")),
+}
+SIMULATION: Final = RUN | MODEL
+"""``[simulation]``: how long, where, and how devices and gates behave."""
+
+ATTRIBUTES: Final = {name: _of(kind) for name, kind in KINDS.items() if name != "priority"}
+LAUNCHES: Final = {
+    "launch": _of(Kind("launch_ns", duration(1000), "a time from 1us")),
+    "launches": _of(Kind("launches", whole(1, 1_000_000), "1 to 1000000")),
+    "jitter": _of(Kind("jitter", _jitter, "0 to less than 1")),
+    "gap": _of(Kind("period_ns", duration(0), _TIME)),
+    "phase": _of(Kind("phase_ns", duration(0), _TIME)),
+    "gpus": _of(Kind("gpus", _gpus, "above 0, up to 1, with four decimal places at most")),
+    "count": _of(Kind("count", whole(1, MAX_TASKS), f"1 to {MAX_TASKS}")),
+    "device": _of(Kind("device", whole(0, MAX_TASKS), "the number of a device, from 0")),
+    "process": _of(Kind("process", word, "a name of up to 64 characters")),
+    "start": _of(Kind("start_ns", duration(0), _TIME)),
+    "stop": _of(Kind("stop_ns", duration(0), _TIME)),
+}
+"""What a simulation has to know of a program that it does not run."""
+
+PROGRAM: Final = {
+    "name": Rule(
+        _checked(
+            lambda value: isinstance(value, str) and bool(re.fullmatch(r"[\w-]{1,20}", value))
+        ),
+        "1 to 20 letters, digits, - and _",
+        required=True,
+    ),
+    "priority": Rule(
+        _checked(_is_priority), f"a whole number from {PRIORITY_MIN} to {PRIORITY_MAX}", 0
+    ),
+    "model": Rule(_one_of(tuple(SIZES)), _words(tuple(SIZES))),
+    "task": Rule(_one_of(TASKS), _words(TASKS), "infer"),
+    "sizes": Rule(_list_of(_is_table), "a list of tables like {batch = 1}", by_device=True),
+    "command": Rule(_list_of(_is_text), 'a list of words like ["python", "serve.py"]', []),
+    "arrivals": Rule(_one_of(ARRIVALS), _words(ARRIVALS), "saturating"),
+    "rate": Rule(_number(0, _LARGE), f"{_POSITIVE} of requests per second", by_device=True),
+    "period": _of(Kind("period_ns", duration(1000), "a time from 1us"), by_device=True),
+    "busy": Rule(_number(0, 1), "a share above 0, at most 1", by_device=True),
+    "trace": Rule(_checked(_is_text), "the path of a file, from where this file is"),
+    "environment": Rule(_variables(r"[A-Za-z_]\w*"), 'a table like {NAME = "text"}', {}),
+    "hints": Rule(_variables(r"GIVEWAY_\w+"), 'a table like {GIVEWAY_LINGER_MS = "5"}', {}),
+    **ATTRIBUTES,
+    **LAUNCHES,
+}
+
+BAR: Final = {
+    "figure": Rule(_one_of(FIGURES), _words(FIGURES), required=True),
+    "program": Rule(_checked(_is_text), "the name of a program", ""),
+    "order": Rule(_list_of(_is_text), "a list of names of programs", []),
+    "at_most": Rule(_number(0, _LARGE), _POSITIVE, by_device=True),
+    "at_least": Rule(_number(0, _LARGE), _POSITIVE, by_device=True),
+    "mode": Rule(_one_of(MODES), _words(MODES), "giveway"),
+}
+
+MOVED: Final = {
+    "": {
+        "task": "a program is a [[program]] table",
+        "model": "how devices behave stands in the table [simulation]",
+        "name": "a scenario has the name of its file, and a title",
+        **{key: f"{key} belongs to the table [simulation]" for key in RUN},
+    },
+}
+"""By table, keys of the time when ``simulate`` had words of its own: what to write now."""
+RENAMED: Final = {"continuous": "saturating", "periodic": "fixed"}
+"""The same of arrivals."""

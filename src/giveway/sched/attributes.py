@@ -1,0 +1,199 @@
+"""What users write about a task (``deadline=20ms``), and what it means."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from giveway.errors import UsageError, choices
+from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN, Attributes
+
+_UNITS: Final = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?) ?([^\W\d]*)")
+NONE: Final = "none"
+"""Takes back what was said."""
+
+
+def parse_duration(text: str) -> int:
+    """Nanoseconds of a time such as ``20ms`` or ``1.5s``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(f"{text!r} is not a time: write 20ms, 500us or 1.5s")
+    number, unit = found.groups()
+    if unit not in _UNITS:
+        what = f"unknown unit {unit!r} in {text!r}" if unit else f"{text!r} has no unit"
+        raise UsageError(f"{what}: {choices(unit, _UNITS.keys() - {'µs'})}")
+    return round(float(number) * _UNITS[unit])
+
+
+def show_duration(nanoseconds: int) -> str:
+    """The shortest spelling that `parse_duration` takes back as the same."""
+    unit = next(u for u in ("s", "ms", "us", "ns") if nanoseconds % _UNITS[u] == 0)
+    return f"{nanoseconds // _UNITS[unit]}{unit}"
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Reads a whole number in a range; what is returned raises ValueError, as all of these do."""
+
+    def parse(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def real(low: float, high: float, suffix: str = "") -> Callable[[str], float]:
+    """Reads a number above ``low``, up to ``high``."""
+
+    def parse(text: str) -> float:
+        value = float(text.removesuffix(suffix))
+        if not (low < value <= high and math.isfinite(value)):
+            raise ValueError
+        return value
+
+    return parse
+
+
+def duration(low_ns: int) -> Callable[[str], int]:
+    """Reads a time from ``low_ns`` to an hour, in nanoseconds."""
+
+    def parse(text: str) -> int:
+        value = parse_duration(text)
+        if not low_ns <= value <= 3_600_000_000_000:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def word(text: str) -> str:
+    """Reads a name."""
+    if len(text) > 64 or not text.isprintable():
+        raise ValueError
+    return text
+
+
+def one_word(text: str) -> str:
+    """Reads a name without spaces, which stand between attributes."""
+    if " " in text:
+        raise ValueError
+    return word(text)
+
+
+def yes(text: str) -> bool:
+    """Reads ``yes`` or ``no``."""
+    if text not in ("yes", "no"):
+        raise ValueError
+    return text == "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One thing that users can set, as they know it."""
+
+    field: str
+    """Of `Attributes`, or of what else it belongs to."""
+    parse: Callable[[str], Any]
+    allowed: str
+    """Its range, for people."""
+
+
+KINDS: Final = {
+    "priority": Kind(
+        "priority", whole(PRIORITY_MIN, PRIORITY_MAX), f"{PRIORITY_MIN} to {PRIORITY_MAX}"
+    ),
+    "weight": Kind("weight", real(0, 10_000), "a number above 0, up to 10000"),
+    "share": Kind("share", real(0, 100, "%"), "a percentage above 0, up to 100"),
+    "deadline": Kind("deadline_ns", duration(1), "a time such as 20ms, up to 3600s"),
+    "laxity": Kind("laxity_ns", duration(0), "a time such as 20ms, up to 3600s"),
+    "slice": Kind("slice_ns", duration(100_000), "a time from 100us to 3600s"),
+    "nice": Kind("nice", whole(-20, 19), "-20 to 19"),
+    "group": Kind("group", one_word, "a name of up to 64 characters, without spaces"),
+    "focused": Kind("focused", yes, "yes or no"),
+}
+"""By the names that users write."""
+
+
+def parse(name: str, text: str) -> tuple[str, Any]:
+    """The field of `Attributes` and its value. ``none`` sets it back to what it is by default.
+
+    Raises:
+        UsageError: there is no such attribute, or it cannot have that value.
+    """
+    kind = KINDS.get(name)
+    if kind is None:
+        raise UsageError(f"unknown attribute {name!r}: {choices(name, KINDS)}")
+    if text == NONE:
+        return kind.field, getattr(Attributes(), kind.field)
+    try:
+        return kind.field, kind.parse(text)
+    except ValueError:
+        raise UsageError(f"{name} cannot be {text!r}: it is {kind.allowed}") from None
+
+
+def change(attributes: Attributes, settings: Iterable[str]) -> Attributes:
+    """``attributes`` with changes such as ``deadline=20ms`` and ``share=30``.
+
+    Raises:
+        UsageError: as `parse`, or a change has no ``=``.
+    """
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        name, sign, text = setting.partition("=")
+        if not sign:
+            raise UsageError(f"{setting!r} says no value: write {setting}=VALUE")
+        field, value = parse(name, text)
+        changes[field] = value
+    return replace(attributes, **changes)
+
+
+def changes(settings: Iterable[str]) -> dict[str, str | None]:
+    """What settings such as ``deadline=20ms`` say, each checked, as users write it; None for what
+    is taken back.
+
+    Raises:
+        UsageError: as `change`.
+    """
+    found: dict[str, str | None] = {}
+    for setting in settings:
+        said = show(change(Attributes(), [setting]))
+        name, _, text = setting.partition("=")
+        found[name] = None if text == NONE else said.get(name, text)
+    return found
+
+
+def write(said: str, changes: Mapping[str, str | None]) -> str:
+    """What is said about a task on its page, changed; the priority has a place of its own there."""
+    words = dict(word.split("=", 1) for word in said.split() if "=" in word)
+    for name, value in changes.items():
+        if value is None:
+            words.pop(name, None)
+        else:
+            words[name] = value
+    words.pop("priority", None)
+    return " ".join(f"{name}={value}" for name, value in words.items())
+
+
+def show(attributes: Attributes) -> dict[str, str]:
+    """What differs from the defaults, as users write it."""
+    shown = {}
+    for name, kind in KINDS.items():
+        value = getattr(attributes, kind.field)
+        if value == getattr(Attributes(), kind.field):
+            continue
+        if kind.field.endswith("_ns"):
+            shown[name] = show_duration(value)
+        elif isinstance(value, bool):
+            shown[name] = "yes" if value else "no"
+        else:
+            shown[name] = f"{value:g}" if isinstance(value, float) else str(value)
+    return shown

@@ -1,0 +1,39 @@
+"""Earliest deadline first."""
+
+from __future__ import annotations
+
+from giveway.errors import UsageError
+from giveway.sched.policies.base import Policy, TaskView, View, everyone, only
+from giveway.sched.task import Decision, Event
+
+
+class EarliestDeadline(Policy):
+    """The k tasks with the earliest deadlines run: becoming active plus ``deadline`` each.
+
+    With k = 1 every deadline is met where that is possible at all. Tasks without a deadline run
+    when no other has work, by priority, and may starve; so may all where there is more to do than
+    time. A task that goes from one job to the next without being idle in between keeps the deadline
+    of the first.
+
+    Source: C. L. Liu and J. W. Layland, "Scheduling Algorithms for Multiprogramming in a Hard-Real-
+    Time Environment", Journal of the ACM 20(1), 1973.
+    """
+
+    name = "edf"
+
+    def __init__(self, *, k: int = 1) -> None:
+        if k < 1:
+            raise UsageError(f"k of policy edf cannot be {k}: at least one task has to run")
+        self._k = k
+
+    def decide(self, event: Event, view: View, now: int) -> list[Decision]:
+        active = view.active(event.device)
+        if not active:
+            return [everyone(view, event.device)]
+        return [only(event.device, sorted(active, key=_urgency)[: self._k])]
+
+
+def _urgency(task: TaskView) -> tuple[float, int, int]:
+    deadline = task.attributes.deadline_ns
+    due = float("inf") if deadline is None else task.since_ns + deadline
+    return (due, -task.attributes.priority, task.since_ns)

@@ -1,0 +1,158 @@
+"""The figures of a folder of results, computed from its raw records.
+
+Each figure in ``results/NAME/figures.json`` says where it is ``from``:
+
+    PLACE: PATH                   one number; of a figure with an interval, both
+    PLACE: PATH by PATH           the first by the second, each by each, or all by one
+    PLACE: PATH less PATH         the difference, in the same way
+    PLACE: PATH and PATH          both
+    each of …                     many, as a list
+    HOW of …                      what comes of many: least, greatest, mean, median, lower quartile,
+                                  upper quartile, geometric mean, sum, or ones (how many are 1)
+    README.md                     noted by hand and no raw records kept: the number is in that page
+
+PLACE is a JSON file, a text file, or FOLDER/SCENARIO of a run of ``giveway bench``; * in it stands
+for any names. PATH leads through keys and indexes with dots, and * stands for all of them. Into a
+run it begins at the scenario's object in ``giveway report --json``; into a text file it is a
+regular expression with one group.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import re
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from giveway.results import archive, result, store
+
+BY_HAND: Final = "README.md"
+
+_HOW: Final[dict[str, Callable[[Sequence[float]], float]]] = {
+    "least": min,
+    "greatest": max,
+    "mean": statistics.fmean,
+    "median": statistics.median,
+    "lower quartile": lambda values: statistics.quantiles(values, method="inclusive")[0],
+    "upper quartile": lambda values: statistics.quantiles(values, method="inclusive")[2],
+    "geometric mean": statistics.geometric_mean,
+    "sum": sum,
+    "ones": lambda values: sum(value == 1 for value in values),
+}
+
+
+def compute(folder: Path, source: str) -> dict[str, Any]:
+    """The value, and the interval if there is one, of what a figure says it is from."""
+    how, _, rest = source.partition(" of ")
+    if how not in _HOW and how != "each":
+        how, rest = "", source
+    place, _, paths = rest.partition(": ")
+    found = _found(folder, place, paths)
+    if how == "each":
+        return {"value": [_rounded(_number(each)) for each in found]}
+    if how:
+        return {"value": _rounded(_HOW[how]([_number(each) for each in found]))}
+    if len(found) != 1:
+        raise ValueError(f"{source!r} is {len(found)} values, not one")
+    if isinstance(found[0], dict):
+        return {key: found[0][key] for key in ("value", "interval") if found[0].get(key)}
+    return {"value": _rounded(_number(found[0]))}
+
+
+def _found(folder: Path, place: str, paths: str) -> list[Any]:
+    for word, operation in _OPERATIONS.items():
+        first, found, second = paths.partition(f" {word} ")
+        if found and not place.endswith(".txt"):
+            return operation(_found(folder, place, first), _found(folder, place, second))
+    return list(_values(folder, place, paths))
+
+
+def _each_with_each(
+    operation: Callable[[float, float], float],
+) -> Callable[[list[Any], list[Any]], list[Any]]:
+    def operate(above: list[Any], below: list[Any]) -> list[Any]:
+        if len(below) == 1:
+            below = below * len(above)
+        return [operation(_number(a), _number(b)) for a, b in zip(above, below, strict=True)]
+
+    return operate
+
+
+_OPERATIONS: Final[dict[str, Callable[[list[Any], list[Any]], list[Any]]]] = {
+    "and": operator.add,
+    "less": _each_with_each(operator.sub),
+    "by": _each_with_each(operator.truediv),
+}
+
+
+def _number(value: Any) -> float:
+    return float(value["value"] if isinstance(value, dict) else value)
+
+
+def _rounded(value: float) -> float:
+    short = float(f"{value:.6g}")
+    return int(short) if short.is_integer() else short
+
+
+def _values(folder: Path, place: str, path: str) -> Iterator[Any]:
+    for name in _places(folder, place):
+        if name.endswith(".txt"):
+            yield from re.findall(path, archive.read(folder / name).decode("utf-8"))
+        else:
+            keys = path.split(".")
+            document = _json(folder / name) if name.endswith(".json") else _run(folder / name, keys)
+            yield from _walk(document, keys)
+
+
+def _places(folder: Path, place: str) -> list[str]:
+    if "*" not in place:
+        return [place]
+    inside = place.rpartition("/")[0]
+    names = [f"{inside}/{each.name}".lstrip("/") for each in archive.files(folder / inside)]
+    return [name for name in names if fnmatch(name, place)]
+
+
+def _walk(value: Any, keys: Sequence[str]) -> Iterator[Any]:
+    if not keys:
+        yield value
+        return
+    key, *rest = keys
+    if key == "*":
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _walk(each, rest)
+    else:
+        yield from _walk(value[int(key)] if isinstance(value, list) else value[key], rest)
+
+
+@cache
+def _json(path: Path) -> Any:
+    return json.loads(archive.read(path))
+
+
+def _run(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    mode, program, figure = keys[1:4] if keys[0] == "modes" else ("alone", "", "")
+    # Shares need the latencies of nobody.
+    return _scenario(path, mode, program if figure.startswith("p") else "")
+
+
+@cache
+def _scenario(path: Path, mode: str, program: str) -> dict[str, Any]:
+    """A scenario of which only one mode was measured, and only the latencies of one program: the
+    intervals of all others take long."""
+    head = store.header_of(path.parent)
+    records = []
+    for each in store.records_of(path.parent, path.name):
+        if each["kind"] == "segment":
+            if each["mode"] not in ("alone", mode):
+                continue
+            for name, of_program in each["programs"].items():
+                if name != program:
+                    of_program["latencies_us"] = []
+        records.append(each)
+    (found,) = result.summarise(head, {path.name: records})["results"]
+    return found  # type: ignore[no-any-return]
