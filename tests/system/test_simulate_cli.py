@@ -96,7 +96,7 @@ def test_a_users_policies(giveway: Runner, scenario: str) -> None:
     [
         (("s.toml", "-p", "priorty"), "did you mean 'priority'?"),
         (("s.toml", "-p", "edf,k=0"), "k of policy edf cannot be 0"),
-        (("none.toml",), "cannot read none.toml"),
+        (("none.toml",), "cannot read the scenario none.toml"),
         (("mine.py",), "mine.py:2: not TOML"),
         (("s.toml", "--span", "5"), "no unit"),
         (("s.toml", "--duration", "50ms"), "not longer than the warm-up"),
