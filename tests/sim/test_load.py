@@ -140,7 +140,7 @@ def test_every_key(tmp_path: Path) -> None:
         ('name = "b"', 'name = "a"', 42, "name: 'a' is there twice"),
         ('"saturating"', '"always"', 51, 'allowed: "fixed", "poisson", "trace", "saturating"'),
         ('"saturating"', '"trace"', 51, "a simulation has no traces"),
-        ('gap = "1ms"', "gap = ", 52, "Invalid value"),
+        ('gap = "1ms"', "gap = ", 52, "not TOML: Invalid value"),
         ("count = 3", "count = 100000", 1, "more than 100000 tasks"),
     ],
 )

@@ -54,7 +54,7 @@ class Document:
         except tomllib.TOMLDecodeError as error:
             message, _, at = str(error).rpartition(" (at line ")
             line = at.partition(",")[0] if at else str(text.count("\n") + 1)
-            raise UsageError(f"{path}:{line}: {message or error}") from error
+            raise UsageError(f"{path}:{line}: not TOML: {message or error}") from error
         self.top = self._read(data, TOP, "", 0)
         self.simulation = self._read(self.top["simulation"], SIMULATION, "simulation", 0)
         self.programs = self._tables("program", PROGRAM)
