@@ -24,7 +24,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DELETE_ON_ERROR:
 .PHONY: help demo verify test unit system soak test-all test-rocm test-ray lint format ctest native \
-  coverage sanitize bench wheel clean
+  coverage mutants sanitize bench wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -78,19 +78,23 @@ ctest: native ## the C tests
 
 # The same rules with an environment and a build of their own. The package is built in there too, so
 # that the libraries of both count in one place. A test that fails still counts what it reached.
-coverage: ## the lines of src and of the C code that make test reaches, in a table and build/coverage
+COVERAGE := build/coverage
+COVERED := VENV=$(COVERAGE)/venv NATIVE=$(COVERAGE)/native NATIVE_OPTIONS=-DGIVEWAY_COVERAGE=ON \
+  INSTALL_OPTIONS='-C build-dir=$(COVERAGE)/native/package -C cmake.define.GIVEWAY_COVERAGE=ON' \
+  PYTEST='$(COVERAGE)/venv/bin/python -m coverage run -m pytest'
+
+coverage: export GIVEWAY_NATIVE := $(CURDIR)/$(COVERAGE)/native
+coverage: ## count the lines of Python and C that make test reaches, into build/coverage
 	rm -rf $(COVERAGE)/data && mkdir -p $(COVERAGE)/data
-	find $(COVERAGE)/native -name '*.gcda' -delete 2>/dev/null || true
+	find $(COVERAGE) -name '*.gcda' -delete
 	$(MAKE) --keep-going $(COVERED) ctest unit system || \
 	  echo "make coverage: some tests failed; what they did not reach is missing below" >&2
 	$(COVERAGE)/venv/bin/coverage combine --quiet
 	$(COVERAGE)/venv/bin/coverage json --quiet -o $(COVERAGE)/python.json
 	$(COVERAGE)/venv/bin/python tools/coverage_table.py $(COVERAGE)
 
-COVERAGE := build/coverage
-COVERED := VENV=$(COVERAGE)/venv NATIVE=$(COVERAGE)/native NATIVE_OPTIONS=-DGIVEWAY_COVERAGE=ON \
-  INSTALL_OPTIONS='-C build-dir=$(COVERAGE)/native/package -C cmake.define.GIVEWAY_COVERAGE=ON' \
-  PYTEST='$(COVERAGE)/venv/bin/python -m coverage run -m pytest'
+mutants: $(VENV)/.test ## break giveway in one place after another: do the tests notice? most of an hour
+	$(BIN)/python tools/mutants.py $(ARGS)
 
 sanitize: build/asan.run build/tsan.run ## the C tests under ASan + UBSan, then under TSan
 

@@ -17,6 +17,7 @@ import compileall
 import contextlib
 import ctypes
 import dataclasses
+import filecmp
 import os
 import py_compile
 import shutil
@@ -100,7 +101,7 @@ class Copy:
 
     def __init__(self) -> None:
         self.tree = SCRATCH / "tree"
-        self.native = SCRATCH / "native"
+        self.native = self.tree / "build" / "native"  # where tests look for what is built
         self._bin = Path(sys.executable).parent
         self._stale = True  # the libraries are older than the C sources
         self._env = {
@@ -114,12 +115,19 @@ class Copy:
     def make(self) -> None:
         listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         listing = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
-        wanted = {name for name in listing.stdout.split("\0") if (ROOT / name).is_file()}
-        shutil.rmtree(self.tree, ignore_errors=True)
+        wanted = {Path(name) for name in listing.stdout.split("\0") if name}
+        for path in [path for path in self.tree.rglob("*") if path.is_file()]:
+            name = path.relative_to(self.tree)
+            if name.parts[0] != "build" and name not in wanted:
+                path.unlink()
         for name in wanted:
-            if not name.startswith("results/"):
-                (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, self.tree / name)
+            source, target = ROOT / name, self.tree / name
+            if not source.is_file() or name.parts[0] == "results":
+                continue
+            # What a run left broken that was killed gets a new time, so that it is built again.
+            if not target.exists() or not filecmp.cmp(source, target, shallow=False):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, target)
         # By what a source says, not by its time: breaks come faster than a second.
         by_content = py_compile.PycInvalidationMode.CHECKED_HASH
         compileall.compile_dir(self.tree / "src", quiet=1, invalidation_mode=by_content)
