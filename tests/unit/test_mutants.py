@@ -36,8 +36,7 @@ def read(folder: Path, text: str) -> list[Mutant]:
 def test_a_break_is_read(tmp_path: Path) -> None:
     tests = ("gate", "tests/unit/test_one.py::test_one")
     assert read(tmp_path, ENTRY) == [mutant(tests=tests)]
-    assert mutants.ctests(tests) == ["gate"]
-    assert mutants.pytests(tests) == ["tests/unit/test_one.py::test_one"]
+    assert mutants.split(tests) == (["gate"], ["tests/unit/test_one.py::test_one"])
 
 
 def test_one_that_is_known_to_be_missed_says_why(tmp_path: Path) -> None:
