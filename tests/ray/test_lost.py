@@ -16,9 +16,9 @@ import pytest
 
 from giveway.ray.observers import Observers
 from tests.conftest import GIVEWAY, Spawner
-from tests.system.terminal import LEAVE_SCREEN, Terminal
 from tests.ray import cluster as clusters
 from tests.ray.cluster import LocalCluster
+from tests.system.terminal import LEAVE_SCREEN, Terminal
 
 HEAD = """
 import json, sys

@@ -12,9 +12,9 @@ import pytest
 import giveway.ray
 from giveway.version import __version__
 from tests.conftest import Runner, Spawner
-from tests.system.terminal import Terminal
 from tests.ray.cluster import OLD_VERSION, LocalCluster
 from tests.ray.workers import Busy
+from tests.system.terminal import Terminal
 
 PROPER = {"proper": 1}
 PROBLEMS = [

@@ -7,28 +7,26 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from giveway.attributes import KINDS
+from giveway.cli import simulate
 from giveway.policies import registry
 from giveway.simulate.load import MODEL, SCENARIO, TASK
-from tests.conftest import Runner
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
 SCENARIOS = Path(__file__).parents[2] / "docs" / "scenarios"
 
 
-def test_a_policy_in_20_lines(
-    giveway: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_policy_in_20_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(code.strip().splitlines()) <= 20
     (tmp_path / "least_used.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     policy = "least_used:LeastUsed,slice=5ms"
-    done = giveway(
-        "simulate", str(SCENARIOS / "starve.toml"), "-p", policy, "--json", "--duration", "3s"
-    )
-    assert done.returncode == 0, done.stderr
+    options = ["-p", policy, "--json", "--duration", "3s"]
+    done = CliRunner().invoke(simulate.command, [str(SCENARIOS / "starve.toml"), *options])
+    assert done.exit_code == 0, done.output
     text = done.stdout
     assert '"failure": null' in text
     assert text.count('"share_of_alone": 0.5') + text.count('"share_of_alone": 0.49') == 2

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from giveway.policies.base import View, everyone
+from giveway.policies.mlfq import MultiLevelFeedback
 from giveway.policies.priority import Priority
+from giveway.scheduler import Scheduler
 from giveway.simulate.engine import run
 from giveway.simulate.scenario import MS, Model, Program, Scenario
-from giveway.task import Attributes, Decision, Event, WakeAt
+from giveway.task import Active, Attributes, Decision, Event, Joined, TaskId, Tick, WakeAt
 from tests.sim.programs import EXACT, GPU, SLICE_MS, busy, shares, simulate
 
 MODELS = pytest.mark.parametrize("model", [EXACT, GPU], ids=["exact", "gpu"])
@@ -123,6 +125,24 @@ def test_mlfq_runs_short_work_first() -> None:
     rr = simulate("rr", EXACT, 4000, *programs).tasks[2].latencies
     assert sorted(mlfq)[len(mlfq) // 2] <= 1.1 * MS
     assert sorted(mlfq)[len(mlfq) // 2] < sorted(rr)[len(rr) // 2]
+
+
+def test_mlfq_takes_all_back_to_the_top_every_boost() -> None:
+    policy = MultiLevelFeedback(levels=3, boost_ns=200 * MS)
+    scheduler = Scheduler(policy)
+    ids = [TaskId("d0", ticket) for ticket in (1, 2)]
+    for id_ in ids:
+        scheduler.handle(Joined(id_, 1, "p", Attributes()), 0)
+        scheduler.handle(Active(id_), 0)
+
+    def levels(until_ns: int) -> list[int]:
+        while (wake := scheduler.next_wake()) is not None and wake[0] <= until_ns:
+            scheduler.handle(Tick(wake[1]), wake[0])
+        return [policy.level(scheduler.view.tasks[id_]) for id_ in ids]
+
+    assert levels(195 * MS) == [2, 2]
+    scheduler.handle(Tick("d0"), 200 * MS)
+    assert sorted(levels(200 * MS)) == [0, 1]  # one was running, and is charged for its slice
 
 
 @given(levels=st.integers(1, 6), newcomers=st.integers(1, 3))

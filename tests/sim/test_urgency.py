@@ -86,6 +86,20 @@ def test_across_an_urgent_process_finds_its_devices_free(
         assert running or not any(task.active for task in tasks)
 
 
+def test_across_who_waits_holds_nobody() -> None:
+    urgent, waits, elsewhere = TaskId("d0", 1), TaskId("d0", 2), TaskId("d1", 2)
+    other = TaskId("d1", 3)
+    scheduler = Scheduler(registry.make("priority-across"))
+    for id_, pid, priority in ((urgent, 1, 9), (waits, 2, 5), (elsewhere, 2, 5), (other, 3, 0)):
+        scheduler.handle(Joined(id_, pid, "p", Attributes(priority=priority)), 0)
+    for now, id_ in enumerate((waits, other)):
+        scheduler.handle(Active(id_), now)
+    assert not scheduler.view.tasks[other].open  # held, for its device is wanted next
+    assert scheduler.handle(Active(urgent), 3).refusals == []
+    assert not scheduler.view.tasks[waits].open
+    assert scheduler.view.tasks[other].open
+
+
 @given(attributes=SETTINGS, turns=TURNS, k=st.integers(1, 3))
 def test_edf_runs_the_k_earliest(attributes: list[Attributes], turns: list[Any], k: int) -> None:
     def due(task: TaskView) -> float:

@@ -1,15 +1,7 @@
-"""Unit tests start no process, compile nothing and read no clock."""
+"""No process, no compiler, no clock, no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from tests.purity import refusals
 
-import pytest
-
-from tests.purity import neither_process_nor_clock
-
-
-@pytest.fixture(autouse=True)
-def pure(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with neither_process_nor_clock(monkeypatch):
-        yield
+__all__ = ["refusals"]

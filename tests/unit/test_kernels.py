@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import time
 from typing import Any
 
-import pytest
-
-from giveway.bench.kernels import Kernels, stretches
+from giveway.bench.kernels import stretches
 
 
 def kernel(began_us: float, took_us: float, category: str = "kernel") -> dict[str, Any]:
@@ -35,10 +31,3 @@ def test_they_need_not_be_in_order_and_other_events_are_none() -> None:
 
 def test_a_trace_without_kernels() -> None:
     assert stretches({"baseTimeNanoseconds": 1, "traceEvents": []}, 3.0) == []
-
-
-def test_what_the_profiler_writes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    profiler = pytest.importorskip("torch.profiler")
-    on_a_cpu = functools.partial(profiler.profile, activities=[profiler.ProfilerActivity.CPU])
-    monkeypatch.setattr(profiler, "profile", lambda activities: on_a_cpu())
-    assert Kernels().stop(time.monotonic()) == []  # None: nothing was found

@@ -48,6 +48,7 @@ def test_a_derived_name_always_fits() -> None:
 
 def test_the_environment_says_who_the_task_is() -> None:
     base = {"HOME": "/home/me", "GIVEWAY_RUN": "1", "GIVEWAY_PRIORITY": "7"}
+    base["GIVEWAY_ATTRIBUTES"] = "share=30.0"
     env = launch.environment(base, "cpu", -3, "train.py")
     assert (
         env.items()
@@ -59,6 +60,7 @@ def test_the_environment_says_who_the_task_is() -> None:
         }.items()
     )
     assert "GIVEWAY_RUN" not in env
+    assert "GIVEWAY_ATTRIBUTES" not in env
     assert base["GIVEWAY_PRIORITY"] == "7"
 
 

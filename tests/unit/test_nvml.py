@@ -2,84 +2,135 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+import ctypes
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
-# As nvml.h of driver 580 declares them.
-FAKE = """
-#include <string.h>
-typedef union { double d; unsigned u; unsigned long ul; unsigned long long ull; int s; } value_t;
-typedef struct { unsigned long long time; value_t value; } sample_t;
-int nvmlInit_v2(void) { return INIT; }
-int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
-  *device = (void *)(0x7000000000 + index);
-  return 0;
-}
-int nvmlDeviceGetHandleByUUID(const char *uuid, void **device) {
-  *device = (void *)(strcmp(uuid, "GPU-5") == 0 ? 0x7000000005 : 0);
-  return *device == 0 ? 6 : 0;
-}
-int nvmlSystemGetDriverVersion(char *text, unsigned size) {
-  strncpy(text, "580.1", size);
-  return 0;
-}
-int nvmlDeviceGetSamples(void *device, int type, unsigned long long since, unsigned *kind,
-                         unsigned *count, sample_t *samples) {
-  if (type != 1 || *count < 3) return 2;
-  for (int i = 0; i < 3; i++) samples[i].time = since + i - 1;
-  samples[0].value.u = 100;  /* older than what was asked for */
-  samples[1].value.u = 20 + (unsigned long)device % 16;
-  samples[2].value.u = 60 + (unsigned long)device % 16;
-  *kind = 1;
-  *count = 3;
-  return 0;
-}
-"""
-ASK = """
-import time
+import pytest
+
+from giveway.bench import nvml
 from giveway.bench.nvml import Utilization
-found = Utilization()
-print(found.reason, found.driver(), found.share(time.monotonic() - 1))
-"""
+
+GPU = 0x7000000000
+BEGAN_US = 1_700_000_000_000_000
 
 
-def ask(folder: Path, visible: str = "") -> str:
-    path = {"LD_LIBRARY_PATH": str(folder), "CUDA_VISIBLE_DEVICES": visible}
-    done = subprocess.run(
-        [sys.executable, "-c", ASK], capture_output=True, text=True, check=True, timeout=60,
-        env={**os.environ, **path},
-    )  # fmt: skip
-    return done.stdout.strip()
+class Value(ctypes.Union):
+    """``nvmlValue_t`` as nvml.h of driver 580 declares it."""
+
+    _fields_ = (
+        ("d", ctypes.c_double),
+        ("u", ctypes.c_uint),
+        ("ul", ctypes.c_ulong),
+        ("ull", ctypes.c_ulonglong),
+        ("s", ctypes.c_int),
+    )
 
 
-def build(folder: Path, init: int) -> Path:
-    source = folder / "nvml.c"
-    source.write_text(FAKE.replace("INIT", str(init)))
-    library = folder / "libnvidia-ml.so.1"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
-    return folder
+class Sample(ctypes.Structure):
+    """``nvmlSample_t``."""
+
+    _fields_ = (("time", ctypes.c_ulonglong), ("value", Value))
 
 
-def test_the_samples_since_a_moment(tmp_path: Path) -> None:
-    assert ask(build(tmp_path, init=0)) == "None 580.1 0.4"
+class Library:
+    """NVML's functions, called as C functions of a library are: without prototypes."""
+
+    def __init__(self, init: int) -> None:
+        c_int, c_uint, text = ctypes.c_int, ctypes.c_uint, ctypes.c_char_p
+        handle = ctypes.POINTER(ctypes.c_void_p)
+        count = ctypes.POINTER(c_uint)
+        samples = ctypes.POINTER(Sample)
+        self._callbacks: list[Any] = []
+        self.nvmlInit_v2 = self._function(lambda: init)
+        self.nvmlDeviceGetHandleByIndex_v2 = self._function(self._by_index, c_uint, handle)
+        self.nvmlDeviceGetHandleByUUID = self._function(self._by_uuid, text, handle)
+        self.nvmlSystemGetDriverVersion = self._function(self._version, ctypes.c_void_p, c_uint)
+        self.nvmlDeviceGetSamples = self._function(
+            self._samples, ctypes.c_void_p, c_int, ctypes.c_ulonglong, count, count, samples
+        )
+
+    def _function(self, body: Callable[..., int], *arguments: Any) -> Any:
+        callback = ctypes.CFUNCTYPE(ctypes.c_int, *arguments)(body)
+        self._callbacks.append(callback)
+        return ctypes.CDLL(None)._FuncPtr(ctypes.cast(callback, ctypes.c_void_p).value)
+
+    @staticmethod
+    def _by_index(index: int, device: Any) -> int:
+        device[0] = GPU + index
+        return 0
+
+    @staticmethod
+    def _by_uuid(uuid: bytes, device: Any) -> int:
+        device[0] = GPU + 5 if uuid == b"GPU-5" else None
+        return 0 if uuid == b"GPU-5" else 6
+
+    @staticmethod
+    def _version(text: int, size: int) -> int:
+        assert size >= 80
+        ctypes.memmove(text, b"580.1\0", 6)
+        return 0
+
+    @staticmethod
+    def _samples(device: int, type_: int, since: int, kind: Any, count: Any, samples: Any) -> int:
+        if type_ != 1 or count[0] < 3 or since != BEGAN_US:
+            return 2
+        for at in range(3):
+            samples[at].time = since + at - 1
+        samples[0].value.u = 100  # older than what was asked for
+        samples[1].value.u = 20 + device % 16
+        samples[2].value.u = 60 + device % 16
+        kind[0], count[0] = 1, 3
+        return 0
 
 
-def test_of_the_gpu_that_programs_see_first(tmp_path: Path) -> None:
-    folder = build(tmp_path, init=0)
-    assert ask(folder, "3,1") == "None 580.1 0.43"
-    assert ask(folder, "GPU-5") == "None 580.1 0.45"
-    assert ask(folder, "GPU-6") == "NVML cannot be used: error 6 None None"
+def ask(
+    monkeypatch: pytest.MonkeyPatch, library: object, visible: str = ""
+) -> tuple[str | None, str | None, float | None]:
+    """What is said of the second that ends now."""
+
+    def load(name: str) -> object:
+        assert name == "libnvidia-ml.so.1"
+        if isinstance(library, OSError):
+            raise library
+        return library
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    clocks = SimpleNamespace(time=lambda: 1_700_000_001.0, monotonic=lambda: 51.0)
+    monkeypatch.setattr(nvml, "time", clocks)
+    found = Utilization()
+    return found.reason, found.driver(), found.share(50.0)
 
 
-def test_a_driver_that_does_not_answer(tmp_path: Path) -> None:
-    assert ask(build(tmp_path, init=9)) == "NVML cannot be used: error 9 None None"
+def test_the_samples_since_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask(monkeypatch, Library(init=0)) == (None, "580.1", 0.4)
 
 
-def test_a_library_of_something_else(tmp_path: Path) -> None:
-    source = tmp_path / "nothing.c"
-    source.write_text("int nothing;")
-    library = tmp_path / "libnvidia-ml.so.1"
-    subprocess.run(["cc", "-shared", "-o", str(library), str(source)], check=True)
-    assert ask(tmp_path).startswith("NVML cannot be used: ")
+@pytest.mark.parametrize(("visible", "share"), [("3,1", 0.43), (" 2", 0.42), ("GPU-5", 0.45)])
+def test_of_the_gpu_that_programs_see_first(
+    monkeypatch: pytest.MonkeyPatch, visible: str, share: float
+) -> None:
+    assert ask(monkeypatch, Library(init=0), visible) == (None, "580.1", share)
+
+
+def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ask(monkeypatch, Library(init=0), "GPU-6")
+    assert said == ("NVML cannot be used: error 6", None, None)
+
+
+def test_a_driver_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ask(monkeypatch, Library(init=9))
+    assert said == ("NVML cannot be used: error 9", None, None)
+
+
+def test_a_library_of_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ask(monkeypatch, ctypes.CDLL(None))
+    assert str(said[0]).startswith("NVML cannot be used: ")
+    assert said[1:] == (None, None)
+
+
+def test_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ask(monkeypatch, OSError("no such file"))
+    assert said == ("NVML cannot be used: no such file", None, None)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -140,9 +138,3 @@ def test_train_is_told_the_same_resources() -> None:
 def test_what_another_version_asks_for_is_left_out_where_it_is_not_known() -> None:
     assert Asked.read('{"priority": 3, "colour": "red"}') == Asked(3)
     assert Asked.read(Asked(3, settings=("share=30",)).write()) == Asked(3, settings=("share=30",))
-
-
-@pytest.mark.parametrize("module", ["giveway", "giveway.ray", "giveway.ray.start", "giveway.cli"])
-def test_ray_is_not_imported_where_it_is_not_needed(module: str) -> None:
-    code = f"import sys, {module}; sys.exit('ray' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

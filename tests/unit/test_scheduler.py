@@ -141,6 +141,16 @@ def test_who_waits_goes_on_waiting_for_whom_it_does() -> None:
     assert scheduler.view.tasks[LOW].held_by == third
 
 
+def test_a_policy_that_has_no_end_of_things_to_say_is_replaced() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    scheduler.handle(Active(LOW), 1)
+    scheduler.handle(Active(HIGH), 2)
+    answer = says(scheduler, *[Close(HIGH, LOW)] * 1000)
+    assert "no end of decisions about one Tick" in str(answer.failure)
+    assert answer.decisions == [Close(LOW, HIGH)]
+    assert scheduler.policy.name == Priority.name
+
+
 def test_a_decision_about_a_task_that_left_is_refused() -> None:
     scheduler = with_tasks(Scripted(quiet))
     scheduler.handle(Left(LOW), 1)

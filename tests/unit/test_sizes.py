@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,10 +29,16 @@ class FakeRunner:
 
     def begin(self, stretch: Stretch) -> None:
         assert self.rate is not None
+        assert 1000.0 < stretch.segment.start < 1001.0
 
     def finish(self) -> dict[str, Any]:
         # Among gaps a request takes a little longer than back to back.
         return {"spans": [[0.0, 0.0, 1.1 * self.duration]] * 20}
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "time", SimpleNamespace(monotonic=lambda: 1000.0))
 
 
 def choose(program: Program, seconds: float, segment: float = 5.0) -> sizes.Chosen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 KEPT: Final = 10_000
@@ -13,14 +13,15 @@ KEPT: Final = 10_000
 class Log:
     """The last events, numbered from 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._entries: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.last = 0
         """The number of the last event."""
 
     def add(self, what: str, **details: object) -> None:
         self.last += 1
-        self._entries.append({"event": self.last, "time": time.time(), "what": what, **details})
+        self._entries.append({"event": self.last, "time": self._clock(), "what": what, **details})
 
     def after(self, number: int) -> Iterator[dict[str, Any]]:
         """The events that came after that one, and are still known."""

@@ -1,0 +1,139 @@
+"""Runs parts of the bench that need torch, all in one process, and prints what came of it.
+
+Usage: models_program.py FOLDER; FOLDER gets the tensors of `tensors`. Prints a line of JSON: by
+section, its result or the traceback of what it raised.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from giveway.bench.catalog import SEGMENTERS
+
+VISION = ("resnet18", "vit_b_16", "googlenet", *SEGMENTERS)
+SMALL = {
+    "gpt2": {"batch": 2, "prompt": 5, "tokens": 3, "layers": 2, "width": 128},
+    "bert": {"batch": 2, "sequence": 6, "layers": 1, "width": 64},
+    "whisper": {"batch": 1, "frames": 20, "tokens": 4, "layers": 1, "width": 64},
+}
+TRAINED_VISION = {"batch": 2, "image": 32}
+STAND_IN = """
+import torch
+for name in ("nms", "qnms"):
+    if not hasattr(torch.ops.torchvision, name):
+        raise RuntimeError(f"operator torchvision::{name} does not exist")
+    torch.library.register_fake(f"torchvision::{name}")(lambda dets, scores, iou: dets)
+"""
+
+
+def infers(name: str, size: dict[str, int]) -> tuple[list[int], bool]:
+    """The shape of what comes out, and whether a second one made of the model says the same."""
+    from giveway.bench import models
+
+    first = models.work(name, "infer", size, "cpu")()
+    again = models.work(name, "infer", size, "cpu")()
+    return list(first.shape), bool((first == again).all())
+
+
+def trains(name: str, size: dict[str, int]) -> tuple[float, bool]:
+    """The loss, and whether a second one made of the model has the same."""
+    from giveway.bench import models
+
+    loss = models.work(name, "train", size, "cpu")()
+    return loss, loss == models.work(name, "train", size, "cpu")()
+
+
+def decodes() -> list[tuple[int, int]]:
+    """What a decoder says with its cache, and what it says when it begins anew for each token."""
+    from giveway.bench.transformers import Decoder
+
+    torch.manual_seed(1)
+    decoder = Decoder(50, 2, 128).eval()
+    tokens = torch.randint(50, (1, 4))
+    with torch.inference_mode():
+        said = decoder.decode(tokens, 5)
+        anew = [decoder.decode(torch.cat([tokens, said[:, :at]], 1), 1) for at in range(5)]
+    return [(int(said[0, at]), int(each[0, 0])) for at, each in enumerate(anew)]
+
+
+def profiles() -> list[list[float]] | None:
+    """What is found in a trace as torch's profiler writes it; None where it cannot be read."""
+    import torch.profiler as profiler
+
+    from giveway.bench.kernels import Kernels
+
+    real = profiler.profile
+    on_a_cpu = functools.partial(real, activities=[profiler.ProfilerActivity.CPU])
+    profiler.profile = lambda activities: on_a_cpu()  # type: ignore[assignment, misc]
+    try:
+        return Kernels().stop(time.monotonic())
+    finally:
+        profiler.profile = real  # type: ignore[misc]
+
+
+def tensors(folder: Path) -> dict[str, list[float]]:
+    """Writes tensors of several types; their values."""
+    from giveway.verify import values
+
+    half = torch.tensor([1.0, -0.1, float("inf")])
+    given = {
+        **{str(dtype): half.to(dtype) for dtype in (torch.bfloat16, torch.float16)},
+        "int64": torch.arange(3),
+        "strided": torch.arange(12.0).reshape(3, 4).t(),
+        "with gradient": torch.ones(2, requires_grad=True),
+    }
+    values.write(folder, given)
+    return {name: tensor.tolist() for name, tensor in given.items()}
+
+
+def torchvision_lacks_its_operators(folder: Path) -> bool:
+    """Whether the stand-in can be imported; in a process of its own, which lacks them still."""
+    from giveway.bench.torchvision_fix import import_torchvision
+
+    (folder / "torchvision.py").write_text(STAND_IN)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            sys.path.insert(0, str(folder))
+            status = 0 if import_torchvision().__file__ == f"{folder}/torchvision.py" else 2
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    sections: dict[str, Any] = {
+        # First, for it forks, and needs a process that has not imported torchvision.
+        "fix": lambda: torchvision_lacks_its_operators(folder),
+        **{name: lambda name=name: infers(name, {"batch": 1, "image": 64}) for name in VISION},
+        **{name: lambda name=name: infers(name, SMALL[name]) for name in SMALL},
+        "train bert": lambda: trains("bert", SMALL["bert"]),
+        "train resnet18": lambda: trains("resnet18", TRAINED_VISION),
+        "decode": decodes,
+        "profile": profiles,
+        "tensors": lambda: tensors(folder / "tensors"),
+    }
+    results = {}
+    for name, section in sections.items():
+        try:
+            results[name] = section()
+        except Exception:
+            results[name] = traceback.format_exc()
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
