@@ -33,7 +33,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH = ROOT / "build" / "mutants"
-LIMIT_S = 120.0
+LIMIT_S = 60.0
 ENOUGH = 0.95
 PR_SET_CHILD_SUBREAPER = 36
 KEYS = {"name", "file", "old", "new", "tests"}
