@@ -107,6 +107,7 @@ class Copy:
             # Before the giveway of the environment, in every process of a test.
             "PYTHONPATH": str(self.tree / "src"),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "GIVEWAY_TEST_SECONDS": "20",  # for which C tests wait in vain, which most do here
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
 
