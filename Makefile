@@ -48,6 +48,7 @@ system: native $(VENV)/.test ## tests with real processes, signals, kills and br
 	$(PYTEST) -n $(WORKERS) --dist loadfile tests/system $(ARGS)
 
 soak: native $(VENV)/.test ## what bets on the clock: latency bounds, many random kills, long runs
+	$(BIN)/ctest --test-dir $(NATIVE) -L soak --output-on-failure
 	$(PYTEST) tests/soak $(ARGS)
 
 test-all: test soak test-rocm test-ray ## all that this machine can run
@@ -74,7 +75,7 @@ native: $(VENV)/.build
 	$(BIN)/cmake --build $(NATIVE)
 
 ctest: native ## the C tests
-	$(BIN)/ctest --test-dir $(NATIVE) --output-on-failure
+	$(BIN)/ctest --test-dir $(NATIVE) -j2 -LE soak --output-on-failure
 
 # The same rules with an environment and a build of their own. The package is built in there too, so
 # that the libraries of both count in one place. A test that fails still counts what it reached.
@@ -104,7 +105,7 @@ build/tsan.run: SANITIZERS := thread
 build/asan.run build/tsan.run: build/%.run: $(VENV)/.build
 	$(CMAKE) -S . -B build/$* -DGIVEWAY_TESTS=ON -DGIVEWAY_SANITIZE=$(SANITIZERS)
 	$(BIN)/cmake --build build/$*
-	$(FIXED_ADDRESSES) $(BIN)/ctest --test-dir build/$* --output-on-failure
+	$(FIXED_ADDRESSES) $(BIN)/ctest --test-dir build/$* -LE soak --output-on-failure
 
 bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(RESULTS) as well
 	@mkdir -p $(RESULTS)

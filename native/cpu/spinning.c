@@ -6,7 +6,7 @@
  * gives it a number that nothing else has, and so it can be found. */
 #include "spinning.h"
 
-#include "clock.h"
+#include "../gate/clock.h"
 
 #include <immintrin.h>
 #include <link.h>
@@ -28,11 +28,11 @@ static _Atomic uint64_t shared; /* the count in company; 0: not known yet */
 static uint64_t count_of(uint64_t ns) {
   uint64_t least = UINT64_MAX;
   for (int i = 0; i < MEASUREMENTS; i++) {
-    uint64_t began = now_ns();
+    uint64_t began = gw_now();
     for (int pause = 0; pause < PAUSES; pause++) {
       _mm_pause();
     }
-    uint64_t took = now_ns() - began;
+    uint64_t took = gw_now() - began;
     least = took < least ? took : least;
   }
   uint64_t count = ns * PAUSES / (least != 0 ? least : 1);

@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <stdint.h>
 
-#include "clock.h"
+#include "../gate/clock.h"
 #include "interrupt.h"
 
 /* Where there are more threads than cores somebody must share: then this is tried in vain, but
@@ -17,7 +17,7 @@
 void gw_step_off(int cpu) {
   static _Thread_local uint64_t tried_ns;
   int saved = errno;
-  uint64_t now = now_ns();
+  uint64_t now = gw_now();
   cpu_set_t allowed, others;
   if (now - tried_ns < AGAIN_NS || sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
     errno = saved;

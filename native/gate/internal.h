@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <time.h>
 
+#include "clock.h"
 #include "gate_page.h"
 #include "giveway.h"
 
@@ -78,12 +78,6 @@ struct gw_settings {
   uint64_t quantum_ns;
 };
 const struct gw_settings *gw_settings(void);
-
-static inline uint64_t gw_now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* What counts against others: its own priority, or the higher one that it was lent. */
 static inline int32_t gw_row_priority(const struct gw_row *row) {
@@ -178,8 +172,9 @@ void gw_watcher_wake(void);  /* if it sleeps without a time limit: a task is act
 void gw_watcher_rouse(void); /* in any case: a quantum has begun */
 void gw_watcher_forget(void);
 
-/* futex.c */
+/* futex.c: every wait that has a time limit */
 int gw_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns, bool shared);
+int gw_lock_within(pthread_mutex_t *lock, uint64_t wait_ns);
 void gw_futex_wake(_Atomic uint32_t *word, bool shared);
 
 /* gil.c: may the calling thread sleep without stopping the other tasks of its process? */

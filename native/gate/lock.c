@@ -38,28 +38,12 @@ bool gw_lock_is_sane(const pthread_mutex_t *lock) {
   return *(const volatile int *)&lock->__data.__kind == kind;
 }
 
-static int lock_within(pthread_mutex_t *lock, uint64_t wait_ns) {
-  clockid_t clock = CLOCK_MONOTONIC;
-#ifdef __SANITIZE_THREAD__
-  clock = CLOCK_REALTIME; /* GCC 12's ThreadSanitizer knows timedlock only */
-#endif
-  struct timespec t;
-  clock_gettime(clock, &t);
-  uint64_t until = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + wait_ns;
-  t = (struct timespec){(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
-#ifdef __SANITIZE_THREAD__
-  return pthread_mutex_timedlock(lock, &t);
-#else
-  return pthread_mutex_clocklock(lock, clock, &t);
-#endif
-}
-
 static int lock_page(struct gw_page *page, uint64_t wait_ns) {
   int broken = gw_page_check(page);
   if (broken != 0) {
     return gw_page_distrust(page, broken);
   }
-  int r = lock_within(&page->map->header.lock, wait_ns);
+  int r = gw_lock_within(&page->map->header.lock, wait_ns);
   switch (r) {
   case 0:
     return GW_OK;

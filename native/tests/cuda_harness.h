@@ -28,8 +28,15 @@ __attribute__((unused)) static uint64_t fake_in_flight_ns(void) {
   return f();
 }
 
+/* The device waits for a word in memory: a gate, or one of the test. */
+__attribute__((unused)) static bool fake_held(void) {
+  void *fake = dlopen(getenv("GIVEWAY_CUDA_LIBRARY"), RTLD_LAZY);
+  bool (*f)(void) = (bool (*)(void))dlsym(fake, "fake_held");
+  CHECK(f != NULL);
+  return f();
+}
+
 __attribute__((unused)) static void start_cuda(void) {
-  setenv("GIVEWAY_FAKE_DIR", getenv("GIVEWAY_DIR"), 1);
   CUcontext context;
   CHECK(cuInit(0) == 0 && cuDevicePrimaryCtxRetain(&context, 0) == 0);
   CHECK(cuCtxSetCurrent(context) == 0 && cuModuleLoadData(&module, "") == 0);
@@ -67,24 +74,31 @@ __attribute__((unused)) static struct gw_task_info own_task(void) {
   return (struct gw_task_info){.row = UINT32_MAX};
 }
 
-/* Whether launches keep within their window. Where the machine stands still for too long the window
- * takes the work for stuck and is off for a second: it has some more chances. */
-__attribute__((unused)) static bool in_flight_within(CUfunction f, int launches, uint64_t least,
-                                                     uint64_t most) {
-  for (int round = 0; round < 4; round++) {
-    uint64_t found = 0;
-    sleep_ms(round == 0 ? 0 : 1100);
-    for (int i = 0; i < launches; i++) {
-      CHECK(launch(f, NULL) == 0);
-      uint64_t now = fake_in_flight_ns();
-      found = now > found ? now : found;
-    }
-    CHECK(cuCtxSynchronize() == 0);
-    if (least <= found && found <= most) {
-      return true;
-    }
+#define FOR_EVER "ns_1000000000000" /* longer than any test runs; what exits leaves it behind */
+
+/* How much of a kernel the window lets be in flight beside a device that does not get done. Whoever
+ * finds no room asks for what is over. The last to do so waited in vain, for the window is off from
+ * then on. */
+__attribute__((unused)) static uint64_t window_of(CUfunction f) {
+  gw_task *urgent = rival();
+  for (int i = 0; i < 300; i++) { /* until it is known how long they take */
+    CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
   }
-  return false;
+  gw_leave(urgent);
+  CHECK(launch(kernel(FOR_EVER), NULL) == 0); /* alone on the page: in no window */
+  uint64_t before = fake_in_flight_ns(), found = 0;
+  rival();
+  for (int i = 0; i < 12; i++) {
+    uint64_t now = fake_in_flight_ns() - before, asked = fake_calls("cuEventQuery");
+    CHECK(launch(f, NULL) == 0);
+    found = fake_calls("cuEventQuery") > asked ? now : found;
+  }
+  return found;
+}
+
+/* Until the program's watcher has looked some times, and so would have found it idle. */
+__attribute__((unused)) static void await_watcher(void) {
+  await_looks(&raw_page_of(DEVICE)->rows[own_task().row], 5);
 }
 
 /* A thread that launches once: state 1 before, 2 after. */

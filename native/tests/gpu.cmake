@@ -22,12 +22,12 @@ foreach(api cuda hip5 hip6 hip7)
     add_dependencies(test_${test} fake-${api})
     add_test(NAME ${test} COMMAND test_${test})
     # Where the device holds launches the program goes on; here it is to wait.
-    set_tests_properties(${test} PROPERTIES TIMEOUT 240 ENVIRONMENT
+    set_tests_properties(${test} PROPERTIES TIMEOUT 600 ENVIRONMENT
       "${preloaded};GIVEWAY_STREAM_GATE_US=0")
   endforeach()
   # The way of a call that is traced is another one.
   add_test(NAME gpu_errors_traced_${api} COMMAND test_gpu_errors_${api})
   set_tests_properties(gpu_errors_traced_${api} PROPERTIES
-    TIMEOUT 240 FIXTURES_REQUIRED traces ENVIRONMENT
+    TIMEOUT 600 FIXTURES_REQUIRED traces ENVIRONMENT
     "${preloaded};GIVEWAY_TRACE=${traces};GIVEWAY_TRACE_EVENTS=100")
 endforeach()

@@ -20,7 +20,7 @@ foreach(generation 5 6 7)
     target_link_libraries(test_${test} PRIVATE
       giveway-hip${generation} giveway Threads::Threads dl)
     add_test(NAME ${test} COMMAND test_${test})
-    set_tests_properties(${test} PROPERTIES TIMEOUT 240 ENVIRONMENT
+    set_tests_properties(${test} PROPERTIES TIMEOUT 600 ENVIRONMENT
       "LD_PRELOAD=$<TARGET_FILE:giveway-hip${generation}>;GIVEWAY_HIP_LIBRARY=${below};${preloaded}")
   endforeach()
 endforeach()
@@ -38,5 +38,5 @@ add_custom_command(TARGET test_hip_find POST_BUILD
   COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:fake-hip6> ${copies}/system/libamdhip64.so.6
   COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:fake-hip6> ${copies}/wheel/libamdhip64.so)
 add_test(NAME hip_find COMMAND test_hip_find)
-set_tests_properties(hip_find PROPERTIES TIMEOUT 60 ENVIRONMENT
+set_tests_properties(hip_find PROPERTIES TIMEOUT 600 ENVIRONMENT
   "LD_PRELOAD=$<TARGET_FILE:giveway-hip6>;${preloaded}")

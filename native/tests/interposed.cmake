@@ -15,7 +15,7 @@ add_custom_target(interposed-drivers ALL DEPENDS ${copies})
 
 function(add_interposed_test test hooks)
   add_test(NAME ${test}_interposed COMMAND test_${test})
-  set_tests_properties(${test}_interposed PROPERTIES TIMEOUT 240 ENVIRONMENT
+  set_tests_properties(${test}_interposed PROPERTIES TIMEOUT 600 ENVIRONMENT
     "LD_PRELOAD=$<TARGET_FILE:${hooks}>;LD_LIBRARY_PATH=${folder};GIVEWAY_FAKE_DIR=${CMAKE_CURRENT_BINARY_DIR}")
 endfunction()
 

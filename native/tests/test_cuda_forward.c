@@ -121,4 +121,4 @@ static const struct test_case cases[] = {
     {"every missing function", every_missing_function},
     {"every symbol", every_symbol},
 };
-RUN_CASES(cases, 20)
+RUN_CASES(cases, 240)

@@ -1,22 +1,29 @@
 /* Work that is submitted and has not begun stops at the gate, on the device. */
 #include "cuda_harness.h"
 
-#define KERNELS 200 /* so that some are left where this process is late */
+#define KERNELS 20
 
 static gw_task *urgent;
+static _Atomic uint32_t go;
 
-/* A rival that is there, and kernels of 1 ms on a stream, submitted ahead. */
+/* A rival that is there, and kernels of 1 ms on a stream, submitted ahead. None of them begins
+ * before let_go. */
 static void submit(CUstream stream) {
   CUfunction f = kernel("ns_1000000");
+  atomic_store(&go, 0);
+  CHECK(cuStreamWaitValue32_v2(stream, (CUdeviceptr)&go, 1, 0) == 0);
   urgent = rival();
   for (int i = 0; i < KERNELS; i++) {
     CHECK(launch(f, stream) == 0);
   }
 }
 
+static void let_go(void) { atomic_store(&go, 1); }
+
 /* What runs comes to its end, up to the next gate; the rest stays where it is. */
 static bool in_flight_stays(void) {
-  return stands_still(fake_in_flight_ns(), 30) && fake_in_flight_ns() >= 5 * MS;
+  let_go();
+  return until(fake_held(), 60000) && fake_in_flight_ns() >= 5 * MS;
 }
 
 static void held_on(CUstream stream) {
@@ -29,24 +36,29 @@ static void held_on(CUstream stream) {
   uint64_t closed = now_ns();
   gw_begin(urgent);
   CHECK(in_flight_stays());
+  sleep_ms(50);
   uint64_t opened = now_ns();
   gw_end(urgent);
   gw_idle(urgent);
   CHECK(cuStreamSynchronize(stream) == 0 && now_ns() - opened >= 5 * MS);
   uint64_t held_ns = own_task().held_ns;
-  CHECK(held_ns >= 45 * MS && held_ns <= now_ns() - closed);
+  CHECK(held_ns >= 50 * MS && held_ns <= now_ns() - closed);
 }
 
 static void null_stream(void) { held_on(NULL); }
 static void per_thread_stream(void) { held_on((CUstream)2); }
 static void created_stream(void) { held_on((CUstream)-1); }
 
-/* How many gates there are before so many kernels of 20 us. */
+/* How many gates there are before so many kernels of 20 us. The device begins when all of them are
+ * there, so that each takes exactly as long as it should. */
 static uint64_t gates_of(int launches, CUfunction f) {
+  atomic_store(&go, 0);
+  CHECK(cuStreamWaitValue32_v2(NULL, (CUdeviceptr)&go, 1, 0) == 0);
   uint64_t before = fake_calls("cuStreamWaitValue32_v2");
   for (int i = 0; i < launches; i++) {
     CHECK(launch(f, NULL) == 0);
   }
+  let_go();
   CHECK(cuCtxSynchronize() == 0);
   return fake_calls("cuStreamWaitValue32_v2") - before;
 }
@@ -54,9 +66,7 @@ static uint64_t gates_of(int launches, CUfunction f) {
 static CUfunction known_kernel(void) {
   CUfunction f = kernel("ns_20000");
   urgent = rival();
-  for (int i = 0; i < 100; i++) { /* until it is known how long they take */
-    CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
-  }
+  gates_of(100, f);
   return f;
 }
 
@@ -72,10 +82,14 @@ static void gates_are_closer_after_a_preemption(void) {
   start_cuda();
   CUfunction f = known_kernel();
   uint64_t apart = gates_of(600, f);
-  gw_begin(urgent);
-  gw_end(urgent);
-  gw_idle(urgent);
-  uint64_t close = gates_of(600, f); /* takes 12 ms: the preemption was just now */
+  uint64_t close = 0;
+  for (int i = 0; i < 10; i++) { /* each time the preemption was just now */
+    CHECK(launch(f, NULL) == 0);
+    gw_begin(urgent);
+    gw_end(urgent);
+    gw_idle(urgent);
+    close += gates_of(60, f);
+  }
   CHECK(close >= apart + apart / 2);
   sleep_ms(1100);
   uint64_t again = gates_of(600, f);
@@ -98,8 +112,7 @@ static void a_held_program_goes_on(CUstream stream) {
   for (int i = 0; i < 256; i++) {
     CHECK(launch(f, stream) == 0);
   }
-  CHECK(fake_calls("cuStreamWaitValue32_v2") > gates);
-  sleep_ms(20);
+  CHECK(fake_calls("cuStreamWaitValue32_v2") > gates && until(fake_held(), 60000));
   CHECK(fake_in_flight_ns() == 256 * MS); /* none of it has begun */
   CHECK(own_task().held >= 256 && own_task().active);
   struct waiter one_more = {.function = f, .stream = stream};
@@ -107,7 +120,6 @@ static void a_held_program_goes_on(CUstream stream) {
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, launch_in_thread, &one_more) == 0);
   CHECK(somebody_waits(DEVICE));
-  sleep_ms(100);
   CHECK(atomic_load(&one_more.state) == 1);
   gw_end(urgent);
   gw_idle(urgent);
@@ -143,7 +155,6 @@ static void without_a_window_a_launch_waits(void) {
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, launch_from_a_dirty_stack, &one) == 0);
   CHECK(somebody_waits(DEVICE));
-  sleep_ms(100);
   CHECK(atomic_load(&one.state) == 1);
   gw_end(urgent);
   gw_idle(urgent);
@@ -156,8 +167,7 @@ static void what_is_submitted_while_held_waits_on_every_stream(void) {
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   start_cuda();
   CUstream streams[4];
-  CUfunction f = kernel("ns_1000000");
-  urgent = rival();
+  CUfunction f = known_kernel(); /* so short that nothing else puts a gate before it */
   for (int i = 0; i < 4; i++) {
     CHECK(cuStreamCreate(&streams[i], 1) == 0 && launch(f, streams[i]) == 0);
   }
@@ -167,8 +177,7 @@ static void what_is_submitted_while_held_waits_on_every_stream(void) {
     for (int i = 0; i < 4; i++) {
       CHECK(launch(f, streams[i]) == 0);
     }
-    sleep_ms(20);
-    CHECK(fake_in_flight_ns() == 4 * MS);
+    CHECK(until(fake_held(), 60000) && fake_in_flight_ns() == 4 * 20 * US);
     gw_end(urgent);
     gw_idle(urgent);
     CHECK(cuCtxSynchronize() == 0);
@@ -215,6 +224,7 @@ static void a_quantum_after_max_wait(void) {
   start_cuda();
   submit(NULL);
   gw_begin(urgent);
+  let_go();
   CHECK(cuCtxSynchronize() == 0);
 }
 
@@ -227,6 +237,7 @@ static void back_in_another_row(void) {
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   start_cuda();
   submit(NULL);
+  let_go();
   CHECK(cuCtxSynchronize() == 0);
   page_path(path);
   int fd = open(path, O_RDWR);
@@ -247,7 +258,7 @@ static void back_in_another_row(void) {
   for (int i = 0; i < KERNELS; i++) {
     CHECK(launch(f, NULL) == 0);
   }
-  CHECK(in_flight_stays());
+  CHECK(until(fake_held(), 60000) && fake_in_flight_ns() == KERNELS * MS);
   gw_end(urgent);
   gw_idle(urgent);
   CHECK(cuCtxSynchronize() == 0);
@@ -263,7 +274,7 @@ static void page_truncated_while_held(void) {
   page_path(path);
   CHECK(truncate(path, 0) == 0);
   /* The device may have kept the old memory. */
-  CHECK(until(fake_calls("cuStreamWriteValue32_v2") > 0, 10000));
+  CHECK(until(fake_calls("cuStreamWriteValue32_v2") > 0, 60000));
   CHECK(fake_calls("cuStreamWriteValue32_v2") == 1);
   CHECK(cuCtxSynchronize() == 0);
 }
@@ -315,9 +326,8 @@ static void not_between_threads(void) {
 static void window_instead(const char *errors) {
   setenv("GIVEWAY_FAKE_ERRORS", errors, 1);
   start_cuda();
-  CUfunction f = kernel("ns_100000");
-  rival();
-  CHECK(in_flight_within(f, 100, 0, 800 * US)); /* a window, and what went before it */
+  uint64_t found = window_of(kernel("ns_100000"));
+  CHECK(found >= 200 * US && found <= 500 * US);
   CHECK(fake_calls("cuStreamWaitValue32_v2") <= 1);
 }
 
@@ -340,6 +350,7 @@ static void graphs_where_asked_for(void) {
   }
   CHECK(cuStreamEndCapture(stream, &graph) == 0);
   CHECK(cuGraphGetNodes(graph, NULL, &nodes) == 0 && nodes == KERNELS + KERNELS / 5);
+  CHECK(cuStreamWaitValue32_v2(stream, (CUdeviceptr)&go, 1, 0) == 0);
   CHECK(cuGraphInstantiateWithFlags(&exec, graph, 0) == 0 && cuGraphLaunch(exec, stream) == 0);
   urgent = rival();
   gw_begin(urgent);
@@ -390,4 +401,4 @@ static const struct test_case cases[] = {
     {"inside graphs, where that is asked for", graphs_where_asked_for},
     {"words", words},
 };
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

@@ -33,7 +33,7 @@ static bool there(int priority) {
   return found;
 }
 
-static bool gone(int priority) { return until(!there(priority), 10000); }
+static bool gone(int priority) { return until(!there(priority), 60000); }
 
 static void a_threads_launches_are_its_own_tasks(void) {
   start();
@@ -60,7 +60,6 @@ static void a_threads_launches_are_its_own_tasks(void) {
 
 /* It enters before it has launched anything, and even before there is a context. */
 static void entering_comes_before_the_device(void) {
-  setenv("GIVEWAY_FAKE_DIR", getenv("GIVEWAY_DIR"), 1);
   gw_own *own;
   CHECK(gw_enter("cuda", "early", 5, &own) == GW_OK && gw_peek() == NULL);
   start();
@@ -69,42 +68,41 @@ static void entering_comes_before_the_device(void) {
   gw_exit(own);
 }
 
-static _Atomic int urgent_state;
+static _Atomic uint32_t word;
 
+/* The device has it until the word is 1: the task has to stay for so long. */
 static void *urgent_kernel(void *function) {
   gw_own *own = enter(10);
+  CHECK(cuStreamWaitValue32_v2(NULL, (CUdeviceptr)&word, 1, 0) == 0);
   CHECK(launch(function, NULL) == 0);
-  gw_exit(own); /* the device works on: the task has to stay for so long */
-  atomic_store(&urgent_state, 1);
+  gw_exit(own);
   return NULL;
+}
+
+static void hold_until_the_urgent_kernel_is_done(struct waiter *low) {
+  CHECK(cuStreamCreate(&low->stream, 1) == 0);
+  pthread_t urgent, thread;
+  pthread_create(&urgent, NULL, urgent_kernel, kernel("ns_1000"));
+  pthread_join(urgent, NULL);
+  pthread_create(&thread, NULL, launch_in_thread, low);
+  CHECK(somebody_waits(DEVICE) && there(10) && atomic_load(&low->state) == 1);
+  atomic_store(&word, 1);
+  pthread_join(thread, NULL);
+  CHECK(gone(10) && own_task().held == 1 && own_task().priority == 0);
 }
 
 static void the_other_thread_is_held(void) {
   start();
   struct waiter low = {.function = kernel("ns_0"), .context = context};
-  CHECK(cuStreamCreate(&low.stream, 1) == 0);
-  pthread_t urgent, thread;
-  uint64_t begun = now_ns();
-  pthread_create(&urgent, NULL, urgent_kernel, kernel("ns_500000000"));
-  pthread_join(urgent, NULL);
-  pthread_create(&thread, NULL, launch_in_thread, &low);
-  pthread_join(thread, NULL);
-  CHECK(now_ns() - begun >= 450 * MS && gone(10));
-  CHECK(own_task().held == 1 && own_task().priority == 0);
+  hold_until_the_urgent_kernel_is_done(&low);
 }
 
 /* While the launch was held there was nothing on its stream, and the urgent task's end asked. */
 static void what_was_held_is_work_once_it_goes_on(void) {
   start();
-  struct waiter low = {.function = kernel("ns_2000000000"), .context = context};
-  CHECK(cuStreamCreate(&low.stream, 1) == 0);
-  pthread_t urgent, thread;
-  pthread_create(&urgent, NULL, urgent_kernel, kernel("ns_500000000"));
-  pthread_join(urgent, NULL);
-  pthread_create(&thread, NULL, launch_in_thread, &low);
-  pthread_join(thread, NULL);
-  CHECK(own_task().held == 1);
-  sleep_ms(50);
+  struct waiter low = {.function = kernel(FOR_EVER), .context = context};
+  hold_until_the_urgent_kernel_is_done(&low);
+  await_watcher();
   CHECK(own_task().active && own_task().priority == 0);
 }
 
@@ -118,18 +116,18 @@ static void streams_in_one_place_are_not_forgotten(void) {
   do { /* the NULL stream is known as 1 */
     CHECK(n < 200 && cuStreamCreate(&streams[n], 1) == 0);
   } while (place((uintptr_t)streams[n++]) != place(1));
-  CHECK(launch(kernel("ns_500000000"), NULL) == 0);
+  CHECK(cuStreamWaitValue32_v2(NULL, (CUdeviceptr)&word, 1, 0) == 0);
+  CHECK(launch(kernel("ns_1000"), NULL) == 0);
   CHECK(launch(kernel("ns_0"), streams[n - 1]) == 0);
-  sleep_ms(50);
+  await_watcher();
   CHECK(own_task().active);
+  atomic_store(&word, 1);
   CHECK(cuStreamSynchronize(NULL) == 0 && cuStreamSynchronize(streams[n - 1]) == 0);
-  CHECK(until(!own_task().active, 10000));
+  CHECK(until(!own_task().active, 60000));
 }
 
 /* ---- lending: each way to wait, for something that only a held thread can bring about ----------
  */
-
-static _Atomic uint32_t word;
 
 static void *launch_and_release(void *argument) {
   launch_in_thread(argument);
@@ -174,7 +172,6 @@ static void lends(int (*wait)(CUstream, CUevent)) {
   pthread_t thread;
   pthread_create(&thread, NULL, launch_and_release, &low);
   CHECK(somebody_waits(DEVICE));
-  sleep_ms(40);
   CHECK(atomic_load(&low.state) == 1); /* held by us */
   CHECK(wait(stream, event) == 0);
   CHECK(atomic_load(&low.state) == 2);
@@ -182,7 +179,7 @@ static void lends(int (*wait)(CUstream, CUevent)) {
 
   struct gw_task_info process = own_task();
   CHECK(process.priority == 0 && !process.is_thread); /* nobody sees another priority */
-  CHECK(launch(kernel("ns_100000000"), stream) == 0);
+  CHECK(launch(kernel(FOR_EVER), stream) == 0);
   CHECK(own_task().gate_closed); /* and the loan is over */
   gw_exit(own);
 }
@@ -217,10 +214,9 @@ static void a_loan_does_not_outrank_others(void) {
   }
   pthread_t lender, thread;
   pthread_create(&lender, NULL, wait_urgently, stream);
-  CHECK(until(there(10), 10000)); /* else the device would hold the launch, and not its thread */
+  CHECK(until(there(10), 60000)); /* else the device would hold the launch, and not its thread */
   pthread_create(&thread, NULL, launch_in_thread, &low);
   CHECK(somebody_waits(DEVICE));
-  sleep_ms(40);
   CHECK(atomic_load(&low.state) == 1); /* by 20 */
   gw_end(rivals[1]);
   gw_idle(rivals[1]);
@@ -273,4 +269,4 @@ static const struct test_case cases[] = {
     {"a loan does not outrank others", a_loan_does_not_outrank_others},
     {"threads that are torn down", threads_that_are_torn_down},
 };
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

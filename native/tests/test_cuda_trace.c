@@ -37,7 +37,7 @@ static void program(void) {
   CHECK(cuMemFree_v2(first) == 0 && cuMemAlloc_v2(&third, 200) == 0);
   CHECK(cuMemFreeAsync(second, stream) == 0);
   CHECK(cuMemAlloc_v2(&third, 0) == 1);
-  CHECK(launch(kernel("ns_20000000"), NULL) == 0 && cuStreamSynchronize(NULL) == 0);
+  CHECK(launch(kernel("ns_300000000"), NULL) == 0 && cuStreamSynchronize(NULL) == 0);
   CHECK(cuCtxSynchronize() == 0);
 }
 
@@ -50,7 +50,7 @@ static void everything_is_counted(void) {
   says(text, "\"allocated\": 1700, \"freed\": 1500, \"peak\": 1500}");
   says(text, "{\"launches\": 5, \"name\": \"ns_0\"}");
   says(text, "{\"launches\": 2, \"name\": \"ns_0\"}");
-  says(text, "{\"launches\": 1, \"name\": \"ns_20000000\"}");
+  says(text, "{\"launches\": 1, \"name\": \"ns_300000000\"}");
   says(text, "{\"launches\": 1, \"name\": \"ns_0 \\\"<\\\\\\u000a>\\\"\"}");
   says(text, "\"device\": \"" DEVICE "\", \"name\": \"traced\", \"priority\": 0, ");
   unsigned long sync_ns = strtoul(strstr(text, "\"sync_ns\": ") + 11, NULL, 10);
@@ -66,7 +66,7 @@ static void events_are_kept_when_asked_for(void) {
     events++;
   }
   CHECK(events == 8);
-  says(text, "\"cuLaunchKernel\", \"ns_20000000\"]");
+  says(text, "\"cuLaunchKernel\", \"ns_300000000\"]");
   says(text, "\"cuCtxSynchronize\", \"\"]]"); /* the last ones */
 }
 
@@ -82,7 +82,7 @@ int main(int count, char **arguments) {
   }
   int failed = 0;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    failed += run_case(&cases[i], 20);
+    failed += run_case(&cases[i], 240);
   }
   return failed != 0;
 }

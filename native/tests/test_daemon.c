@@ -1,173 +1,226 @@
 /* A process that decides about the gates: what it sees, what it sets, and what happens without it.
  */
-#include "harness.h"
+#include "program.h"
 
 #include <poll.h>
 
-static struct {
-  _Atomic uint64_t ready, gate, launches, stop;
-} *shared;
+/* What the daemon does next, in its own process; the task is not used. */
+static struct gw_change seen[GW_ROWS];
 
-static void share(void) { shared = shared_memory(sizeof *shared); }
+static void take(gw_task *task) {
+  (void)task;
+  CHECK(gw_decider_take(open_page()) == GW_OK);
+}
 
-/* Sets all gates to shared->gate, over and over. */
-static void decide_for_all(void) {
+static void beat(gw_task *task) {
+  (void)task;
+  CHECK(gw_decider_beat(open_page()) == GW_OK);
+}
+
+static void set_all(uint32_t gate) {
   gw_page *page = open_page();
-  CHECK(gw_decider_take(page) == GW_OK);
-  static struct gw_change changes[GW_ROWS];
   static struct gw_task_info infos[GW_ROWS];
-  for (;; usleep(10000)) {
-    int r = gw_decider_beat(page);
-    r = r == GW_OK ? gw_changes(page, changes, GW_ROWS) : r;
-    int n = r = r >= 0 ? gw_tasks(page, infos, GW_ROWS) : r;
-    for (int i = 0; i < n && r >= 0; i++) {
-      uint32_t gate = (uint32_t)atomic_load(&shared->gate);
-      r = gw_decide(page, &infos[i].ticket, &infos[i].row, &gate, 1);
-    }
-    CHECK(r >= 0 || r == GW_E_LOCK); /* who has the lock may have been kept from its core */
-    atomic_fetch_add(&shared->ready, r >= 0);
+  CHECK(gw_decider_beat(page) == GW_OK && gw_changes(page, seen, GW_ROWS) >= 0);
+  for (int i = gw_tasks(page, infos, GW_ROWS); i-- > 0;) {
+    CHECK(gw_decide(page, &infos[i].ticket, &infos[i].row, &gate, 1) == GW_OK);
   }
 }
 
-static pid_t start_daemon(uint64_t gate) {
-  atomic_store(&shared->gate, gate);
-  atomic_store(&shared->ready, 0);
-  pid_t pid = fork();
-  if (pid == 0) {
-    decide_for_all();
+static void open_all(gw_task *task) {
+  (void)task;
+  set_all(GW_OPEN);
+}
+static void close_all(gw_task *task) {
+  (void)task;
+  set_all(GW_CLOSED);
+}
+static void pause_all(gw_task *task) {
+  (void)task;
+  set_all(GW_PAUSED);
+}
+
+static struct program *start_daemon(void) {
+  struct program *daemon = start_program(0); /* its own task never launches */
+  ask(daemon, take);
+  return daemon;
+}
+
+/* A daemon shows a sign of life every 100 ms. */
+static void advance_beside(struct program *daemon, uint64_t ms) {
+  for (uint64_t past = 0; past < ms; past += 100) {
+    clock_advance(100 * MS);
+    ask(daemon, beat);
   }
-  CHECK(eventually(&shared->ready, 0, 5000));
-  return pid;
 }
 
-static void after_two_turns(void) {
-  uint64_t turns = atomic_load(&shared->ready);
-  CHECK(eventually(&shared->ready, turns + 2, 5000));
+static void launch(gw_task *task) {
+  gw_begin(task);
+  gw_end(task);
 }
 
-/* A program that launches until it is told to stop. */
-static pid_t start_program(int priority, const char *max_wait_ms) {
-  pid_t pid = fork();
-  if (pid == 0) {
-    setenv("GIVEWAY_MAX_WAIT_MS", max_wait_ms, 1);
-    gw_task *task = join(open_page(), priority);
-    while (!atomic_load(&shared->stop)) {
-      gw_begin(task);
-      atomic_fetch_add(&shared->launches, 1);
-      usleep(100);
-      gw_end(task);
-    }
-    gw_leave(task);
-    _exit(0);
-  }
-  return pid;
-}
-
-static bool goes_on(void) {
-  return eventually(&shared->launches, atomic_load(&shared->launches) + 20, 5000);
-}
-
-static bool stands(void) {
-  sleep_ms(100); /* for what was on its way */
-  return stands_still(atomic_load(&shared->launches), 100);
-}
-
-static void end(pid_t pid) {
-  int status;
-  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
+static void start(const char *max_wait_ms) {
+  clock_stop();
+  keep_active();
+  setenv("GIVEWAY_MAX_WAIT_MS", max_wait_ms, 1);
 }
 
 static void decides(void) {
-  share();
-  start_program(5, "0");
-  CHECK(goes_on());
-  start_daemon(GW_CLOSED);
-  CHECK(stands()); /* although nobody has a higher priority */
-  gw_page *page = open_page();
-  CHECK(until(gw_decider(page) > 0, 10000)); /* 0 while it is late */
-  atomic_store(&shared->gate, GW_OPEN);
-  CHECK(goes_on());
+  start("0");
+  struct program *program = start_program(5);
+  ask(program, launch);
+  CHECK(finished(program));
+  struct program *daemon = start_daemon();
+  ask(program, launch);
+  CHECK(finished(program)); /* gates stay as they were until it decides */
+  ask(daemon, close_all);
+  ask(program, launch);
+  advance_beside(daemon, 1000);
+  CHECK(!finished(program)); /* although nobody has a higher priority */
+  CHECK(gw_decider(open_page()) == daemon->process);
+  ask(daemon, open_all);
+  CHECK(until(finished(program), 60000));
 }
 
 static void killed(void) {
-  share();
-  pid_t daemon = start_daemon(GW_CLOSED);
-  start_program(0, "0");
-  CHECK(stands());
-  end(daemon);
-  CHECK(goes_on());
-  CHECK(gw_decider(open_page()) == 0);
-  start_daemon(GW_CLOSED);
-  CHECK(stands());
+  start("0");
+  struct program *daemon = start_daemon(), *program = start_program(0);
+  ask(daemon, close_all);
+  ask(program, launch);
+  CHECK(!finished(program));
+  kill_program(daemon);
+  clock_advance(15 * MS - 1);
+  CHECK(!finished(program));
+  clock_advance(1); /* a look */
+  CHECK(until(finished(program), 60000) && gw_decider(open_page()) == 0);
+  daemon = start_daemon();
+  ask(daemon, close_all);
+  ask(program, launch);
+  CHECK(!finished(program));
 }
 
+/* For 250 ms a daemon may be silent. */
 static void silent(void) {
-  share();
-  pid_t daemon = start_daemon(GW_CLOSED);
-  start_program(0, "0");
-  CHECK(stands());
-  CHECK(kill(daemon, SIGSTOP) == 0);
-  CHECK(goes_on());
-  CHECK(kill(daemon, SIGCONT) == 0);
-  after_two_turns();
-  CHECK(stands());
+  start("0");
+  struct program *daemon = start_daemon(), *program = start_program(0);
+  ask(daemon, close_all);
+  ask(program, launch);
+  stop_program(daemon);
+  clock_advance(249 * MS);
+  CHECK(!finished(program) && gw_decider(open_page()) == daemon->process);
+  clock_advance(16 * MS);
+  CHECK(until(finished(program), 60000) && gw_decider(open_page()) == 0);
+  continue_program(daemon);
+  ask(daemon, close_all); /* and decides again */
+  ask(program, launch);
+  CHECK(!finished(program));
 }
 
 /* Nobody waits when it dies, but one task outranks another: the running ones notice. */
 static void killed_with_all_open(void) {
-  share();
-  pid_t daemon = start_daemon(GW_OPEN);
-  gw_page *page = open_page();
-  gw_task *high = join(page, 5);
-  gw_begin(high);
-  start_program(0, "0");
-  CHECK(goes_on());
-  end(daemon);
-  CHECK(stands());
-  gw_end(high);
+  start("0");
+  struct program *daemon = start_daemon(), *high = start_program(5), *low = start_program(0);
+  ask(daemon, open_all);
+  ask(high, gw_begin);
+  ask(low, launch);
+  CHECK(finished(low));
+  kill_program(daemon);
+  clock_advance(41 * MS); /* a look, every 20 ms, and how late the last one was */
+  ask(low, launch);
+  CHECK(!finished(low));
 }
 
+/* What the daemon closes, max_wait opens for a quantum; what its user pauses stays. */
 static void max_wait(void) {
-  share();
-  start_daemon(GW_CLOSED);
-  start_program(0, "50");
-  CHECK(goes_on());
+  start("50");
+  struct program *daemon = start_daemon(), *program = start_program(0);
+  ask(daemon, close_all);
+  ask(program, launch);
+  clock_advance(50 * MS - 1);
+  CHECK(!finished(program));
+  clock_advance(1);
+  CHECK(until(finished(program), 60000));
 }
 
 static void paused(void) {
-  share();
-  start_daemon(GW_PAUSED);
-  start_program(0, "50");
-  CHECK(stands());
-  atomic_store(&shared->gate, GW_OPEN);
-  CHECK(goes_on());
+  start("50");
+  struct program *daemon = start_daemon(), *program = start_program(0);
+  ask(daemon, pause_all);
+  ask(program, launch);
+  advance_beside(daemon, 1000);
+  CHECK(!finished(program));
+  ask(daemon, open_all);
+  CHECK(until(finished(program), 60000));
+}
+
+static void pause_one(gw_task *task) {
+  static struct gw_task_info infos[GW_ROWS];
+  uint32_t gate = GW_PAUSED;
+  close_all(task);
+  for (int i = gw_tasks(open_page(), infos, GW_ROWS); i-- > 0;) {
+    if (infos[i].priority == -1) {
+      CHECK(gw_decide(open_page(), &infos[i].ticket, &infos[i].row, &gate, 1) == GW_OK);
+    }
+  }
+}
+
+/* A turn is for all that have waited, but not for the paused. */
+static void paused_in_a_turn(void) {
+  start("50");
+  struct program *daemon = start_daemon(), *stays = start_program(-1), *waits = start_program(1);
+  ask(daemon, pause_one);
+  ask(stays, launch);
+  ask(waits, launch);
+  clock_advance(50 * MS);
+  CHECK(until(finished(waits), 60000) && !finished(stays));
+}
+
+static void close_one(gw_task *task) {
+  static struct gw_task_info infos[GW_ROWS];
+  uint32_t gate = GW_CLOSED;
+  open_all(task);
+  for (int i = gw_tasks(open_page(), infos, GW_ROWS); i-- > 0;) {
+    if (infos[i].priority == -1) {
+      CHECK(gw_decide(open_page(), &infos[i].ticket, &infos[i].row, &gate, 1) == GW_OK);
+    }
+  }
+}
+
+/* Who yields to a turn sees for itself that the turn is over. */
+static void a_turn_of_a_stopped_task(void) {
+  start("50");
+  struct program *daemon = start_daemon(), *waits = start_program(-1), *yields = start_program(1);
+  ask(daemon, close_one);
+  ask(yields, launch);
+  ask(waits, launch);
+  clock_advance(50 * MS);
+  CHECK(until(finished(waits), 60000));
+  stop_program(waits);
+  ask(yields, launch);
+  CHECK(!finished(yields));
+  clock_advance(25 * MS); /* a quantum, and a look */
+  CHECK(until(finished(yields), 60000));
 }
 
 /* Its gate is open and it has work, and it is dead: the others do not wait for it. */
 static void dead_holder_is_seen(void) {
-  share();
-  pid_t program = fork();
-  if (program == 0) {
-    gw_begin(join(open_page(), 0));
-    atomic_store(&shared->ready, 1);
-    pause();
-  }
-  CHECK(eventually(&shared->ready, 0, 5000));
+  start("0");
+  struct program *program = start_program(0);
+  ask(program, gw_begin);
   gw_page *page = open_page();
   CHECK(gw_decider_take(page) == GW_OK);
   struct gw_change changes[GW_ROWS];
   CHECK(gw_changes(page, changes, GW_ROWS) == 1);
   uint64_t ticket = changes[0].ticket;
   CHECK(changes[0].flags == (GW_JOINED | GW_BECAME_ACTIVE));
-  end(program);
+  kill_program(program);
   CHECK(gw_decider_beat(page) == GW_OK);
   CHECK(gw_changes(page, changes, GW_ROWS) == 1);
   CHECK(changes[0].flags == GW_LEFT && changes[0].left == ticket && changes[0].ticket == 0);
 }
 
 static void only_one(void) {
-  share();
-  start_daemon(GW_OPEN);
+  start("0");
+  start_daemon();
   gw_page *page = open_page();
   CHECK(gw_decider_take(page) == GW_E_TAKEN);
   CHECK(gw_decider_beat(page) == GW_E_TAKEN);
@@ -177,24 +230,25 @@ static void only_one(void) {
 }
 
 static void leaves(void) {
-  share();
-  start_program(0, "0");
+  start("0");
+  struct program *program = start_program(0);
+  ask(program, launch);
   gw_page *page = open_page();
-  CHECK(goes_on());
   CHECK(gw_decider_take(page) == GW_OK);
   struct gw_change changes[GW_ROWS];
   CHECK(gw_changes(page, changes, GW_ROWS) == 1);
   uint32_t gate = GW_PAUSED;
   CHECK(gw_decider_beat(page) == GW_OK);
   CHECK(gw_decide(page, &changes[0].ticket, &changes[0].row, &gate, 1) == GW_OK);
-  struct gw_task_info info;
-  CHECK(gw_task_at(page, changes[0].row, changes[0].ticket, &info) == GW_OK && info.gate_closed);
+  CHECK(info_of_program(program).gate_closed);
+  ask(program, launch);
+  CHECK(!finished(program));
   gw_decider_leave(page);
-  CHECK(gw_task_at(page, changes[0].row, changes[0].ticket, &info) == GW_OK && !info.gate_closed);
-  CHECK(goes_on());
-  pid_t daemon = start_daemon(GW_CLOSED); /* another may take it */
-  CHECK(stands());
-  end(daemon);
+  CHECK(!info_of_program(program).gate_closed && until(finished(program), 60000));
+  struct program *daemon = start_daemon(); /* another may take it */
+  ask(daemon, close_all);
+  ask(program, launch);
+  CHECK(!finished(program));
 }
 
 static struct gw_change one_change(gw_page *page) {
@@ -233,13 +287,14 @@ static void sees_changes(void) {
   setenv("GIVEWAY_LINGER_MS", "60000", 1);
   setenv("GIVEWAY_ATTRIBUTES", "share=30", 1);
   gw_page *page = open_page();
+  clock_stop();
   CHECK(gw_decider_take(page) == GW_OK);
   int fd;
   CHECK(gw_events_fd(page, &fd) == GW_OK);
-  sleep_ms(50); /* until its thread sleeps */
+  clock_await_sleeper(); /* its thread */
   gw_task *task = join(page, 3);
   struct pollfd wait = {.fd = fd, .events = POLLIN};
-  CHECK(poll(&wait, 1, 20000) == 1);
+  CHECK(poll(&wait, 1, 60000) == 1);
   struct gw_change change = one_change(page);
   CHECK(change.flags == GW_JOINED && change.priority == 3);
   uint64_t ticket = change.ticket;
@@ -318,6 +373,8 @@ static const struct test_case cases[] = {
     {"decides about all at once", decides_about_all_at_once},
     {"max_wait opens what it closes", max_wait},
     {"max_wait does not open what it pauses", paused},
+    {"a turn does not open what is paused", paused_in_a_turn},
+    {"a turn of a stopped task ends", a_turn_of_a_stopped_task},
     {"a dead task has left", dead_holder_is_seen},
     {"there is one daemon", only_one},
     {"a daemon that leaves", leaves},
@@ -326,4 +383,4 @@ static const struct test_case cases[] = {
     {"attributes that are too long", too_long_attributes_are_none},
 };
 
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

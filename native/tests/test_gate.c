@@ -1,8 +1,5 @@
 /* What the gates promise, seen from one process and from several. */
-#include "progress.h"
-
-#include <pthread.h>
-#include <sys/time.h>
+#include "program.h"
 
 static void an_active_task_closes_those_below(void) {
   keep_active();
@@ -57,75 +54,96 @@ static void leaving_opens_the_gates(void) {
 }
 
 static void a_task_becomes_idle_by_itself(void) {
+  clock_stop();
   setenv("GIVEWAY_LINGER_MS", "5", 1);
-  gw_page *page = open_page();
-  gw_task *low = join(page, 0), *high = join(page, 10);
-  gw_begin(high);
-  sleep_ms(60);
-  CHECK(info_of(high).active); /* in flight, however long */
-  gw_end(high);
-  CHECK(until(!info_of(high).active && !info_of(low).gate_closed, 10000));
+  gw_task *low = join(open_page(), 0);
+  struct program *high = start_program(10);
+  ask(high, gw_begin);
+  clock_advance(60 * MS);
+  CHECK(info_of_program(high).active); /* in flight, however long */
+  ask(high, gw_end);
+  clock_advance(5 * MS - 1);
+  CHECK(info_of_program(high).active && info_of(low).gate_closed);
+  clock_advance(1);
+  CHECK(!info_of_program(high).active && !info_of(low).gate_closed);
 }
 
-/* How often the watcher has slept; it is told from the other threads by its name. */
-static long watcher_sleeps(void) {
-  long sleeps = -1;
+static pid_t watcher_of_this_process(void) {
+  pid_t found = 0;
   DIR *threads = opendir("/proc/self/task");
   CHECK(threads != NULL);
   for (struct dirent *entry; (entry = readdir(threads)) != NULL;) {
-    char path[300], line[128];
-    snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
+    char path[300], name[32] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
     FILE *file = fopen(path, "r");
-    bool watcher = false;
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-      watcher = watcher || strcmp(line, "Name:\tgiveway\n") == 0;
-      if (watcher) {
-        sscanf(line, "voluntary_ctxt_switches: %ld", &sleeps);
-      }
+    if (file != NULL && fgets(name, sizeof name, file) != NULL && strcmp(name, "giveway\n") == 0) {
+      found = (pid_t)atoi(entry->d_name);
     }
     if (file != NULL) {
       fclose(file);
     }
   }
   closedir(threads);
-  CHECK(sleeps >= 0);
-  return sleeps;
+  CHECK(found != 0);
+  return found;
 }
 
-static uint64_t time_of_ten_looks(void) {
-  long before = watcher_sleeps();
-  uint64_t start = now_ns();
-  CHECK(until(watcher_sleeps() - before >= 10, 5000));
-  return now_ns() - start;
+/* How often the watcher looks in a second. */
+static uint64_t looks_in_a_second(void) {
+  uint64_t before = clock_sleeps_of(watcher_of_this_process());
+  clock_advance(1000 * MS);
+  return clock_sleeps_of(watcher_of_this_process()) - before;
 }
 
 static void a_task_that_nobody_waits_for_is_seldom_looked_at(void) {
+  clock_stop();
   gw_page *page = open_page();
   gw_task *task = join(page, 0), *high = join(page, 1);
   gw_leave(high);
   gw_begin(task);
-  sleep_ms(50);
-  CHECK(time_of_ten_looks() >= 100 * MS);
+  clock_advance(20 * MS);
+  CHECK(looks_in_a_second() == 50); /* every 20 ms */
   join(page, -1);
-  sleep_ms(50);
-  uint64_t shortest = UINT64_MAX; /* a machine that is late only makes them longer */
-  for (int i = 0; i < 5; i++) {
-    uint64_t took = time_of_ten_looks();
-    shortest = took < shortest ? took : shortest;
+  clock_advance(20 * MS);
+  CHECK(looks_in_a_second() == 500); /* every 2 ms, the linger */
+}
+
+static _Atomic bool computed;
+
+static void *compute_after_an_operator(void *task) {
+  gw_operator(task);
+  while (!atomic_load(&computed)) {
   }
-  CHECK(shortest < 80 * MS);
+  return NULL;
 }
 
 static void an_operator_keeps_its_task_active_while_it_computes(void) {
+  clock_stop();
   setenv("GIVEWAY_LINGER_MS", "5", 1);
   gw_page *page = open_page();
   gw_task *task = join(page, 0);
-  gw_operator(task);
-  for (uint64_t end = now_ns() + 150 * MS; now_ns() < end;) {
-  }
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, compute_after_an_operator, task) == 0);
+  CHECK(until(info_of(task).active, 60000));
+  clock_advance(1000 * MS);
   CHECK(info_of(task).active);
-  CHECK(until(!info_of(task).active, 10000));
+  clock_advance(20 * MS + 1); /* no operator is believed to take longer */
+  CHECK(!info_of(task).active);
   CHECK(info_of(task).operators == 1 && info_of(task).launches == 1);
+  atomic_store(&computed, true);
+  pthread_join(thread, NULL);
+}
+
+static void an_operator_that_is_over_keeps_nothing_active(void) {
+  clock_stop();
+  setenv("GIVEWAY_LINGER_MS", "5", 1);
+  join(open_page(), 0); /* so that it matters whether the other one is active */
+  struct program *high = start_program(1);
+  ask(high, gw_operator);
+  clock_advance(5 * MS - 1);
+  CHECK(info_of_program(high).active);
+  clock_advance(1);
+  CHECK(!info_of_program(high).active);
 }
 
 static _Atomic int device_busy;
@@ -133,6 +151,7 @@ static _Atomic int device_busy;
 static int busy(void *context) { return atomic_load((_Atomic int *)context); }
 
 static void an_asynchronous_launch_ends_when_its_device_says_so(void) {
+  clock_stop();
   setenv("GIVEWAY_LINGER_MS", "5", 1);
   gw_page *page = open_page();
   gw_task *task;
@@ -142,71 +161,100 @@ static void an_asynchronous_launch_ends_when_its_device_says_so(void) {
   CHECK(gw_outranked(task) && !gw_outranked(high));
   atomic_store(&device_busy, 1);
   gw_admit(task);
-  sleep_ms(100);
+  clock_advance(1000 * MS);
   CHECK(info_of(task).active && info_of(task).launches == 1);
   atomic_store(&device_busy, 0);
-  CHECK(until(!info_of(task).active, 10000));
+  clock_advance(20 * MS); /* a look of the watcher */
+  CHECK(!info_of(task).active);
   gw_leave(high);
   CHECK(!gw_outranked(task));
 }
 
 static void another_process_is_held_and_woken(void) {
+  clock_stop();
   keep_active();
-  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
-  struct progress *low = shared_memory(sizeof *low);
-  pid_t pid = spawn(0, low);
-  CHECK(eventually(&low->launches, 5, 10000));
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1); /* for ever */
   gw_task *high = join(open_page(), 10);
+  struct program *low = start_program(0);
+  ask(low, gw_begin);
+  ask(low, gw_end);
+  CHECK(finished(low));
   gw_begin(high);
-  CHECK(stands_still(atomic_load(&low->launches), 100));
-  uint64_t then = atomic_load(&low->launches);
+  ask(low, gw_begin);
+  clock_advance(5000 * MS);
+  CHECK(!finished(low) && info_of_program(low).waiters == 1);
   gw_end(high);
+  clock_settle();
+  CHECK(!finished(low)); /* linger */
   gw_idle(high);
-  CHECK(eventually(&low->launches, then, 10000));
-  stop(pid);
-}
-
-static _Atomic bool passed;
-
-static void *pass(void *task) {
-  gw_begin(task);
-  atomic_store(&passed, true);
-  gw_end(task);
-  return NULL;
+  CHECK(until(finished(low), 60000));
+  CHECK(info_of_program(low).held == 1 && info_of_program(low).held_ns == 5000 * MS);
 }
 
 static void max_wait_of_zero_waits_for_ever(void) {
+  clock_stop();
   keep_active();
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   gw_page *page = open_page();
-  gw_task *low = join(page, 0), *high = join(page, 10);
+  gw_task *high = join(page, 10);
+  struct program *low = start_thread(join(page, 0));
   gw_begin(high);
-  pthread_t thread; /* of this process, so that no holder that is late lets it go */
-  CHECK(pthread_create(&thread, NULL, pass, low) == 0);
-  CHECK(somebody_waits("cpu"));
-  sleep_ms(1500);
-  CHECK(!atomic_load(&passed));
+  ask(low, gw_begin);
+  clock_advance(5000 * MS);
+  CHECK(!finished(low));
   gw_end(high);
   gw_idle(high);
-  CHECK(pthread_join(thread, NULL) == 0 && atomic_load(&passed));
+  CHECK(until(finished(low), 60000));
 }
 
+/* Its last sign of life counts for 60 ms, and a held task looks every 15 ms. */
 static void a_stopped_holder_does_not_hold(void) {
+  clock_stop();
+  keep_active();
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
-  struct progress *low = shared_memory(sizeof *low), *high = shared_memory(sizeof *high);
-  pid_t urgent = spawn(10, high);
-  CHECK(eventually(&high->launches, 3, 10000));
-  pid_t other = spawn(0, low);
-  CHECK(somebody_waits("cpu") && stands_still(atomic_load(&low->launches), 50));
-  kill(urgent, SIGSTOP);
-  uint64_t then = atomic_load(&low->launches);
-  CHECK(eventually(&low->launches, then + 5, 10000));
-  kill(urgent, SIGCONT);
-  then = atomic_load(&high->launches);
-  CHECK(eventually(&high->launches, then + 3, 10000));
-  CHECK(stands_still(atomic_load(&low->launches), 100)); /* taken back: held again */
-  stop(urgent);
-  stop(other);
+  struct program *high = start_program(10), *low = start_program(0);
+  ask(high, gw_begin);
+  ask(low, gw_begin);
+  stop_program(high);
+  clock_advance(60 * MS);
+  CHECK(!finished(low));
+  clock_advance(15 * MS);
+  CHECK(until(finished(low), 60000) && !info_of_program(high).active);
+  ask(low, gw_end);
+  continue_program(high);
+  clock_advance(20 * MS);
+  CHECK(info_of_program(high).active); /* taken back */
+  ask(low, gw_begin);
+  clock_advance(1000 * MS);
+  CHECK(!finished(low));
+}
+
+static void a_holder_that_lives_is_not_taken_for_stopped(void) {
+  clock_stop();
+  keep_active();
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  struct program *high = start_program(10), *low = start_program(0);
+  ask(high, gw_begin);
+  ask(low, gw_begin);
+  for (int i = 0; i < 100; i++) {
+    clock_advance(20 * MS);
+    CHECK(info_of_program(high).active && !finished(low));
+  }
+}
+
+/* By its lock: a held task looks every 15 ms. */
+static void a_killed_holder_does_not_hold(void) {
+  clock_stop();
+  keep_active();
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  struct program *high = start_program(10), *low = start_program(0);
+  ask(high, gw_begin);
+  ask(low, gw_begin);
+  kill_program(high);
+  clock_advance(15 * MS - 1);
+  CHECK(!finished(low));
+  clock_advance(1);
+  CHECK(until(finished(low), 60000));
 }
 
 static void the_257th_task_is_refused_and_a_freed_row_is_reused(void) {
@@ -260,62 +308,41 @@ static void a_long_name_is_cut_at_a_character(void) {
   CHECK(strcmp(info_of(task).name, "0123456789012345678901234567890123456789012345") == 0);
 }
 
-static bool waits_and_is_active(gw_page *page, pid_t pid) {
-  struct gw_task_info infos[GW_ROWS];
-  int n = gw_tasks(page, infos, GW_ROWS), held = 0;
-  for (int i = 0; i < n; i++) {
-    held += infos[i].pid == (uint32_t)pid && infos[i].waiters > 0 && infos[i].active;
-  }
-  return held == 1;
-}
-
 static void a_held_operator_keeps_its_task_active(void) {
+  clock_stop();
   setenv("GIVEWAY_LINGER_MS", "5", 1);
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
-  gw_page *page = open_page();
-  gw_task *high = join(page, 10);
+  gw_task *high = join(open_page(), 10);
   gw_begin(high);
-  pid_t pid = fork();
-  CHECK(pid >= 0);
-  if (pid == 0) {
-    gw_task *task = join(open_page(), 0);
-    for (;;) { /* held for as long as the test lives, unless that is late */
-      gw_operator(task);
-    }
-  }
-  CHECK(somebody_waits("cpu"));
-  sleep_ms(300);
-  CHECK(until(waits_and_is_active(page, pid), 10000));
-  stop(pid);
+  struct program *low = start_program(0);
+  ask(low, gw_operator);
+  clock_advance(3000 * MS);
+  CHECK(!finished(low) && info_of_program(low).waiters == 1 && info_of_program(low).active);
 }
 
 static void on_timer(int signal) { (void)signal; }
 
 /* A profiler's signal ends every sleep early; the check of who holds it is made all the same. */
 static void a_timer_does_not_keep_a_held_task_from_its_checks(void) {
+  clock_stop();
+  keep_active();
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
-  struct progress *low = shared_memory(sizeof *low), *high = shared_memory(sizeof *high);
-  pid_t urgent = spawn(10, high);
-  CHECK(eventually(&high->launches, 3, 10000));
   signal(SIGALRM, on_timer);
-  pid_t other = fork();
-  CHECK(other >= 0);
-  if (other == 0) {
-    struct itimerval every = {{0, 3000}, {0, 3000}};
-    setitimer(ITIMER_REAL, &every, NULL);
-    gw_task *task = join(open_page(), 0);
-    for (;;) {
-      gw_begin(task);
-      atomic_fetch_add(&low->launches, 1);
-      usleep(1000);
-      gw_end(task);
-    }
+  struct program *high = start_program(10), *low = start_program(0);
+  ask(high, gw_begin);
+  ask(low, gw_begin);
+  kill_program(high);
+  for (int i = 0; i < 5; i++) { /* it never sleeps for the 15 ms after which it would look */
+    CHECK(!finished(low));
+    clock_advance(3 * MS);
+    uint64_t sleeps = clock_sleeps_of(low->thread);
+    do { /* it may have been awake for a moment */
+      CHECK(syscall(SYS_tgkill, low->process, low->thread, SIGALRM) == 0);
+      usleep(300);
+    } while (clock_sleeps_of(low->thread) == sleeps);
+    clock_settle();
   }
-  CHECK(somebody_waits("cpu") && stands_still(atomic_load(&low->launches), 100));
-  uint64_t then = atomic_load(&low->launches);
-  stop(urgent);
-  CHECK(eventually(&low->launches, then, 10000));
-  stop(other);
+  CHECK(until(finished(low), 60000));
 }
 
 static const struct test_case cases[] = {
@@ -326,10 +353,14 @@ static const struct test_case cases[] = {
     {"a task becomes idle by itself", a_task_becomes_idle_by_itself},
     {"a task that nobody waits for", a_task_that_nobody_waits_for_is_seldom_looked_at},
     {"an operator keeps its task active", an_operator_keeps_its_task_active_while_it_computes},
+    {"an operator that is over keeps nothing active",
+     an_operator_that_is_over_keeps_nothing_active},
     {"an asynchronous launch ends", an_asynchronous_launch_ends_when_its_device_says_so},
     {"another process is held and woken", another_process_is_held_and_woken},
     {"max_wait of zero waits for ever", max_wait_of_zero_waits_for_ever},
     {"a stopped holder does not hold", a_stopped_holder_does_not_hold},
+    {"a holder that lives is not taken for stopped", a_holder_that_lives_is_not_taken_for_stopped},
+    {"a killed holder does not hold", a_killed_holder_does_not_hold},
     {"the 257th task is refused", the_257th_task_is_refused_and_a_freed_row_is_reused},
     {"a thread has its own task", a_thread_has_its_own_task_and_they_nest},
     {"a long name is cut at a character", a_long_name_is_cut_at_a_character},
@@ -338,4 +369,4 @@ static const struct test_case cases[] = {
      a_timer_does_not_keep_a_held_task_from_its_checks},
 };
 
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

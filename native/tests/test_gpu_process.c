@@ -26,7 +26,6 @@ static void hold(struct held *held) {
   gw_begin(held->urgent);
   pthread_create(&held->thread, NULL, launch_held, held);
   CHECK(somebody_waits(GPU_DEVICE));
-  sleep_ms(30);
   CHECK(atomic_load(&held->state) == 1);
 }
 
@@ -55,7 +54,6 @@ static void start(void) {
  */
 
 static void before_init(void) {
-  setenv("GIVEWAY_FAKE_DIR", getenv("GIVEWAY_DIR"), 1);
 #ifdef GENERATION /* any call initialises */
   CHECK(gpu_launch(NULL, NULL) == 400 && hipGetLastError() == 400);
   CHECK(gpu_stream_sync(NULL) == 0 && gpu_sync() == 0);
@@ -299,7 +297,6 @@ static void close_often(void) {
 }
 
 static void a_program_that_closes_the_library(void) {
-  setenv("GIVEWAY_FAKE_DIR", getenv("GIVEWAY_DIR"), 1);
   close_often();
   start();
   close_often();
@@ -335,4 +332,4 @@ static const struct test_case cases[] = {
     {"a program that closes the library", a_program_that_closes_the_library},
     {"a program that closes the real one", a_program_that_closes_the_real_one},
 };
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

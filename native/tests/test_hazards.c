@@ -1,5 +1,5 @@
 /* What programs do to their processes: fork, exec, descriptors closed, signals. */
-#include "harness.h"
+#include "program.h"
 
 static void fork_gives_a_task_of_its_own(void) {
   gw_task *parent = gw_current("cpu");
@@ -62,7 +62,7 @@ static void exec_loses_the_task(void) {
   gw_page *page = open_page();
   close(ends[1]);
   CHECK(read(ends[0], &byte, 1) == 0); /* the exec closes the other one */
-  CHECK(until(gw_tasks(page, infos, GW_ROWS) == 0, 10000) && waitpid(pid, NULL, WNOHANG) == 0);
+  CHECK(until(gw_tasks(page, infos, GW_ROWS) == 0, 60000) && waitpid(pid, NULL, WNOHANG) == 0);
   kill(pid, SIGKILL);
 }
 
@@ -116,7 +116,8 @@ static void a_lost_row_is_replaced(void) {
 
 /* What `giveway set` last said, even where somebody else has the row by then. */
 static void a_lost_row_comes_back_with_its_own_priority(bool taken) {
-  setenv("GIVEWAY_LINGER_MS", "100000", 1); /* active, so that the watcher looks after it */
+  clock_stop();
+  keep_active(); /* so that the watcher looks after it */
   gw_page *page = open_page();
   gw_task *task = join(page, 3);
   gw_begin(task);
@@ -124,22 +125,19 @@ static void a_lost_row_comes_back_with_its_own_priority(bool taken) {
   struct gw_task_info before = info_of(task);
   CHECK(gw_set_priority(page, before.ticket, 7) == GW_OK);
   struct gw_row *row = &raw_page()->rows[before.row];
-  uint64_t set_ns = now_ns();
-  CHECK(until(atomic_load(&row->beat_ns) > set_ns, 10000)); /* its watcher has seen that */
-  atomic_store(&row->state, GW_FREE);                       /* as a mistaken reaper would */
+  clock_advance(41 * MS);
+  CHECK(atomic_load(&row->beat_ns) > before.joined_ns); /* its watcher has seen that */
+  atomic_store(&row->state, GW_FREE);                   /* as a mistaken reaper would */
   atomic_store(&row->ticket, 0);
   atomic_store(&row->priority, -1000);
   if (taken) {
     atomic_store(&row->state, GW_IDLE);
     atomic_store(&row->ticket, 1u << 20);
   }
-  struct gw_task_info after = before;
-  for (int i = 0; i < 2000 && after.ticket == before.ticket; i++) {
-    sleep_ms(1);
-    gw_begin(task);
-    gw_end(task);
-    gw_task_describe(task, &after); /* an error, and `after` as it was, until it is back */
-  }
+  clock_advance(41 * MS); /* and that it is lost */
+  gw_begin(task);
+  gw_end(task);
+  struct gw_task_info after = info_of(task);
   CHECK(after.ticket > before.ticket && after.active && after.priority == 7);
   CHECK(strcmp(after.name, before.name) == 0 && after.pid == before.pid);
 }
@@ -171,11 +169,20 @@ static void other_sigbus_reaches_the_program(void) {
   CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 42);
 }
 
-/* A process that is stopped while it holds the page's lock costs others their gating for a moment.
- */
+static void launch_often(gw_task *task) {
+  for (int i = 0; i < 1000; i++) {
+    gw_begin(task);
+    gw_end(task);
+    gw_idle(task);
+  }
+}
+
+/* A process that is stopped while it holds the page's lock costs others their gating for a moment:
+ * a launch waits for the lock for 50 ms, and then none does for a while. */
 static void a_stopped_lock_holder_blocks_nobody(void) {
-  gw_task *task = gw_current("cpu");
-  struct gw_page_layout *raw = raw_page();
+  clock_stop();
+  struct program *program = start_program(0);
+  struct gw_page_layout *raw = (open_page(), raw_page());
   pid_t pid = fork();
   if (pid == 0) {
     pthread_mutex_lock(&raw->header.lock);
@@ -184,18 +191,20 @@ static void a_stopped_lock_holder_blocks_nobody(void) {
   }
   int status;
   CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
-  uint64_t start = now_ns();
-  for (int i = 0; i < 1000; i++) {
-    gw_begin(task);
-    gw_end(task);
-    gw_idle(task);
-  }
-  CHECK(now_ns() - start < 5000 * MS);
+  ask(program, launch_often);
+  clock_advance(50 * MS - 1);
+  CHECK(!finished(program));
+  clock_advance(1);
+  CHECK(until(finished(program), 60000));
   kill(pid, SIGKILL); /* dies with the lock: the next one gets it */
   CHECK(waitpid(pid, NULL, 0) == pid);
-  sleep_ms(1100);
-  gw_begin(task);
-  CHECK(info_of(task).active);
+  clock_advance(20 * MS - 1);
+  ask(program, gw_begin);
+  CHECK(finished(program) && !info_of_program(program).active);
+  ask(program, gw_end);
+  clock_advance(1);
+  ask(program, gw_begin);
+  CHECK(finished(program) && info_of_program(program).active);
 }
 
 static void a_sigbus_that_was_sent_takes_its_course(void) {
@@ -224,4 +233,4 @@ static const struct test_case cases[] = {
     {"a SIGBUS that was sent takes its course", a_sigbus_that_was_sent_takes_its_course},
 };
 
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

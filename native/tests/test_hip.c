@@ -21,16 +21,18 @@ static uint64_t ask_fake(const char *question, const char *argument) {
 
 static uint64_t fake_calls(const char *name) { return ask_fake("fake_calls", name); }
 
+static uint64_t in_flight_ns(void) { return ask_fake("fake_in_flight_ns", NULL); }
+
+/* The device waits for a word in memory: a gate, or one of the test. */
+static bool fake_held(void) { return (ask_fake("fake_held", NULL) & 0xff) != 0; }
+
 static hipFunction_t kernel(const char *name) {
   hipFunction_t function;
   CHECK(hipModuleGetFunction(&function, module, name) == 0);
   return function;
 }
 
-static void start_hip(void) {
-  setenv("GIVEWAY_FAKE_DIR", getenv("GIVEWAY_DIR"), 1);
-  CHECK(hipModuleLoadData(&module, "") == 0);
-}
+static void start_hip(void) { CHECK(hipModuleLoadData(&module, "") == 0); }
 
 static hipStream_t new_stream(void) {
   hipStream_t stream;
@@ -61,6 +63,9 @@ static struct gw_task_info own_task(void) {
   }
   return (struct gw_task_info){.row = UINT32_MAX};
 }
+
+/* Until the program's watcher has looked some times, and so would have found it idle. */
+static void await_watcher(void) { await_looks(&raw_page_of(DEVICE)->rows[own_task().row], 5); }
 
 /* Also those that the runtime itself turns into others: once. */
 static void every_launch_is_seen_once(void) {
@@ -156,7 +161,6 @@ static void held_on(hipStream_t stream) {
   pthread_t thread;
   pthread_create(&thread, NULL, launch_in_thread, &w);
   CHECK(somebody_waits(DEVICE));
-  sleep_ms(50);
   CHECK(atomic_load(&w.state) == 1 && fake_calls("hipLaunchKernel") == calls);
   gw_end(urgent);
   gw_idle(urgent);
@@ -171,24 +175,27 @@ static void created_stream_is_held(void) {
   held_on(new_stream());
 }
 
+#define FOR_EVER "ns_1000000000000" /* longer than any test runs; what exits leaves it behind */
+
+/* Beside a device that does not get done. Whoever finds no room asks for what is over. The last to
+ * do so waited in vain, for the window is off from then on. */
 static void window_holds(void) {
   start_hip();
   hipFunction_t f = kernel("ns_100000");
-  rival();
-  CHECK(by_address(f, NULL) == 0);
-  bool within = false;
-  for (int round = 0; round < 4 && !within; round++) {
-    uint64_t most = 0;
-    sleep_ms(round == 0 ? 0 : 1100); /* it is off for a second where the machine stood still */
-    for (int i = 0; i < 200; i++) {
-      CHECK(by_address(f, NULL) == 0);
-      uint64_t now = ask_fake("fake_in_flight_ns", NULL);
-      most = now > most ? now : most;
-    }
-    CHECK(hipDeviceSynchronize() == 0);
-    within = most <= 500 * US && most >= 200 * US;
+  gw_task *urgent = rival();
+  for (int i = 0; i < 300; i++) { /* until it is known how long they take */
+    CHECK(by_address(f, NULL) == 0 && hipDeviceSynchronize() == 0);
   }
-  CHECK(within && fake_calls("hipStreamWaitValue32") == 0);
+  gw_leave(urgent);
+  CHECK(by_address(kernel(FOR_EVER), NULL) == 0); /* alone on the page: in no window */
+  uint64_t before = in_flight_ns(), found = 0;
+  rival();
+  for (int i = 0; i < 12; i++) {
+    uint64_t now = in_flight_ns() - before, asked = fake_calls("hipEventQuery");
+    CHECK(by_address(f, NULL) == 0);
+    found = fake_calls("hipEventQuery") > asked ? now : found;
+  }
+  CHECK(found >= 200 * US && found <= 500 * US && fake_calls("hipStreamWaitValue32") == 0);
 }
 
 static void stream_gate_where_asked_for(void) {
@@ -196,13 +203,15 @@ static void stream_gate_where_asked_for(void) {
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   start_hip();
   hipFunction_t f = kernel("ns_1000000");
+  static _Atomic uint32_t go;
   gw_task *urgent = rival();
-  for (int i = 0; i < 200; i++) {
+  CHECK(hipStreamWaitValue32(NULL, (void *)&go, 1, 0, UINT32_MAX) == 0);
+  for (int i = 0; i < 20; i++) {
     CHECK(by_address(f, NULL) == 0);
   }
   gw_begin(urgent);
-  CHECK(stands_still(ask_fake("fake_in_flight_ns", NULL), 30));
-  CHECK(ask_fake("fake_in_flight_ns", NULL) >= 10 * MS);
+  atomic_store(&go, 1);
+  CHECK(until(fake_held(), 60000) && in_flight_ns() >= 10 * MS);
   gw_end(urgent);
   gw_idle(urgent);
   CHECK(hipDeviceSynchronize() == 0 && fake_calls("hipStreamWaitValue32") > 0);
@@ -210,11 +219,10 @@ static void stream_gate_where_asked_for(void) {
 
 static void nobody_urgent_no_window(void) {
   start_hip();
-  hipFunction_t f = kernel("ns_10000000");
+  hipFunction_t f = kernel(FOR_EVER);
   for (int i = 0; i < 100; i++) {
     CHECK(by_address(f, NULL) == 0);
   }
-  CHECK(ask_fake("fake_in_flight_ns", NULL) > 500 * MS);
   CHECK(fake_calls("hipEventRecord") == 0 && fake_calls("hipEventCreateWithFlags") == 0);
 }
 
@@ -276,14 +284,14 @@ static void events_of_a_destroyed_stream(void) { events_are_let_alone(true); }
 
 static void idle_after_synchronising(void) {
   start_hip();
-  hipFunction_t f = kernel("ns_20000000");
-  for (int i = 0; i < 20; i++) {
-    CHECK(by_address(f, NULL) == 0);
-  }
-  sleep_ms(60); /* longer than linger and a look of the watcher, but the device is not done */
-  CHECK(own_task().active);
+  static _Atomic uint32_t word;
+  CHECK(hipStreamWaitValue32(NULL, (void *)&word, 1, 0, UINT32_MAX) == 0);
+  CHECK(by_address(kernel("ns_1000"), NULL) == 0);
+  await_watcher();
+  CHECK(own_task().active); /* the device is not done */
+  atomic_store(&word, 1);
   CHECK(hipStreamSynchronize(NULL) == 0);
-  CHECK(until(!own_task().active, 10000));
+  CHECK(until(!own_task().active, 60000));
 }
 
 static void two_devices_two_pages(void) {
@@ -302,8 +310,8 @@ static void two_devices_two_pages(void) {
 static void exit_with_work_in_flight(void) {
   setenv("GIVEWAY_FAKE_END_MS", "50", 1);
   start_hip();
-  CHECK(by_address(kernel("ns_1000000000"), NULL) == 0);
-  sleep_ms(20);
+  CHECK(by_address(kernel(FOR_EVER), NULL) == 0);
+  await_watcher();
 }
 
 static const struct test_case cases[] = {
@@ -324,4 +332,4 @@ static const struct test_case cases[] = {
     {"two devices, two pages", two_devices_two_pages},
     {"exit with work in flight", exit_with_work_in_flight},
 };
-RUN_CASES(cases, 60)
+RUN_CASES(cases, 240)

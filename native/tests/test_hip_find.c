@@ -57,4 +57,4 @@ static const struct test_case cases[] = {
     {"the one that is there", the_one_that_is_there},
     {"nowhere", nowhere},
 };
-RUN_CASES(cases, 20)
+RUN_CASES(cases, 240)

@@ -129,4 +129,4 @@ static const struct test_case cases[] = {
     {"missing library", missing_library},
     {"every symbol", every_symbol},
 };
-RUN_CASES(cases, 20)
+RUN_CASES(cases, 240)

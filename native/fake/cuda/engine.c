@@ -88,6 +88,22 @@ uint64_t fake_in_flight_ns(void) {
   return ns;
 }
 
+/* For tests: the device has work, and all that it could do next waits for a word in memory. */
+bool fake_held(void) {
+  bool waits = false, others = false;
+  engine_lock();
+  for (int device = 0; device < DEVICES; device++) {
+    struct context *context = &fake_contexts[device];
+    context->legacy.next = context->streams;
+    for (struct stream *s = &context->legacy; s != NULL; s = s->next) {
+      others = others || runnable(s);
+      waits = waits || (s->first != NULL && s->first->kind == OP_WAIT_VALUE);
+    }
+  }
+  engine_unlock();
+  return waits && !others;
+}
+
 static void finish(struct stream *stream, uint64_t now) {
   struct op *op = stream->first;
   switch (op->kind) {

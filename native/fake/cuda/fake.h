@@ -168,6 +168,7 @@ bool engine_stream_free(struct stream *stream);
 
 PROBE uint64_t fake_calls(const char *name);
 PROBE uint64_t fake_in_flight_ns(void);
+PROBE bool fake_held(void);
 
 #pragma GCC visibility pop
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../../gate/clock.h"
 #include "window.h"
 
 /* A program that rests for longer than this between its bursts is taken for idle at once when a
@@ -19,12 +20,6 @@ static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool any_device;
 static _Atomic bool ungated[GW_DEVICES]; /* its page cannot be used */
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* libgiveway drops the tasks of a forked child; ours point to them. The driver does not work there
  * either, so the child finds no device and runs ungated. */
@@ -171,7 +166,7 @@ void gw_device_mark(struct gw_device *device, gw_word stream) {
   atomic_store(&device->context, gw_driver_current_context());
   uint64_t rest = atomic_load(&device->rest_ns);
   if (rest != 0 && atomic_compare_exchange_strong(&device->rest_ns, &rest, 0)) {
-    atomic_store(&device->gap_ns, now_ns() - rest);
+    atomic_store(&device->gap_ns, gw_now() - rest);
   }
 }
 
@@ -199,7 +194,7 @@ void gw_device_sync_end(struct gw_device *device, gw_word stream) {
   }
   /* Going idle is dear (every task's gate is looked at) and wrong if the next launch is near: the
    * best guess of the coming gap is the last one. */
-  atomic_store(&device->rest_ns, now_ns());
+  atomic_store(&device->rest_ns, gw_now());
   if (atomic_load(&device->gap_ns) >= SHORT_GAP_NS) {
     gw_idle(gw_device_task(device));
   }

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../../gate/clock.h"
 #include "giveway.h"
 #include "resolve.h"
 
@@ -49,12 +49,6 @@ static const char *const count_names[GW_COUNTED] = {
     "frees",    "host_allocations", "host_frees",     "syncs",   "event_calls", "queries",
     "other",    "failures",         "stream_gates",   "sync_ns",
 };
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- under the lock ----------------------------------------------------------------------------
  */
@@ -146,11 +140,11 @@ void gw_trace_begin(struct gw_traced *call, unsigned id, enum gw_counted what, g
     call->bytes = take_allocation(object);
     pthread_mutex_unlock(&lock);
   }
-  call->began_ns = now_ns();
+  call->began_ns = gw_now();
 }
 
 void gw_trace_end(struct gw_traced *call, int result) {
-  uint64_t now = now_ns();
+  uint64_t now = gw_now();
   const struct kernel *kernel = NULL;
   if (call->what == GW_SYNCS) {
     gw_count(GW_SYNC_NS, now - call->began_ns);

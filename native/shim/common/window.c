@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../../gate/clock.h"
 #include "device.h"
 #include "estimate.h"
 #include "marks.h"
@@ -44,12 +45,6 @@ static void read_size(void) {
   char *end = NULL;
   double us = text != NULL && *text != '\0' ? strtod(text, &end) : -1;
   size_ns = (uint64_t)((us >= 0 && us <= 1e9 && *end == '\0' ? us : DEFAULT_WINDOW_US) * 1000);
-}
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 static struct gw_window *find(gw_word context) {
@@ -96,7 +91,7 @@ static void make_room(struct gw_window *window, uint64_t ns) {
     return;
   }
   gw_mark_all(&window->marks);
-  uint64_t start = now_ns(), now = start;
+  uint64_t start = gw_now(), now = start;
   while (!fits(window, ns)) {
     if (window->marks.count == 0) {
       window->marks.in_flight = 0;
@@ -107,7 +102,7 @@ static void make_room(struct gw_window *window, uint64_t ns) {
         nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
       }
       gw_marks_retire(&window->marks, &window->estimates);
-      now = now_ns();
+      now = gw_now();
     }
   }
 }
@@ -146,7 +141,7 @@ void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, struct gw_windo
     return;
   }
   pthread_mutex_lock(&window->lock);
-  if (window->suspended_until == 0 || now_ns() > window->suspended_until) {
+  if (window->suspended_until == 0 || gw_now() > window->suspended_until) {
     window->suspended_until = 0;
     struct gw_estimate *estimate = gw_estimate_find(&window->estimates, key);
     *call = (struct gw_window_call){

@@ -1,0 +1,97 @@
+/* When a task is active, and what it counts for then. */
+#include "program.h"
+
+static void a_task_that_runs_does_not_become_idle(void) {
+  keep_active();
+  gw_page *page = open_page();
+  gw_task *low = join(page, 0), *high = join(page, 10);
+  gw_begin(high);
+  gw_idle(high);
+  CHECK(info_of(high).active && info_of(low).gate_closed);
+  gw_end(high);
+  gw_idle(high);
+  CHECK(!info_of(high).active && !info_of(low).gate_closed);
+}
+
+/* An operator has no end that is reported: it runs from when it is let go. */
+static void a_held_operator_begins_when_it_is_let_go(void) {
+  clock_stop();
+  setenv("GIVEWAY_LINGER_MS", "100", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  gw_page *page = open_page();
+  gw_task *high = join(page, 10);
+  join(page, -1); /* so that it matters whether the operator's task is active */
+  struct program *low = start_program(0);
+  gw_begin(high);
+  ask(low, gw_operator);
+  clock_advance(3000 * MS);
+  CHECK(!finished(low));
+  gw_end(high);
+  gw_idle(high);
+  CHECK(until(finished(low) && thread_state(low->process, low->thread) == 'S', 60000));
+  clock_advance(100 * MS - 1);
+  CHECK(info_of_program(low).active);
+  clock_advance(20 * MS + 1); /* linger, and a look of the watcher */
+  CHECK(!info_of_program(low).active);
+}
+
+/* Whoever waits for its device lends its priority to the tasks of its process, for so long. */
+static void a_loan_counts_until_it_is_given_back(void) {
+  clock_stop();
+  keep_active();
+  struct program *other = start_program(5);
+  gw_page *page = open_page();
+  gw_task *low = join(page, 0), *urgent = join(page, 10);
+  ask(other, gw_begin);
+  CHECK(info_of(low).gate_closed);
+  struct gw_loan loan;
+  gw_lend(urgent, &loan);
+  CHECK(!info_of(low).gate_closed && info_of(low).priority == 0);
+  gw_lend_end(&loan);
+  CHECK(info_of(low).gate_closed);
+}
+
+static void a_preemption_was_lately_for_a_second(void) {
+  clock_stop();
+  keep_active();
+  gw_page *page = open_page();
+  gw_task *low = join(page, 0), *high = join(page, 10);
+  struct gw_stream_gate gate;
+  gw_begin(low);
+  CHECK(gw_stream_gate(low, &gate) == 1 && !gate.preempted_lately && gate.closing == 0);
+  gw_begin(high);
+  CHECK(gw_stream_gate(low, &gate) == 1 && gate.preempted_lately && gate.closing == gw_now());
+  gw_end(high);
+  gw_idle(high);
+  clock_advance(1000 * MS - 1);
+  CHECK(gw_stream_gate(low, &gate) == 1 && gate.preempted_lately && gate.closing == 0);
+  clock_advance(1);
+  CHECK(gw_stream_gate(low, &gate) == 1 && !gate.preempted_lately);
+}
+
+static void lock_page_and_stay(gw_task *task) {
+  (void)task;
+  pthread_mutex_lock(&raw_page()->header.lock);
+}
+
+/* Active, more urgent than anybody, and killed in the middle of a transition. */
+static void who_dies_with_the_lock_is_gone_for_the_next(void) {
+  clock_stop();
+  keep_active();
+  struct program *high = start_program(10), *low = start_program(0);
+  ask(high, gw_begin);
+  ask(high, lock_page_and_stay);
+  kill_program(high);
+  ask(low, gw_begin);
+  CHECK(finished(low) && info_of_program(low).active && !info_of_program(low).gate_closed);
+}
+
+static const struct test_case cases[] = {
+    {"a task that runs does not become idle", a_task_that_runs_does_not_become_idle},
+    {"a held operator begins when it is let go", a_held_operator_begins_when_it_is_let_go},
+    {"a loan counts until it is given back", a_loan_counts_until_it_is_given_back},
+    {"a preemption was lately for a second", a_preemption_was_lately_for_a_second},
+    {"who dies with the lock is gone for the next", who_dies_with_the_lock_is_gone_for_the_next},
+};
+
+RUN_CASES(cases, 240)
