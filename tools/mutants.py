@@ -33,7 +33,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH = ROOT / "build" / "mutants"
-LIMIT_S = 60.0
+LIMIT_S = 40.0
 ENOUGH = 0.95
 PR_SET_CHILD_SUBREAPER = 36
 KEYS = {"name", "file", "old", "new", "tests"}
@@ -107,7 +107,7 @@ class Copy:
             # Before the giveway of the environment, in every process of a test.
             "PYTHONPATH": str(self.tree / "src"),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "GIVEWAY_TEST_SECONDS": "20",  # for which C tests wait in vain, which most do here
+            "GIVEWAY_TEST_SECONDS": "10",  # for which C tests wait in vain, which most do here
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
 
