@@ -1,4 +1,4 @@
-"""A program whose launches are gated, without torch, and a GPU that is simulated."""
+"""Programs whose launches are gated, without torch, and a GPU that is simulated."""
 
 from __future__ import annotations
 
@@ -11,24 +11,34 @@ import pytest
 
 from tests.conftest import GIVEWAY, Spawner
 from tests.system import fake_gpu
+from tests.system.daemons import Daemon
 
 Regions = Callable[..., "subprocess.Popen[str]"]
+Serve = Callable[..., Daemon]
 
 
 @pytest.fixture(scope="session")
-def regions_program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    program = tmp_path_factory.mktemp("regions") / "regions"
-    source = Path(__file__).with_name("regions.c")
-    subprocess.run(["cc", "-O1", "-fopenmp", str(source), "-o", str(program)], check=True)
-    return str(program)
+def built() -> Path:
+    """The folder of the programs that the tests run."""
+    if not fake_gpu.BUILT.exists():
+        pytest.fail(f"{fake_gpu.BUILT} is missing: make native", pytrace=False)
+    return fake_gpu.BUILT
 
 
 @pytest.fixture
-def regions(spawn: Spawner, regions_program: str) -> Regions:
-    """Starts a busy program under ``giveway run OPTIONS…`` and waits for its first launch."""
+def serve(spawn: Spawner) -> Serve:
+    """Starts a daemon, with options for ``giveway serve``."""
+    return lambda *options: Daemon(spawn, *options)
 
+
+@pytest.fixture(scope="session")
+def regions_program(built: Path) -> str:
+    return str(built / "regions")
+
+
+def _starter(spawn: Spawner, program: str) -> Regions:
     def start(*options: str) -> subprocess.Popen[str]:
-        process = spawn(GIVEWAY, "run", *options, "--", regions_program)
+        process = spawn(GIVEWAY, "run", *options, "--", program)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         return process
@@ -36,11 +46,23 @@ def regions(spawn: Spawner, regions_program: str) -> Regions:
     return start
 
 
+@pytest.fixture
+def regions(spawn: Spawner, regions_program: str) -> Regions:
+    """Starts a busy program under ``giveway run OPTIONS…`` and waits for its first launch."""
+    return _starter(spawn, regions_program)
+
+
+@pytest.fixture
+def bursts(spawn: Spawner, built: Path) -> Regions:
+    """Starts a program that becomes active again and again, in the same way."""
+    return _starter(spawn, str(built / "bursts"))
+
+
 @pytest.fixture(scope="session")
-def fake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fake(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the fake driver and what belongs to it."""
     folder = tmp_path_factory.mktemp("fake")
-    fake_gpu.build(folder)
+    fake_gpu.install(folder)
     return folder
 
 

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from giveway.client import Client
 from tests.conftest import GIVEWAY, Spawner
+from tests.system.watching import catches
 from tests.waiting import eventually
 
 HERE = Path(__file__).parent
 
 
 class Daemon:
-    """``giveway serve``, once it answers."""
+    """``giveway serve``, once it answers and can be told to end."""
 
     def __init__(self, spawn: Spawner, *options: str) -> None:
         self.process: subprocess.Popen[str] = spawn(
             *(GIVEWAY, "serve", *options), cwd=HERE, stdin=subprocess.DEVNULL
         )
         assert eventually(self.status)
+        assert eventually(lambda: catches(self.process.pid, signal.SIGTERM))
 
     def status(self) -> dict[str, Any]:
-        with Client() as client:
+        with Client(timeout=30) as client:
             return client.status()
 
     def policy(self, name: str | None = None) -> str:
-        with Client() as client:
+        with Client(timeout=30) as client:
             return client.policy(name)
 
+    def pause(self, pid: int) -> None:
+        with Client(timeout=30) as client:
+            client.pause(pid)
+
     def events(self, what: str | None = None) -> list[dict[str, Any]]:
-        with Client() as client:
+        with Client(timeout=30) as client:
             return [event for event in client.events() if what in (None, event["what"])]
 
     def task(self, pid: int) -> dict[str, Any]:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
+import shutil
 from pathlib import Path
-from typing import Any
 
-from tests.conftest import Runner
-
-NATIVE = Path(__file__).parents[2] / "native"
+ROOT = Path(__file__).parents[2]
+NATIVE = ROOT / "native"
+BUILT = ROOT / "build" / "native" / "native" / "system"
+"""Where `make native` puts what tests/system/CMakeLists.txt describes."""
 UUID = "GPU-fafafafa-fafa-fafa-fafa-fafafafafa00"
 
 
-def build(folder: Path) -> None:
-    """Puts the fake driver there, a program that launches, and an nvidia-smi that knows it."""
-    driver = folder / "libcuda.so.1"
-    cc = ["cc", "-std=c11", "-O1", "-D_GNU_SOURCE", "-pthread"]
-    sources = sorted((NATIVE / "fake" / "cuda").glob("*.c"))
-    soname = "-Wl,-soname,libcuda.so.1,-Bsymbolic"
-    subprocess.run([*cc, "-fPIC", "-shared", soname, *sources, "-o", driver], check=True)
-    burst = NATIVE / "bench" / "burst.c"
-    subprocess.run([*cc, burst, driver, "-o", folder / "burst"], check=True)
+def install(folder: Path, kind: str = "known") -> None:
+    """Puts a fake driver there, a program that launches, and an nvidia-smi that knows it."""
+    for name in ("libcuda.so.1", "burst"):
+        shutil.copy(BUILT / kind / name, folder)
     tool = folder / "nvidia-smi"
     tool.write_text(f"#!/bin/sh\necho '{UUID}, giveway fake GPU (simulated)'\n")
     tool.chmod(0o755)
-
-
-def tasks(giveway: Runner) -> dict[str, dict[str, Any]]:
-    return {task["name"]: task for task in json.loads(giveway("ps", "--json").stdout)["tasks"]}

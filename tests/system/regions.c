@@ -1,7 +1,8 @@
-/* Opens outermost parallel regions of about a millisecond until its stdin ends; then says how many.
- * The two threads are made whatever the number of cores. */
+/* Opens outermost parallel regions of about a millisecond until its stdin ends, or as many as its
+ * argument says; then prints how many. The two threads are made whatever the number of cores. */
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 static double now(void) {
@@ -10,10 +11,12 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  long wanted = argc > 1 ? atol(argv[1]) : 0;
   struct pollfd input = {.fd = 0, .events = POLLIN};
   long regions = 0;
-  while (poll(&input, 1, 0) <= 0) { /* less: a signal of giveway's came just after a region */
+  while (wanted > 0 ? regions < wanted
+                    : poll(&input, 1, 0) <= 0) { /* less: a signal of giveway's came */
 #pragma omp parallel num_threads(2)
     for (double end = now() + 0.001; now() < end;) {
     }

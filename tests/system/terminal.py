@@ -37,7 +37,7 @@ class Terminal:
             stderr=self.slave,
         )
 
-    def wait_for(self, text: str, seconds: float = 20) -> None:
+    def wait_for(self, text: str, seconds: float = 60) -> None:
         """Reads on until the terminal was sent ``text``, after what was waited for before."""
         end = time.monotonic() + seconds
         while text.encode() not in self.output:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.system.fake_gpu import NATIVE, UUID, tasks
+from tests.system.fake_gpu import NATIVE, UUID
+from tests.system.watching import goes_on, tasks
 from tests.waiting import eventually
 from tools import generate_shim
 
@@ -71,19 +72,19 @@ def test_the_less_urgent_of_two_is_held(giveway: Runner, spawn: Spawner, cuda: P
             env={"GIVEWAY_MAX_WAIT_MS": "0"},  # no turns
         )
 
-    start("low", "0")
-    assert eventually(lambda: tasks(giveway).get("low", {}).get("launches", 0) > 100)
+    low = start("low", "0").pid
+    assert eventually(lambda: tasks()["low"].launches > 100)
     high = start("high", "10")
-    assert eventually(lambda: tasks(giveway).get("low", {}).get("held_seconds", 0) > 0.3)
-    shown = tasks(giveway)
+    assert eventually(lambda: tasks()["low"].held_seconds > 0.3)
+    listed = json.loads(giveway("ps", "--json").stdout)["tasks"]
+    shown = {task["name"]: task for task in listed}
     assert shown["high"]["device"] == shown["low"]["device"] == UUID
     assert shown["high"]["held_seconds"] == 0
-    assert shown["high"]["launches"] > 20
+    assert eventually(lambda: tasks()["high"].launches > 20)
     assert shown["low"]["preemptions"] >= 1
     high.kill()
     high.wait()
-    launches = tasks(giveway)["low"]["launches"]
-    assert eventually(lambda: tasks(giveway)["low"]["launches"] > launches + 500)
+    assert goes_on(low, 500, UUID)
 
 
 def test_the_runtime_library_is_answered_as_without_giveway(giveway: Runner, cuda: Path) -> None:

@@ -14,20 +14,10 @@ from tests.conftest import GIVEWAY, Runner
 COMMANDS = ["run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "doctor"]
 
 
-def test_help_teaches(giveway: Runner) -> None:
+def test_help_is_shown(giveway: Runner) -> None:
     done = giveway("--help")
-    assert done.returncode == 0
+    assert (done.returncode, done.stderr) == (0, "")
     assert "giveway run --priority 10 -- python serve.py" in done.stdout
-    for name in COMMANDS:
-        assert f"\n  {name} " in done.stdout
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_with_an_example(giveway: Runner, name: str) -> None:
-    done = giveway(name, "--help")
-    assert done.returncode == 0
-    assert "Options:" in done.stdout
-    assert name == "top" or f"giveway {name}" in done.stdout.split("\n", 1)[1]
 
 
 def test_the_version_is_said(giveway: Runner) -> None:
@@ -45,83 +35,38 @@ def test_little_is_imported_to_start(args: list[str]) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
     )
     imported = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     assert 20 < len(imported) < 190
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "demo", "trace"])
-def test_heavy_packages_are_not_imported_for_nothing(name: str) -> None:
+def test_heavy_packages_are_not_imported_for_nothing() -> None:
     code = (
-        f"import sys, giveway.cli.{name}\n"
-        "print([m for m in ('torch', 'numpy', 'rich', 'psutil', 'matplotlib') if m in sys.modules])"
+        "import importlib, sys\n"
+        f"for name in {[*COMMANDS, 'demo', 'trace']}:\n"
+        "    importlib.import_module(f'giveway.cli.{name}')\n"
+        "    heavy = ('torch', 'numpy', 'rich', 'psutil', 'matplotlib')\n"
+        "    print(name, [m for m in heavy if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout == "[]\n"
-
-
-@pytest.mark.parametrize(
-    "args",
-    [
-        ["sing"],
-        ["--loud"],
-        ["ps", "extra"],
-        ["ps", "--device", "gpu9"],
-        ["top", "--interval", "never"],
-        ["top", "--interval", "0"],
-        ["set"],
-        ["set", "1"],
-        ["set", "abc", "--priority", "1"],
-        ["set", "0", "--priority", "1"],
-        ["set", "1", "--priority", "1001"],
-        ["set", "1", "--priority", "-1001"],
-        ["set", "1", "--priority", "1.5"],
-        ["set", "1", "--priority", "1", "--device", "gpu9"],
-        ["top", "--interval", "nan"],
-        ["top", "--interval", "inf"],
-        ["demo", "--seconds", "nan"],
-        ["demo", "--seconds", "inf"],
-        ["demo", "--seconds", "2"],
-        ["run", "--priority", "nan", "--", "true"],
-        ["trace"],
-        ["trace", "--perfetto", "-", "--", "true"],
-        ["doctor", "--library"],
-        ["doctor", "--library", ""],
-    ],
-)
-def test_a_wrong_argument_is_one_line_and_2(giveway: Runner, args: list[str]) -> None:
-    done = giveway(*args)
-    assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("giveway: ")
-    assert "range" not in line
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{name} []" for name in (*COMMANDS, "demo", "trace")]
 
 
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["set", "1", "--priority", "1.5"], "'1.5' is not a whole number"),
-        (["set", "1", "--priority", "1001"], "1001 is not in -1000…1000"),
-        (["set", "0", "--priority", "1"], "0 is not 1 or more"),
-        (["top", "--interval", "nan"], "nan is not in 0.1…3600"),
-        (["demo", "--seconds", "inf"], "inf is too long"),
-        (["demo", "--seconds", "long"], "'long' is not a number"),
-        (["trace"], "say giveway trace [OPTIONS] -- CMD [ARGS]"),
+        (["sing"], "sing"),
+        (["top", "--interval", "0"], "0 is not in 0.1…3600"),
+        (["trace", "--perfetto", "-", "--", "true"], "--perfetto"),
+        (["serve", "--metrics", "0.0.0.0:9400"], "no port of this machine alone"),
     ],
 )
-def test_a_wrong_argument_is_said_in_words(giveway: Runner, args: list[str], says: str) -> None:
-    assert giveway(*args).stderr.endswith(f"{says}\n")
-
-
-@pytest.mark.parametrize("name", ["", *COMMANDS])
-def test_help_fits_a_narrow_terminal(giveway: Runner, name: str) -> None:
-    narrow = giveway(*filter(None, [name]), "--help", env={"COLUMNS": "40"}).stdout
-    assert max(map(len, narrow.splitlines())) <= 40
-    wide = giveway(*filter(None, [name]), "--help", env={"COLUMNS": "100"}).stdout
-    assert narrow.split() == wide.split()  # nothing is cut off
+def test_a_wrong_argument_is_one_line_and_2(giveway: Runner, args: list[str], says: str) -> None:
+    done = giveway(*args)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("giveway: ")
+    assert says in line
 
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
@@ -132,7 +77,6 @@ def test_standard_streams_may_be_closed(args: list[str], closed: tuple[int, ...]
         ["sh", "-c", f'"$@" {redirections}', "sh", GIVEWAY, *args],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert done.returncode == 0
@@ -145,7 +89,6 @@ def test_the_program_finds_closed_what_giveway_found_closed() -> None:
         ["sh", "-c", '"$@" <&-', "sh", GIVEWAY, "run", "--", sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert "Bad file descriptor" in done.stderr

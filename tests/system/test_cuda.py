@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.system.fake_gpu import UUID, tasks
+from tests.system.fake_gpu import UUID
+from tests.system.watching import goes_on, tasks
 from tests.waiting import eventually
 
 
@@ -21,18 +22,18 @@ def test_the_less_urgent_program_is_held(giveway: Runner, spawn: Spawner, cuda: 
         burst = (str(cuda / "burst"), "other", "60", "200", "50")
         return spawn(*run, "--", *burst, env={"GIVEWAY_MAX_WAIT_MS": "0"})  # no turns
 
-    start("low", "0")
-    assert eventually(lambda: tasks(giveway).get("low", {}).get("state") == "active")
+    low = start("low", "0").pid
+    assert eventually(lambda: tasks()["low"].state == "active")
     high = start("high", "10")
-    assert eventually(lambda: tasks(giveway).get("low", {}).get("held_seconds", 0) > 0.3)
-    shown = tasks(giveway)
+    assert eventually(lambda: tasks()["low"].held_seconds > 0.3)
+    listed = json.loads(giveway("ps", "--json").stdout)["tasks"]
+    shown = {task["name"]: task for task in listed}
     assert shown["high"]["device"] == shown["low"]["device"] == UUID
     assert shown["high"]["held_seconds"] == 0
     assert shown["low"]["preemptions"] >= 1
     high.kill()
     high.wait()
-    launches = tasks(giveway)["low"]["launches"]
-    assert eventually(lambda: tasks(giveway)["low"]["launches"] > launches + 1000)
+    assert goes_on(low, 1000, UUID)
 
 
 def test_cuda_is_the_default_where_there_is_a_gpu(giveway: Runner, cuda: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions
 from tests.system.daemons import Daemon
+from tests.system.watching import catches
+from tests.system.x_server import XServer
 from tests.waiting import eventually
 
 Xlib = pytest.importorskip("Xlib")
@@ -42,16 +45,24 @@ class Desktop:
 
 
 @pytest.fixture
-def desktop(spawn: Spawner, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
+def display(spawn: Spawner) -> Iterator[str]:
+    """The name of an X server: of Xvfb, where that is installed."""
     if shutil.which("Xvfb") is None:
-        pytest.skip("needs Xvfb")
+        server = XServer()
+        yield server.name
+        server.close()
+        return
     reader, writer = os.pipe()
     spawn("Xvfb", "-displayfd", str(writer), "-nolisten", "tcp", pass_fds=(writer,), stderr=-3)
     os.close(writer)
     with os.fdopen(reader) as said:
-        name = f":{said.readline().strip()}"
-    monkeypatch.setenv("DISPLAY", name)
-    desktop = Desktop(name)
+        yield f":{said.readline().strip()}"
+
+
+@pytest.fixture
+def desktop(display: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
+    monkeypatch.setenv("DISPLAY", display)
+    desktop = Desktop(display)
     yield desktop
     desktop.server.close()
 
@@ -72,6 +83,11 @@ def test_the_focused_window_goes_first(spawn: Spawner, regions: Regions, desktop
     assert eventually(lambda: sorted(focused()) == sorted((first, second)))
     desktop.focus(None)
     assert eventually(lambda: focused() == [])
+    desktop.focus(windows[first])
+    assert eventually(lambda: focused() == [first])
+    windows[first].destroy()  # as when its program ends
+    desktop.focus(windows[first])
+    assert eventually(lambda: focused() == [])
 
 
 def test_what_users_say_is_left_alone(
@@ -84,7 +100,7 @@ def test_what_users_say_is_left_alone(
     assert eventually(lambda: daemon.task(mine)["attributes"].get("focused") == "yes")
     assert daemon.task(theirs)["attributes"]["focused"] == "yes"
     daemon.process.terminate()
-    assert daemon.process.wait(timeout=20) == 0
+    assert daemon.process.wait(timeout=60) == 0
     again = Daemon(spawn, "--policy", "window", "--metrics", "127.0.0.1:0")
     desktop.focus(None)
     assert eventually(lambda: "focused" not in again.task(mine)["attributes"])
@@ -99,5 +115,6 @@ def test_without_a_display_it_says_so(spawn: Spawner, monkeypatch: pytest.Monkey
     assert line.startswith("giveway: nobody sees which window has the focus: there is no X11")
     assert process.stdout is not None
     assert process.stdout.readline().startswith("serving: policy window")
+    assert eventually(lambda: catches(process.pid, signal.SIGTERM))
     process.terminate()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0

@@ -9,12 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import giveway
 from giveway import devices
 from tests.conftest import GIVEWAY
 
-PACKAGE = Path(giveway.__file__).parent
-SOURCE = Path(__file__).parents[2] / "native" / "tests" / "ompt_program.c"
 INTEL = Path(sys.prefix) / "lib" / "libiomp5.so"
 
 
@@ -56,13 +53,9 @@ def test_the_hook_exports_nothing_else() -> None:
     }
 
 
-def ompt(tmp_path: Path, *command: str, env: dict[str, str] | None = None) -> str:
-    program = tmp_path / "ompt_program"
-    lib = PACKAGE / "lib"
-    link = (f"-L{lib}", "-lgiveway", "-ldl", f"-Wl,-rpath,{lib}")
-    subprocess.run(["cc", SOURCE, "-o", program, f"-I{PACKAGE / 'include'}", *link], check=True)
+def ompt(built: Path, *command: str, env: dict[str, str] | None = None) -> str:
     done = subprocess.run(
-        [*command, str(program), str(INTEL)],
+        [*command, str(built.parent / "tests" / "ompt_program"), str(INTEL)],
         env={**os.environ, "OMP_NUM_THREADS": "2", **(env or {})},
         capture_output=True,
         text=True,
@@ -72,13 +65,13 @@ def ompt(tmp_path: Path, *command: str, env: dict[str, str] | None = None) -> st
 
 
 @pytest.mark.skipif(not INTEL.exists(), reason="intel-openmp is not installed")
-def test_regions_of_intels_runtime_are_seen_through_its_tool_interface(tmp_path: Path) -> None:
-    assert ompt(tmp_path) == "launches 0 bodies 20"
-    assert ompt(tmp_path, GIVEWAY, "run", "--") == "launches 10 bodies 20"
+def test_regions_of_intels_runtime_are_seen_through_its_tool_interface(built: Path) -> None:
+    assert ompt(built) == "launches 0 bodies 20"
+    assert ompt(built, GIVEWAY, "run", "--") == "launches 10 bodies 20"
 
 
 @pytest.mark.skipif(not INTEL.exists(), reason="intel-openmp is not installed")
-def test_a_tool_of_the_users_own_comes_first(tmp_path: Path) -> None:
+def test_a_tool_of_the_users_own_comes_first(built: Path) -> None:
     """The runtime takes one tool; the program then runs ungated and computes as always."""
     env = {"OMP_TOOL_LIBRARIES": "/nonexistent.so"}
-    assert ompt(tmp_path, GIVEWAY, "run", "--", env=env) == "launches 0 bodies 20"
+    assert ompt(built, GIVEWAY, "run", "--", env=env) == "launches 0 bodies 20"

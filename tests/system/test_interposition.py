@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,45 +17,30 @@ from giveway.cli.examine import examine
 from giveway.devices import hip
 from giveway.driver import CUDA, HIP
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.system.fake_gpu import NATIVE, UUID, tasks
+from tests.system.fake_gpu import NATIVE, UUID, install
+from tests.system.watching import goes_on, tasks
 from tests.waiting import eventually
 
 CC = ["cc", "-std=c11", "-O1", "-D_GNU_SOURCE", "-pthread"]
 SHARED = ["-fPIC", "-shared"]
-EXTRA = '__attribute__((visibility("default"))) int cuFancyNew(void) { return 42; }\n'
-SOURCES = sorted((NATIVE / "fake" / "cuda").glob("*.c"))
+EXTRA = '__attribute__((visibility("default"))) int hipFancyNew(void) { return 42; }\n'
 
-# What each of the driver's builds is made with, and what giveway makes of it.
+# What giveway makes of each build of the driver in tests/system/CMakeLists.txt.
 REFUSED = driver.glibc_version() >= driver.EXECUTABLE_STACKS_REFUSED_SINCE
 DRIVERS = {
-    "known": ((), "impersonation"),
-    "newer": (("extra.c",), "interposition"),
-    "execstack": (("-Wl,-z,execstack",), "interposition" if REFUSED else "impersonation"),
+    "known": "impersonation",
+    "newer": "interposition",
+    "execstack": "interposition" if REFUSED else "impersonation",
 }
 
 
-def build_driver(folder: Path, kind: str) -> Path:
-    options, _ = DRIVERS[kind]
-    (folder / "extra.c").write_text(EXTRA)
-    extra = [str(folder / o) if o.endswith(".c") else o for o in options]
-    soname = "-Wl,-soname,libcuda.so.1,-Bsymbolic"
-    driver = folder / "libcuda.so.1"
-    subprocess.run([*CC, *SHARED, soname, *SOURCES, *extra, "-o", driver], check=True)
-    return driver
-
-
 @pytest.fixture(scope="module")
-def drivers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def drivers(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder for each driver, with programs and an nvidia-smi that finds one GPU."""
-    folders = {}
-    for kind in DRIVERS:
-        folder = folders[kind] = tmp_path_factory.mktemp(kind)
-        driver = build_driver(folder, kind)
-        burst = NATIVE / "bench" / "burst.c"
-        subprocess.run([*CC, burst, driver, "-o", folder / "burst"], check=True)
-        tool = folder / "nvidia-smi"
-        tool.write_text(f"#!/bin/sh\necho '{UUID}, giveway fake GPU (simulated)'\n")
-        tool.chmod(0o755)
+    assert built.exists()
+    folders = {kind: tmp_path_factory.mktemp(kind) for kind in DRIVERS}
+    for kind, folder in folders.items():
+        install(folder, kind)
     return folders
 
 
@@ -81,14 +67,13 @@ def test_the_less_urgent_program_is_held(giveway: Runner, spawn: Spawner, machin
         run = (GIVEWAY, "run", "--name", name, "--priority", priority)
         return spawn(*run, "--", str(machine / "burst"), "other", "60", "200", "50")
 
-    start("low", "0")
-    assert eventually(lambda: tasks(giveway).get("low", {}).get("state") == "active")
+    low = start("low", "0").pid
+    assert eventually(lambda: tasks()["low"].state == "active")
     high = start("high", "10")
-    assert eventually(lambda: tasks(giveway).get("low", {}).get("held_seconds", 0) > 0.3)
+    assert eventually(lambda: tasks()["low"].held_seconds > 0.3)
     high.kill()
     high.wait()
-    launches = tasks(giveway)["low"]["launches"]
-    assert eventually(lambda: tasks(giveway)["low"]["launches"] > launches + 1000)
+    assert goes_on(low, 1000, UUID)
 
 
 @pytest.mark.parametrize("machine", ["execstack"], indirect=True)
@@ -138,22 +123,29 @@ def test_one_way_of_gating_replaces_the_other(giveway: Runner, machine: Path) ->
     assert f"'LD_PRELOAD': '{CUDA.hooks('1')}:/lib/a.so'" in done.stdout
 
 
-@pytest.fixture
-def lookups(machine: Path) -> list[str]:
+@pytest.fixture(scope="module")
+def lookups_program(drivers: dict[str, Path]) -> list[str]:
     """The program that looks the driver's functions up, linked to a driver with a new one."""
+    folder = drivers["newer"]
     source = Path(__file__).with_name("lookups.c")
-    driver = machine / "libcuda.so.1"
+    driver = folder / "libcuda.so.1"
     nexts = []
     for n in ("first", "second"):
-        library = machine / f"lib{n}.so"
+        library = folder / f"lib{n}.so"
         nexts.append(str(library))
         subprocess.run([*CC, *SHARED, f'-DNEXT="{n}"', source, "-o", library], check=True)
-    deep = machine / "libdeep.so"
+    deep = folder / "libdeep.so"
     subprocess.run([*CC, *SHARED, "-DDEEPBOUND", source, driver, "-o", deep], check=True)
-    program = machine / "lookups"
+    program = folder / "lookups"
     now = ["-Wl,-z,now", "-Wl,--no-as-needed"]
     subprocess.run([*CC, *now, "-DNEW", source, *nexts, driver, "-o", program], check=True)
     return [str(program), str(driver), str(deep)]
+
+
+@pytest.fixture
+def lookups(machine: Path, lookups_program: list[str]) -> list[str]:
+    assert machine.exists()
+    return lookups_program
 
 
 def said(output: str) -> dict[str, str]:
@@ -253,7 +245,7 @@ def test_doctor_names_what_escapes(giveway: Runner, machine: Path) -> None:
 def test_doctor_judges_a_library(giveway: Runner, drivers: dict[str, Path], kind: str) -> None:
     path = str(drivers[kind] / "libcuda.so.1")
     done = giveway("doctor", "--library", path)
-    mode = DRIVERS[kind][1]
+    mode = DRIVERS[kind]
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, f"{path}: {mode}")
     done = giveway("doctor", "--json", "--library", path)
     document = json.loads(done.stdout)
@@ -302,9 +294,10 @@ int main(void) {
 """
 
 
-@pytest.fixture
-def runtime(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def built_runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A HIP runtime of the seventh generation with the real one's nodes and one more."""
+    folder = tmp_path_factory.mktemp("hip")
     nodes: dict[str, list[str]] = {"hip_9.9": ["hipFancyNew"]}
     for line in (NATIVE / "shim" / "hip" / "symbols.txt").read_text().splitlines():
         if not line.startswith("#"):
@@ -312,14 +305,21 @@ def runtime(tmp_path: Path) -> Path:
             nodes.setdefault(node, []).append(name)
     script = [f"{node} {{ global: {'; '.join(names)}; }};" for node, names in nodes.items()]
     script[0] = script[0].replace(" };", " local: *; };")
-    (tmp_path / "exports.map").write_text("\n".join(script))
-    (tmp_path / "extra.c").write_text(EXTRA.replace("cuFancyNew", "hipFancyNew"))
-    library = tmp_path / "libamdhip64.so.7"
-    sources = [*SOURCES, *sorted((NATIVE / "fake" / "hip").glob("*.c")), tmp_path / "extra.c"]
+    (folder / "exports.map").write_text("\n".join(script))
+    (folder / "extra.c").write_text(EXTRA)
+    library = folder / "libamdhip64.so.7"
+    engine = sorted((NATIVE / "fake" / "cuda").glob("*.c"))
+    sources = [*engine, *sorted((NATIVE / "fake" / "hip").glob("*.c")), folder / "extra.c"]
     options = ["-DGENERATION=7", "-Wl,-soname,libamdhip64.so.7"]
-    options.append(f"-Wl,--version-script,{tmp_path / 'exports.map'}")
+    options.append(f"-Wl,--version-script,{folder / 'exports.map'}")
     subprocess.run([*CC, *SHARED, *options, *sources, "-o", library], check=True)
     return library
+
+
+@pytest.fixture
+def runtime(built_runtime: Path, tmp_path: Path) -> Path:
+    """That runtime in the folder of the test."""
+    return Path(shutil.copy(built_runtime, tmp_path))
 
 
 @pytest.fixture

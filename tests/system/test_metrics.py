@@ -28,7 +28,7 @@ class Scrape:
     def __init__(self, url: str) -> None:
         from prometheus_client.parser import text_string_to_metric_families
 
-        with urllib.request.urlopen(url, timeout=20) as response:
+        with urllib.request.urlopen(url, timeout=60) as response:
             assert response.headers["Content-Type"].startswith("text/plain")
             text = response.read().decode()
         self.samples: dict[str, list[tuple[Labels, float]]] = {}
@@ -151,6 +151,6 @@ def test_without_the_extra_it_says_what_to_install(spawn: Spawner, tmp_path: Pat
         env={"PYTHONPATH": str(tmp_path)},
         stderr=-1,
     )
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 5
     assert said == "giveway: --metrics needs prometheus-client: pip install 'giveway[metrics]'\n"

@@ -6,72 +6,72 @@ import os
 import shutil
 import signal
 import subprocess
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from giveway import observe
-from giveway.task import Task
 from tests.conftest import GIVEWAY, Spawner
 from tests.system.conftest import Regions
+from tests.system.watching import goes_on, tasks
 from tests.waiting import eventually
 
 CONTAINER = ("unshare", "--map-root-user", "--mount-proc", "--pid", "--ipc", "--fork")
 """Namespaces of its own for processes, mounts and shared memory, as a container has them."""
 
 
+Container = Callable[[], "subprocess.Popen[str]"]
+
+
 @pytest.fixture
-def container(spawn: Spawner, regions_program: str) -> subprocess.Popen[str]:
-    """An urgent busy program, with a number of its own for itself, on the test's gate pages."""
+def container(spawn: Spawner, regions_program: str) -> Container:
+    """Starts an urgent busy program, number 1 to itself, on the test's gate pages."""
     if shutil.which("unshare") is None or subprocess.run([*CONTAINER, "true"]).returncode:
         pytest.skip("no namespaces can be made here")
-    command = (GIVEWAY, "run", "--priority", "10", "--name", "inside", "--", regions_program)
-    process = spawn(*CONTAINER, "--kill-child", *command)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+
+    def start() -> subprocess.Popen[str]:
+        command = (GIVEWAY, "run", "--priority", "10", "--name", "inside", "--", regions_program)
+        process = spawn(*CONTAINER, "--kill-child", *command)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    return start
 
 
-def tasks() -> dict[str, Task]:
-    return {task.name: task for task in observe.read()}
-
-
-def wait_until(what: str, state: str) -> Task:
-    until = time.monotonic() + 20
-    while tasks()[what].state != state:
-        assert time.monotonic() < until, tasks()
-        time.sleep(0.01)
-    return tasks()[what]
+def becomes(name: str, state: str) -> bool:
+    return eventually(lambda: tasks()[name].state == state)
 
 
 def test_a_program_in_another_pid_namespace_is_given_way_to(
-    regions: Regions, container: subprocess.Popen[str]
+    regions: Regions, container: Container
 ) -> None:
     regions("--name", "outside")
-    wait_until("outside", "held")
+    container()
+    assert becomes("outside", "held")
     assert tasks()["inside"].pid == 1
 
 
 def test_when_it_is_killed_it_holds_nobody(
-    regions: Regions, container: subprocess.Popen[str]
+    regions: Regions, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    regions("--name", "outside")
-    before = wait_until("outside", "held").launches
-    os.killpg(container.pid, signal.SIGKILL)
-    container.wait()
-    wait_until("outside", "active")
-    assert eventually(lambda: tasks()["outside"].launches > before + 20)
+    monkeypatch.setenv("GIVEWAY_MAX_WAIT_MS", "0")  # no turns
+    outside, inside = regions("--name", "outside").pid, container()
+    assert becomes("outside", "held")
+    os.killpg(inside.pid, signal.SIGKILL)
+    inside.wait()
+    assert goes_on(outside)
     assert "inside" not in tasks()
 
 
 def test_with_a_folder_of_its_own_it_shares_nothing(
     regions: Regions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    regions("--name", "outside")
+    outside = regions("--name", "outside").pid
     with monkeypatch.context() as inside:
         inside.setenv("GIVEWAY_DIR", str(tmp_path / "own"))
-        regions("--name", "inside", "--priority", "10")
-    time.sleep(0.2)
+        assert goes_on(regions("--name", "inside", "--priority", "10").pid)
+        assert tasks().keys() == {"inside"}
+    assert goes_on(outside)
     assert tasks().keys() == {"outside"}
     assert tasks()["outside"].holds == 0

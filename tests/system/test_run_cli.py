@@ -85,26 +85,6 @@ def test_a_script_without_interpreter_line_runs_as_in_a_shell(
     assert (done.returncode, done.stdout, done.stderr) == (7, "two words\n", "")
 
 
-@pytest.mark.parametrize(
-    "args",
-    [
-        [],
-        ["--"],
-        ["--priority", "1001", "--", "true"],
-        ["--priority", "-1001", "--", "true"],
-        ["--priority", "high", "--", "true"],
-        ["--device", "gpu9", "--", "true"],
-        ["--name", "two\nlines", "--", "true"],
-        ["--name", "", "--", "true"],
-        ["--no-such-option", "--", "true"],
-    ],
-)
-def test_a_wrong_argument_is_one_line_and_2(giveway: Runner, args: list[str]) -> None:
-    done = giveway("run", *args)
-    assert (done.returncode, done.stdout) == (2, "")
-    one_line(done.stderr)
-
-
 def test_the_programs_own_options_stay_its_own(giveway: Runner) -> None:
     for separator in (["--"], []):
         done = giveway("run", *separator, "echo", "--priority", "9999", "--help", "--", "-n")
@@ -123,7 +103,7 @@ def test_a_signal_reaches_the_program(spawn: Spawner, number: signal.Signals) ->
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    assert process.wait(timeout=20) == 40
+    assert process.wait(timeout=60) == 40
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
@@ -136,7 +116,7 @@ def test_death_by_signal_is_seen_as_such(spawn: Spawner, number: signal.Signals)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    assert process.wait(timeout=20) == -number
+    assert process.wait(timeout=60) == -number
 
 
 def test_no_signal_is_ignored_that_was_not_before(giveway: Runner) -> None:
@@ -160,7 +140,7 @@ def test_the_terminal_passes_through(spawn: Spawner) -> None:
     process = spawn(
         GIVEWAY, "run", "--", sys.executable, "-c", code, stdin=slave, stdout=slave, stderr=slave
     )
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
     assert os.read(master, 1000).decode().strip() == "[True, True, True] 123"
     os.close(master)
     os.close(slave)

@@ -90,26 +90,12 @@ def test_a_users_policies(giveway: Runner, scenario: str) -> None:
     assert "where is it" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("s.toml", "-p", "priorty"), "did you mean 'priority'?"),
-        (("s.toml", "-p", "edf,k=0"), "k of policy edf cannot be 0"),
-        (("none.toml",), "cannot read none.toml"),
-        (("mine.py",), "mine.py:2: not TOML"),
-        (("s.toml", "--span", "5"), "no unit"),
-        (("s.toml", "--duration", "50ms"), "not longer than the warm-up"),
-        (("s.toml", "--seed", "-1"), "--seed"),
-        (("s.toml", "--plot", "no/such/folder.svg"), "no/such/folder.svg"),
-    ],
-)
-@pytest.mark.usefixtures("scenario")
-def test_mistakes(giveway: Runner, arguments: tuple[str, ...], words: str) -> None:
-    done = giveway("simulate", *arguments)
+def test_a_mistake_is_one_line(giveway: Runner, scenario: str) -> None:
+    done = giveway("simulate", scenario, "-p", "priorty")
     assert (done.returncode, done.stdout) == (2, "")
-    assert words in done.stderr
-    assert done.stderr.startswith("giveway: ")
-    assert done.stderr.count("\n") == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("giveway: ")
+    assert "did you mean 'priority'?" in line
 
 
 def test_a_placement(giveway: Runner, scenario: str) -> None:
@@ -118,4 +104,3 @@ def test_a_placement(giveway: Runner, scenario: str) -> None:
     assert words in done.stdout
     told = json.loads(giveway("simulate", scenario, "--json").stdout)
     assert told["policies"]["priority"]["placement"]["kind"] == "next"
-    assert giveway("simulate", scenario, "--placement", "best").returncode == 2

@@ -30,7 +30,7 @@ Answer = Callable[[Request], dict[str, Any]]
 class Connection:
     """One client."""
 
-    def __init__(self, peer: socket.socket) -> None:
+    def __init__(self, peer: socket.socket, now: float) -> None:
         self.socket = peer
         self.unread = bytearray()
         self.unsent = bytearray()
@@ -38,7 +38,7 @@ class Connection:
         """The last event it was told of, where it wants to be told of them."""
         self.until: int | None = None
         """The last event it wants to be told of; None: there is no last one."""
-        self.heard = time.monotonic()
+        self.heard = now
 
     def fileno(self) -> int:
         return self.socket.fileno()
@@ -50,8 +50,15 @@ class Connection:
 class Connections:
     """All clients of one socket."""
 
-    def __init__(self, listener: socket.socket, answer: Answer, log: Log) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        answer: Answer,
+        log: Log,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.listener = listener
+        self._clock = clock
         self._answer = answer
         self._log = log
         self._all: dict[int, Connection] = {}
@@ -78,7 +85,7 @@ class Connections:
                     peer.send(b'{"error": "too many connections", "code": 7}\n')
                 peer.close()
             else:
-                self._all[peer.fileno()] = Connection(peer)
+                self._all[peer.fileno()] = Connection(peer, self._clock())
 
     def read(self, connection: Connection) -> None:
         """Takes what a client says, and answers whole lines; one that was dropped says nothing."""
@@ -93,7 +100,7 @@ class Connections:
         if not data:
             self._drop(connection)
             return
-        connection.heard = time.monotonic()
+        connection.heard = self._clock()
         connection.unread += data
         while (end := connection.unread.find(b"\n")) >= 0:
             line = bytes(connection.unread[:end])
@@ -121,7 +128,7 @@ class Connections:
             self._drop(connection)
             return
         del connection.unsent[:sent]
-        connection.heard = time.monotonic()
+        connection.heard = self._clock()
 
     def tell(self) -> None:
         """Sends events to those who want them, as fast as they read."""
@@ -146,7 +153,7 @@ class Connections:
 
     def drop_silent(self) -> None:
         """Ends connections on which nothing has moved for a while."""
-        now = time.monotonic()
+        now = self._clock()
         for connection in list(self._all.values()):
             waits = connection.unsent or connection.told is None
             if waits and now - connection.heard > PATIENCE_SECONDS:

@@ -87,7 +87,7 @@ class Host:
         """From when the daemon woke to when the gates were written, in seconds."""
         self.busy: dict[str, Busy] = {}
         self._limit = limit
-        self._clock = clock
+        self.clock = clock
         self._todo: dict[Known, tuple[Gate, bool]] = {}
         """Gates that are to be taken note of, and whether they are written already: the last word
         about each."""
@@ -112,7 +112,7 @@ class Host:
 
     def remove(self, device: str, why: str) -> None:
         """Forgets a page that cannot be used any more; its tasks are ungated."""
-        now = self._clock()
+        now = self.clock()
         for id_ in [id_ for id_ in self.known if id_.device == device]:
             self._leave(id_, now)
         self.pages.pop(device).leave()
@@ -127,10 +127,10 @@ class Host:
         Raises:
             PageError: the page cannot be used.
         """
-        began = self._clock()
+        began = self.clock()
         changes = self.pages[device].changes()
         for change in changes:
-            self._note(device, change, self._clock())
+            self._note(device, change, self.clock())
         if changes:
             self._carry_out()
             if self._decided_ns > began:
@@ -140,7 +140,7 @@ class Host:
         """Does what the policy has asked to be woken for, where it is time."""
         for _ in self.pages:  # once for each, whatever the policy wants: there are others to serve
             due = self.scheduler.next_wake()
-            now = self._clock()
+            now = self.clock()
             if due is None or due[0] > now:
                 break
             self._tell(Tick(due[1]), now)
@@ -149,7 +149,7 @@ class Host:
     def wait(self) -> float:
         """Seconds until the next `tick` is due; more than a beat where none is."""
         due = self.scheduler.next_wake()
-        return 3600.0 if due is None else max(0.0, (due[0] - self._clock()) / 1e9)
+        return 3600.0 if due is None else max(0.0, (due[0] - self.clock()) / 1e9)
 
     def beat(self) -> None:
         """Says on every page that somebody decides, and makes up for what failed before."""
@@ -186,7 +186,7 @@ class Host:
     def use(self, policy: Policy) -> None:
         """Puts another policy in service."""
         before = self.scheduler.policy.name
-        self._ask(self.scheduler.use, policy, self._clock())
+        self._ask(self.scheduler.use, policy, self.clock())
         if self.scheduler.policy is policy:
             self.log.add("policy", policy=policy.name, before=before)
         self._carry_out()
@@ -198,7 +198,7 @@ class Host:
             return
         task.paused = paused
         self.log.add("paused" if paused else "resumed", **task.about)
-        now = self._clock()
+        now = self.clock()
         if task.active:
             self._tell(Idle(id_) if paused else Active(id_), now)
         self._put(task, self._wanted(task))
@@ -206,7 +206,7 @@ class Host:
 
     def refresh(self) -> None:
         """Looks at what no transition tells of: the nice values of processes."""
-        now = self._clock()
+        now = self.clock()
         for id_ in list(self.known):
             self._changed(id_, self.scheduler.view.tasks[id_].attributes.priority, now)
         self._carry_out()
@@ -303,7 +303,7 @@ class Host:
         except PageError:
             return  # they are written with the others, who will see what is wrong
         self._at_once = decision.device
-        self._decided_ns = self._clock()
+        self._decided_ns = self.clock()
 
     def _ask(self, function: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> None:
         before = self.scheduler.policy.name
@@ -311,7 +311,7 @@ class Host:
             answer = self._limit.call(function, *args, **kwargs)
         except BaseException:  # too slow, or a policy that raises what is meant for others
             text = traceback.format_exc()
-            answer = self.scheduler.fall_back(text, self._clock())
+            answer = self.scheduler.fall_back(text, self.clock())
             # It may have been interrupted anywhere: what was decided last is no longer known.
             there = [task for task in self.known.values() if task.id in self._views]
             self._todo = {task: (self._wanted(task), False) for task in there}
@@ -354,8 +354,8 @@ class Host:
             for device in self.pages.copy():
                 here = {task: gate for task, gate in unwritten.items() if task.device == device}
                 self._write(device, here)
-            self._decided_ns = self._clock()
-        now = self._clock()
+            self._decided_ns = self.clock()
+        now = self.clock()
         for task, (gate, _) in todo.items():
             self._wrote(task, gate, now)
         for device, busy in self.busy.items():

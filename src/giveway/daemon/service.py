@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 
 from giveway import attributes, which
@@ -46,7 +45,7 @@ def _make(text: str) -> Policy:
 
 def status(host: Host) -> dict[str, Any]:
     """How things are. Times are seconds; counts are since the daemon has known a task."""
-    now = time.monotonic_ns()
+    now = host.clock()
     tasks = []
     for id_, task in host.known.items():
         view = host.scheduler.view.tasks[id_]

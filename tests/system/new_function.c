@@ -1,0 +1,3 @@
+/* What a driver newer than giveway exports. */
+int cuFancyNew(void);
+__attribute__((visibility("default"))) int cuFancyNew(void) { return 42; }

@@ -1,0 +1,44 @@
+"""What tests look at while programs run: the gate pages, and what the kernel says of them."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from giveway import observe, page
+from giveway.task import Task
+from tests.waiting import eventually
+
+
+def tasks() -> dict[str, Task]:
+    """The tasks there are, by name."""
+    return {task.name: task for task in observe.read()}
+
+
+def task_of(pid: int, device: str = "cpu") -> Task:
+    found = [task for task in page.Page.open(device).tasks() if task.pid == pid]
+    if not found:
+        raise LookupError(f"{pid} has no task on {device} yet")
+    return found[0]
+
+
+def goes_on(pid: int, launches: int = 20, device: str = "cpu") -> bool:
+    """Whether the process comes to make so many launches more."""
+    until = task_of(pid, device).launches + launches
+    return eventually(lambda: task_of(pid, device).launches >= until, 120)
+
+
+def stands_still(pid: int, other: int) -> bool:
+    """Whether the process makes no launch while the other one makes fifty.
+
+    Where the machine stalls the other one or a daemon for long, it is no one's turn to wait: to be
+    called by `eventually`.
+    """
+    before = task_of(pid).launches
+    return goes_on(other, 50) and task_of(pid).launches == before
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler for the signal."""
+    words = Path(f"/proc/{pid}/status").read_text().split()
+    return bool(int(words[words.index("SigCgt:") + 1], 16) & 1 << (number - 1))
