@@ -1,9 +1,6 @@
 """Breaks giveway in one place after another, and looks whether the tests named for it notice.
 
-python tools/mutants.py                    all breaks of tests/mutants
-python tools/mutants.py --part scheduler   those of tests/mutants/scheduler.toml
-python tools/mutants.py --only "rows of dead tasks are kept"
-python tools/mutants.py --check            only whether each break still fits the source
+python tools/mutants.py [--part scheduler] [--only "rows of dead tasks are kept"] [--check]
 
 Works on a copy in build/mutants. First the named tests run on the unbroken copy, where they have
 to pass. A test that does not end counts as one that notices. A break with a `reason` is known to
