@@ -2,9 +2,9 @@
 
 python tools/mutants.py [--part scheduler] [--only "rows of dead tasks are kept"] [--check]
 
-Works on a copy in build/mutants. First the named tests run on the unbroken copy, where they have
-to pass. A test that does not end counts as one that notices. A break with a `reason` is known to
-be missed, and why. Ends with 1 if fewer than 95 % of the others are caught.
+Works on a copy in build/mutants. First the named tests have to pass there. A test that does not end
+counts as one that notices. A break with a `reason` is known to be missed, and why. Ends with 1 if
+fewer than 95 % of the others are caught.
 """
 
 from __future__ import annotations
@@ -190,14 +190,6 @@ def end_children() -> None:
         psutil.wait_procs(children, timeout=10)
 
 
-def unbroken(copy: Copy, mutants: Sequence[Mutant]) -> None:
-    tests = sorted({test for mutant in mutants for test in mutant.tests})
-    begin = time.monotonic()
-    if not copy.passes(tests, None):
-        raise MutantError(f"the named tests fail without any break: see {SCRATCH / 'log'}")
-    print(f"{len(tests)} tests pass without a break, {time.monotonic() - begin:.0f} s", flush=True)
-
-
 def verdict(copy: Copy, mutant: Mutant) -> str:
     try:
         with copy.broken(mutant):
@@ -216,15 +208,18 @@ def examine(mutants: Sequence[Mutant]) -> int:
     copy.make()
     copy.build()
     (SCRATCH / "log").write_text("", encoding="utf-8")
-    unbroken(copy, mutants)
+    tests = sorted({test for mutant in mutants for test in mutant.tests})
+    if not copy.passes(tests, None):
+        raise MutantError(f"the named tests fail without any break: see {SCRATCH / 'log'}")
+    print(f"{len(tests)} tests pass without a break\n")
     print("| part | break | | s |\n|---|---|---|---:|")
     verdicts = []
     # Those in C last, for each of them costs a build.
     for mutant in sorted(mutants, key=lambda mutant: not mutant.file.startswith("src/")):
         begin = time.monotonic()
         verdicts.append(verdict(copy, mutant))
-        took = time.monotonic() - begin
-        print(f"| {mutant.part} | {mutant.name} | {verdicts[-1]} | {took:.0f} |", flush=True)
+        took = f"{time.monotonic() - begin:.0f}"
+        print(f"| {mutant.part} | {mutant.name} | {verdicts[-1]} | {took} |", flush=True)
     caught, known = verdicts.count("caught"), sum(mutant.reason is not None for mutant in mutants)
     print(f"\n{caught} of {len(mutants) - known} caught, {known} known to be missed")
     return int(caught < ENOUGH * (len(mutants) - known))
