@@ -27,7 +27,7 @@ class Clients:
 
     def __init__(self, path: Path) -> None:
         self.now = 100.0
-        self.log = Log()
+        self.log = Log(lambda: self.now)
         self.path = path
         listener = socket.socket(socket.AF_UNIX)
         with short_path(path) as name:
