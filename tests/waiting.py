@@ -9,7 +9,7 @@ from collections.abc import Callable
 from giveway.errors import DaemonError
 
 
-def eventually(condition: Callable[[], object], seconds: float = 30) -> bool:
+def eventually(condition: Callable[[], object], seconds: float = 30, every: float = 0.05) -> bool:
     """Whether it comes to be so; that there is no such task or daemon counts as not yet."""
     end = time.monotonic() + seconds
     while True:
@@ -18,4 +18,4 @@ def eventually(condition: Callable[[], object], seconds: float = 30) -> bool:
                 return True
         if time.monotonic() > end:
             return False
-        time.sleep(0.05)
+        time.sleep(every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -75,3 +76,20 @@ def cuda(fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIVEWAY_CUDA_LIBRARY", str(fake / "libcuda.so.1"))
     monkeypatch.setenv("GIVEWAY_FAKE_DIR", str(tmp_path))
     return fake
+
+
+@pytest.fixture(scope="session")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH with what stands in for torch: `tests/system/light`, built."""
+    folder = tmp_path_factory.mktemp("light")
+    source = Path(__file__).with_name("light")
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    region = ["-shared", "-fPIC", str(source / "region.c"), "-o", str(folder / "region.so")]
+    subprocess.run(["cc", "-O1", "-fopenmp", *region], check=True)
+    return folder
+
+
+@pytest.fixture
+def light_torch(light: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every program of the test that imports torch gets what stands in for it."""
+    monkeypatch.setenv("PYTHONPATH", str(light))

@@ -1,16 +1,17 @@
-"""Ordinary torch programs for the tests: none of them knows of giveway, except where it is said.
-
-Run as ``python programs.py NAME``. Each prints what its test looks at.
-"""
+"""Torch programs for the tests: ``python programs.py NAME`` prints what its test looks at."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import select
 import sys
-import threading
-import time
+import tempfile
+import warnings
+from pathlib import Path
+
+VERIFIED = ("import", "matmul", "transformer", "mixed", "googlenet", "mobilenet_v2-adam")
+"""Of `giveway verify`, some of each phase; all of them are in `make verify`."""
 
 
 def _model() -> object:
@@ -28,6 +29,17 @@ def _model() -> object:
 
 
 def numbers() -> None:
+    """All that has to come to the same numbers with giveway as without, as JSON."""
+    import torch
+
+    found = {"workers": _workers(), "training": _training()}
+    found |= {f"check {name}": _check(name) for name in VERIFIED}
+    torch.set_num_threads(1)
+    found["training by one thread"] = _training()
+    print(json.dumps(found))
+
+
+def _training() -> str:
     """Forward, backward, optimizer, autocast and inference mode: a hash of every number."""
     import torch
 
@@ -48,34 +60,11 @@ def numbers() -> None:
         digest.update(model.eval()(data).numpy().tobytes())
     for parameter in model.parameters():
         digest.update(parameter.detach().numpy().tobytes())
-    print(digest.hexdigest())
+    return digest.hexdigest()
 
 
-def one_thread() -> None:
-    """The same computation by one thread, set in the program."""
-    import torch
-
-    torch.set_num_threads(1)
-    numbers()
-
-
-def compiled() -> None:
-    """A compiled model: how many graphs there were, and how often it fell back to Python."""
-    import torch
-    from torch._dynamo.utils import counters
-
-    if os.environ.get("ONE_THREAD"):
-        torch.set_num_threads(1)
-    model = torch.compile(_model())
-    data = torch.randn(16, 3, 32, 32)
-    for _ in range(3):
-        loss = model(data).square().mean()
-        loss.backward()
-    print(json.dumps({"graphs": counters["stats"]["unique_graphs"], **counters["graph_break"]}))
-
-
-def workers() -> None:
-    """A DataLoader with forked workers, each of which computes too; prints the sum."""
+def _workers() -> float:
+    """The sum of what the forked workers of a DataLoader compute."""
     import torch
 
     class Data(torch.utils.data.Dataset):  # type: ignore[type-arg,misc]
@@ -88,71 +77,63 @@ def workers() -> None:
     model = _model()
     model(torch.randn(4, 3, 32, 32))  # the parent has a task before it forks
     loader = torch.utils.data.DataLoader(Data(), batch_size=4, num_workers=2)
-    print(sum(float(batch.sum()) for batch in loader))
+    return sum(float(batch.sum()) for batch in loader)
+
+
+def _check(name: str) -> str:
+    """A hash of what a check of ``giveway verify`` returns."""
+    import torch
+
+    from giveway.verify import check, values
+
+    (found,) = (each for _, each in check.builtin() if each.name == name)
+    torch.manual_seed(20)
+    torch.set_deterministic_debug_mode("warn")
+    digest = hashlib.sha256()
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values.write(Path(folder), found.run(check.Place(torch.device("cpu"), 20)))
+        for output, dtype, array in values.read(Path(folder)):
+            digest.update(f"{output} {dtype} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def compiled() -> None:
+    """A compiled model: how many graphs there were, and how often it fell back to Python.
+
+    With several threads, and with one; then without the C++ compiler, which takes long.
+    """
+    import torch
+    from torch._dynamo.utils import counters
+
+    found = []
+    for threads, backend in ((2, "inductor"), (1, "aot_eager")):
+        torch.set_num_threads(threads)
+        torch._dynamo.reset()
+        counters.clear()
+        model = torch.compile(
+            torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.GELU()), backend=backend
+        )
+        for _ in range(3):
+            with torch.no_grad():
+                model(torch.randn(64, 64))
+        found.append({"graphs": counters["stats"]["unique_graphs"], **counters["graph_break"]})
+    print(json.dumps(found))
 
 
 def busy() -> None:
-    """Computes until it is killed; a line for each step, so that a test sees it make progress."""
+    """Computes until it is killed; from the end of its input on, by one thread."""
     import torch
 
-    if os.environ.get("ONE_THREAD"):
-        torch.set_num_threads(1)
-    ballast = torch.ones(int(os.environ.get("BALLAST_MB", "1")), 1 << 18)
     model = _model()
     data = torch.randn(8, 3, 32, 32)
     model(data)
     print("ready", flush=True)
     while True:
         model(data).sum().backward()
-        print(time.monotonic(), flush=True)
-        assert ballast[0, 0] == 1
-
-
-def two_priorities() -> None:
-    """Two threads at two priorities (this one knows of giveway): both come to their end."""
-    import torch
-
-    import giveway
-
-    model = _model()
-    data = torch.randn(8, 3, 32, 32)
-    seen = {}
-
-    both = threading.Barrier(2)
-
-    def other_was_held() -> bool:
-        return any(task.name == "other" and task.holds for task in giveway.page.Page.open().tasks())
-
-    def work(name: str, priority: int, steps: int) -> None:
-        with giveway.task(priority=priority, name=name):
-            both.wait()
-            end = time.monotonic() + 20
-            for _ in range(steps):
-                model(data)
-            # However much later the other one's thread got to run.
-            while name == "urgent" and not other_was_held() and time.monotonic() < end:
-                model(data)
-            task = giveway.current()
-            assert task is not None
-            seen[name] = task
-
-    threads = [
-        threading.Thread(target=work, args=("urgent", 10, 100)),
-        threading.Thread(target=work, args=("other", 0, 30)),
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert giveway.current() is None or giveway.current().name != "urgent"
-    print(
-        json.dumps(
-            {
-                name: {"priority": task.priority, "thread": task.is_thread, "held": task.holds}
-                for name, task in seen.items()
-            }
-        )
-    )
+        if torch.get_num_threads() > 1 and select.select([sys.stdin], [], [], 0)[0]:
+            torch.set_num_threads(1)
+            print("one thread", flush=True)
 
 
 if __name__ == "__main__":

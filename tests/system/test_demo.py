@@ -1,4 +1,7 @@
-"""`giveway demo` as a user runs it: the figures, and that nothing is left behind."""
+"""`giveway demo` as a user runs it: the figures, and that nothing is left behind.
+
+What stands in for torch computes; `test_torch.py` measures models of torch's own.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
@@ -14,6 +16,10 @@ import pytest
 
 from giveway.cli import demo, main
 from tests.conftest import GIVEWAY, Runner, Spawner
+from tests.system.processes import all_gone
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("light_torch")
 
 PROGRAMS = 5
 """Two in two ways, and what kills them should the demo be killed."""
@@ -30,21 +36,15 @@ def start(spawn: Spawner, *options: str, until: str) -> subprocess.Popen[str]:
 
 
 def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    found = psutil.Process(process.pid).children(recursive=True)
-    assert len(found) >= PROGRAMS
-    return found
-
-
-def all_gone(processes: list[psutil.Process], within: float = 5.0) -> bool:
-    _, alive = psutil.wait_procs(processes, timeout=within)
-    return not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
+    assert eventually(lambda: len(psutil.Process(process.pid).children()) >= PROGRAMS)
+    return psutil.Process(process.pid).children(recursive=True)
 
 
 def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
     path = tmp_path / "demo.json"
     process = start(spawn, "--seconds", "6", "--json", str(path), until="choosing sizes")
     programs = children(process)
-    out, err = process.communicate(timeout=280)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert all_gone(programs)
 
@@ -67,8 +67,8 @@ def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
             high = scenario["modes"][name]["high"]
             alone = scenario["modes"]["alone"]["high"][f"{percentile}_ms"]
             found = high[f"{percentile}_ratio"]
-            assert found["value"] == pytest.approx(high[f"{percentile}_ms"] / alone, abs=1e-3)
-    assert figures["versions"]["torch"]
+            assert found["value"] == pytest.approx(high[f"{percentile}_ms"] / alone, rel=0.01)
+    assert set(figures["versions"]) >= {"python", "giveway", "torch"}
 
     assert "together, no giveway" in out
     assert f"{scenario['modes']['native']['high']['p99_ms']:.1f} ms" in out
@@ -79,15 +79,12 @@ def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
 @pytest.mark.parametrize("stage", ["starting the programs", "choosing sizes"])
 def test_ctrl_c_leaves_nothing_behind(spawn: Spawner, stage: str) -> None:
     process = start(spawn, "--seconds", "6", until=stage)
-    deadline = time.monotonic() + 30
-    while len(psutil.Process(process.pid).children()) < PROGRAMS and time.monotonic() < deadline:
-        time.sleep(0.01)
     programs = children(process)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert all_gone(programs, within=1)
+    assert all_gone(programs)
 
 
 def test_a_killed_demo_leaves_nothing_behind(spawn: Spawner) -> None:
@@ -100,7 +97,8 @@ def test_a_killed_demo_leaves_nothing_behind(spawn: Spawner) -> None:
 def test_a_program_that_dies_is_named(spawn: Spawner) -> None:
     process = start(spawn, until="choosing sizes")
     programs = children(process)
-    next(each for each in programs if "giveway.bench.program" in each.cmdline()).kill()
+    models = [each for each in programs if "giveway.bench.program" in each.cmdline()]
+    min(models, key=psutil.Process.create_time).kill()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 6
     assert out == ""

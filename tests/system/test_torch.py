@@ -1,176 +1,157 @@
-"""Real torch programs under `giveway run`: seen, held, and computing the same numbers."""
+"""Real torch programs under giveway: seen, held, measured, and computing the same numbers.
+
+A start of torch costs four seconds, so each program here serves many assertions.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from giveway.page import Page
-from giveway.task import Task
-from tests.conftest import GIVEWAY, Runner, Spawner
+from giveway.bench import result
+from tests.conftest import GIVEWAY, Spawner
+from tests.system.conftest import Regions
+from tests.system.programs import VERIFIED
+from tests.system.progress import gives_way, goes_on, task_of
 
-pytest.importorskip("torch")
+pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="no torch")
 
-PROGRAMS = str(Path(__file__).with_name("programs.py"))
-PLAIN = (sys.executable, PROGRAMS)
-
-
-def plainly(name: str) -> str:
-    return subprocess.run([*PLAIN, name], check=True, capture_output=True, text=True).stdout
+PLAIN = (sys.executable, str(Path(__file__).with_name("programs.py")))
 
 
-def gated(giveway: Runner, name: str, env: dict[str, str] | None = None) -> str:
-    done = giveway("run", "--", *PLAIN, name, env=env)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the same program computes without giveway and with it."""
+    pages = tmp_path_factory.mktemp("numbers") / "pages"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIVEWAY_DIR", str(pages))
+        commands = ([*PLAIN, "numbers"], [GIVEWAY, "run", "--", *PLAIN, "numbers"])
+        started = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands
+        ]
+        plain, gated = (json.loads(process.communicate(timeout=300)[0]) for process in started)
+    return plain, gated
 
 
-class Busy:
-    """A program that makes progress, and when it last did."""
-
-    def __init__(self, spawn: Spawner, *options: str, env: dict[str, str] | None = None) -> None:
-        self.process = spawn(GIVEWAY, "run", *options, "--", *PLAIN, "busy", env=env)
-        assert self.process.stdout is not None
-        self.out = self.process.stdout
-        assert self.out.readline() == "ready\n"
-        os.set_blocking(self.out.fileno(), False)
-        self.rest = b""
-
-    def steps(self) -> list[float]:
-        """When each step ended that was finished since the last call."""
-        times: list[float] = []
-        while True:
-            try:
-                got = os.read(self.out.fileno(), 1 << 16)
-            except BlockingIOError:
-                return times
-            assert got, "the program has ended"
-            *lines, self.rest = (self.rest + got).split(b"\n")
-            times += [float(line) for line in lines]
-
-    def task(self) -> Task:
-        (task,) = (t for t in Page.open().tasks() if t.pid == self.process.pid)
-        return task
-
-    def wait_for_a_step(self, seconds: float = 20) -> float:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if steps := self.steps():
-                return steps[0]
-            time.sleep(0.001)
-        raise AssertionError("no progress")
+@pytest.mark.parametrize(
+    "what",
+    ["training", "training by one thread", "workers", *(f"check {name}" for name in VERIFIED)],
+)
+def test_the_numbers_are_the_same(
+    numbers: tuple[dict[str, Any], dict[str, Any]], what: str
+) -> None:
+    plain, gated = numbers
+    assert plain[what]
+    assert gated[what] == plain[what]
 
 
-def gives_way(low: Busy, high: Busy) -> bool:
-    """Whether the one stands still, but for the step it was in, while the other makes progress."""
-    # The urgent one is never idle for long: between two of its steps it only prints. A machine may
-    # stall it, with the other one's leave to go on; one that is not held never stands still.
-    for _ in range(5):
-        time.sleep(0.3)  # what the low one had begun
-        low.steps(), high.steps()
-        time.sleep(1)
-        if len(low.steps()) <= 1 and len(high.steps()) > 3:
-            return True
-    return False
+def giveway(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A command in which torch may work for minutes on a busy machine."""
+    return subprocess.run(
+        [GIVEWAY, *arguments],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
-@pytest.mark.parametrize("program", ["numbers", "one_thread"])
-def test_the_numbers_are_the_same(giveway: Runner, program: str) -> None:
-    assert gated(giveway, program) == plainly(program)
-
-
-@pytest.mark.parametrize("threads", ["several", "one"])
-def test_a_compiled_model_stays_compiled(giveway: Runner, threads: str) -> None:
+def test_a_compiled_model_stays_compiled() -> None:
     if shutil.which("g++") is None:
         pytest.skip("torch.compile needs g++ on the cpu device")
-    env = {"ONE_THREAD": "1"} if threads == "one" else None
-    assert json.loads(gated(giveway, "compiled", env)) == {"graphs": 1}
+    done = giveway("run", "--", *PLAIN, "compiled")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [{"graphs": 1}, {"graphs": 1}]
 
 
-def test_forked_workers_compute_and_end(giveway: Runner) -> None:
-    assert gated(giveway, "workers") == plainly("workers")
+def busy(spawn: Spawner, **env: str) -> subprocess.Popen[str]:
+    process = spawn(GIVEWAY, "run", "--", *PLAIN, "busy", env={**env, "GIVEWAY_MAX_WAIT_MS": "0"})
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
 
 
-@pytest.mark.parametrize("how", ["regions", "set_num_threads", "OMP_NUM_THREADS"])
-def test_a_program_is_seen_held_and_let_go(spawn: Spawner, how: str) -> None:
-    env = {"regions": {}, "set_num_threads": {"ONE_THREAD": "1"}, "OMP_NUM_THREADS": {how: "1"}}
-    low = Busy(spawn, "--name", "low", env={**env[how], "GIVEWAY_MAX_WAIT_MS": "0"})
-    low.wait_for_a_step()
-    before = low.task()
-    assert before.launches > 0
-    assert (before.operators == before.launches) == (how != "regions")
-    high = Busy(spawn, "--priority", "10")
-    high.wait_for_a_step()
-    assert gives_way(low, high)
-    assert low.task().preemptions > before.preemptions
-    high.process.kill()
-    low.wait_for_a_step(5)
-    assert low.task().held_seconds > 0.5
+def test_a_program_is_seen_held_and_let_go(spawn: Spawner, regions: Regions) -> None:
+    low = busy(spawn, OMP_NUM_THREADS="2")
+    high = regions("--priority", "10")
+    assert gives_way(low.pid, high.pid)
+    held = task_of(low.pid)
+    assert held.launches > held.operators
+    assert held.preemptions > 0
+    high.kill()
+    assert goes_on(low.pid)
+    assert task_of(low.pid).held_seconds > 0
+
+    # Where it goes on with one thread, it opens no regions any more: its operators are held.
+    assert low.stdin is not None
+    assert low.stdout is not None
+    low.stdin.close()
+    assert low.stdout.readline() == "one thread\n"
+    high = regions("--priority", "10")
+    assert gives_way(low.pid, high.pid)
+    before = task_of(low.pid)
+    high.kill()
+    assert goes_on(low.pid)
+    high = regions("--priority", "10")
+    assert gives_way(low.pid, high.pid)
+    after = task_of(low.pid)
+    assert after.operators - before.operators == after.launches - before.launches > 0
+    high.kill()
+    assert goes_on(low.pid)
 
 
-def test_a_priority_changes_while_programs_run(spawn: Spawner, giveway: Runner) -> None:
-    env = {"GIVEWAY_MAX_WAIT_MS": "0"}
-    first, second = Busy(spawn, env=env), Busy(spawn, "--priority", "1", env=env)
-    second.wait_for_a_step()
-    done = giveway("set", str(first.process.pid), "--priority", "2")
-    assert (done.returncode, done.stderr) == (0, "")
-    first.wait_for_a_step()
-    assert gives_way(second, first)
+def test_a_program_that_has_one_thread_from_the_start_is_held(
+    spawn: Spawner, regions: Regions
+) -> None:
+    low = busy(spawn, OMP_NUM_THREADS="1")
+    high = regions("--priority", "10")
+    assert gives_way(low.pid, high.pid)
+    held = task_of(low.pid)
+    assert held.operators == held.launches > 0
+    assert held.preemptions > 0
+    high.kill()
+    assert goes_on(low.pid)
 
 
-def test_a_large_program_that_is_killed_holds_nobody(spawn: Spawner) -> None:
-    """Its memory takes the kernel longer to give back than a held program may have to wait."""
-    low = Busy(spawn, env={"GIVEWAY_MAX_WAIT_MS": "0"})
-    waits: list[float] = []
-    while not waits or (min(waits) >= 0.1 and len(waits) < 6):
-        high = Busy(spawn, "--priority", "10", env={"BALLAST_MB": "2000"})
-        high.wait_for_a_step()
-        time.sleep(0.5)
-        low.steps()
-        killed = time.monotonic()
-        high.process.kill()
-        while low.task().state == "held":
-            assert time.monotonic() - killed < 5
-            time.sleep(0.001)
-        waits.append(time.monotonic() - killed)
-        low.wait_for_a_step(5)
-    # A machine may stall once; a kernel that is giving memory back would do so each time.
-    assert min(waits) < 0.1, waits
+SCENARIO = """
+title = "Small models"
+
+[[program]]
+name = "high"
+priority = 10
+model = "squeezenet1_1"
+arrivals = "poisson"
+rate = 10
+sizes = [{ image = 32 }]
+
+[[program]]
+name = "low"
+model = "bert"
+task = "train"
+sizes = [{ batch = 1, sequence = 8, layers = 1, width = 64 }]
+"""
 
 
-def test_two_threads_at_two_priorities_both_end(giveway: Runner) -> None:
-    seen = json.loads(gated(giveway, "two_priorities", {"GIVEWAY_MAX_WAIT_MS": "0"}))
-    assert {name: (t["priority"], t["thread"]) for name, t in seen.items()} == {
-        "urgent": (10, True),
-        "other": (0, True),
-    }
-    assert seen["urgent"]["held"] == 0
-    assert seen["other"]["held"] > 0
-
-
-def test_ctrl_c_ends_a_held_program(spawn: Spawner) -> None:
-    low = Busy(spawn)
-    high = Busy(spawn, "--priority", "10")
-    high.wait_for_a_step()
-    low.process.send_signal(signal.SIGINT)
-    assert low.process.wait(30) == -signal.SIGINT
-
-
-def test_a_page_that_is_cut_under_two_programs_costs_only_the_gating(spawn: Spawner) -> None:
-    low, high = Busy(spawn), Busy(spawn, "--priority", "10")
-    high.wait_for_a_step()
-    os.truncate(Page.open().path, 0)
-    time.sleep(0.2)
-    low.steps(), high.steps()
-    low.wait_for_a_step()
-    high.wait_for_a_step()
-    assert low.process.poll() is None
-    assert high.process.poll() is None
+def test_models_are_measured(tmp_path: Path) -> None:
+    """In one mode, as each takes two programs; `test_bench.py` has the others."""
+    (tmp_path / "small.toml").write_text(SCENARIO)
+    done = giveway(
+        *("bench", str(tmp_path / "small.toml"), "--device", "cpu", "--modes", "giveway"),
+        *("--seconds", "0.5", "--repeats", "1", "--out", str(tmp_path / "out")),
+        OMP_NUM_THREADS="1",
+    )
+    assert done.returncode == 0, done.stderr
+    (small,) = result.read(tmp_path / "out")["results"]
+    assert small["status"] == "measured"
+    for program in small["modes"]["giveway"].values():
+        assert program["launches"] > 0
+    assert small["modes"]["giveway"]["low"]["throughput"] > 0

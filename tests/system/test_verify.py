@@ -1,15 +1,17 @@
-"""`giveway verify` as a user runs it, over checks that go wrong: each is caught and named."""
+"""`giveway verify` as a user runs it, over checks that go wrong: each is caught and named.
+
+What stands in for torch computes in most of them: a run starts some fifty processes.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import termios
-import time
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from giveway.verify import check, session
 from giveway.verify.options import Options
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.bad_checks import CHECKS
+from tests.system.processes import all_gone, started_under
+from tests.waiting import eventually
 
-pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("light_torch")
 
 BAD = str(Path(__file__).with_name("bad_checks.py"))
 PROGRAMS = str(Path(__file__).with_name("programs.py"))
@@ -36,12 +40,12 @@ validate = fastjsonschema.compile(
 class Ran:
     """A finished `giveway verify`."""
 
-    def __init__(self, path: Path, *options: str, seconds: float = 110) -> None:
+    def __init__(self, path: Path, *options: str) -> None:
         self.done = subprocess.run(
             [GIVEWAY, "verify", "-d", "cpu", "--json", str(path), *options],
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=250,
             check=False,
         )
         self.logs = path.parent / "logs"
@@ -53,14 +57,15 @@ class Ran:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def ran(tmp_path_factory: pytest.TempPathFactory, light: Path) -> Ran:
     """All the bad checks but those that need a run of their own, two at a time."""
     path = tmp_path_factory.mktemp("bad")
     names = [each.name for each in CHECKS if each.name not in ("blow-up", "slow")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GIVEWAY_DIR", str(path / "pages"))
+        patch.setenv("PYTHONPATH", str(light))
         options = ["--checks", BAD, "--keep-logs", str(path / "logs"), "--jobs", "2"]
-        return Ran(path / "verify.json", *options, *only(*names), seconds=500)
+        return Ran(path / "verify.json", *options, *only(*names))
 
 
 def only(*names: str) -> list[str]:
@@ -116,24 +121,14 @@ def test_noise_is_allowed_and_nothing_beyond_it(ran: Ran) -> None:
 def test_a_hang_is_killed_with_its_children_and_shows_its_stacks(ran: Ran) -> None:
     hang = ran.checks["hang"]
     assert (hang["status"], hang["ended"]) == ("failed", "hung")
-    assert hang["reason"].startswith("hung: not done after 45 s, at bad_checks.py, line ")
+    assert hang["reason"].startswith("hung: not done after 30 s, at bad_checks.py, line ")
     assert hang["reason"].endswith(" in _hang")
     log = (ran.logs / "hang.giveway.log").read_text()
     assert "Python stacks of process" in log
     assert "in _hang" in log
     assert "native stacks of process" in log
     # Not even the child that left its session.
-    assert left_over(ran.pages) == []
-
-
-def left_over(pages: Path) -> list[str]:
-    """The programs that still have this folder of gate pages in their environment."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.environ().get("GIVEWAY_DIR") == str(pages) and process.pid != os.getpid():
-                found.append(" ".join(process.cmdline()))
-    return found
+    assert started_under(ran.pages) == []
 
 
 def test_a_crash_shows_the_signal_and_the_last_words(ran: Ran) -> None:
@@ -164,10 +159,10 @@ def test_an_exception_is_named(ran: Ran) -> None:
 
 def test_a_blow_up_is_stopped_before_it_takes_the_machine_along(tmp_path: Path) -> None:
     chosen = check.select(check.from_source(BAD), (), ("blow-up",))
-    options = Options(device="cpu", seed=20, memory_bytes=1 << 30, logs=tmp_path / "logs")
+    options = Options(device="cpu", seed=20, memory_bytes=1 << 29, logs=tmp_path / "logs")
     (outcome,) = session.run(chosen, options, lambda *_: None).outcomes
     assert (outcome.status, outcome.ended) == ("failed", "out of memory")
-    assert outcome.reason == "out of memory: it used more than 1.0 GiB"
+    assert outcome.reason == "out of memory: it used more than 0.5 GiB"
 
 
 def test_what_does_not_apply_is_skipped_with_its_reason(ran: Ran) -> None:
@@ -233,7 +228,7 @@ def test_a_success_leaves_nothing(
     assert good.document["rivals"] == 1
     assert good.document["rivals_worked"] >= 2
     assert "beside 2 rivals" in good.out
-    assert left_over(giveway_dir) == []
+    assert started_under(giveway_dir) == []
 
 
 def start_slow(
@@ -248,18 +243,19 @@ def start_slow(
     )
     assert process.stderr is not None
     assert f"{first}: {said}" in process.stderr.readline()
-    end = time.monotonic() + 20
-    while not (children := psutil.Process(process.pid).children()) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert children
-    return process, children
+    assert eventually(
+        lambda: any(
+            "begun" in log.read_text() for log in path.parent.glob("*/logs/slow.plain-1.log")
+        )
+    )
+    return process, psutil.Process(process.pid).children()
 
 
 def test_ctrl_c_reports_what_is_finished(spawn: Spawner, tmp_path: Path) -> None:
     path = tmp_path / "verify.json"
     process, children = start_slow(spawn, path, "good", "passed")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "Interrupted: 1 passed, 0 failed" in out
@@ -275,8 +271,7 @@ def test_ctrl_c_reports_what_is_finished(spawn: Spawner, tmp_path: Path) -> None
 def test_a_killed_verify_leaves_no_program(spawn: Spawner, tmp_path: Path) -> None:
     process, children = start_slow(spawn, tmp_path / "verify.json", "missing", "skipped")
     process.kill()
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
+    assert all_gone(children)
 
 
 def test_rivals_that_do_not_work_are_an_error(tmp_path: Path, giveway: Runner) -> None:
@@ -346,14 +341,25 @@ def test_the_command_itself_does_without_torch(giveway: Runner) -> None:
     assert " torch\n" not in done.stderr
 
 
-def test_some_of_the_real_checks(tmp_path: Path) -> None:
-    """Of each phase; all of them are in `make verify`."""
-    names = ("import", "matmul", "transformer", "mixed", "googlenet", "mobilenet_v2-adam")
-    real = Ran(tmp_path / "verify.json", *only(*names), "--jobs", "2", seconds=600)
-    # How long an import takes is for a quiet machine to say; that it computes the same, for any.
-    failed = {name for name, each in real.checks.items() if each["status"] != "passed"}
-    assert failed <= {"import"}, real.out
-    if failed:
-        assert real.checks["import"]["reason"].startswith("import torch takes"), real.out
-    assert set(real.checks) == set(names)
-    assert all(each["comparison"]["how"] == "bitwise" for each in real.checks.values())
+def test_how_long_an_import_takes_is_a_check(tmp_path: Path) -> None:
+    one = Ran(tmp_path / "verify.json", *only("import"))
+    found = one.checks["import"]
+    # Whether that is too long is for a quiet machine to say: tests/soak.
+    assert found["status"] == "passed" or found["reason"].startswith("import torch takes")
+    assert found["facts"]["pairs"] >= 3
+    assert found["facts"]["import_ms"] > 0
+    assert found["comparison"]["how"] == "bitwise"
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="no torch")
+def test_torch_itself_computes_the_same_and_says_what_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONPATH")
+    names = ("good", "too-large")
+    real = Ran(tmp_path / "verify.json", "--checks", BAD, *only(*names), "--jobs", "2")
+    assert real.checks["good"]["status"] == "passed", real.out
+    assert real.document["torch"]["torch"] != "light"
+    assert real.checks["good"]["comparison"]["how"] == "bitwise"
+    assert real.checks["good"]["seen"]["launches"] > 0
+    assert real.checks["too-large"]["ended"] == "out of memory"

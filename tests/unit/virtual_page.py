@@ -134,9 +134,8 @@ class Machine:
     def __init__(self, policy: Policy, limit: Any = None) -> None:
         self.now = SECOND
         self.page = VirtualPage()
-        self.host = Host(
-            policy, Log(lambda: self.now / 1e9), limit or cast(Any, NoLimit()), lambda: self.now
-        )
+        log = Log(lambda: self.now / 1e9)
+        self.host = Host(policy, log, limit or cast(Any, NoLimit()), lambda: self.now)
         self.host.add(cast(Any, self.page))
 
     def run(self, milliseconds: int) -> None:
