@@ -349,3 +349,12 @@ def test_of_any_other_decision_it_is_not(decisions: list[Any]) -> None:
     told: list[Only] = []
     says(scheduler, *decisions, now=2, at_once=told.append)
     assert told == []
+
+
+def test_all_stretches_of_a_task_count_and_none_once_it_has_left() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    task = scheduler.view.tasks[LOW]
+    for now, event in ((0, Active(LOW)), (10, Idle(LOW)), (20, Active(LOW)), (30, Left(LOW))):
+        scheduler.handle(event, now)
+    assert task.used(40) == 20
+    assert not task.active
