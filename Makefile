@@ -7,8 +7,10 @@ SOURCES := $(shell find src native CMakeLists.txt README.md LICENSE pyproject.to
              -type f -not -name '*.pyc' 2>/dev/null)
 C_SOURCES := $(shell find native benchmarks -name '*.[ch]')
 # Without build isolation: pip would fetch cmake again for every build, past the pins of older pips.
-INSTALL := $(BIN)/pip install --quiet --no-build-isolation
+INSTALL := $(BIN)/pip install --quiet --no-build-isolation $(INSTALL_OPTIONS)
 RESULTS ?= results/local
+NATIVE := build/native
+PYTEST := $(BIN)/python -m pytest
 # System tests wait for events and measure nothing, so several may run at a time.
 WORKERS ?= 2
 CMAKE := $(BIN)/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja
@@ -22,7 +24,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DELETE_ON_ERROR:
 .PHONY: help demo verify test unit system soak test-all test-rocm test-ray lint format ctest native \
-  sanitize bench wheel clean
+  coverage mutants sanitize bench wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -40,22 +42,22 @@ test: $(VENV)/.test native ## lint, types, C tests, unit and system tests: befor
 	$(MAKE) --no-print-directory system
 
 unit: $(VENV)/.test ## tests without a process, a compiler or a clock
-	$(BIN)/python -m pytest tests/unit tests/sim $(ARGS)
+	$(PYTEST) tests/unit tests/sim $(ARGS)
 
 system: native $(VENV)/.test ## tests with real processes, signals, kills and broken files
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/system $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist loadfile tests/system $(ARGS)
 
 soak: native $(VENV)/.test ## what bets on the clock: latency bounds, many random kills, long runs
-	$(BIN)/ctest --test-dir build/native -L soak --output-on-failure
-	$(BIN)/python -m pytest tests/soak $(ARGS)
+	$(BIN)/ctest --test-dir $(NATIVE) -L soak --output-on-failure
+	$(PYTEST) tests/soak $(ARGS)
 
 test-all: test soak test-rocm test-ray ## all that this machine can run
 
 test-rocm: native $(VENV)/.test ## the HIP shims on AMD's runtimes and libraries, downloaded into build/rocm; no GPU
-	GIVEWAY_ROCM=build/rocm $(BIN)/python -m pytest tests/rocm $(ARGS)
+	GIVEWAY_ROCM=build/rocm $(PYTEST) tests/rocm $(ARGS)
 
 test-ray: $(VENV)/.ray ## the Ray integration on a real cluster on this machine; six minutes on two cores
-	GIVEWAY_RAY=1 $(BIN)/python -m pytest tests/ray $(ARGS)
+	GIVEWAY_RAY=1 $(PYTEST) tests/ray $(ARGS)
 
 lint: $(VENV)/.test ## ruff, clang-format and mypy, changing nothing
 	$(BIN)/ruff check .
@@ -69,11 +71,31 @@ format: $(VENV)/.test ## ruff and clang-format, in place
 	$(BIN)/clang-format -i $(C_SOURCES)
 
 native: $(VENV)/.build
-	$(CMAKE) -S . -B build/native -DGIVEWAY_TESTS=ON
-	$(BIN)/cmake --build build/native
+	$(CMAKE) -S . -B $(NATIVE) -DGIVEWAY_TESTS=ON $(NATIVE_OPTIONS)
+	$(BIN)/cmake --build $(NATIVE)
 
 ctest: native ## the C tests
-	$(BIN)/ctest --test-dir build/native -j2 -LE soak --output-on-failure
+	$(BIN)/ctest --test-dir $(NATIVE) -j2 -LE soak --output-on-failure
+
+# The same rules with an environment and a build of their own. The package is built in there too, so
+# that the libraries of both count in one place. A test that fails still counts what it reached.
+COVERAGE := build/coverage
+COVERED := VENV=$(COVERAGE)/venv NATIVE=$(COVERAGE)/native NATIVE_OPTIONS=-DGIVEWAY_COVERAGE=ON \
+  INSTALL_OPTIONS='-C build-dir=$(COVERAGE)/native/package -C cmake.define.GIVEWAY_COVERAGE=ON' \
+  PYTEST='$(COVERAGE)/venv/bin/python -m coverage run -m pytest'
+
+coverage: export GIVEWAY_NATIVE := $(CURDIR)/$(COVERAGE)/native
+coverage: ## count the lines of Python and C that make test reaches, into build/coverage
+	rm -rf $(COVERAGE)/data && mkdir -p $(COVERAGE)/data
+	find $(COVERAGE) -name '*.gcda' -delete
+	$(MAKE) --keep-going $(COVERED) ctest unit system || \
+	  echo "make coverage: some tests failed; what they did not reach is missing below" >&2
+	$(COVERAGE)/venv/bin/coverage combine --quiet
+	$(COVERAGE)/venv/bin/coverage json --quiet -o $(COVERAGE)/python.json
+	$(COVERAGE)/venv/bin/python tools/coverage_table.py $(COVERAGE)
+
+mutants: $(VENV)/.test ## break giveway in one place after another: do the tests notice? most of an hour
+	$(BIN)/python tools/mutants.py $(ARGS)
 
 sanitize: build/asan.run build/tsan.run ## the C tests under ASan + UBSan, then under TSan
 

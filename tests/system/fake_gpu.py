@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 NATIVE = ROOT / "native"
-BUILT = ROOT / "build" / "native" / "native" / "system"
-"""Where `make native` puts what tests/system/CMakeLists.txt describes."""
+BUILT = Path(os.environ.get("GIVEWAY_NATIVE", ROOT / "build/native"), "native", "system")
+"""Where `make native` (or `make coverage`) puts what tests/system/CMakeLists.txt describes."""
 UUID = "GPU-fafafafa-fafa-fafa-fafa-fafafafafa00"
 
 

@@ -48,6 +48,10 @@ def test_a_device_is_busy_while_somebody_runs() -> None:
     busy.see(True, 1_000_000_000)
     busy.see(False, 2_000_000_000)
     assert busy.seconds(9_000_000_000) == 2.0
+    busy.see(True, 9_000_000_000)
+    assert busy.seconds(10_000_000_000) == 3.0
+    busy.see(False, 10_000_000_000)
+    assert busy.seconds(20_000_000_000) == 3.0
 
 
 @pytest.mark.parametrize(

@@ -45,21 +45,21 @@ def test_amd_gpus_are_found_without_a_runtime_library(
     nodes = {
         "0": ("", "simd_count 0\ncpu_cores_count 64\nunique_id 0\n"),
         "10": ("aldebaran", "simd_count 416\nunique_id 250\nlocation_id 256\n"),
-        "2": ("gfx1100", "simd_count 192\nunique_id 0\nlocation_id 49664\ndomain 1\nodd\n"),
+        "2": ("gfx1100", "simd_count 192\nunique_id 0\nlocation_id 49689\ndomain 1\nodd\n"),
     }
     for number, (name, properties) in nodes.items():
         (tmp_path / number).mkdir()
         (tmp_path / number / "name").write_text(name + "\n")
         (tmp_path / number / "properties").write_text(properties)
     assert hip._from_kernel(tmp_path) == [
-        hip.Gpu("GPU-pci-0001-c2-00.0", "gfx1100"),
+        hip.Gpu("GPU-pci-0001-c2-03.1", "gfx1100"),
         hip.Gpu("GPU-00000000000000fa", "aldebaran"),
     ]
     assert hip._from_kernel(tmp_path / "nowhere") == []
 
     monkeypatch.setattr(hip, "_NODES", tmp_path)
     (device,) = hip.find()
-    assert device.pages == ("GPU-pci-0001-c2-00.0", "GPU-00000000000000fa")
+    assert device.pages == ("GPU-pci-0001-c2-03.1", "GPU-00000000000000fa")
     # Or Triton would go round it.
     assert device.environment({})["TRITON_LIBHIP_PATH"] == str(device.hook)
     users = {"TRITON_LIBHIP_PATH": "/opt/mine/libamdhip64.so"}

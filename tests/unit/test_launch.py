@@ -122,3 +122,8 @@ def test_a_hook_that_cannot_be_preloaded_is_said(tmp_path: Path, folder: str) ->
 def test_a_missing_hook_is_said(tmp_path: Path) -> None:
     with pytest.raises(GivewayError, match="missing"):
         device_with_hook(tmp_path / "hook.so").environment({})
+
+
+def test_a_relative_page_folder_is_that_of_the_caller() -> None:
+    env = launch.environment({"GIVEWAY_DIR": "pages"}, "cpu", 0, "x")
+    assert env["GIVEWAY_DIR"] == str(Path.cwd() / "pages")

@@ -369,3 +369,12 @@ def test_any_other_decision_is_settled_first(decisions: list[Any]) -> None:
     scheduler.handle(Active(LOW), 1)
     scheduler.handle(Active(OTHER), 1)
     assert decides(scheduler, *decisions, now=2).gates is None
+
+
+def test_all_stretches_of_a_task_count_and_none_once_it_has_left() -> None:
+    scheduler = with_tasks(Scripted(quiet))
+    task = scheduler.view.tasks[LOW]
+    for now, event in ((0, Active(LOW)), (10, Idle(LOW)), (20, Active(LOW)), (30, Left(LOW))):
+        scheduler.handle(event, now)
+    assert task.used(40) == 20
+    assert not task.active

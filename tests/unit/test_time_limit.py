@@ -90,6 +90,14 @@ def test_to_have_no_core_is_no_fault(machine: Machine) -> None:
         time_limit.call(machine.work, 0.05)
 
 
+def test_to_have_a_core_now_and_then_is_no_fault(machine: Machine) -> None:
+    def wait() -> None:
+        for _ in range(100):
+            machine.wait_for_a_core(TICK_SECONDS)
+
+    TimeLimit().call(wait)
+
+
 def test_what_was_waited_before_a_call_is_no_excuse(machine: Machine) -> None:
     time_limit = TimeLimit()
     machine.wait_for_a_core(10.0)

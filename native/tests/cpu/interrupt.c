@@ -126,6 +126,21 @@ static void a_region_stops_and_goes_on(void) {
   finish(other, urgent);
 }
 
+static void many_regions(void) {
+  for (int i = 0; i < 100; i++) {
+#pragma omp parallel num_threads(THREADS)
+    (void)omp_get_thread_num();
+  }
+}
+
+static void a_region_after_many_others_stops(void) {
+  start();
+  pid_t urgent = urgent_program(), other = other_program(many_regions);
+  atomic_store(&shared->go, 1);
+  CHECK(comes_to_a_stand(other));
+  finish(other, urgent);
+}
+
 static void and_says_when_it_had_stopped(void) {
   start();
   pid_t urgent = urgent_program(), other = other_program(nothing);
@@ -229,6 +244,7 @@ static void a_closed_page_lets_it_go(void) {
 
 static const struct test_case cases[] = {
     {"a region stops and goes on", a_region_stops_and_goes_on},
+    {"a region after many others stops", a_region_after_many_others_stops},
     {"and says when it had stopped", and_says_when_it_had_stopped},
     {"not where it is switched off", not_where_it_is_switched_off},
     {"not in a program that handles the signal", not_in_a_program_that_handles_the_signal},
