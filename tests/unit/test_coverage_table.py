@@ -31,7 +31,7 @@ def test_lines_add_up_by_part() -> None:
         "files": {
             "src/giveway/cli/ps.py": {"executed_lines": [1, 2], "missing_lines": [3]},
             "src/giveway/cli/top.py": {"executed_lines": [1], "missing_lines": []},
-            "src/giveway/page.py": {"executed_lines": [], "missing_lines": [1, 2]},
+            "src/giveway/page/observer.py": {"executed_lines": [], "missing_lines": [1, 2]},
         }
     }
     parts = coverage_table.count(coverage_table.python_lines(report))
