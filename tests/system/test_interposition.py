@@ -313,7 +313,8 @@ def built_runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = [path for part in parts for path in sorted(part.glob("*.c"))]
     options = ["-DGENERATION=7", "-Wl,-soname,libamdhip64.so.7"]
     options.append(f"-Wl,--version-script,{folder / 'exports.map'}")
-    subprocess.run(
+    command = [*CC, *SHARED, *options, *sources, folder / "extra.c", "-o", library]
+    subprocess.run(command, check=True)
         [*CC, *SHARED, *options, *sources, folder / "extra.c", "-o", library], check=True
     )
     return library
