@@ -1,7 +1,7 @@
-"""Writes the table of docs/cluster.md: ways to place tasks on a thousand devices, simulated.
+"""Writes the table of docs/guides/cluster.md: ways to place tasks on a thousand devices, simulated.
 
 python tools/placement_table.py             prints it
-python tools/placement_table.py --update    puts it into docs/cluster.md
+python tools/placement_table.py --update    puts it into docs/guides/cluster.md
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
     if "--update" not in sys.argv:
         print(text)
         return
-    page = DOCS / "cluster.md"
+    page = DOCS / "guides" / "cluster.md"
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")

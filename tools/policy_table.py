@@ -1,7 +1,7 @@
-"""Writes the tables of docs/policies.md: every policy on every scenario, simulated.
+"""Writes the tables of docs/concepts/policies.md: every policy on every scenario, simulated.
 
 python tools/policy_table.py             prints them
-python tools/policy_table.py --update    puts them into docs/policies.md
+python tools/policy_table.py --update    puts them into docs/concepts/policies.md
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
     if "--update" not in sys.argv:
         print(text)
         return
-    page = DOCS / "policies.md"
+    page = DOCS / "concepts" / "policies.md"
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The client of the daemon, for programs: docs/daemon.md shows it."""
+"""The client of the daemon, for programs: docs/guides/daemon.md shows it."""
 
 from giveway.daemon.client import Client
 

@@ -1,4 +1,4 @@
-"""What a policy of your own imports; docs/policies.md shows one. All of it lives in
+"""What a policy of your own imports; docs/guides/own-policy.md shows one. All of it lives in
 `giveway.sched`."""
 
 from giveway.sched.policies import Policy, TaskView, View, everyone, only

@@ -1,4 +1,4 @@
-"""docs/policies.md: what it shows works."""
+"""The pages about policies and scenarios: what they show works."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from giveway.scenarios.schema import LAUNCHES, SIMULATION
 from giveway.sched.attributes import KINDS
 from giveway.sched.policies import registry
 
-PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+OWN = (DOCS / "guides" / "own-policy.md").read_text()
+POLICIES = (DOCS / "concepts" / "policies.md").read_text()
+SCENARIOS = (DOCS / "reference" / "scenario.md").read_text()
 
 
 def test_a_policy_in_20_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", OWN, re.DOTALL)
     assert len(code.strip().splitlines()) <= 20
     (tmp_path / "least_used.py").write_text(code)
     monkeypatch.chdir(tmp_path)
@@ -33,19 +36,19 @@ def test_a_policy_in_20_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_entry_point_is_the_group_that_is_looked_up() -> None:
-    (text,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    (text,) = re.findall(r"```toml\n(.*?)```", OWN, re.DOTALL)
     points = tomllib.loads(text)["project"]["entry-points"]
     assert list(points) == [registry.GROUP]
 
 
 def test_all_policies_attributes_and_keys_are_listed() -> None:
-    rows = re.findall(r"^\| ([^|]*)\|", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]*)\|", POLICIES + SCENARIOS, re.MULTILINE)
     listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
     assert listed >= {*registry.BUILT_IN, *KINDS, *SIMULATION, *LAUNCHES}
 
 
 def test_the_tables_have_every_policy_and_scenario() -> None:
-    tables = PAGE.split("<!-- tables", 1)[1].split("**")[1:]
+    tables = POLICIES.split("<!-- tables", 1)[1].split("**")[1:]
     titles, bodies = tables[::2], tables[1::2]
     # One that measures what giveway itself costs is nothing to simulate.
     assert {*titles, "overhead"} == set(shipped())

@@ -315,8 +315,6 @@ def built_runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options.append(f"-Wl,--version-script,{folder / 'exports.map'}")
     command = [*CC, *SHARED, *options, *sources, folder / "extra.c", "-o", library]
     subprocess.run(command, check=True)
-        [*CC, *SHARED, *options, *sources, folder / "extra.c", "-o", library], check=True
-    )
     return library
 
 

@@ -34,7 +34,7 @@ _HEAD_START: Final = 0.05
 _STARVING_TAIL: Final = 2.0
 
 Record = Callable[[Mapping[str, Any]], None]
-"""Keeps one line of raw results; docs/bench.md has their schema."""
+"""Keeps one line of raw results; docs/reference/results.md has their schema."""
 Progress = Callable[[str, float], None]
 """Told the name of each stage and the share of the scenario that lies behind it, 0 to 1."""
 

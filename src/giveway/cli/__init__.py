@@ -68,7 +68,10 @@ def cli() -> None:
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command line, and ends the process with the exit code that docs/cli.md lists."""
+    """Runs the command line, and ends the process with an exit code.
+
+    docs/reference/cli.md lists the codes.
+    """
     _open_what_is_closed()
     _print_all_there_is()
     try:

@@ -76,9 +76,9 @@ def command(
 ) -> None:
     """Try policies on virtual time.
 
-    SCENARIO is a name that giveway bench lists, a TOML file of your own that says which programs
-    share which devices (docs/policies.md has its keys), a folder of giveway bench, or what giveway
-    trace --json or demo --json has written. The policies are the ones that schedule real programs;
+    SCENARIO is a name that giveway bench lists, a TOML file of your own (docs/reference/scenario.md
+    has its keys), a folder of giveway bench, or what giveway trace --json or demo --json has
+    written. The policies are the ones that schedule real programs;
     programs and devices are a model. The same seed gives the same figures.
 
     \b

@@ -121,7 +121,7 @@ class Client:
         return answer
 
     def status(self) -> dict[str, Any]:
-        """The policy in service, and what is known of every task and device; see docs/daemon.md."""
+        """The policy in service, every task and device; docs/guides/daemon.md has the schema."""
         return self.ask("status")
 
     def policy(self, policy: str | None = None) -> str:

@@ -163,7 +163,7 @@ def _runtime_env(own: dict[str, Any], asked: Asked) -> dict[str, Any]:
             whose = "a runtime_env" if key in own else "the runtime_env that is inherited here,"
             raise UsageError(
                 f"{whose} with {key!r} starts workers in a way of its own, which giveway "
-                "cannot come before: see docs/cluster.md"
+                "cannot come before: see docs/guides/cluster.md"
             )
     python = python_of(merged.get("py_executable"))
     return {**own, "py_executable": py_executable(asked, python)}

@@ -71,7 +71,7 @@ class Comparison:
         return bool(self.failures) or any(each.moved == "worse" for each in self.changes)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; docs/cli.md has the schema."""
+        """JSON values; docs/reference/json.md has the schema."""
         return {"schema": SCHEMA, "regressed": self.regressed, **asdict(self)}
 
 

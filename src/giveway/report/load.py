@@ -49,7 +49,7 @@ class Found:
     verifies: list[Verify] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """All figures and verdicts; docs/bench.md has the schema."""
+        """All figures and verdicts; docs/reference/results.md has the schema."""
         return {
             "runs": [{"folder": str(each.folder), **each.result} for each in self.runs],
             "verify": [{"file": str(each.path), **each.result} for each in self.verifies],

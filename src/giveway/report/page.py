@@ -35,7 +35,7 @@ def page(found: Found) -> str:
         element("main", *_main(names, found)),
         element("footer", element("p", f"Made by giveway {__version__}."
                                        " How it is measured, and what the numbers do not say, is in"
-                                       " docs/method.md.")),
+                                       " docs/concepts/measuring.md.")),
     ))  # fmt: skip
     document = element(
         "html",

@@ -13,7 +13,7 @@ from giveway.scenarios.model import Bar
 
 Failures = Sequence[Mapping[str, Any]]
 Result = dict[str, Any]
-"""All figures of a run; docs/bench.md has its schema."""
+"""All figures of a run; docs/reference/results.md has its schema."""
 
 
 def read(folder: Path) -> Result:

@@ -2,7 +2,7 @@
 
 ``run.json`` is written first, and ``SCENARIO.jsonl`` gets a line for each segment when it is over.
 All figures are computed from these two when the folder is read, so that they are the same for a
-run that was killed. docs/bench.md has the schema of both.
+run that was killed. docs/reference/results.md has the schema of both.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ FIGURES: Final = (
     "worst_share_of_alone",
     "share_of_left",
 )
-"""What a bar can be about; docs/bench.md says what each is."""
+"""What a bar can be about; docs/reference/scenario.md says what each is."""
 
 Size = Mapping[str, int]
 """What a model is built with: ``batch``, ``image``, ``layers``, …"""
