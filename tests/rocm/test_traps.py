@@ -44,7 +44,7 @@ def test_a_runtime_that_is_opened_by_its_soname_is_gated(
 def test_a_runtime_that_is_opened_by_another_name_escapes(
     name: str, runtime: Runtime, opener: Path, below: Below, kernels: Path, tmp_path: Path
 ) -> None:
-    """As docs/guides/amd.md says. It is no second runtime, and what the program links to stays gated.
+    """As docs/guides/amd.md says. It is no second runtime; what the program links to stays gated.
 
     That the stand-in shows what the shim has missed is the other thing that this is a test of.
     """
