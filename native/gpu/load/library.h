@@ -1,4 +1,4 @@
-/* What each API says of its library: implemented once for each, in cuda/ and hip/. */
+/* The properties of each API's library, which cuda/ and hip/ define. */
 #ifndef GIVEWAY_GPU_LIBRARY_H
 #define GIVEWAY_GPU_LIBRARY_H
 
