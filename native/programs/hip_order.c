@@ -1,4 +1,6 @@
-/* What the stand-in promises of order and time, through a real runtime: hip_order CODE-OBJECT. */
+/* Checks the stand-in's promises about order and time, through a real runtime: hip_order
+ * CODE-OBJECT.
+ */
 #include "hip_kernels.h"
 
 #define NOT_READY 600

@@ -1,4 +1,4 @@
-/* When a task is active, and what it counts for then. */
+/* When a task is active, and with which priority. */
 #include "program.h"
 
 static void a_task_that_runs_does_not_become_idle(void) {
@@ -35,7 +35,7 @@ static void a_held_operator_begins_when_it_is_let_go(void) {
   CHECK(!info_of_program(low).active);
 }
 
-/* Whoever waits for its device lends its priority to the tasks of its process, for so long. */
+/* A thread that waits for its device lends its priority to the tasks of its process meanwhile. */
 static void a_loan_counts_until_it_is_given_back(void) {
   clock_stop();
   keep_active();

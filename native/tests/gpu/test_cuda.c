@@ -91,7 +91,7 @@ static void nobody_urgent_no_window(void) {
   CHECK(fake_calls("cuEventRecord") == 0 && fake_calls("cuEventCreate") == 0);
 }
 
-/* What the window waits for may wait for the program itself. */
+/* The work that the window waits for may wait for the program itself. */
 static void window_is_no_deadlock(void) {
   setenv("GIVEWAY_STREAM_GATE_US", "0", 1);
   start_cuda();

@@ -1,4 +1,4 @@
-/* What programs do around the driver: calls too early, too late, after a fork, from threads that
+/* Hazards around the driver: calls too early, too late, after a fork, from threads that
  * end, with the library closed. For each API: see gpu.h. */
 #include "gpu.h"
 
@@ -249,7 +249,7 @@ static void *keep_launching(void *unused) {
   return NULL;
 }
 
-/* Whatever locks the other threads have at that moment, nobody in the child gives them back. */
+/* Locks that other threads hold at the fork are never released in the child. */
 static void forks_beside_busy_threads(void) {
   start();
   struct held held;
