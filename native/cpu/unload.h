@@ -5,9 +5,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define GW_UNLOADING                                                                               \
-  UINT64_C(0xFFFF) /* the calls under way; the bits above count those that ended */
+#define GW_UNLOADING UINT64_C(0xFFFF)
 
+/* The low bits, GW_UNLOADING, count the calls under way; the bits above count the calls that have
+ * ended. */
 extern _Atomic uint64_t gw_unloads;
 
 /* dlclose without counting, for a handle of a library that stays loaded. */

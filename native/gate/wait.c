@@ -78,8 +78,8 @@ static void check_holders(struct gw_task *task, uint64_t now) {
   gw_page_unlock(page);
 }
 
-/* Whether the task may go on. By the time this thread has the lock, the task may have shared the
- * turn of another one, and that turn may even be over. */
+/* Grants a turn that is due, and returns whether the task may go on. By the time this thread has
+ * the lock, the task may have shared another task's turn, and that turn may even be over. */
 static bool grant_quantum(struct gw_task *task, uint64_t max_wait) {
   if (gw_page_lock(task->page) != GW_OK) {
     return true; /* rather than wait without a bound */
@@ -181,8 +181,8 @@ void gw_wait_at_gate(struct gw_task *task) {
   atomic_fetch_sub(&task->waiting, 1);
 }
 
-/* In a signal handler, so it takes no lock. The watcher checks the hold meanwhile; if it does not,
- * the pause ends all the same. */
+/* Runs in a signal handler, so it takes no lock. The watcher checks the hold meanwhile. Without a
+ * watcher the pause ends all the same. */
 void gw_pause_task(struct gw_task *task) {
   uint64_t max_wait = gw_settings()->max_wait_ns, start = gw_now();
   if (gw_is_held(task)) {

@@ -1,4 +1,4 @@
-/* Errors in words, and what happens when a page cannot be trusted. */
+/* Errors in words, and the handling of a page that cannot be trusted. */
 #ifndef GIVEWAY_WARN_H
 #define GIVEWAY_WARN_H
 

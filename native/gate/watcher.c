@@ -81,8 +81,8 @@ static bool preemptible(const struct gw_task *task) {
          GW_READ(gw_process.task_count) == 1;
 }
 
-/* Stops the work that runs although the gate has closed, once for each closing, and then checks the
- * hold as a waiting launch does for itself. When to look again. */
+/* Stops the work that runs behind a closed gate, once for each closing, and then checks the hold as
+ * a waiting launch does for itself. Returns when to look again. */
 static uint64_t preempt(struct gw_task *task, uint64_t now) {
   uint64_t closed_ns = atomic_load(&task->row->closed_ns);
   bool waited = task->preempted_ns == closed_ns;
@@ -103,7 +103,7 @@ static void count_held(struct gw_task *task, uint64_t now) {
   }
 }
 
-/* Checks what may be wrong with the page, seldom: each check costs system calls. */
+/* Checks the page for damage, seldom: each check costs system calls. */
 static void check_page(struct gw_task *task, uint64_t now) {
   if (now - task->checked_ns <= LONGEST_TICK_NS) {
     return;
@@ -113,7 +113,7 @@ static void check_page(struct gw_task *task, uint64_t now) {
   gw_daemon_check(task->page, now);
   if (gw_task_lost(task)) {
     gw_release_lost(task);
-    atomic_store(&task->active, 0); /* so that its next launch joins again */
+    atomic_store(&task->active, 0); /* the task's next launch joins again */
   }
 }
 

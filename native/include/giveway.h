@@ -39,7 +39,7 @@ typedef struct gw_page gw_page;
 typedef struct gw_task gw_task;
 typedef struct gw_own gw_own;
 
-/* What an observer sees of one task. */
+/* One task, for observers. */
 struct gw_task_info {
   uint64_t ticket; /* identifies the task on its page */
   uint32_t row;

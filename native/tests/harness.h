@@ -183,7 +183,7 @@ static int run_case(const struct test_case *test, unsigned seconds) {
     }
     usleep(1000);
   }
-  kill(-pid, SIGKILL); /* whatever the case left behind */
+  kill(-pid, SIGKILL); /* processes that the case left behind */
   remove_directory(directory);
   bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   if (WIFSIGNALED(status)) {

@@ -196,7 +196,7 @@ bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size)
       (const char *(*)(gw_word, gw_word))gw_slots[GW_ID_hipKernelNameRefByPtr];
   const char *found = NULL;
   if (!by_handle(id)) {
-    found = of_address(kernel, 0); /* whatever the stream: on the current device */
+    found = of_address(kernel, 0); /* the name does not depend on the stream */
   }
   if (found == NULL) {
     found = of_handle(kernel);

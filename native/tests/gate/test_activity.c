@@ -74,7 +74,7 @@ static void lock_page_and_stay(gw_task *task) {
   pthread_mutex_lock(&raw_page()->header.lock);
 }
 
-/* Active, more urgent than anybody, and killed in the middle of a transition. */
+/* The most urgent task is active, and is killed in the middle of a transition. */
 static void who_dies_with_the_lock_is_gone_for_the_next(void) {
   clock_stop();
   keep_active();

@@ -75,7 +75,7 @@ static void decides(void) {
   ask(daemon, close_all);
   ask(program, launch);
   advance_beside(daemon, 1000);
-  CHECK(!finished(program)); /* although nobody has a higher priority */
+  CHECK(!finished(program)); /* although no task has a higher priority */
   CHECK(gw_decider(open_page()) == daemon->process);
   ask(daemon, open_all);
   CHECK(until(finished(program), 60000));

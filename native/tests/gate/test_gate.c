@@ -1,4 +1,4 @@
-/* What the gates promise, seen from one process and from several. */
+/* The promises of the gates, in one process and between several. */
 #include "program.h"
 
 static void an_active_task_closes_those_below(void) {

@@ -1,6 +1,6 @@
-/* CUDA and HIP under one set of names, for tests of what both shims promise: compiled once for
- * CUDA, and with GENERATION for each generation of HIP. Run with the shim preloaded over the fake
- * library. */
+/* CUDA and HIP under one set of names, for tests of promises that both shims make: compiled once
+ * for CUDA, and with GENERATION for each generation of HIP. Run with the shim preloaded over the
+ * fake library. */
 #ifndef GIVEWAY_TEST_GPU_H
 #define GIVEWAY_TEST_GPU_H
 

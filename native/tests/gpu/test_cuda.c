@@ -131,7 +131,7 @@ static void captures_are_not_disturbed(void) {
     CUgraph graph;
     size_t nodes = 0;
     CHECK(cuStreamBeginCapture_v2(stream, 0) == 0);
-    gw_begin(urgent); /* closed gates do not matter to what is only recorded */
+    gw_begin(urgent); /* captured launches pass a closed gate */
     for (int i = 0; i < 300; i++) {
       CHECK(launch(f, stream) == 0);
     }

@@ -133,9 +133,9 @@ __attribute__((section(".preinit_array"),
 __attribute__((destructor)) static void launch_in_destructor(void) { launch_late(); }
 
 static void leave_late(void) {
-  atexit(launch_late); /* after whatever the driver registers */
+  atexit(launch_late); /* runs after the driver's exit handlers */
   start();
-  atexit(launch_late); /* before it */
+  atexit(launch_late); /* runs before them */
   at_exit = true;
 }
 

@@ -248,7 +248,7 @@ static void captures_are_not_disturbed(void) {
     hipGraphExec_t exec;
     size_t nodes = 0;
     CHECK(hipStreamBeginCapture(stream, 0) == 0);
-    gw_begin(urgent); /* closed gates do not matter to what is only recorded */
+    gw_begin(urgent); /* captured launches pass a closed gate */
     for (int i = 0; i < 300; i++) {
       CHECK(by_address(f, stream) == 0);
     }
