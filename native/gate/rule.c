@@ -3,8 +3,7 @@
 #include "futex.h"
 #include "settings.h"
 
-#define STALE_NS (250 * GW_MS) /* the age at which a heartbeat, sent every 100 ms, counts no more  \
-                                */
+#define STALE_NS (250 * GW_MS) /* a heartbeat, sent every 100 ms, counts for so long */
 
 bool gw_daemon_decides(const struct gw_page *page, uint64_t now) {
   const struct gw_header *header = &page->map->header;
