@@ -1,4 +1,4 @@
-/* What the gate costs and how fast it acts. Prints JSON; every figure is from this one run.
+/* Measures the cost and the speed of the gate. Prints JSON; every figure is from this one run.
  *
  * launch: ns that an open gate adds to a launch: a loop with it against the same loop without, in
  * turn, the difference for each pair.
@@ -55,7 +55,7 @@ static gw_task *join(gw_page *page, int priority) {
   return task;
 }
 
-/* Stands for the driver's launch call: something the compiler cannot see through. */
+/* Stands for the driver's launch call: a call that the compiler cannot inline. */
 __attribute__((noinline)) static void launch(void) { __asm__ volatile("" ::: "memory"); }
 
 static void bench_launch(gw_page *page) {

@@ -1,7 +1,7 @@
-/* What the shim adds to a launch, and to a launch that is waited for: through the shim and, in turn
- * with it, through the driver's own entry points. Run with libgiveway-cuda.so preloaded (or by
- * giveway run) and GIVEWAY_CUDA_LIBRARY naming the driver, real or fake, by its path. On a fake one
- * the kernels are instant. Prints JSON. */
+/* Measures the time that the shim adds to a launch, and to a launch with a wait. Launches go
+ * through the shim and, alternating, through the driver's own entry points. Run with
+ * libgiveway-cuda.so preloaded (or by giveway run), and with GIVEWAY_CUDA_LIBRARY as the path of
+ * the driver, real or fake. Kernels on the fake driver are instant. Prints JSON. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #define ROUNDS 21
 #define TURNS 100
-#define LAUNCHES 200 /* of one turn: fewer than a driver takes before it makes a program wait */
+#define LAUNCHES 200 /* in one block: fewer than those at which a driver makes a program wait */
 
 typedef int (*launch_fn)(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
                          unsigned, CUstream, void **, void **);
@@ -28,7 +28,7 @@ static const struct way shim = {cuLaunchKernel, cuStreamSynchronize};
 static CUfunction kernel;
 static CUstream stream;
 
-/* Nanoseconds of one turn. */
+/* Nanoseconds of one block of launches. */
 static double turn(const struct way *way, int waited) {
   uint64_t began = gw_now();
   for (int i = 0; i < LAUNCHES; i++) {
@@ -58,7 +58,7 @@ static void compare(const char *name, const struct way *direct, int waited, cons
   turn(&shim, waited);
   for (int round = 0; round < ROUNDS; round++) {
     double through = 0, around = 0;
-    for (int i = 0; i < TURNS; i++) { /* a processor changes its speed: both ways meet it */
+    for (int i = 0; i < TURNS; i++) { /* alternating, because the processor changes its speed */
       around += turn(direct, waited);
       through += turn(&shim, waited);
     }

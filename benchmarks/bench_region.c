@@ -1,5 +1,6 @@
-/* What the hook adds to an OpenMP region: run with libgiveway-cpu.so preloaded. The same region is
- * opened through the hook and, next to it, through the runtime's own entry point. Prints JSON. */
+/* Measures the time that the hook adds to an OpenMP region. Run with libgiveway-cpu.so preloaded.
+ * The program opens the same region through the hook and, alternating, through the runtime's own
+ * entry point. Prints JSON. */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>

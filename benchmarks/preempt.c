@@ -1,12 +1,13 @@
-/* One of two programs that share a GPU and note, by the device's own clock, when it worked for
- * whom.
+/* One of two programs that share a GPU, and record by the device's own clock when the device worked
+ * for each of them.
  *
- *   preempt low SECONDS KERNEL_US          kernels as fast as they go, waiting after 100
+ *   preempt low SECONDS KERNEL_US          continuous kernels, with a wait after each 100
  *   preempt urgent SECONDS KERNEL_US       one kernel about every 10 ms
  *
- * On the NULL stream. Writes 64-bit words to standard output. Of `low`, for each kernel: began,
- * ended. Of `urgent`, for each: launch was called, launch returned, began, ended, seen to be done.
- * All are nanoseconds of the device's clock; the host's moments are converted, to about 1 us. */
+ * Uses the NULL stream, and writes 64-bit words to standard output. `low` writes for each kernel:
+ * began, ended. `urgent` writes for each kernel: launch called, launch returned, began, ended, seen
+ * to be done. All times are nanoseconds of the device's clock. The host's times are converted, to
+ * about 1 us. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,7 @@ static const char kernels[] =
     "ld.param.u64 %rd1, [n]; ld.param.u64 %rd4, [to];\n" LOOP "mov.u64 %rd5, %globaltimer;\n"
     "st.volatile.global.u64 [%rd4], %rd3; st.volatile.global.u64 [%rd4+8], %rd5;\n"
     "ret; }\n"
-    /* Shows the clock to the host, over and over. */
+    /* Writes the device's clock for the host, repeatedly. */
     ".visible .entry tick(.param .u64 n, .param .u64 to) {\n"
     ".reg .u64 %rd<6>; .reg .pred %p;\n"
     "ld.param.u64 %rd1, [n]; ld.param.u64 %rd4, [to]; mov.u64 %rd2, 0;\n"
@@ -46,8 +47,8 @@ static const char kernels[] =
     "add.u64 %rd2, %rd2, 1; setp.lt.u64 %p, %rd2, %rd1; @%p bra L;\n"
     "ret; }\n";
 
-/* What the device's clock is ahead of the host's, in ns: what is read is never newer than it says,
- * so the greatest difference seen is the truest. */
+/* How far the device's clock is ahead of the host's, in ns. A time that the host reads may be old
+ * and never new, so the greatest difference is the best estimate. */
 static int64_t ahead(void) {
   volatile uint64_t *word = (volatile uint64_t *)spans;
   uint64_t ticks = 1000;
@@ -83,7 +84,7 @@ static void urgent(uint64_t end) {
   uint64_t n = 0, start = gw_now(), due = start;
   int64_t first = ahead();
   for (; due < end && n < MOST; n++) {
-    /* Not in step with anybody's time slices. */
+    /* At random, so that kernels are not in step with the device's time slices. */
     due += PERIOD_NS - 3000000 + (uint64_t)(drand48() * 6e6);
     sleep_until(due);
     at = (CUdeviceptr)&spans[n + 1];

@@ -1,15 +1,15 @@
 /* The gate page: the shared-memory contract between every process that uses one device.
  *
- * One file per device. A header, then GW_ROWS rows; a task owns one row. Launches read only the
- * first cache line of their own row and count on the second; everything else is written by
- * transitions (join, leave, idle <-> active, priority change), which hold the page's lock. Behind
- * the rows, what users say about each task for a policy.
+ * Each device has one file: a header, GW_ROWS rows, and the attributes of each row. A task owns one
+ * row. A launch reads only the first cache line of its task's row, and counts on the second. All
+ * other fields are written by transitions (join, leave, idle <-> active, priority change), which
+ * hold the page's lock.
  *
- * Transitions also decide which gates are open, by priority; while a daemon sends its heartbeat,
- * the daemon decides, and transitions only wake it.
+ * Transitions also decide which gates are open, by priority. While a daemon sends its heartbeat,
+ * the daemon decides, and transitions only wake the daemon.
  *
- * A page of zeros reads as "every gate open, no task": whatever truncates or wipes the file makes
- * programs run ungated and never hang.
+ * A page of zeros reads as "every gate open, no task": a file that is truncated or wiped makes
+ * programs run ungated, and never makes them hang.
  */
 #ifndef GIVEWAY_GATE_PAGE_H
 #define GIVEWAY_GATE_PAGE_H
@@ -32,48 +32,52 @@
 enum gw_gate {
   GW_OPEN = 0,
   GW_CLOSED = 1,
-  GW_PAUSED = 2, /* row.decided only: closed, and no quantum opens it */
+  GW_PAUSED = 2, /* in row.decided only: closed, and no turn opens the gate */
 };
 
-/* The gate once more, as a device waits for it (row.stream_gate): work goes on where the word minus
- * GW_STREAM_OPEN(ticket), taken as signed, is not negative. So a ticket's work waits only while the
- * row has its ticket and its gate is closed: a word of zero, and that of every later owner of the
- * row, lets it pass. */
+/* The stream gate (row.stream_gate): the gate in a form for which a device can wait. Work goes on
+ * while the word minus GW_STREAM_OPEN(ticket), as a signed number, is not negative. So the work of
+ * a ticket waits only while the row has that ticket and its gate is closed. A word of zero, and the
+ * word of every later owner of the row, let the work pass. */
 #define GW_STREAM_OPEN(ticket) (UINT32_C(0xC0000000) + 2 * (uint32_t)(ticket))
 #define GW_STREAM_CLOSED(ticket) (GW_STREAM_OPEN(ticket) - 1)
-#define GW_STREAM_TICKETS (UINT64_C(1) << 29) /* from there on the arithmetic does not hold */
+#define GW_STREAM_TICKETS (UINT64_C(1) << 29) /* from this ticket on the arithmetic fails */
 
 enum gw_state {
   GW_FREE = 0,   /* no task has the row */
-  GW_IDLE = 1,   /* joined, nothing to run */
-  GW_ACTIVE = 2, /* has work, running or held */
+  GW_IDLE = 1,   /* the task has joined and has no work */
+  GW_ACTIVE = 2, /* the task has work, running or held */
 };
 
 /* row.flags */
 enum gw_row_flags {
-  GW_ROW_THREAD = 1u << 0,  /* a thread's own task, not its process's */
-  GW_ROW_STREAM = 1u << 1,  /* its device waits for stream_gate: transitions count the held time */
-  GW_ROW_PATIENT = 1u << 2, /* its user wants no turn for it, however long it waits */
-  GW_ROW_YIELDS = 1u << 3,  /* waits while a task that has waited for it has a turn */
-  GW_ROW_MATTERS = 1u << 4, /* other tasks may wait until it is idle, which is noticed soon */
+  GW_ROW_THREAD = 1u << 0,  /* a thread-local task, not the process's task */
+  GW_ROW_STREAM = 1u << 1,  /* the device waits for stream_gate: transitions count the held time */
+  GW_ROW_PATIENT = 1u << 2, /* the user wants no turns for the task, however long it waits */
+  GW_ROW_YIELDS = 1u << 3,  /* the task waits until another task's turn is over */
+  GW_ROW_MATTERS = 1u << 4, /* other tasks may wait for this one: its watcher looks more often */
 };
 
 struct gw_row {
-  /* Line 0: read by every launch of the owner, written by transitions. */
+  /* Line 0: read by every launch of the task, written by transitions. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t gate; /* enum gw_gate; the futex word of held launches */
   _Atomic uint32_t waiters;                      /* threads asleep on the gate */
   _Atomic uint32_t state;                        /* enum gw_state */
   _Atomic int32_t priority;                      /* bigger is more urgent */
-  _Atomic uint64_t ticket;                       /* which join this is; never 0, never reused */
+  _Atomic uint64_t ticket;                       /* the number of the join; never 0, never reused */
   _Atomic uint64_t owner;                        /* random identity of the owning process */
   _Atomic uint64_t closed_ns;                    /* when the gate last closed on an active task */
-  _Atomic uint64_t quantum_end_ns;               /* its turn until then; 0: it has none */
-  _Atomic uint64_t beat_ns;                      /* last heartbeat of an active task's watcher */
-  _Atomic uint32_t outranked; /* 1: other tasks on the page may make this one wait */
-  /* Priority inherited from a waiting thread of its process, less GW_PRIORITY_MIN - 1; 0: none. */
+  _Atomic uint64_t quantum_end_ns;               /* the end of the task's turn; 0: no turn */
+  _Atomic uint64_t beat_ns;                      /* the last heartbeat, while the task is active */
+  /* 1: another task may hold this one: a task with a higher priority has joined, or a daemon
+   * decides and another task has joined. */
+  _Atomic uint32_t outranked;
+  /* The priority inherited from a waiting thread of the process, less GW_PRIORITY_MIN - 1; 0: none.
+   */
   _Atomic uint32_t lent;
 
-  /* Line 1: written by the owner while it runs. Times are CLOCK_MONOTONIC nanoseconds. */
+  /* Line 1: written by the task's process while it runs, unless stated otherwise. Times are
+   * CLOCK_MONOTONIC nanoseconds. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t launches; /* admitted launches, operators included */
   _Atomic uint64_t operators;                        /* of these, single-threaded torch operators */
   _Atomic uint64_t held_ns;                          /* time spent at a closed gate, all threads */
@@ -81,11 +85,11 @@ struct gw_row {
   _Atomic uint64_t preemptions; /* gate closed while the task was active (written by transitions) */
   _Atomic uint32_t stream_gate; /* GW_STREAM_OPEN or GW_STREAM_CLOSED (written by transitions) */
   _Atomic uint32_t decided;     /* enum gw_gate: what the daemon wants the gate to be */
-  _Atomic uint64_t activations; /* how often it became active (written by transitions) */
-  _Atomic uint64_t stopped_ns;  /* when the work at the last closing was seen stopped; 0: never */
+  _Atomic uint64_t activations; /* how often the task became active (written by transitions) */
+  _Atomic uint64_t stopped_ns;  /* when the work at the last closing had stopped; 0: not seen */
 
   /* Line 2: identity. */
-  _Alignas(GW_CACHE_LINE) _Atomic uint32_t pid; /* as its own PID namespace has it */
+  _Alignas(GW_CACHE_LINE) _Atomic uint32_t pid; /* in the process's own PID namespace */
   _Atomic uint32_t flags;                       /* enum gw_row_flags */
   _Atomic uint64_t joined_ns;                   /* CLOCK_MONOTONIC */
   char name[GW_NAME_SIZE];                      /* UTF-8, NUL-terminated */
@@ -103,11 +107,11 @@ struct gw_header {
 
   /* Line 1: changes with every transition. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t events; /* counts transitions; a futex word */
-  _Atomic uint32_t rows_used;                      /* no row at or past this index was ever used */
+  _Atomic uint32_t rows_used;                      /* no row from this index on was ever used */
   _Atomic uint64_t next_ticket;
   _Atomic uint64_t beat_ns;   /* the daemon's last heartbeat */
-  _Atomic uint32_t decider;   /* pid of the daemon, as its own PID namespace has it; 0: none */
-  _Atomic uint32_t by_daemon; /* 1: the gates are as a daemon wants them; 0: as priorities do */
+  _Atomic uint32_t decider;   /* the daemon's pid, in its own PID namespace; 0: no daemon */
+  _Atomic uint32_t by_daemon; /* 1: the gates follow a daemon; 0: they follow priorities */
   _Atomic uint32_t joined;    /* tasks on the page, as of the last transition */
   uint32_t reserved1;
   uint64_t reserved2[3];
@@ -116,9 +120,10 @@ struct gw_header {
   _Alignas(GW_CACHE_LINE) pthread_mutex_t lock; /* robust, process-shared */
 };
 
-/* What users say about a task, for policies: words such as deadline=20ms, with spaces between. */
+/* A task's attributes, which users state for policies: words such as deadline=20ms, separated by
+ * spaces. */
 struct gw_attributes {
-  _Alignas(GW_CACHE_LINE) _Atomic uint64_t changes; /* counts */
+  _Alignas(GW_CACHE_LINE) _Atomic uint64_t changes; /* counts changes of the text */
   char text[GW_ATTRIBUTES_SIZE];                    /* UTF-8, NUL-terminated */
 };
 

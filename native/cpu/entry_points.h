@@ -1,10 +1,10 @@
-/* The hooks of the cpu device, one list: it drives their look-up and the test that all are
- * exported. */
+/* The hooks of the cpu device in one list, for their look-up and for the test that checks their
+ * exports. */
 #ifndef GIVEWAY_CPU_ENTRY_POINTS_H
 #define GIVEWAY_CPU_ENTRY_POINTS_H
 
-/* Each opens a parallel region; those ending in _start are of GCC before 4.9 and end in
- * GOMP_parallel_end. */
+/* Each entry point opens a parallel region. Code of GCC before 4.9 calls the functions with _start,
+ * and ends the region with GOMP_parallel_end. */
 #define GW_CPU_ENTRIES(E)                                                                          \
   E(GOMP_parallel)                                                                                 \
   E(GOMP_parallel_reductions)                                                                      \

@@ -1,4 +1,5 @@
-/* libgomp's entry points: the region waits at the gate, then goes to the caller's own runtime. */
+/* Hooks on libgomp's entry points: a region waits at the gate, then the caller's runtime runs it.
+ */
 #include <sched.h>
 
 #include "interrupt.h"
@@ -7,8 +8,8 @@
 #define HOOK __attribute__((visibility("default")))
 #define CALLER __builtin_return_address(0)
 
-/* Where the runtime lacks the entry point, which it only can if nothing defines it: one thread is a
- * valid team. */
+/* If no library defines the entry point, the calling thread runs the body alone: a team of one
+ * thread is valid. */
 #define REGION(name, parameters, type, arguments, serial)                                          \
   HOOK void name parameters {                                                                      \
     const struct runtime *runtime = gw_runtime_of(CALLER);                                         \
@@ -38,7 +39,7 @@ REGION(GOMP_teams_reg,
        (body_fn, void *, unsigned, unsigned, unsigned), (body, data, teams, thread_limit, flags),
        body(data));
 
-/* Its data has a meaning for the runtime, so nothing is put around its body. */
+/* The runtime itself reads the data of this region, so gw_run_body cannot wrap its body. */
 HOOK unsigned GOMP_parallel_reductions(body_fn body, void *data, unsigned threads, unsigned flags) {
   const struct runtime *runtime = gw_runtime_of(CALLER);
   gw_task *task = gw_region_begin(runtime);
@@ -53,7 +54,7 @@ HOOK unsigned GOMP_parallel_reductions(body_fn body, void *data, unsigned thread
   return team;
 }
 
-/* Loops with a chunk size, and those whose schedule the environment chooses. */
+/* Loops with a chunk size, and loops whose schedule the environment chooses. */
 #define CHUNKED(name)                                                                              \
   REGION(name,                                                                                     \
          (body_fn body, void *data, unsigned threads, long start, long end, long step, long chunk, \
@@ -76,7 +77,7 @@ SCHEDULED(GOMP_parallel_loop_runtime);
 SCHEDULED(GOMP_parallel_loop_nonmonotonic_runtime);
 SCHEDULED(GOMP_parallel_loop_maybe_nonmonotonic_runtime);
 
-/* GCC before 4.9: start returns, the caller runs the body itself, then comes parallel_end. */
+/* GCC before 4.9: the caller calls start, runs the body itself, and calls parallel_end. */
 static _Thread_local gw_task *started;
 
 static const struct runtime *start(const void *caller) {

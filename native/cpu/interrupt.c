@@ -1,10 +1,10 @@
 /* A region of a convolution may run for ten milliseconds after the gate has closed, on the cores
- * that the urgent program needs. So each thread of an admitted region leaves its id here while it
- * is inside, and when the gate closes the watcher sends these threads SIGURG, whose handler sleeps
- * until the gate is open. SIGURG because by default it does nothing, debuggers pass it on in
- * silence, and the Go runtime has shown for years that a program can be preempted with it.
+ * that the urgent program needs. So each thread registers its id here while it is inside an
+ * admitted region. When the gate closes, the watcher sends SIGURG to the registered threads, and
+ * the signal handler sleeps until the gate is open. SIGURG is ignored by default, debuggers pass it
+ * on in silence, and the Go runtime has preempted its threads with SIGURG for years.
  *
- * A program that handles SIGURG itself, or sets GIVEWAY_INTERRUPT=0, is left alone.
+ * A program that handles SIGURG itself, or sets GIVEWAY_INTERRUPT=0, is not interrupted.
  */
 #include "interrupt.h"
 
@@ -20,7 +20,7 @@
 
 #include "region.h"
 
-#define SLOTS 1024 /* threads inside regions at once; more run on, as they did before */
+#define SLOTS 1024 /* threads inside regions at once; further threads are not interrupted */
 #define PROBES 8
 
 static _Atomic pid_t inside[SLOTS];
@@ -40,7 +40,7 @@ static bool handler_is_ours(void) {
   return sigaction(SIGURG, NULL, &action) == 0 && action.sa_handler == on_signal;
 }
 
-/* On the watcher's thread, when the gate has closed. */
+/* Runs on the watcher's thread when the gate has closed. */
 static void stop_threads(void) {
   if (!handler_is_ours()) {
     return;
@@ -96,7 +96,7 @@ static int enter(void) {
     pid_t nobody = 0;
     if (atomic_compare_exchange_strong(&inside[slot], &nobody, thread_id)) {
       gw_computing = 1;
-      gw_pause(); /* closed before we were listed */
+      gw_pause(); /* the gate may have closed before the thread was registered */
       return slot;
     }
   }

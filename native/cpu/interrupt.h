@@ -1,4 +1,4 @@
-/* The cpu device can stop what already runs: a region that began before the gate closed. */
+/* The cpu device can stop running work: a region that began before the gate closed. */
 #ifndef GIVEWAY_CPU_INTERRUPT_H
 #define GIVEWAY_CPU_INTERRUPT_H
 
@@ -6,21 +6,21 @@
 
 typedef void (*body_fn)(void *);
 
-/* A region's body with its threads known while they are inside. */
+/* Runs a region's body, and registers the calling thread meanwhile. */
 struct gw_body {
   body_fn body;
   void *data;
-  int cpu; /* where the thread runs that launched it */
+  int cpu; /* the core of the thread that launched the region */
 };
 void gw_run_body(void *gw_body);
 
-/* The calling thread is inside an admitted region, whichever runtime's. */
+/* Whether the calling thread is inside an admitted region of any runtime. */
 extern _Thread_local volatile sig_atomic_t gw_computing;
 
-/* Moves the calling thread to another core, if it may run on any. */
+/* Moves the calling thread to another core, if its affinity allows one. */
 void gw_step_off(int cpu);
 
-/* Once, at the first region. */
+/* Installs the signal handler, once, at the first region. */
 void gw_interrupt_setup(void);
 
 #endif

@@ -1,13 +1,13 @@
-/* LLVM's and Intel's OpenMP: their tool interface tells of every region before it starts
- * (OpenMP 5.0, chapter 19). The runtime finds ompt_start_tool in the preloaded library. */
+/* The OpenMP runtimes of LLVM and Intel report every region before it starts through the tool
+ * interface OMPT (OpenMP 5.0, chapter 19). The runtime finds ompt_start_tool in the preloaded
+ * library. */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "interrupt.h"
 #include "region.h"
 
-/* The few declarations of omp-tools.h that are needed; its values are fixed by the specification.
- */
+/* The declarations of omp-tools.h that this file needs. The specification fixes the values. */
 typedef void (*ompt_callback_t)(void);
 typedef void (*ompt_function_t)(void);
 typedef ompt_function_t (*ompt_lookup_t)(const char *name);
@@ -26,8 +26,8 @@ enum { PARALLEL_BEGIN = 3, PARALLEL_END = 4 };
 
 static ompt_get_parallel_info_t parallel_info;
 
-/* Asked before the new region exists: the innermost one is the implicit region around the whole
- * program, unless the caller is already inside another. */
+/* Whether the caller is inside another region. The new region does not exist yet, so outside of all
+ * regions the innermost one is the implicit region around the whole program. */
 static int nested(void) {
   ompt_data_t *data;
   int team_size;
@@ -38,7 +38,7 @@ static void on_begin(ompt_data_t *task_data, const void *frame, ompt_data_t *par
                      unsigned threads, int flags, const void *code) {
   (void)task_data, (void)frame, (void)threads, (void)flags, (void)code;
   parallel->ptr = NULL;
-  /* Code compiled by GCC comes through a GOMP_ hook first and is inside its region here. */
+  /* Code compiled by GCC has come through a GOMP_ hook, which counts the region already. */
   if (gw_region_depth == 0 && !gw_computing && !nested()) {
     gw_task *task = gw_current(GW_CPU_DEVICE);
     gw_begin(task);
@@ -69,7 +69,7 @@ __attribute__((visibility("default"))) ompt_start_tool_result_t *
 ompt_start_tool(unsigned omp_version, const char *runtime_version) {
   static ompt_start_tool_result_t tool = {initialize, finalize, {0}};
   (void)omp_version, (void)runtime_version;
-  /* A tool that the user asked for comes before us: the runtime takes only one. */
+  /* The runtime accepts one tool only, and the user's own tool comes first. */
   const char *asked = getenv("OMP_TOOL_LIBRARIES");
   return asked != NULL && *asked != '\0' ? NULL : &tool;
 }

@@ -9,7 +9,7 @@ gw_task *gw_region_begin(const struct runtime *runtime) {
   if (gw_region_depth++ != 0 || gw_computing) {
     return NULL;
   }
-  /* A worker of somebody's region: to hold it would hold a launch that was already admitted. */
+  /* A worker of an admitted region must not wait, or that region would never end. */
   if (runtime->get_level != NULL && runtime->get_level() > 0) {
     return NULL;
   }
@@ -24,5 +24,5 @@ void gw_region_end(gw_task *task) {
   gw_end(task);
 }
 
-/* No I/O: whoever asks whether launches are gated here gets the truth. */
+/* No I/O here: this only makes gw_hooked return 1. */
 __attribute__((constructor)) static void say_hooked(void) { gw_set_hooked(GW_CPU_DEVICE, NULL); }

@@ -7,11 +7,11 @@
 
 #define GW_CPU_DEVICE "cpu"
 
-/* Regions that the calling thread is inside of, as opened through a hook. */
+/* The number of regions, opened through hooks, that the calling thread is inside. */
 extern _Thread_local unsigned gw_region_depth;
 
-/* The task whose launch begins here; NULL inside another region, or ungated. Every call is matched
- * by one of gw_region_end with what this one gave. */
+/* Begins a launch and returns its task; NULL inside another region, or where the thread runs
+ * ungated. The caller passes the result to the matching gw_region_end. */
 gw_task *gw_region_begin(const struct runtime *runtime);
 void gw_region_end(gw_task *task);
 

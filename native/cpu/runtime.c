@@ -12,16 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MODULES 4096 /* torch.compile makes one for each kernel */
+#define MODULES 4096 /* torch.compile makes a module for each kernel */
 
 struct module {
   uintptr_t start, end;
-  _Atomic uint64_t seen; /* gw_unloads at that time: after another unload it may be gone */
+  _Atomic uint64_t seen; /* gw_unloads at the last look-up: a later unload may remove the module */
   struct runtime runtime;
 };
 
-/* Entries are only ever added, so readers need no lock. One that is found again after an unload is
- * used again. */
+/* Entries are added and never removed, so readers need no lock. A module that is found again after
+ * an unload uses its old entry. */
 static struct module *_Atomic modules[MODULES];
 static _Atomic int module_count;
 static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
@@ -57,7 +57,7 @@ static int contains(struct dl_phdr_info *info, size_t size, void *data) {
   return 1;
 }
 
-/* The order of the loader: first the global scope behind us, then the caller's own dependencies
+/* The loader's order: first the global scope behind this library, then the caller's dependencies
  * (Python opens extension modules with local scope, and torch brings its own libgomp). */
 void *gw_next_symbol(const void *caller, const char *name) {
   void *found = dlsym(RTLD_NEXT, name);
@@ -97,7 +97,7 @@ static struct module *find(uintptr_t address, uint64_t unloads) {
   return NULL;
 }
 
-/* Under `adding`: the entry that says the same, or the new one if there is room. */
+/* Under `adding`: returns an equal entry, or adds the new one; NULL: the table is full. */
 static struct module *remember(struct module *fresh) {
   int n = atomic_load(&module_count);
   for (int i = 0; i < n; i++) {
@@ -117,10 +117,11 @@ static struct module *remember(struct module *fresh) {
 
 static const struct runtime *add(const void *caller, uint64_t unloads) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  static _Thread_local struct runtime spare; /* where it cannot be remembered */
+  static _Thread_local struct runtime spare; /* for a module that the table cannot hold */
   pthread_once(&once, install_fork_handler);
   gw_interrupt_setup();
-  /* The loader's own lock is taken in here, and whoever holds it may be opening a region. */
+  /* Not under `adding`: dl_iterate_phdr takes the loader's lock, whose holder may be opening a
+   * region. */
   struct search search = {.address = (uintptr_t)caller};
   bool known = (unloads & GW_UNLOADING) == 0 && dl_iterate_phdr(contains, &search) != 0;
   struct module *fresh = known ? calloc(1, sizeof *fresh) : NULL;
@@ -147,7 +148,7 @@ static const struct runtime *add(const void *caller, uint64_t unloads) {
 }
 
 const struct runtime *gw_runtime_of(const void *caller) {
-  /* A thread calls from where it called before. */
+  /* Most calls of a thread come from the same module as the call before. */
   static _Thread_local const struct module *last;
   static _Thread_local uint64_t last_unloads;
   uintptr_t address = (uintptr_t)caller;

@@ -1,9 +1,10 @@
-/* Workers that spin take cores from other programs; workers that sleep have to be woken, which
- * their own program waits for. So they spin for as long as libgomp has it while nobody else uses
- * the device, and for less where somebody does (docs/decisions/0004-openmp-spinning.md).
+/* Spinning workers take cores from other programs; sleeping workers have to be woken, and their
+ * program waits for that. So workers spin for libgomp's own time while their task is alone on the
+ * device, and for less while other tasks share it (docs/decisions/0004-openmp-spinning.md).
  *
- * libgomp reads how long from its environment, once, into a variable without a name. `giveway run`
- * gives it a number that nothing else has, and so it can be found. */
+ * libgomp reads the spin count once from its environment, into a variable that has no symbol.
+ * `giveway run` sets a number that no other variable has, so a search of libgomp's data finds it.
+ */
 #include "spinning.h"
 
 #include "../gate/clock.h"
@@ -14,17 +15,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define GIVEN UINT64_C(30011)       /* what src/giveway/devices/cpu.py says */
-#define ALONE UINT64_C(300007)      /* libgomp's own is 300000 */
-#define SHARED_NS UINT64_C(1500000) /* less than the linger, for which others are held anyway */
+#define GIVEN UINT64_C(30011)       /* the number that src/giveway/devices/cpu.py sets */
+#define ALONE UINT64_C(300007)      /* libgomp's default is 300000 */
+#define SHARED_NS UINT64_C(1500000) /* less than linger, for which other tasks are held anyway */
 #define SHARED_LEAST UINT64_C(10007)
 #define SHARED_MOST UINT64_C(250007)
 #define PAUSES 200 /* in one measurement */
 #define MEASUREMENTS 5
 
-static _Atomic uint64_t shared; /* the count in company; 0: not known yet */
+static _Atomic uint64_t shared; /* the count while other tasks share the device; 0: unknown */
 
-/* Processors differ in how long a pause takes by nearly ten times. */
+/* Measured, because the time of a pause differs nearly tenfold between processors. */
 static uint64_t count_of(uint64_t ns) {
   uint64_t least = UINT64_MAX;
   for (int i = 0; i < MEASUREMENTS; i++) {

@@ -1,4 +1,4 @@
-/* For how long libgomp's idle workers spin before they sleep. */
+/* The time for which libgomp's idle workers spin before they sleep. */
 #ifndef GIVEWAY_CPU_SPINNING_H
 #define GIVEWAY_CPU_SPINNING_H
 
@@ -6,12 +6,13 @@
 
 #include "giveway_hook.h"
 
-/* Where the runtime that this function belongs to keeps its spin count; NULL where it has none that
- * is as `giveway run` or gw_adapt_spinning set it, because the user decides or it is not libgomp.
- */
+/* The address of the spin count of the runtime that contains this function. NULL where no value is
+ * the one that `giveway run` or gw_adapt_spinning has set: the user has set another one, or the
+ * runtime is not libgomp. */
 _Atomic uint64_t *gw_find_spin_count(const void *function);
 
-/* Long while the task has its device to itself, short in company; count may be NULL. */
+/* Updates the spin count: long while the task is alone on its device, else short. count may be
+ * NULL. */
 void gw_adapt_spinning(_Atomic uint64_t *count, const gw_task *task);
 
 #endif

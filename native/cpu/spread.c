@@ -1,7 +1,8 @@
-/* Two threads of one region on one core, and another core idle: the kernel leaves it so for tens of
- * milliseconds, because the two take turns and neither is ever seen waiting for long. It happens to
- * a request that begins while others have the cores, and doubles its time. The thread that finds
- * itself on the core of the one that launched steps off it; where to is the kernel's choice.
+/* Two threads of one region may share a core while another core is idle. The kernel leaves them
+ * there for tens of milliseconds, because they alternate and neither seems to wait for long. This
+ * happens to a request that begins while other programs have the cores, and doubles its time. A
+ * thread that finds itself on the core of the launching thread steps off that core; the kernel
+ * chooses the new one.
  */
 #include <errno.h>
 #include <sched.h>
@@ -10,8 +11,7 @@
 #include "../gate/clock.h"
 #include "interrupt.h"
 
-/* Where there are more threads than cores somebody must share: then this is tried in vain, but
- * seldom. */
+/* With more threads than cores a step off is in vain, so each thread tries seldom. */
 #define AGAIN_NS UINT64_C(2000000)
 
 void gw_step_off(int cpu) {

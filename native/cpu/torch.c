@@ -1,10 +1,9 @@
-/* Torch run with one thread opens no parallel region, so its operators are gated one by one.
+/* Torch with one thread opens no parallel regions, so this hook gates its operators one by one.
  *
- * Every operator that goes through torch's dispatcher first asks whether a profiler wants to see
- * it: at::getStepCallbacksUnlessEmpty(RecordScope), an exported function that libtorch calls
- * through its own PLT. Answered here, then by the real one. No Python is on the path, and
- * torch.compile neither notices nor is switched off. Where a torch release lacks the symbol, this
- * hook is never called.
+ * Every operator that goes through torch's dispatcher first asks whether a profiler observes it:
+ * libtorch calls the exported at::getStepCallbacksUnlessEmpty(RecordScope) through its own PLT. The
+ * hook gates the operator, then calls the real function. No Python runs, and torch.compile is not
+ * affected. In a torch release without the symbol the hook is never called.
  */
 #include <stdatomic.h>
 #include <stdint.h>
@@ -13,8 +12,8 @@
 
 enum { RECORD_FUNCTION = 0 }; /* at::RecordScope::FUNCTION */
 
-/* The result is a std::optional returned in memory: its address comes first and is what is
- * returned. */
+/* The result is a std::optional in memory: the first argument is its address, which the function
+ * returns. */
 typedef void *(*step_callbacks_fn)(void *result, uint8_t scope);
 
 #define STEP_CALLBACKS "_ZN2at27getStepCallbacksUnlessEmptyENS_11RecordScopeE"

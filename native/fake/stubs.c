@@ -1,5 +1,5 @@
-/* The hooked functions that a fake has nothing of its own to say about: none works, but each is
- * there, is counted, and gives the error that it is told to give. */
+/* Hooked functions that a fake does not implement. Each exists, counts its calls, and returns the
+ * error that the test asks for. */
 #ifdef GENERATION
 #include "hip/fake_hip.h"
 #define STUB(name)                                                                                 \

@@ -1,4 +1,4 @@
-/* For the daemon, the process that decides: what has changed on the page, the gates it wants. */
+/* For the daemon: the changes on the page, and the gates that the daemon wants. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -87,7 +87,7 @@ int gw_decider_beat(gw_page *page) {
   return GW_OK;
 }
 
-/* Prefetches what `compare` will read of a row. Other processes wrote most of it, and the daemon
+/* Prefetches the fields of a row that `compare` reads. Other processes wrote most, and the daemon
  * has slept: one cache miss after the other would take longer than the decision. */
 static void prefetch(const struct gw_page *page, uint32_t i) {
   const struct gw_row *row = &page->map->rows[i];
@@ -97,7 +97,7 @@ static void prefetch(const struct gw_page *page, uint32_t i) {
   __builtin_prefetch(&page->seen->rows[i]);
 }
 
-/* Under the page's lock: what has changed in one row. */
+/* Under the page's lock: finds the changes in one row. */
 static struct gw_change compare(struct gw_page *page, uint32_t i) {
   const struct gw_row *row = &page->map->rows[i];
   struct gw_change change = {.row = i, .priority = gw_row_priority(row)};

@@ -4,8 +4,8 @@
 
 #include "state.h"
 
-/* Where the gates are still as a daemon wanted them that decides no longer, opens and closes them
- * by priority. Takes the page's lock. */
+/* If the gates still follow a daemon that decides no longer, opens and closes them by priority.
+ * Takes the page's lock. */
 void gw_daemon_check(struct gw_page *page, uint64_t now);
 
 #endif

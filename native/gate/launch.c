@@ -13,14 +13,14 @@
 #include "task.h"
 #include "wait.h"
 
-/* Counts first, then looks whether the task is active: gw_deactivate does both the other way round,
- * so that one of the two sees the other. */
+/* Counts the launch first, then checks that the task is active. gw_deactivate works in the opposite
+ * order, so that at least one of the two sees the other. */
 static inline bool passes(struct gw_task *task) {
   atomic_fetch_add(&task->row->launches, 1);
   return GW_LIKELY(GW_READ(task->active) && GW_READ(task->row->gate) == GW_OPEN);
 }
 
-/* False: the task is ungated. Where the page's lock is not to be had, it stays idle. */
+/* False: the task runs ungated. Where the page's lock is not free in time, the task stays idle. */
 static bool make_active(struct gw_task *task) {
   if (GW_READ(task->page->broken) != 0 || GW_READ(task->left) || GW_READ(gw_process.exiting)) {
     return false;
@@ -40,8 +40,8 @@ static void admit_slowly(struct gw_task *task) {
   }
 }
 
-/* In flight only as long as it waits, for a task whose launch is held is not idle. A function of
- * its own, so that the fast path of gw_admit keeps no register. */
+/* The launch counts as in flight while it waits, because a task with a held launch is not idle. A
+ * separate function, so that the fast path of gw_admit saves no register. */
 static __attribute__((noinline)) void admit_asynchronous(struct gw_task *task) {
   atomic_fetch_add(&task->in_flight, 1);
   admit_slowly(task);
@@ -100,7 +100,7 @@ void gw_admit_held(gw_task *task) {
   }
   atomic_fetch_add(&task->in_flight, 1);
   if (make_active(task) && !atomic_load(&task->active)) {
-    admit_slowly(task); /* a device may hold only what a watcher looks after: an active task */
+    admit_slowly(task); /* a device may hold only active tasks: a watcher checks their hold */
   }
   atomic_fetch_sub(&task->in_flight, 1);
 }
@@ -117,12 +117,12 @@ void gw_operator(gw_task *task) {
   if (!passes(task)) {
     atomic_fetch_add(&task->in_flight, 1);
     admit_slowly(task);
-    GW_WRITE(task->last_ns, gw_now()); /* it runs from now on */
+    GW_WRITE(task->last_ns, gw_now()); /* the operator runs from now on */
     atomic_fetch_sub(&task->in_flight, 1);
   }
 }
 
-/* ---- what hooks ask before they choose one of these --------------------------------------- */
+/* ---- queries by which hooks choose one of these -------------------------------------------- */
 
 int gw_outranked(const gw_task *task) { return task != NULL && GW_READ(task->row->outranked) != 0; }
 

@@ -1,7 +1,7 @@
 /* Each task holds a record lock on its row's byte range of the page file. The kernel drops the lock
- * when the process ends, however it ends and in whatever PID namespace; a forked child does not
- * inherit the lock. The price: closing any descriptor of the page file drops all of a process's
- * locks on it. So the file is opened once, in page.c, and only there. */
+ * when the process ends, for any reason and in any PID namespace. A forked child does not inherit
+ * the lock. But to close any descriptor of the page file drops all locks that the process holds on
+ * the file. So only page.c opens the file, and once. */
 #include "liveness.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* The page's lock, and what its holder does for those that died. */
+/* The page's lock, and how its holder frees the rows of dead tasks. */
 #ifndef GIVEWAY_LOCK_H
 #define GIVEWAY_LOCK_H
 

@@ -1,4 +1,4 @@
-/* What observers see of the tasks on a page. */
+/* Reads the tasks on a page, for observers. */
 #include <string.h>
 
 #include "lock.h"

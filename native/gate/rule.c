@@ -3,23 +3,23 @@
 #include "futex.h"
 #include "settings.h"
 
-#define STALE_NS (250 * GW_MS) /* without a heartbeat, which comes every 100 ms */
+#define STALE_NS (250 * GW_MS) /* a heartbeat, sent every 100 ms, counts for so long */
 
 bool gw_daemon_decides(const struct gw_page *page, uint64_t now) {
   const struct gw_header *header = &page->map->header;
-  int64_t age = (int64_t)(now - GW_READ(header->beat_ns)); /* below 0: it came after `now` */
+  int64_t age = (int64_t)(now - GW_READ(header->beat_ns)); /* below 0: a heartbeat after `now` */
   return GW_READ(header->decider) != 0 && age < STALE_NS && age > -STALE_NS;
 }
 
 struct rule {
   bool by_daemon;
   uint32_t joined;
-  int32_t top, top_joined; /* the highest priority of a task with work, and of any */
-  int32_t bottom;          /* the lowest priority of any */
+  int32_t top, top_joined; /* the highest priority of a task with work, and of any task */
+  int32_t bottom;          /* the lowest priority of any task */
   bool turn;               /* a task has a turn, see has_turn */
 };
 
-/* Whether other tasks may make this one wait, now or later. */
+/* Whether another task may hold this one, now or later. */
 static uint32_t outranked(const struct rule *rule, const struct gw_row *row) {
   return rule->by_daemon ? rule->joined > 1 : gw_row_priority(row) < rule->top_joined;
 }
@@ -29,8 +29,8 @@ static bool matters(const struct rule *rule, const struct gw_row *row) {
   return rule->by_daemon || gw_row_priority(row) > rule->bottom;
 }
 
-/* Whether the task has to wait: where a daemon decides, because the daemon wants it to; else
- * because a task with work has a higher priority. */
+/* Whether the task has to wait: the daemon wants its gate closed or, without a daemon, a task with
+ * work has a higher priority. */
 static bool outdone(const struct rule *rule, const struct gw_row *row) {
   return rule->by_daemon ? GW_READ(row->decided) != GW_OPEN : gw_row_priority(row) < rule->top;
 }
@@ -121,10 +121,10 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
   }
 }
 
-/* A turn is for the first task, and for tasks that have waited for half of max_wait already:
- * however many these are, the others lose no more than two quanta in every max_wait. Tasks that run
- * yield meanwhile, for beside a program that never pauses it would be half a turn. Tasks that
- * become active later do not yield: they have made no task wait. */
+/* A turn is for the first task, and for all tasks that have waited for half of max_wait already.
+ * However many these are, the other tasks lose at most two quanta in every max_wait. Running tasks
+ * yield during the turn, because beside a program that never pauses a task would get half of it.
+ * Tasks that become active later do not yield: they have made no task wait. */
 void gw_gates_turn(struct gw_page *page, struct gw_row *first, uint64_t now) {
   const struct gw_settings *settings = gw_settings();
   struct gw_row *rows = page->map->rows;

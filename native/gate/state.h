@@ -1,4 +1,4 @@
-/* What this process knows of its pages and tasks, and how it reads rows. */
+/* This process's own state of its pages and tasks, and its reads of rows. */
 #ifndef GIVEWAY_STATE_H
 #define GIVEWAY_STATE_H
 
@@ -39,7 +39,7 @@ struct gw_task {
   _Atomic uint32_t active;        /* this process's view; other processes see the row's state */
   _Atomic uint32_t in_flight;     /* launches between gw_begin and gw_end */
   _Atomic uint64_t last_ns;       /* when a launch of the task last began or finished */
-  _Atomic uint64_t seen_launches; /* their number then, where their ends are not reported */
+  _Atomic uint64_t seen_launches; /* the launches at that time, where ends are not reported */
   _Atomic int last_thread;  /* of the last launch; negative: an operator, with no end reported */
   _Atomic uint32_t waiting; /* of the launches in flight, those at the closed gate */
 

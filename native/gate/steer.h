@@ -1,4 +1,4 @@
-/* What users ask of a task. */
+/* Changes of a task that users request: its priority and its attributes. */
 #ifndef GIVEWAY_STEER_H
 #define GIVEWAY_STEER_H
 

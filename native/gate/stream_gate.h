@@ -1,4 +1,4 @@
-/* Work that waits on its device: what the watcher does for it. */
+/* The watcher's part in work that waits on its device. */
 #ifndef GIVEWAY_STREAM_GATE_H
 #define GIVEWAY_STREAM_GATE_H
 

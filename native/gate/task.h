@@ -8,12 +8,14 @@
 int gw_row_take(struct gw_page *page, struct gw_task *task);
 /* Takes another row for a task that has lost its own. */
 int gw_rejoin(struct gw_task *task);
-/* Under gw_process.lock. False where the page's lock is not to be had just now: a row that nobody
- * gives back would stay as long as this process, and hold others if it is active. */
+/* Under gw_process.lock: frees the task's row. False where the page's lock is not free in time; the
+ * caller must try again, because the row would stay until this process ends and might hold other
+ * tasks. */
 bool gw_row_give_back(struct gw_task *task);
-/* Under gw_process.lock: one task more or less (by = -1). */
+/* Under gw_process.lock: counts one task more, or less (by = -1). */
 void gw_count_task(const struct gw_task *task, uint32_t by);
-/* Under gw_process.lock: frees the tasks that could not leave earlier; true: some still cannot. */
+/* Under gw_process.lock: frees tasks that could not leave earlier. True: some still cannot leave.
+ */
 bool gw_sweep(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a process leaves behind under GIVEWAY_TRACE. All under gw_process.lock. */
+/* The report that a process writes under GIVEWAY_TRACE. All under gw_process.lock. */
 #ifndef GIVEWAY_TRACE_H
 #define GIVEWAY_TRACE_H
 

@@ -38,7 +38,7 @@ static bool holds(const struct gw_row *row, const struct gw_task *task, uint64_t
              : gw_row_priority(row) > gw_row_priority(task->row);
 }
 
-/* Not the tasks of this process: they share a watcher, and this thread runs. */
+/* Excludes the tasks of this process: they share a watcher with the calling thread, which runs. */
 static bool stalled(const struct gw_row *row, uint64_t now) {
   if (GW_READ(row->owner) == GW_READ(gw_process.owner)) {
     return false;
@@ -78,8 +78,8 @@ static void check_holders(struct gw_task *task, uint64_t now) {
   gw_page_unlock(page);
 }
 
-/* Whether the task may go on. By the time this thread has the lock, the task may have shared the
- * turn of another one, and that turn may even be over. */
+/* Grants a turn that is due, and returns whether the task may go on. By the time this thread has
+ * the lock, the task may have shared another task's turn, and that turn may even be over. */
 static bool grant_quantum(struct gw_task *task, uint64_t max_wait) {
   if (gw_page_lock(task->page) != GW_OK) {
     return true; /* rather than wait without a bound */
@@ -108,7 +108,8 @@ bool gw_is_held(const struct gw_task *task) {
          !GW_READ(task->left) && !GW_READ(gw_process.exiting);
 }
 
-/* Grants a quantum once max_wait has passed. How long the task waits for that; 0: it may go on. */
+/* Grants a turn once max_wait has passed. Returns how long the task still waits for that; 0: the
+ * task may go on. */
 static uint64_t time_to_quantum(struct gw_task *task, uint64_t now) {
   uint64_t max_wait = gw_settings()->max_wait_ns, since = GW_READ(task->row->closed_ns);
   if (max_wait == 0 || paused(task)) {
@@ -138,8 +139,8 @@ uint64_t gw_check_hold(struct gw_task *task, uint64_t now, bool waited) {
   return gw_is_held(task) ? time_to_quantum(task, now) : 0;
 }
 
-/* A thread of the task has stopped; the last one counts. Where the work is a device's and not a
- * thread's, this does not know when it was done. */
+/* A thread of the task has stopped; the time of the last one counts. Where a device and not a
+ * thread does the work, this function does not know when the work was done. */
 static void record_stop(struct gw_task *task, uint64_t at) {
   _Atomic uint64_t *stopped = &task->row->stopped_ns;
   uint64_t before = GW_READ(*stopped);
@@ -180,8 +181,8 @@ void gw_wait_at_gate(struct gw_task *task) {
   atomic_fetch_sub(&task->waiting, 1);
 }
 
-/* In a signal handler, so it takes no lock. The watcher checks the hold meanwhile; if it does not,
- * the pause ends all the same. */
+/* Runs in a signal handler, so it takes no lock. The watcher checks the hold meanwhile. Without a
+ * watcher the pause ends all the same. */
 void gw_pause_task(struct gw_task *task) {
   uint64_t max_wait = gw_settings()->max_wait_ns, start = gw_now();
   if (gw_is_held(task)) {

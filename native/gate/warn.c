@@ -53,8 +53,8 @@ const char *gw_error_text(int error) {
   }
 }
 
-/* By write, so that the program's own buffered stderr stays as it is. A stderr that nobody reads
- * must not end the program: the signal of a broken pipe is taken back. */
+/* Uses write, so that the program's buffered stderr stays unchanged. A closed pipe as stderr must
+ * not end the program, so a SIGPIPE is blocked and removed. */
 static void write_line(const char *line, size_t size) {
   int saved = errno;
   sigset_t pipe, before, pending;

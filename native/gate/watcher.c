@@ -1,5 +1,7 @@
-/* The watcher sleeps without a time limit unless a task is active. Then it sends the task's
- * heartbeat, stops what runs behind a closed gate, and notices when nothing has run for linger. */
+/* The watcher sleeps without a time limit unless a task is active. For an active task it sends the
+ * heartbeat, stops work that runs behind a closed gate, and notices when nothing has run for
+ * linger.
+ */
 #include "watcher.h"
 
 #include <fcntl.h>
@@ -23,7 +25,7 @@
 
 #define STACK_BYTES (256 * 1024)
 #define LONGEST_TICK_NS (20 * GW_MS)   /* the longest time between two heartbeats */
-#define TAIL_MAX_NS (20 * GW_MS)       /* what a program does after its last region, at most */
+#define TAIL_MAX_NS (20 * GW_MS)       /* the longest work of a program after its last region */
 #define OPERATOR_MAX_NS (1000 * GW_MS) /* an operator is believed to run for at most this long */
 
 static bool running; /* under gw_process.lock */
@@ -63,7 +65,7 @@ static void end_quantum(struct gw_task *task, uint64_t now) {
   }
 }
 
-/* Others have taken the task for dead or stopped, and it is neither. */
+/* Makes the task active again, after other tasks have taken it for dead or stopped. */
 static void reactivate(struct gw_task *task, uint64_t now) {
   if (gw_page_lock(task->page) == GW_OK) {
     if (!gw_task_lost(task) && atomic_load(&task->active)) {
@@ -79,8 +81,8 @@ static bool preemptible(const struct gw_task *task) {
          GW_READ(gw_process.task_count) == 1;
 }
 
-/* Stops the work that runs although the gate has closed, once for each closing, and then checks the
- * hold as a waiting launch does for itself. When to look again. */
+/* Stops the work that runs behind a closed gate, once for each closing, and then checks the hold as
+ * a waiting launch does for itself. Returns when to look again. */
 static uint64_t preempt(struct gw_task *task, uint64_t now) {
   uint64_t closed_ns = atomic_load(&task->row->closed_ns);
   bool waited = task->preempted_ns == closed_ns;
@@ -101,7 +103,7 @@ static void count_held(struct gw_task *task, uint64_t now) {
   }
 }
 
-/* Checks what may be wrong with the page, seldom: each check costs system calls. */
+/* Checks the page for damage, seldom: each check costs system calls. */
 static void check_page(struct gw_task *task, uint64_t now) {
   if (now - task->checked_ns <= LONGEST_TICK_NS) {
     return;
@@ -111,7 +113,7 @@ static void check_page(struct gw_task *task, uint64_t now) {
   gw_daemon_check(task->page, now);
   if (gw_task_lost(task)) {
     gw_release_lost(task);
-    atomic_store(&task->active, 0); /* so that its next launch joins again */
+    atomic_store(&task->active, 0); /* the task's next launch joins again */
   }
 }
 
@@ -182,7 +184,7 @@ static uint64_t tick_ns(bool matters) {
   return linger < GW_MS ? GW_MS : linger;
 }
 
-/* When to look at this task again, UINT64_MAX for not before it is active. */
+/* Returns when to look at this task again; UINT64_MAX: not before the task is active. */
 static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (!atomic_load(&task->active) || atomic_load(&task->left)) {
     return UINT64_MAX;
@@ -221,7 +223,7 @@ static void *watcher(void *unused) {
     uint64_t next = UINT64_MAX;
     uint64_t now = gw_now();
     struct gw_row *gate = NULL;
-    /* Before the tasks are looked at: a launch that makes one active later wakes the watcher. */
+    /* Read before the tasks: a launch that makes a task active after this wakes the watcher. */
     atomic_store(&gw_wake.asleep, true);
     pthread_mutex_lock(&gw_process.lock);
     for (struct gw_task *task = gw_process.tasks; task != NULL; task = task->next) {

@@ -1,4 +1,4 @@
-/* Streams that are being captured: what is submitted to them runs later, as part of a graph. */
+/* Streams that are being captured: work submitted to them runs later, as part of a graph. */
 #ifndef GIVEWAY_GPU_CAPTURE_H
 #define GIVEWAY_GPU_CAPTURE_H
 

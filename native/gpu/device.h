@@ -17,30 +17,31 @@
 struct gw_device {
   gw_page *page;
   gw_task *task;
-  _Atomic gw_word context; /* one of the device's: to ask for default streams */
+  _Atomic gw_word context; /* one of the device's contexts, to query default streams */
   /* stream << 1 | whether it was used since a thread last began to wait for it; 0: no known work. A
-   * stream that is not in its home slot is in a later one. Of more streams than there are slots,
-   * only linger tells that they work. */
+   * stream that is not in its home slot is in a later slot. Streams for which there is no slot are
+   * not queried: their task is active for linger after each launch. */
   _Atomic gw_word used[GW_STREAM_SLOTS];
 };
 
 extern _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
-/* The one device of a process that sees one; NULL where it sees several or has not launched yet. */
+/* The device of a process that sees only one; NULL where the process sees several, or has not
+ * launched yet. */
 extern _Atomic(struct gw_device *) gw_only_device;
-/* Held while a stream is queried, so that it is not destroyed or captured meanwhile. */
+/* Held while a thread queries a stream, so that no thread destroys or captures the stream. */
 extern pthread_mutex_t gw_streams;
 
-/* The calling thread's device, which joins on first use; NULL: let the launch pass. */
+/* The calling thread's device, whose task joins on first use; NULL: the launch passes. */
 struct gw_device *gw_device_find(void);
-/* The calling thread's device; NULL: none, or nothing was launched there yet. */
+/* The calling thread's device; NULL: none, or the process has not launched there yet. */
 struct gw_device *gw_device_known(void);
 /* The slow half of gw_device_use: notes that the stream has work. */
 void gw_device_mark(struct gw_device *device, gw_word stream);
-/* A thread begins to wait for a stream; the work that was submitted before that is done. */
+/* A thread begins to wait for a stream; all work that was submitted before the wait is done. */
 void gw_device_sync_begin(struct gw_device *device, gw_word stream);
 void gw_device_sync_end(struct gw_device *device, gw_word stream);
 
-/* The device that a launch on this stream goes to; NULL: let it pass. */
+/* The device of a launch on this stream; NULL: the launch passes. */
 static inline struct gw_device *gw_device_of_launch(gw_word stream) {
   struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
   if (!GW_LIKELY(device != NULL) && (device = gw_device_find()) == NULL) {

@@ -138,7 +138,7 @@ void gw_after_capture_begin(struct gw_call *call, int result) {
   }
 }
 
-/* Whatever EndCapture returns, the capture is over, if there was one. */
+/* EndCapture ends the capture, also where it returns an error. */
 void gw_before_capture_end(struct gw_call *call) {
   call->key = atomic_load(&gw_captures) != 0 && gw_driver_capturing(call->stream);
 }

@@ -224,7 +224,7 @@ static int write_trace(FILE *file) {
 
 static void fork_child(void) {
   pthread_mutex_init(&lock, NULL);
-  kernels = NULL; /* the parent's; what it has allocated is not the child's either */
+  kernels = NULL; /* the parent's kernels, and their memory, are not the child's */
   events = NULL;
   memset(allocations, 0, sizeof allocations);
   nameless = allocated = freed = in_use = peak = event_count = 0;

@@ -14,8 +14,8 @@
 #define WINDOWS 16 /* contexts of this process that are limited */
 #define MARKS_PER_WINDOW 4
 #define DEFAULT_WINDOW_US 500
-/* Work that takes longer waits for something else, perhaps for work that the program submits next:
- * then a window would be a deadlock. */
+/* Work that takes longer waits for something else, perhaps for work that the program submits next.
+ * A longer wait for the window might then be a deadlock. */
 #define PATIENCE_NS UINT64_C(100000000)
 #define SUSPENSION_NS UINT64_C(1000000000)
 #define SPIN_NS UINT64_C(20000)
@@ -130,7 +130,8 @@ static bool uses_several_streams(struct gw_window *window, gw_word stream) {
   return window->several_until != 0;
 }
 
-/* Where the device holds the work that it has not begun, launches do not wait for room. */
+/* Decides whether the launch gets a stream gate. With stream gates, launches do not wait for room.
+ */
 static void choose_gate(struct gw_window *window, struct gw_window_call *call,
                         const struct gw_estimate *estimate, bool graph) {
   bool unknown = estimate->ns == 0;

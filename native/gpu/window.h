@@ -19,13 +19,13 @@ struct gw_window_call {
   uint64_t ns;    /* the estimate of its device time */
   gw_word before; /* the event in front of it; 0: not timed */
   bool timed;
-  bool gated;  /* the device holds it: the window does not count it */
-  bool behind; /* it gets a stream gate in front of it */
+  bool gated;  /* the device holds the launch: the window does not count it */
+  bool behind; /* the launch gets a stream gate in front of it */
   bool ahead;  /* the task's gate is closed: the device holds it, and the program goes on */
 };
 
-/* Returns when the launch fits into the window, or has waited for longer than makes sense. A graph
- * is as long as it likes, so it always gets a stream gate in front of it. */
+/* Returns when the launch fits into the window, or when the window is suspended. The length of a
+ * graph has no limit, so every graph gets a stream gate in front of it. */
 void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, bool graph,
                     struct gw_window_call *call);
 /* Right before and right after the launch is submitted. */

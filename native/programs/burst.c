@@ -2,9 +2,9 @@
  *
  *   burst urgent SECONDS KERNEL_US COUNT [stream]   COUNT kernels about every 20 ms, open loop;
  *                                                   latency counts from when the burst was due
- *   burst other SECONDS KERNEL_US COUNT [stream]    kernels as fast as they go, waiting after COUNT
- *   burst hold SECONDS KERNEL_US COUNT [stream]     has work all the time, and the device idles
- *   burst idle SECONDS KERNEL_US COUNT [stream]     is there, and has no work
+ *   burst other SECONDS KERNEL_US COUNT [stream]    continuous kernels, with a wait after each
+ * COUNT burst hold SECONDS KERNEL_US COUNT [stream]     has work all the time, and the device idles
+ *   burst idle SECONDS KERNEL_US COUNT [stream]     has joined, and has no work
  *
  * On the NULL stream, or a created one. Prints one line of JSON. */
 #include <stdlib.h>
@@ -49,7 +49,7 @@ static void urgent(uint64_t end) {
     }
     cuStreamSynchronize(stream);
     us[n++] = (double)(gw_now() - due) / 1e3;
-    /* Not in step with anybody's time slices. */
+    /* At random, so that bursts are not in step with the device's time slices. */
     due += PERIOD_NS - 3000000 + (uint64_t)(drand48() * 6e6);
   }
   qsort(us, (size_t)n, sizeof *us, ascending);

@@ -1,8 +1,8 @@
 /* One of two programs that share a device, on a real runtime over the stand-in: simulated.
  *   hip_burst CODE-OBJECT urgent SECONDS   10 kernels of 200 µs about every 20 ms; latency counts
  *                                          from when the burst was due
- *   hip_burst CODE-OBJECT other SECONDS    such kernels as fast as they go, waiting after 50
- * Says when it is ready, and ends with one line of JSON. */
+ *   hip_burst CODE-OBJECT other SECONDS    continuous kernels of that kind, with a wait after each
+ * 50 Prints a line when it is ready, and one line of JSON at its end. */
 #include <time.h>
 
 #include "../gate/clock.h"
@@ -35,7 +35,7 @@ static void urgent(uint64_t end) {
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
     burst(10);
     us[n++] = (double)(gw_now() - due) / 1e3;
-    due += PERIOD_NS - 3000000 + (uint64_t)(drand48() * 6e6); /* in step with nobody */
+    due += PERIOD_NS - 3000000 + (uint64_t)(drand48() * 6e6); /* not in step with time slices */
   }
   qsort(us, (size_t)n, sizeof *us, ascending);
   printf("{\"n\": %d, \"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}\n", n,

@@ -1,5 +1,5 @@
-/* What the runtime answers where there is no AMD GPU. Linked with the real library, so that every
- * reference names its version node. */
+/* Prints the runtime's results on a machine without an AMD GPU. Linked with the real library, so
+ * that every reference names its version node. */
 #include <stdio.h>
 #include <string.h>
 

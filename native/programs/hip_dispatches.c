@@ -1,5 +1,5 @@
-/* Launches kernels in every way that a real runtime has, and says how many of each there must have
- * been: hip_dispatches CODE-OBJECT, built for one GENERATION. */
+/* Launches kernels in every way that a real runtime has, and prints the expected number of each:
+ * hip_dispatches CODE-OBJECT, built for one GENERATION. */
 #include "../fake/api/hip_launches.h"
 #include "hip_kernels.h"
 
@@ -65,7 +65,7 @@ static void kernels_of_libraries(hipStream_t stream) {
 }
 #endif
 
-/* Which kernels these launch is in a structure that the shim does not look into. */
+/* Calls that name their kernels in a structure, which the shim does not read. */
 static void several_devices(hipStream_t stream) {
   struct params params = {program_kernel("other"), one, one, NULL, 0, stream};
   MUST(hipLaunchCooperativeKernelMultiDevice(&params, 1, 0));

@@ -1,6 +1,6 @@
-/* A program that is linked to a real runtime, and opens one by a name that it is told as well:
- * hip_open CODE-OBJECT [NAME]. Launches 3 kernels by the one and 4 by the other, and says which
- * runtimes there are in the process. */
+/* A program that is linked to a real runtime and also opens the runtime NAME: hip_open CODE-OBJECT
+ * [NAME]. Launches 3 kernels through the first and 4 through the second, and prints the runtimes in
+ * the process. */
 #include <dlfcn.h>
 
 #include "hip_kernels.h"

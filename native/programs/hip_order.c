@@ -1,4 +1,6 @@
-/* What the stand-in promises of order and time, through a real runtime: hip_order CODE-OBJECT. */
+/* Checks the stand-in's promises about order and time, through a real runtime: hip_order
+ * CODE-OBJECT.
+ */
 #include "hip_kernels.h"
 
 #define NOT_READY 600
@@ -28,7 +30,7 @@ static hipEvent_t new_event(void) {
   return event;
 }
 
-/* 5 kernels of 200 µs take 1 ms, and not much more where nobody else has any. */
+/* 5 kernels of 200 µs take 1 ms, and not much more while no other process has work. */
 static void kernels_take_their_time(void) {
   hipStream_t stream = new_stream();
   hipEvent_t start = new_event(), stop = new_event();
@@ -44,7 +46,7 @@ static void kernels_take_their_time(void) {
   SO(ms >= 0.99f && ms < 1000);
 }
 
-/* One device runs one kernel at a time, whatever the stream. */
+/* A device runs one kernel at a time, also from different streams. */
 static void streams_share_the_device(void) {
   hipStream_t first = new_stream(), second = new_stream();
   hipEvent_t start = new_event(), stop = new_event(), other = new_event();

@@ -1,5 +1,5 @@
 /* Threads that come and go with streams of their own, on a real runtime:
- * hip_threads CODE-OBJECT SECONDS. Every call must say what it says without a shim: success. */
+ * hip_threads CODE-OBJECT SECONDS. Every call must return success, as without a shim. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>

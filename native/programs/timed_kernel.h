@@ -1,5 +1,5 @@
-/* A kernel that runs for as long as one asks, for programs that measure. Whoever includes this has
- * `launch`, which launches it once. */
+/* A kernel that runs for a given time, for programs that measure. A file that includes this defines
+ * `launch`, which launches the kernel once. */
 #ifndef GIVEWAY_BENCH_TIMED_KERNEL_H
 #define GIVEWAY_BENCH_TIMED_KERNEL_H
 
@@ -20,8 +20,8 @@ static void sleep_until(uint64_t moment) {
   clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
-/* The loop: %rd1 holds how many rounds are to go. It counts rather than looks at a clock: what
- * another process's time slice took is still to be done. */
+/* The loop: %rd1 holds the number of rounds to go. The kernel counts rounds instead of reading a
+ * clock, so that the time slice of another process does not shorten its work. */
 #define LOOP                                                                                       \
   "mov.u64 %rd2, 0;\n"                                                                             \
   "L: add.u64 %rd2, %rd2, 1; xor.b64 %rd2, %rd2, 0;\n"                                             \
@@ -35,7 +35,7 @@ static int load(CUfunction *function, const char *ptx, const char *name) {
   return result != 0 ? result : cuModuleGetFunction(function, module, name);
 }
 
-/* Finds how many rounds of the loop take the time asked for. */
+/* Finds the number of rounds that take the given time. */
 static int calibrate(unsigned us) {
   CUevent before, after;
   float ms = 0;

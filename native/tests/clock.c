@@ -9,7 +9,7 @@
 #include "../gate/futex.h"
 #include "../gate/state.h"
 
-/* The real waits, in slices: between two of them a thread looks at the clock of the test. */
+/* The real waits, in slices: between two slices a thread reads the clock of the test. */
 #define gw_futex_wait wait_for_real
 #define gw_futex_wake wake_for_real
 #define gw_lock_within lock_for_real
@@ -23,23 +23,23 @@ int lock_for_real(pthread_mutex_t *lock, uint64_t wait_ns);
 
 #define SLICE_NS UINT64_C(200000)
 #define SLEEPERS 512
-#define PAGE 4096 /* wherever a page is mapped, a word has the same place in it */
+#define PAGE 4096 /* a word has the same offset in its page in every mapping */
 
 enum { FREE, AWAKE, ASLEEP };
 
 struct sleeper {
   _Atomic int state;
   _Atomic pid_t process, thread;
-  _Atomic uint64_t wakes_ns; /* UINT64_MAX: not by the clock */
-  _Atomic uint64_t round;    /* the last in which it had no reason to wake up */
+  _Atomic uint64_t wakes_ns; /* when its time limit is over; UINT64_MAX: it has none */
+  _Atomic uint64_t round;    /* the last round in which the thread had no reason to wake up */
   _Atomic uint64_t sleeps;
 };
 
 static struct {
   _Atomic bool stopped;
   _Atomic uint64_t now_ns;
-  _Atomic uint64_t round, changes; /* of all: asleep to awake, and back */
-  _Atomic uint64_t woken[PAGE];    /* how often a word of this place was */
+  _Atomic uint64_t round, changes; /* changes: of all threads, from asleep to awake and back */
+  _Atomic uint64_t woken[PAGE];    /* by the offset of a futex word: the number of wakes */
   struct sleeper sleepers[SLEEPERS];
 } *shared;
 
@@ -63,7 +63,7 @@ uint64_t gw_now(void) {
   return atomic_load(&shared->stopped) ? atomic_load(&shared->now_ns) : kernels_now();
 }
 
-/* The cases of a program run one after the other, each in a fork: the sleepers of the last one are
+/* Each case of a test runs in a fork, one after the other, so the sleepers of the last case are
  * gone. */
 void clock_stop(void) {
   for (int i = 0; i < SLEEPERS; i++) {
@@ -120,14 +120,14 @@ void gw_futex_wake(_Atomic uint32_t *word, bool shared_word) {
   wake_for_real(word, shared_word);
 }
 
-/* Whether a wait that was cut into slices would be over. A word that has changed wakes nobody who
- * sleeps already: somebody has to. */
+/* Whether a wait without slices would be over. A changed word alone does not wake a thread that
+ * sleeps already: another thread has to wake it. */
 static bool is_over(int r, bool first, bool woken) {
   return r != ETIMEDOUT && (r != EAGAIN || first || woken);
 }
 
-/* The round is read before the reasons to wake up are looked at: it ends with no thread on its
- * way. */
+/* The thread reads the round before it checks for reasons to wake up. So when the round ends, no
+ * thread is about to wake up. */
 int gw_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns, bool shared_word) {
   if (!atomic_load(&shared->stopped)) {
     return wait_for_real(word, value, timeout_ns, shared_word);
@@ -179,7 +179,7 @@ int gw_lock_within(pthread_mutex_t *lock, uint64_t wait_ns) {
   return r;
 }
 
-/* '?' where there is no such thread any more. */
+/* The kernel's state of the thread; '?': the thread is gone. */
 static char state_of(pid_t process, pid_t thread) {
   char path[64], text[512] = "";
   snprintf(path, sizeof path, "/proc/%d/task/%d/stat", process, thread);
@@ -193,7 +193,7 @@ static char state_of(pid_t process, pid_t thread) {
   return end != NULL && end[1] == ' ' ? end[2] : '?';
 }
 
-/* Whether it sleeps through this round; stopped and dead ones do not count. */
+/* Whether the thread sleeps through this round, or is stopped or dead. */
 static bool quiet(struct sleeper *sleeper, uint64_t round) {
   int state = atomic_load(&sleeper->state);
   if (state == FREE || (state == ASLEEP && atomic_load(&sleeper->round) >= round)) {
@@ -207,7 +207,7 @@ static bool quiet(struct sleeper *sleeper, uint64_t round) {
   return now == 'T';
 }
 
-/* In a round in which nobody fell asleep or woke up, nobody can have woken another. */
+/* In a round without a thread that fell asleep or woke up, no thread can have woken another one. */
 void clock_settle(void) {
   clock_leave();
   for (uint64_t changes = UINT64_MAX; changes != atomic_load(&shared->changes);) {

@@ -1,6 +1,6 @@
-/* A clock that the test controls. Until clock_stop it is the kernel's; from then on it stands, for
- * the test and all that it forks, and moves when the test says so. Call clock_stop before the first
- * task joins. */
+/* A clock that the test controls. Until clock_stop it is the kernel's clock. From then on the clock
+ * stands still for the test and all its forks, and moves only by clock_advance. Call clock_stop
+ * before the first task joins. */
 #ifndef GIVEWAY_TEST_CLOCK_H
 #define GIVEWAY_TEST_CLOCK_H
 
@@ -12,20 +12,20 @@ uint64_t gw_now(void);
 
 void clock_stop(void);
 
-/* Returns once every thread of the gate, in all processes, has gone to sleep and nothing is left
- * that would wake one. A thread that has come out of a gate counts as awake until it calls
- * clock_leave. Stopped and killed processes are passed over. */
+/* Returns once every thread of the gate, in all processes, sleeps and has no reason to wake up. A
+ * thread that has come out of a gate counts as awake until it calls clock_leave. Stopped and killed
+ * processes do not count. */
 void clock_settle(void);
 void clock_leave(void);
 
-/* A thread that was just started is not known before it first sleeps: returns once one of this
- * process, other than the caller, does. */
+/* Returns once another thread of this process sleeps. The clock does not know a new thread before
+ * its first sleep. */
 void clock_await_sleeper(void);
 
-/* Moves from one point at which a thread wants to wake up to the next, and settles at each. */
+/* Moves the clock by `ns`. At each time at which a thread wakes up, it stops and settles. */
 void clock_advance(uint64_t ns);
 
-/* Whether that thread sleeps, and how often it has gone to sleep. */
+/* Whether the thread sleeps; how often it has gone to sleep. */
 bool clock_sleeps(pid_t thread);
 uint64_t clock_sleeps_of(pid_t thread);
 

@@ -55,7 +55,7 @@ __attribute__((unused)) static void *shared_memory(size_t size) {
   return p;
 }
 
-/* GIVEWAY_TEST_SECONDS makes every limit shorter, for whoever expects tests to fail: a check with
+/* GIVEWAY_TEST_SECONDS shortens every limit, for runs that expect tests to fail: a check with
  * deliberate breaks. */
 __attribute__((unused)) static uint64_t limit_ms(uint64_t ms) {
   const char *text = getenv("GIVEWAY_TEST_SECONDS");
@@ -63,8 +63,8 @@ __attribute__((unused)) static uint64_t limit_ms(uint64_t ms) {
   return ms < most ? ms : most;
 }
 
-/* Whether it comes true in time. A generous time costs nothing where nothing is broken, and a core
- * of a virtual machine may stand still for a while. */
+/* Whether the condition comes true in time. A generous time costs nothing unless something is
+ * broken, and a core of a virtual machine may stand still for a while. */
 #define until(condition, ms)                                                                       \
   ({                                                                                               \
     uint64_t end_ns_ = now_ns() + limit_ms(ms) * MS;                                               \
@@ -114,12 +114,13 @@ __attribute__((unused)) static unsigned waiters_of(const char *device) {
   return waiters;
 }
 
-/* Whether a launch comes to a closed gate. It is not counted while it looks at who holds it. */
+/* Whether a launch comes to wait at a closed gate. While its thread checks the holders, the page
+ * does not count it as a waiter. */
 __attribute__((unused)) static bool somebody_waits(const char *device) {
   return until(waiters_of(device) > 0, 60000);
 }
 
-/* The file's memory as somebody with a text editor would reach it. */
+/* The page's file, mapped without the library. */
 __attribute__((unused)) static struct gw_page_layout *raw_page_of(const char *device) {
   char path[4096];
   CHECK(gw_page_path(device, path, sizeof path) == GW_OK);
@@ -132,7 +133,7 @@ __attribute__((unused)) static struct gw_page_layout *raw_page_of(const char *de
 
 __attribute__((unused)) static struct gw_page_layout *raw_page(void) { return raw_page_of("cpu"); }
 
-/* Until the watcher of an active task has looked at it so many times. */
+/* Waits until the watcher of an active task has looked at the task so many times. */
 __attribute__((unused)) static void await_looks(struct gw_row *row, int looks) {
   for (uint64_t last = atomic_load(&row->beat_ns); looks > 0; looks--) {
     CHECK(until(atomic_load(&row->beat_ns) != last, 60000));
@@ -182,7 +183,7 @@ static int run_case(const struct test_case *test, unsigned seconds) {
     }
     usleep(1000);
   }
-  kill(-pid, SIGKILL); /* whatever the case left behind */
+  kill(-pid, SIGKILL); /* processes that the case left behind */
   remove_directory(directory);
   bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   if (WIFSIGNALED(status)) {

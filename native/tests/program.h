@@ -1,4 +1,4 @@
-/* A program that does what the test says, step by step, in a process or a thread of its own. */
+/* A program that the test controls step by step, in a process or a thread of its own. */
 #ifndef GIVEWAY_TEST_PROGRAM_H
 #define GIVEWAY_TEST_PROGRAM_H
 
@@ -17,7 +17,7 @@ struct program {
   gw_task *task;
   uint32_t row;
   uint64_t ticket;
-  void (*act)(gw_task *); /* what it was asked last */
+  void (*act)(gw_task *); /* the last step that the test asked for */
   _Atomic uint32_t asked, done;
   pthread_t handle;
 };
@@ -44,7 +44,7 @@ __attribute__((unused)) static void *obey(void *argument) {
   }
 }
 
-/* The kernel's word: 'S' for a thread that sleeps. */
+/* The kernel's state of the thread: 'S' while it sleeps. */
 __attribute__((unused)) static char thread_state(pid_t process, pid_t thread) {
   char path[64], text[512] = "";
   snprintf(path, sizeof path, "/proc/%d/task/%d/stat", process, thread);
@@ -61,7 +61,7 @@ __attribute__((unused)) static bool finished(struct program *program) {
   return atomic_load(&program->done) == atomic_load(&program->asked);
 }
 
-/* Returns once it has done so, or waits in there. */
+/* Asks the program for a step. Returns once the program has done the step, or waits inside it. */
 __attribute__((unused)) static void ask(struct program *program, void (*act)(gw_task *)) {
   CHECK(finished(program));
   program->act = act;
@@ -90,7 +90,7 @@ __attribute__((unused)) static struct program *start_program(int priority) {
   return program;
 }
 
-/* A thread of this process, which launches for that task. */
+/* Starts a thread of this process that launches for the task. */
 __attribute__((unused)) static struct program *start_thread(gw_task *task) {
   struct program *program = shared_memory(sizeof *program);
   program->task = task;
@@ -119,7 +119,7 @@ __attribute__((unused)) static void continue_program(struct program *program) {
   clock_settle();
 }
 
-/* As the page has it. Unlike gw_tasks this looks for no dead ones. */
+/* The program's row. Unlike gw_tasks, this does not reap dead tasks. */
 __attribute__((unused)) static struct gw_task_info info_of_program(struct program *program) {
   struct gw_task_info info;
   CHECK(gw_task_at(open_page(), program->row, program->ticket, &info) == GW_OK);

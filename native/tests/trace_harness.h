@@ -1,5 +1,5 @@
-/* What GIVEWAY_TRACE leaves behind of a program. The environment is read when the shim is loaded,
- * so the program is the test itself, started again with an argument. */
+/* Runs a program under GIVEWAY_TRACE and reads its report. The shim reads the environment when it
+ * is loaded, so the program is the test itself, started again with an argument. */
 #ifndef GIVEWAY_TEST_TRACE_HARNESS_H
 #define GIVEWAY_TEST_TRACE_HARNESS_H
 

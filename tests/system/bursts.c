@@ -1,4 +1,4 @@
-/* Has 2 ms of work every 20 ms, until its stdin ends; then says how often. */
+/* Has 2 ms of work every 20 ms, until its stdin ends; then prints the number of bursts. */
 #include <poll.h>
 #include <stdio.h>
 #include <time.h>
@@ -12,7 +12,7 @@ static double now(void) {
 int main(void) {
   struct pollfd input = {.fd = 0, .events = POLLIN};
   long bursts = 0;
-  while (poll(&input, 1, bursts == 0 ? 0 : 20) <= 0) { /* less: a signal of giveway's */
+  while (poll(&input, 1, bursts == 0 ? 0 : 20) <= 0) { /* below 0: a signal of giveway's */
 #pragma omp parallel num_threads(2)
     for (double end = now() + 0.002; now() < end;) {
     }

@@ -1,6 +1,6 @@
-/* Asks for cuLaunchKernel in every way a program can, and says in which library it is.
+/* Looks up cuLaunchKernel in every way that a program can, and prints the library of each result.
  *   lookups DRIVER_PATH DEEPBOUND_LIBRARY
- * Parts of it are libraries, as the build says: NEXT is in two of them, DEEPBOUND in one. */
+ * The build makes libraries of parts of this file: NEXT of two of them, DEEPBOUND of one. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@ int cuInit(unsigned flags);
 int cuFancyNew(void);
 
 #ifdef NEXT
-/* Which of two libraries of this name it is; the first asks for the next one. */
+/* The name of this one of two libraries with equal symbols; the first looks up the next one. */
 const char *which(void) { return NEXT; }
 const char *next_of_which(void) {
   const char *(*next)(void) = (const char *(*)(void))dlsym(RTLD_NEXT, "which");

@@ -1,5 +1,5 @@
-/* Opens outermost parallel regions of about a millisecond until its stdin ends, or as many as its
- * argument says; then prints how many. The two threads are made whatever the number of cores. */
+/* Opens outermost parallel regions of about a millisecond until its stdin ends, or as many as the
+ * argument states; then prints their number. Each has two threads on any number of cores. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -59,7 +59,7 @@ static int drv_ex(hipFunction_t f, hipStream_t s) {
 static const struct launch {
   const char *name;
   int (*run)(hipFunction_t f, hipStream_t s);
-  int by_address; /* f is the address of a host function, where the runtime knows the two apart */
+  int by_address; /* f is the address of a host function, not a handle */
 } launches[] = {
     {"hipLaunchKernel", by_address, 1},
     {"hipLaunchKernel_spt", by_address_spt, 1},

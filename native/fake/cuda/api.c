@@ -1,4 +1,4 @@
-/* Devices, contexts, and how functions are found. */
+/* Devices, contexts, and the look-up of functions. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@ __thread struct context *fake_current;
 int fake_physical[DEVICES];
 static int devices = 1;
 
-/* Those that are listed, in that order; up to the first that does not exist. */
+/* The devices of CUDA_VISIBLE_DEVICES in its order, up to the first that does not exist. */
 static int choose_visible(int present) {
   const char *list = getenv("CUDA_VISIBLE_DEVICES");
   int count = 0;
@@ -106,7 +106,7 @@ FAKE int cuDeviceTotalMem_v2(size_t *bytes, int device) {
   return SUCCESS;
 }
 
-/* ---- contexts: the primary one of each device, under whatever name it is asked for ---- */
+/* ---- contexts: each device has only its primary context ---- */
 
 FAKE int cuDevicePrimaryCtxRetain(struct context **context, int device) {
   CALL(cuDevicePrimaryCtxRetain)
@@ -210,7 +210,7 @@ FAKE int cuGetErrorName(int error, const char **text) {
   return SUCCESS;
 }
 
-/* The newest version of the name, of the kind of default stream that the flags ask for. */
+/* The newest version of the function, for the kind of default stream that the flags state. */
 static void *look_up(const char *name, uint64_t flags) {
   static const char *const versions[] = {"_v3", "_v2", ""};
   static const char *const threads[] = {"_ptsz", "_ptds", ""};

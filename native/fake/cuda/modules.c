@@ -1,4 +1,4 @@
-/* Modules and libraries, whose images say nothing: any name is a kernel of any of them. */
+/* Modules and libraries. Their images are ignored: every name is a kernel in each of them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@ static int any;
 static struct function *new_function(const char *name, bool of_library) {
   const char *fallback = getenv("GIVEWAY_FAKE_KERNEL_NS");
   const char *ns = strncmp(name, "ns_", 3) == 0 ? name + 3 : fallback;
-  struct function *function = calloc(1, sizeof *function); /* nobody frees it */
+  struct function *function = calloc(1, sizeof *function); /* never freed */
   snprintf(function->name, sizeof function->name, "%s", name);
   function->ns = ns != NULL ? strtoull(ns, NULL, 10) : 0;
   function->of_library = of_library;

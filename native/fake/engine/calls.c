@@ -26,7 +26,7 @@ int call_first(struct call *call) {
   return call->error;
 }
 
-/* For tests: how often a function of the real library was called. */
+/* For tests: the number of calls of a function of this library. */
 uint64_t fake_calls(const char *name) {
   uint64_t count = 0;
   pthread_mutex_lock(&lock);

@@ -1,4 +1,5 @@
-/* Runs what streams hold, in order within each; one thread for each process. */
+/* Executes the operations of all streams, in order within each. Each process has one engine thread.
+ */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,11 +54,11 @@ static bool runnable(struct stream *stream) {
   return true;
 }
 
-/* What comes after a wait that was one cannot have begun before it was over. That this thread is
- * late, as any is, to see that there is nothing to wait for, costs the device no time. */
+/* When the operation may begin. After a real wait for a word it begins now. Otherwise it begins
+ * when it was ready: the delay until this thread notices costs no device time. */
 static uint64_t ready_at(const struct op *op) { return op->waited ? fake_now() : op->ready_ns; }
 
-/* The runnable stream whose head is the oldest; *any: there is work at all. */
+/* The runnable stream with the oldest first operation; *any: whether any stream has work. */
 static struct stream *choose(int device, bool *any) {
   struct context *context = &fake_contexts[device];
   struct stream *best = NULL;
@@ -71,7 +72,7 @@ static struct stream *choose(int device, bool *any) {
   return best;
 }
 
-/* For tests: how much device time is submitted and not over. */
+/* For tests: the device time that is submitted and not over. */
 uint64_t fake_in_flight_ns(void) {
   uint64_t ns = 0;
   engine_lock();
@@ -88,7 +89,7 @@ uint64_t fake_in_flight_ns(void) {
   return ns;
 }
 
-/* For tests: the device has work, and all that it could do next waits for a word in memory. */
+/* For tests: whether the device has work, all of which waits for a word in memory. */
 bool fake_held(void) {
   bool waits = false, others = false;
   engine_lock();
@@ -135,7 +136,7 @@ static void finish(struct stream *stream, uint64_t now) {
 static void *engine(void *unused) {
   (void)unused;
   prctl(PR_SET_TIMERSLACK, 1);
-  uint64_t clock[DEVICES] = {0}; /* when each device was done with what we gave it last */
+  uint64_t clock[DEVICES] = {0}; /* when each device was done with this process's last work */
   pthread_mutex_lock(&lock);
   for (;;) {
     bool any = false, ran = false;
@@ -167,7 +168,7 @@ static void *engine(void *unused) {
     }
     if (!any) {
       pthread_cond_wait(&work, &lock);
-    } else { /* a value in memory: nobody tells when it changes */
+    } else { /* streams wait for words in memory, whose changes are not signalled */
       pthread_mutex_unlock(&lock);
       nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
       pthread_mutex_lock(&lock);

@@ -25,7 +25,7 @@ static int record(struct event *event, uintptr_t handle, bool per_thread) {
   int result = stream_enter(handle, per_thread, &stream);
   if (result == SUCCESS) {
     if (stream->capture != NULL) {
-      /* A node that the program did not ask for would show. */
+      /* A graph must show a node that the program did not ask for. */
       graph_add(stream->capture, (struct op){.kind = OP_WORK});
     } else {
       engine_record(event, stream);
@@ -38,7 +38,7 @@ static int record(struct event *event, uintptr_t handle, bool per_thread) {
 PAIR(cuEventRecord, _ptsz, (struct event * event, uintptr_t stream),
      return record(event, stream, per_thread););
 
-/* A capture in global mode is lost when a thread asks what might not be safe. */
+/* A capture in global mode is invalidated when a thread makes a potentially unsafe query. */
 static int forbid(void) {
   if (fake_captures == 0 || fake_capture_mode == 2) {
     return SUCCESS;

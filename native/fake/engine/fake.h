@@ -1,6 +1,6 @@
-/* A libcuda for tests: it keeps the driver's promises about order, time and errors, and computes
- * nothing but copies. Kernels take the time that their name states: ns_200000; any other name takes
- * GIVEWAY_FAKE_KERNEL_NS, or none. Every number that comes from it is simulated. */
+/* A libcuda for tests. It keeps the driver's promises about order, time and errors, and executes
+ * copies but no kernels. A kernel takes the time that its name states: ns_200000. A kernel of any
+ * other name takes GIVEWAY_FAKE_KERNEL_NS, or no time. Every time measured on it is simulated. */
 #ifndef GIVEWAY_FAKE_CUDA_H
 #define GIVEWAY_FAKE_CUDA_H
 
@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a real driver exports; the rest stays inside, however this is compiled, so that giveway
- * takes it for a driver that it knows. Probes, which tests in C look through, are exported on
- * request. */
+/* FAKE exports what a real driver exports. All other functions stay hidden, whatever the compiler's
+ * flags, so that giveway recognises a known driver. PROBE exports functions for C tests on request.
+ */
 #define FAKE __attribute__((visibility("default")))
 #ifdef FAKE_PROBES
 #define PROBE FAKE
@@ -43,21 +43,21 @@ enum op_kind { OP_WORK, OP_RECORD, OP_WAIT_EVENT, OP_WAIT_VALUE, OP_WRITE_VALUE,
 
 struct event {
   bool recorded, done;
-  uint64_t version; /* how many records; a wait is for one of them */
+  uint64_t version; /* the number of records; a wait is for one of them */
   uint64_t done_version;
-  uint64_t ns;           /* when it was done */
-  struct stream *stream; /* HIP only: where it was recorded last */
+  uint64_t ns;           /* when the last record was done */
+  struct stream *stream; /* HIP only: the stream of the last record */
 };
 
 struct op {
   enum op_kind kind;
   uint64_t sequence, ready_ns;
-  uint64_t ns; /* work */
+  uint64_t ns; /* OP_WORK: how long it takes */
   struct event *event;
   uint64_t version;
   volatile uint32_t *word;
   uint32_t value;
-  bool waited; /* for the word */
+  bool waited; /* the stream had to wait for the word */
   void *to;
   const void *from; /* NULL: a memset to value */
   size_t size;
@@ -65,7 +65,7 @@ struct op {
 };
 
 struct graph {
-  struct op *ops; /* what it does, one after the other */
+  struct op *ops; /* in the order in which they run */
   size_t count;
 };
 
@@ -85,8 +85,8 @@ struct context {
   struct stream *streams;
 };
 
-/* calls.c: every function begins with CALL, which counts it and gives the errors that
- * GIVEWAY_FAKE_ERRORS asks for: cuLaunchKernel=719,cuMemAlloc_v2=2 */
+/* calls.c: every function begins with CALL, which counts the call and returns the error that
+ * GIVEWAY_FAKE_ERRORS states: cuLaunchKernel=719,cuMemAlloc_v2=2 */
 struct call {
   const char *name;
   uint64_t count;
@@ -110,7 +110,8 @@ static inline int call_enter(struct call *call) {
   if (__builtin_expect(!fake_initialized, 0)) {                                                    \
     return NOT_INITIALIZED;                                                                        \
   }
-/* A function and its variant for which stream 0 is the thread's own: their bodies are one. */
+/* Defines a function, and its variant for which stream 0 is the per-thread stream, with one body.
+ */
 #define PAIR(name, suffix, parameters, ...)                                                        \
   FAKE int name parameters {                                                                       \
     CALL(name)                                                                                     \
@@ -124,7 +125,7 @@ static inline int call_enter(struct call *call) {
   }                                                                                                \
   _Static_assert(1, "a semicolon follows")
 
-struct function { /* or a kernel of a library: a handle of another kind, which launches take too */
+struct function { /* or a kernel of a library: another kind of handle that launches accept */
   uint64_t ns;
   bool of_library;
   char name[120];
@@ -132,25 +133,25 @@ struct function { /* or a kernel of a library: a handle of another kind, which l
 
 /* api.c */
 extern struct context fake_contexts[DEVICES];
-extern int fake_physical[DEVICES]; /* which ones these are, as CUDA_VISIBLE_DEVICES has it */
+extern int fake_physical[DEVICES]; /* the physical devices, as CUDA_VISIBLE_DEVICES lists them */
 extern __thread struct context *fake_current;
 /* streams.c */
 extern int fake_captures; /* in global mode */
 extern int fake_all_captures;
 extern __thread int fake_capture_mode; /* 0 global, 1 thread-local, 2 relaxed */
 struct stream *stream_of(uintptr_t handle, bool per_thread); /* under the engine's lock */
-/* Locks and finds the stream, or gives an error; counts what a capture forbids. */
+/* Locks the engine and finds the stream, or returns an error. Checks what a capture forbids. */
 int stream_enter(uintptr_t handle, bool per_thread, struct stream **stream);
-/* launch.c: so much work for the stream, or a node for its capture */
+/* launch.c: submits work to the stream, or adds a node to its capture */
 int fake_launch(uint64_t ns, uintptr_t handle, bool per_thread);
-/* graphs.c: what a capture records */
+/* graphs.c: adds a node to a graph that is being captured */
 void graph_add(struct graph *graph, struct op op);
 
-/* share.c: one device, time-sliced between processes that have work, as a GPU does it */
+/* share.c: one device, time-sliced between processes that have work, as a GPU is */
 void share_open(int device);
-/* Runs for so long of the device's time, from not before `from`; when it was over. */
+/* Runs for `ns` of the device's time, not before `from`. Returns when the work ended. */
 uint64_t share_run(int device, uint64_t ns, uint64_t from);
-/* Nothing more to run now, or time for somebody else's slice. */
+/* Gives the device up: this process is idle, or another process's time slice is due. */
 void share_yield(int device, bool idle);
 uint64_t fake_now(void);
 
@@ -163,7 +164,7 @@ void engine_wait_event(struct event *event);
 void engine_record(struct event *event, struct stream *stream);
 void engine_lock(void);
 void engine_unlock(void);
-/* Nothing is waiting in the stream or has to be waited for. */
+/* Whether the stream is empty and depends on no other stream's work. */
 bool engine_stream_free(struct stream *stream);
 
 PROBE uint64_t fake_calls(const char *name);

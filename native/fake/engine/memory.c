@@ -1,4 +1,4 @@
-/* Device memory is the process's own; copies are done when their stream comes to them. */
+/* Device memory is the process's own memory. A stream executes a copy when it reaches the copy. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +12,8 @@ static int allocate(void **memory, size_t size) {
   return *memory != NULL ? SUCCESS : OUT_OF_MEMORY;
 }
 
-/* In global mode a capture forbids what might wait for the device, and is lost. */
+/* A capture in global mode forbids calls that may wait for the device, and is invalidated by them.
+ */
 static bool forbidden(void) { return fake_captures != 0 && fake_capture_mode == 0; }
 
 FAKE int cuMemAlloc_v2(void **memory, size_t size) {
@@ -53,7 +54,7 @@ PAIR(cuMemAllocAsync, _ptsz, (void **memory, size_t size, uintptr_t stream), (vo
      (void)per_thread;
      return allocate(memory, size););
 
-/* Now, rather than in order: a test that reads freed memory is wrong either way. */
+/* Frees at once, not in stream order: a test that reads freed memory is wrong in both cases. */
 static int free_async(void *memory, uintptr_t handle, bool per_thread) {
   struct stream *stream;
   int result = stream_enter(handle, per_thread, &stream);

@@ -1,5 +1,5 @@
-/* The device itself, in shared memory: whoever has its turn runs; a turn ends after a quantum if
- * somebody else has work. */
+/* The device itself, in shared memory. The process that has the time slice runs. A time slice ends
+ * after a quantum if another process has work. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -17,17 +17,17 @@
 #include "fake.h"
 
 #define SEATS 32
-#define QUANTUM_NS UINT64_C(2000000) /* as measured on real ones */
-#define LOOK_NS UINT64_C(200000)     /* how soon a running kernel notices that others want */
+#define QUANTUM_NS UINT64_C(2000000) /* as measured on real devices */
+#define LOOK_NS UINT64_C(200000)     /* how soon a running kernel notices another process's work */
 
 struct gpu {
-  _Atomic uint32_t lock; /* holder's pid: a futex, for a killed process must not hold it for ever */
-  _Atomic uint32_t word; /* changes when the turn does */
+  _Atomic uint32_t lock; /* the holder's pid, so that other processes notice a killed holder */
+  _Atomic uint32_t word; /* a futex, changed when the time slice passes to another process */
   struct {
     _Atomic uint32_t pid;
     _Atomic uint32_t wants;
   } seats[SEATS];
-  _Atomic uint32_t holder; /* seat + 1; 0: nobody */
+  _Atomic uint32_t holder; /* the seat + 1 of the running process; 0: none */
   _Atomic uint64_t turn_end, free_at;
 };
 
@@ -93,7 +93,7 @@ void share_open(int device) {
   gpus[device] = gpu;
 }
 
-/* Under the lock: the next that wants, after this seat; 0 for nobody. */
+/* Under the lock: the holder value of the next process with work, after this seat; 0: none. */
 static uint32_t next_after(struct gpu *gpu, uint32_t from) {
   for (uint32_t i = 1; i <= SEATS; i++) {
     uint32_t at = (from + i) % SEATS;
@@ -181,7 +181,7 @@ uint64_t share_run(int device, uint64_t ns, uint64_t from) {
       }
       bool others = others_want(gpu, mine);
       uint64_t turn_end = atomic_load(&gpu->turn_end);
-      if (!others && now >= turn_end) { /* the clock of turns runs whether or not others want */
+      if (!others && now >= turn_end) { /* time slices end also when no other process has work */
         turn_end += (now - turn_end) / QUANTUM_NS * QUANTUM_NS + QUANTUM_NS;
         atomic_store(&gpu->turn_end, turn_end);
       }

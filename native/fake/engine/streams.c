@@ -1,4 +1,4 @@
-/* Streams, and what finds them. */
+/* Streams, and their look-up by handle. */
 #include <stdlib.h>
 
 #include "fake.h"
@@ -23,7 +23,7 @@ struct stream *stream_of(uintptr_t handle, bool per_thread) {
   if (handle == 1) {
     return &fake_current->legacy;
   }
-  if (handle == 2) { /* tests use one device with it; it outlives its thread */
+  if (handle == 2) { /* per-thread stream: tests use one device with it; it outlives its thread */
     if (per_thread_stream == NULL) {
       per_thread_stream = calloc(1, sizeof *per_thread_stream);
       per_thread_stream->blocking = true;

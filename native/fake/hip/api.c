@@ -19,10 +19,10 @@ int hip_return(int result) {
   return result;
 }
 
-/* As AMD's, whose objects go while the process still has threads. What the program itself asks for
- * at its end, in its first thread, is the program's affair. */
+/* As in AMD's runtime, objects are destroyed at exit while the process still has threads. Calls of
+ * the program's first thread at its end are allowed. */
 static void end(void) {
-  const char *ms = getenv("GIVEWAY_FAKE_END_MS"); /* how long its end takes */
+  const char *ms = getenv("GIVEWAY_FAKE_END_MS"); /* how long the exit handler takes */
   ended = true;
   usleep(ms != NULL ? (unsigned)atoi(ms) * 1000 : 0);
 }
@@ -46,8 +46,8 @@ int hip_enter(void) {
   return result == SUCCESS ? cuCtxSetCurrent(context) : result;
 }
 
-/* Handle 1 names the legacy stream in newer runtimes only; what older ones make of it, this one
- * makes of it. */
+/* Handle 1 names the legacy stream in newer runtimes only. Older runtimes take it for an address
+ * and crash, so this library aborts. */
 static int valid(const void *stream) {
   if ((uintptr_t)stream == 1) {
     fputs("fake-hip: 1 is no stream\n", stderr);
@@ -117,8 +117,8 @@ FAKE const char *hipKernelNameRef(CUfunction function) {
   return cuFuncGetName(&name, function) == SUCCESS ? name : NULL;
 }
 
-/* Not as AMD's, which follows an address that it has been told of: so that one sees who was asked.
- */
+/* The returned text tells tests that this function was called. AMD's runtime looks up the address
+ * of a host function here. */
 FAKE const char *hipKernelNameRefByPtr(const void *function, CUstream stream) {
   static __thread char text[256];
   const char *name;
@@ -144,7 +144,7 @@ FORWARD(hipMemcpyAsync_spt, (void *to, const void *from, size_t size, int kind, 
 FORWARD(hipMemsetAsync, (void *to, int value, size_t size, CUstream stream),
         cuMemsetD8Async((CUdeviceptr)to, (unsigned char)value, size, stream))
 
-/* Streams that there are. */
+/* The streams that exist. */
 static CUstream streams[64];
 
 static bool swap_stream(CUstream from, CUstream to) {
@@ -189,8 +189,8 @@ FAKE int hipEventRecord(CUevent event, CUstream stream) {
   return hip_return((valid(stream), cuEventRecord(event, stream)));
 }
 
-/* As AMD's: looks at the stream where the event was recorded last, which may be gone by now, and if
- * that is being captured, the capture is over. */
+/* As AMD's runtime: reads the stream of the event's last record, which may be destroyed by now. If
+ * that stream is being captured, the capture ends. */
 FAKE int hipEventQuery(CUevent event) {
   HIP(hipEventQuery)
   struct stream *stream = ((struct event *)event)->stream;
@@ -235,7 +235,8 @@ FAKE int hipStreamIsCapturing(CUstream stream, int *status) {
     return hip_return(call_error);                                                                 \
   }
 
-/* As AMD's: by name, _spt where the flags ask for it, from the library's own handle. */
+/* As AMD's runtime: by name, with _spt where the flags ask for that, from the library's own handle.
+ */
 static int look_up(const char *name, void **function, uint64_t flags) {
   Dl_info info;
   char variant[256];
@@ -253,7 +254,7 @@ static int look_up(const char *name, void **function, uint64_t flags) {
 FAKE int hipGetProcAddress(const char *name, void **function, int version, uint64_t flags,
                            void *status) {
   LOOKUP(hipGetProcAddress)
-  (void)version, (void)flags, (void)status; /* 6.4 and 7.2 take no notice of the flags */
+  (void)version, (void)flags, (void)status; /* 6.4 and 7.2 ignore the flags */
   return look_up(name, function, 0);
 }
 

@@ -1,6 +1,6 @@
 /* A libamdhip64 for tests: HIP's calls over the fake CUDA driver, whose engine keeps the promises
- * about order and time. Kernels are what hipModuleGetFunction gives, also where a program would
- * pass the address of a host stub. Every number that comes from it is simulated. */
+ * about order and time. A kernel is the handle that hipModuleGetFunction returns, also where a
+ * program would pass the address of a host stub. Every time measured on it is simulated. */
 #ifndef GIVEWAY_FAKE_HIP_H
 #define GIVEWAY_FAKE_HIP_H
 
@@ -11,9 +11,9 @@ typedef struct {
   uint32_t x, y, z;
 } dim3;
 
-/* Initialises on first use, as HIP does, and makes the thread's device current. */
+/* Initialises the library on first use, as HIP does, and makes the thread's device current. */
 int hip_enter(void);
-/* What hipGetLastError will say, until it has said it. */
+/* The error that the next hipGetLastError returns and clears. */
 int hip_return(int result);
 
 #define HIP(function)                                                                              \

@@ -38,8 +38,8 @@ LAUNCH(
     _Z24hipHccModuleLaunchKernelP18ihipModuleSymbol_tjjjjjjmP12ihipStream_tPPvS4_P11ihipEvent_tS6_,
     (WITH_EVENTS), false)
 
-/* As AMD's does with some of its functions: by its own exported name, so through the PLT and into
- * whatever stands in front of it. */
+/* As AMD's runtime does for some functions: calls its own exported name, and so goes through the
+ * PLT into a preloaded hook. */
 FAKE int
 _Z24hipExtModuleLaunchKernelP18ihipModuleSymbol_tjjjjjjmP12ihipStream_tPPvS4_P11ihipEvent_tS6_j(
     WITH_EVENTS, unsigned flags) {

@@ -1,4 +1,4 @@
-/* What the runtimes name and tests have no use for: ignored, or refused. */
+/* Functions that the runtimes refer to and that no test needs: ignored, or refused. */
 #define IGNORED(name)                                                                              \
   int name(void) { return 0; }
 int name(void) { return 0; }

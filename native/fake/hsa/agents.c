@@ -108,10 +108,10 @@ hsa_status_t hsa_system_get_major_extension_table(uint16_t extension, uint16_t m
   return OK;
 }
 
-/* ---- what an agent says of itself -------------------------------------------------------------
+/* ---- properties of agents ---------------------------------------------------------------------
  */
 
-/* About an MI250's, so that libraries choose what they would there. */
+/* About the values of an MI250, so that libraries make the same choices. */
 static const struct {
   int attribute;
   uint32_t value;

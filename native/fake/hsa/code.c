@@ -1,4 +1,4 @@
-/* Code objects: ELF files whose symbols are found, and whose kernels are never executed. */
+/* Code objects: ELF files. Their symbols are found, and their kernels are never executed. */
 #include <elf.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,7 +14,8 @@ struct object {
   size_t size;
 };
 
-/* Written once, by loading; what a kernel is called is asked after its program is gone as well. */
+/* Written once, at loading. The runtime asks for a kernel's name even after its program has gone.
+ */
 struct symbol {
   char *name;
   uint64_t address, size;
@@ -70,7 +71,7 @@ hsa_status_t hsa_executable_freeze(hsa_executable_t executable, const char *opti
   return OK;
 }
 
-/* The image stays: packets that are in flight may still name its kernels. */
+/* The image stays, because packets in flight may still refer to its kernels. */
 hsa_status_t hsa_executable_destroy(hsa_executable_t executable) {
   (void)executable;
   return OK;

@@ -1,4 +1,4 @@
-/* Copies: a thread makes each as soon as the signals that it waits for are 0. */
+/* Copies: a thread makes each copy as soon as all signals that the copy waits for are 0. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* The time that kernels take, and what becomes of the log. */
+/* The time of kernels on the simulated device, and the log of kernels. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static void write_log(const char *kernel) {
   const char *path = getenv("GIVEWAY_FAKE_HSA_LOG");
   int file = path != NULL ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
   if (file >= 0) {
-    char line[4096]; /* in one piece, whoever else writes */
+    char line[4096]; /* one write, because other processes write to the same file */
     int n = snprintf(line, sizeof line, "%d %.4000s\n", (int)getpid(), kernel);
     if (write(file, line, (size_t)n) != n) {
       perror(path);
@@ -31,7 +31,7 @@ static void write_log(const char *kernel) {
   }
 }
 
-/* Kernels of the runtime's own, for fills and copies, take no time. */
+/* The runtime's own kernels, for fills and copies, take no time. */
 static uint64_t duration(const char *kernel) {
   if (strncmp(kernel, "__amd_rocclr_", 13) == 0) {
     return 0;

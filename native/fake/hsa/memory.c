@@ -1,4 +1,4 @@
-/* Memory pools, all of them in the host's memory, and copies. */
+/* Memory pools, all in the host's memory, and copies. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #define DEVICE_BYTES (UINT64_C(64) << 30)
 #define GROUP_BYTES (64 << 10)
 
-/* A pool's handle is its agent's and its kind. */
+/* A pool's handle consists of its agent's handle and its kind. */
 enum kind { FINE = 1, KERNARG, COARSE, GROUP, KINDS };
 
 static hsa_amd_memory_pool_t pool_of(uint64_t agent, enum kind kind) {
@@ -111,7 +111,7 @@ static struct allocation {
 } *allocations;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Not backed before it is used: most of it never is, since kernels are not executed. */
+/* Pages get memory at first use: most are never used, because kernels are not executed. */
 hsa_status_t hsa_amd_memory_pool_allocate(hsa_amd_memory_pool_t pool, size_t size, uint32_t flags,
                                           void **memory) {
   (void)flags;

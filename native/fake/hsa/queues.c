@@ -1,4 +1,4 @@
-/* Queues: a thread for each takes its packets, one after the other. */
+/* Queues. Each has a thread, which takes the packets in order. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -59,7 +59,7 @@ static bool ready(const union packet *packet, unsigned type) {
   return type == HSA_PACKET_TYPE_BARRIER_AND ? done == signals : signals == 0 || done != 0;
 }
 
-/* Whether it had to wait for something. */
+/* Whether the packet had to wait for a signal. */
 static bool wait_until_ready(struct queue *queue, const union packet *packet, unsigned type) {
   bool waited = false;
   for (;;) {

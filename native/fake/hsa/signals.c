@@ -1,4 +1,4 @@
-/* Signals, and what waits for them. */
+/* Signals, and waits for them. */
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
-/* A librocm_smi64 for tests: the benchmark programs of AMD's libraries insist on one that works.
- * It knows the one simulated GPU by its place on the bus, and nothing else of it. */
+/* A librocm_smi64 for tests: the benchmark programs of AMD's libraries require one that works. It
+ * knows the place of the simulated GPU on the bus, and nothing else. */
 #include <stdint.h>
 
 #define NOT_SUPPORTED 2

@@ -161,7 +161,7 @@ uint64_t gw_driver_event_elapsed(gw_word start, gw_word end) {
   return result == 0 && ms > 0 ? (uint64_t)((double)ms * 1e6) : 0;
 }
 
-/* No I/O: whoever asks whether launches are gated here gets the truth. */
+/* No I/O here: this only makes gw_hooked return 1. */
 __attribute__((constructor)) static void say_hooked(void) {
   gw_set_hooked("cuda", gw_current_task);
 }

@@ -31,8 +31,8 @@ __thread bool gw_in_hook;
 /* The real function, with every argument a word. */
 #define REAL(name) ((int (*)())gw_slots[GW_ID_##name])
 
-/* What fails here is not what the program's hipGetLastError is about. Where the program has not
- * asked for an error of its own yet there is no way to put that back: then it stays as it is. */
+/* The program's hipGetLastError must not return an error of the shim's own calls. An error of the
+ * program that it has not read yet cannot be put back, so in that case nothing is changed. */
 #define QUIETLY(result, call)                                                                      \
   do {                                                                                             \
     int pending = REAL(hipPeekAtLastError)();                                                      \
@@ -121,8 +121,8 @@ bool gw_driver_capturing(gw_word stream) {
   return result != 0 || status != CAPTURE_NONE;
 }
 
-/* AMD asks for memory of its own kind there, which a page is not: only for those who want to try.
- */
+/* AMD requires memory of its own kind there, which a page is not. So stream gates are off unless
+ * the user asks for them. */
 const bool gw_driver_gates_by_default = false;
 
 gw_word gw_driver_gate_register(void *memory, size_t size, void *word) {
@@ -196,7 +196,7 @@ bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size)
       (const char *(*)(gw_word, gw_word))gw_slots[GW_ID_hipKernelNameRefByPtr];
   const char *found = NULL;
   if (!by_handle(id)) {
-    found = of_address(kernel, 0); /* whatever the stream: on the current device */
+    found = of_address(kernel, 0); /* the name does not depend on the stream */
   }
   if (found == NULL) {
     found = of_handle(kernel);
@@ -204,5 +204,5 @@ bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size)
   return found != NULL && snprintf(name, size, "%s", found) > 0;
 }
 
-/* No I/O: whoever asks whether launches are gated here gets the truth. */
+/* No I/O here: this only makes gw_hooked return 1. */
 __attribute__((constructor)) static void say_hooked(void) { gw_set_hooked("hip", gw_current_task); }

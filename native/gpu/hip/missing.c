@@ -1,5 +1,5 @@
-/* What stands in for functions that a real library lacks and that do not return an error code: a
- * number where a program expects an address would be a crash. */
+/* Stand-ins for functions that a real library lacks and that do not return an error code. A program
+ * that gets an error code in place of an address would crash. */
 #include <stddef.h>
 #include <string.h>
 

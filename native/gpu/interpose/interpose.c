@@ -26,7 +26,7 @@ dlsym_function *gw_loaders_dlsym(void) {
 
 void *gw_symbol(void *library, const char *name) { return gw_loaders_dlsym()(library, name); }
 
-/* What dlsym returns in the loader's place: the hook, where the loader would return the driver's
+/* The result of dlsym in the loader's place: the hook, where the loader would return the driver's
  * function that the hook stands for; else NULL. RTLD_DEFAULT and RTLD_NEXT find the hooks by
  * themselves, where the hooks come first. */
 void *gw_dlsym_hook(void *handle, const char *name) {

@@ -1,4 +1,4 @@
-/* Where this process has a library already, or would get it. */
+/* Finds where this process has loaded a library, or where the loader would find one. */
 #ifndef GIVEWAY_GPU_LOADED_H
 #define GIVEWAY_GPU_LOADED_H
 

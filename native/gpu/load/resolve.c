@@ -36,7 +36,7 @@ void *gw_symbol(void *handle, const char *name) { return dlsym(handle, name); }
 static int missing_function(void) { return gw_not_supported; }
 static int missing_library(void) { return gw_no_device; }
 
-/* dlsym also looks into what the real library needs, and that may need the shim in turn. */
+/* dlsym also searches the dependencies of the real library, and one of these may need the shim. */
 static bool is_ours(void *function) {
   Dl_info theirs, ours;
   return dladdr(function, &theirs) != 0 && dladdr(gw_soname, &ours) != 0 &&

@@ -1,5 +1,5 @@
-/* A region that runs when the gate closes is stopped where it is, and goes on where it was. Run
- * with libgiveway-cpu.so preloaded. */
+/* A region that runs when the gate closes stops where it is, and later goes on from there. Run with
+ * libgiveway-cpu.so preloaded. */
 #include "harness.h"
 
 #include <omp.h>
@@ -37,7 +37,7 @@ static pid_t urgent_program(void) {
   return pid;
 }
 
-/* One region, open until go = 3; gives what its threads added up to. */
+/* One region, which runs until go = 3. Returns the sum of its threads' steps. */
 static uint64_t long_region(void) {
   uint64_t sum = 0;
 #pragma omp parallel num_threads(THREADS) reduction(+ : sum)
@@ -77,7 +77,7 @@ static struct gw_row *row_of(pid_t pid) {
   return NULL;
 }
 
-/* All its threads come to sleep at the gate, and none of them does a step from then on. */
+/* All threads of the region sleep at the gate, and none does another step. */
 static bool comes_to_a_stand(pid_t pid) {
   struct gw_row *row = row_of(pid);
   if (!until(atomic_load(&row->waiters) >= THREADS, 60000)) {
@@ -90,7 +90,7 @@ static bool comes_to_a_stand(pid_t pid) {
 
 static bool goes_on(void) { return eventually(&shared->steps, atomic_load(&shared->steps), 60000); }
 
-/* Nobody stops it, although its gate is closed and its watcher has looked. */
+/* The region runs on, although its gate is closed and its watcher has looked. */
 static bool never_stops(pid_t pid) {
   struct gw_row *row = row_of(pid);
   CHECK(until(atomic_load(&row->gate) == GW_CLOSED, 60000));

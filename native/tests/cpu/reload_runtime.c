@@ -1,4 +1,4 @@
-/* The least of an OpenMP runtime: it counts its regions. */
+/* A minimal OpenMP runtime, which counts its regions. */
 int reload_regions;
 
 void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags);

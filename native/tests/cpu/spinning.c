@@ -73,7 +73,7 @@ static void a_killed_neighbour_is_no_company(void) {
   compute();
   kill(pid, SIGKILL);
   CHECK(waitpid(pid, NULL, 0) == pid);
-  CHECK(gw_tasks(page, infos, 4) == 1); /* whoever looks next counts the living */
+  CHECK(gw_tasks(page, infos, 4) == 1); /* reaps the dead task */
   compute();
   place_of(ALONE);
 }

@@ -1,5 +1,5 @@
-/* Threads of a region that are found on one core part, and nobody's allowed cores are changed by
- * it. Run with libgiveway-cpu.so preloaded. */
+/* Threads of a region that share a core part, and their affinity stays as it was. Run with
+ * libgiveway-cpu.so preloaded. */
 #include "harness.h"
 
 #include <omp.h>
@@ -45,7 +45,7 @@ static void count_together(void) {
   }
 }
 
-/* In how many rounds they are found on one core, in a process that is left alone or is not. */
+/* The number of rounds in which the threads share a core, with this GIVEWAY_INTERRUPT. */
 static int rounds_together(const char *interrupt) {
   atomic_store(together, 0);
   pid_t pid = fork();
@@ -59,8 +59,8 @@ static int rounds_together(const char *interrupt) {
   return atomic_load(together);
 }
 
-/* Left alone, the kernel leaves 30 to 75 of 300 together. Where others keep the cores busy, it is
- * to make a difference at least. */
+/* With GIVEWAY_INTERRUPT=0 the kernel leaves the threads together in 30 to 75 of 300 rounds. Where
+ * other programs keep the cores busy, giveway must at least halve that. */
 static void threads_on_one_core_part(void) {
   if (allowed_cores() < 2) {
     return;

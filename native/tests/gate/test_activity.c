@@ -1,4 +1,4 @@
-/* When a task is active, and what it counts for then. */
+/* When a task is active, and with which priority. */
 #include "program.h"
 
 static void a_task_that_runs_does_not_become_idle(void) {
@@ -35,7 +35,7 @@ static void a_held_operator_begins_when_it_is_let_go(void) {
   CHECK(!info_of_program(low).active);
 }
 
-/* Whoever waits for its device lends its priority to the tasks of its process, for so long. */
+/* A thread that waits for its device lends its priority to the tasks of its process meanwhile. */
 static void a_loan_counts_until_it_is_given_back(void) {
   clock_stop();
   keep_active();
@@ -74,7 +74,7 @@ static void lock_page_and_stay(gw_task *task) {
   pthread_mutex_lock(&raw_page()->header.lock);
 }
 
-/* Active, more urgent than anybody, and killed in the middle of a transition. */
+/* The most urgent task is active, and is killed in the middle of a transition. */
 static void who_dies_with_the_lock_is_gone_for_the_next(void) {
   clock_stop();
   keep_active();

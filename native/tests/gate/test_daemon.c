@@ -1,10 +1,10 @@
-/* A process that decides about the gates: what it sees, what it sets, and what happens without it.
+/* A daemon: the changes that it reads, the gates that it sets, and what happens without it.
  */
 #include "program.h"
 
 #include <poll.h>
 
-/* What the daemon does next, in its own process; the task is not used. */
+/* Steps of the daemon, in its own process; the task is not used. */
 static struct gw_change seen[GW_ROWS];
 
 static void take(gw_task *task) {
@@ -45,7 +45,7 @@ static struct program *start_daemon(void) {
   return daemon;
 }
 
-/* A daemon shows a sign of life every 100 ms. */
+/* A daemon sends a heartbeat every 100 ms. */
 static void advance_beside(struct program *daemon, uint64_t ms) {
   for (uint64_t past = 0; past < ms; past += 100) {
     clock_advance(100 * MS);
@@ -75,7 +75,7 @@ static void decides(void) {
   ask(daemon, close_all);
   ask(program, launch);
   advance_beside(daemon, 1000);
-  CHECK(!finished(program)); /* although nobody has a higher priority */
+  CHECK(!finished(program)); /* although no task has a higher priority */
   CHECK(gw_decider(open_page()) == daemon->process);
   ask(daemon, open_all);
   CHECK(until(finished(program), 60000));
@@ -98,7 +98,7 @@ static void killed(void) {
   CHECK(!finished(program));
 }
 
-/* For 250 ms a daemon may be silent. */
+/* A daemon decides until its last heartbeat is 250 ms old. */
 static void silent(void) {
   start("0");
   struct program *daemon = start_daemon(), *program = start_program(0);
@@ -115,7 +115,7 @@ static void silent(void) {
   CHECK(!finished(program));
 }
 
-/* Nobody waits when it dies, but one task outranks another: the running ones notice. */
+/* No task waits when the daemon dies, but one task outranks another: running tasks notice. */
 static void killed_with_all_open(void) {
   start("0");
   struct program *daemon = start_daemon(), *high = start_program(5), *low = start_program(0);
@@ -129,7 +129,7 @@ static void killed_with_all_open(void) {
   CHECK(!finished(low));
 }
 
-/* What the daemon closes, max_wait opens for a quantum; what its user pauses stays. */
+/* A turn opens a gate that the daemon has closed, but not the gate of a paused task. */
 static void max_wait(void) {
   start("50");
   struct program *daemon = start_daemon(), *program = start_program(0);
@@ -185,7 +185,7 @@ static void close_one(gw_task *task) {
   }
 }
 
-/* Who yields to a turn sees for itself that the turn is over. */
+/* A task that yields to a turn notices itself that the turn is over. */
 static void a_turn_of_a_stopped_task(void) {
   start("50");
   struct program *daemon = start_daemon(), *waits = start_program(-1), *yields = start_program(1);
@@ -201,7 +201,7 @@ static void a_turn_of_a_stopped_task(void) {
   CHECK(until(finished(yields), 60000));
 }
 
-/* Its gate is open and it has work, and it is dead: the others do not wait for it. */
+/* A dead task with an open gate and work: the other tasks do not wait for it. */
 static void dead_holder_is_seen(void) {
   start("0");
   struct program *program = start_program(0);
@@ -266,7 +266,7 @@ static void decides_about_all_at_once(void) {
   struct gw_change changes[GW_ROWS];
   CHECK(gw_changes(page, changes, GW_ROWS) == 3);
   gw_task *unseen = join(page, 0);
-  CHECK(gw_decider_beat(page) == GW_OK); /* whoever is late is none */
+  CHECK(gw_decider_beat(page) == GW_OK); /* a daemon whose heartbeat is late decides no longer */
   uint32_t paused = GW_PAUSED;
   CHECK(gw_decide(page, &changes[2].ticket, &changes[2].row, &paused, 1) == GW_OK);
   CHECK(gw_decide_only(page, &changes[1].ticket, &changes[1].row, 1) == GW_OK);
@@ -338,7 +338,7 @@ static void sees_changes(void) {
   CHECK(info_of(task).gate_closed);
 }
 
-/* What a device waits for is the same word as without a daemon. */
+/* The stream gate follows the daemon as the gate does. */
 static void sets_the_stream_gate(void) {
   gw_page *page = open_page();
   CHECK(gw_decider_take(page) == GW_OK);

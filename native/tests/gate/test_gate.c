@@ -1,4 +1,4 @@
-/* What the gates promise, seen from one process and from several. */
+/* The promises of the gates, in one process and between several. */
 #include "program.h"
 
 static void an_active_task_closes_those_below(void) {
@@ -127,7 +127,7 @@ static void an_operator_keeps_its_task_active_while_it_computes(void) {
   CHECK(until(info_of(task).active, 60000));
   clock_advance(1000 * MS);
   CHECK(info_of(task).active);
-  clock_advance(20 * MS + 1); /* no operator is believed to take longer */
+  clock_advance(20 * MS + 1); /* the longest time for which an operator counts as running */
   CHECK(!info_of(task).active);
   CHECK(info_of(task).operators == 1 && info_of(task).launches == 1);
   atomic_store(&computed, true);
@@ -173,7 +173,7 @@ static void an_asynchronous_launch_ends_when_its_device_says_so(void) {
 static void another_process_is_held_and_woken(void) {
   clock_stop();
   keep_active();
-  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1); /* for ever */
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1); /* no turns */
   gw_task *high = join(open_page(), 10);
   struct program *low = start_program(0);
   ask(low, gw_begin);
@@ -207,7 +207,7 @@ static void max_wait_of_zero_waits_for_ever(void) {
   CHECK(until(finished(low), 60000));
 }
 
-/* Its last sign of life counts for 60 ms, and a held task looks every 15 ms. */
+/* The holder's last heartbeat counts for 60 ms, and a held task looks every 15 ms. */
 static void a_stopped_holder_does_not_hold(void) {
   clock_stop();
   keep_active();
@@ -242,7 +242,7 @@ static void a_holder_that_lives_is_not_taken_for_stopped(void) {
   }
 }
 
-/* By its lock: a held task looks every 15 ms. */
+/* The kernel drops the holder's record lock: a held task looks every 15 ms. */
 static void a_killed_holder_does_not_hold(void) {
   clock_stop();
   keep_active();
@@ -322,7 +322,7 @@ static void a_held_operator_keeps_its_task_active(void) {
 
 static void on_timer(int signal) { (void)signal; }
 
-/* A profiler's signal ends every sleep early; the check of who holds it is made all the same. */
+/* A profiler's signal ends every sleep early. The held task checks its holders all the same. */
 static void a_timer_does_not_keep_a_held_task_from_its_checks(void) {
   clock_stop();
   keep_active();

@@ -1,4 +1,4 @@
-/* What programs do to their processes: fork, exec, descriptors closed, signals. */
+/* Hazards inside a process: fork, exec, closed descriptors, signals. */
 #include "program.h"
 
 static void fork_gives_a_task_of_its_own(void) {
@@ -21,7 +21,7 @@ static void fork_gives_a_task_of_its_own(void) {
   CHECK(gw_tasks(open_page(), infos, GW_ROWS) == 1); /* the child is gone and was reaped */
 }
 
-/* The child keeps its parent's descriptor, and yet the parent's death is seen. */
+/* A child keeps its parent's descriptor, and other tasks notice the parent's death all the same. */
 static void a_childs_descriptor_does_not_keep_its_parent_alive(void) {
   pid_t parent = fork();
   if (parent == 0) {
@@ -66,7 +66,7 @@ static void exec_loses_the_task(void) {
   kill(pid, SIGKILL);
 }
 
-/* A daemon closes every descriptor, ours too, and the number may become somebody else's file. */
+/* A daemon closes every descriptor, the page's too, and the number may become another file. */
 static void all_descriptors_closed(void) {
   pid_t pid = fork();
   _Atomic uint64_t *launches = shared_memory(sizeof *launches);
@@ -85,7 +85,8 @@ static void all_descriptors_closed(void) {
     gw_end(task);
     gw_idle(task);
     gw_begin(task);
-    /* Whether or not somebody reaped the row in between, it has one now and holds its lock. */
+    /* Another process may have reaped the row meanwhile. The task has a row now, and holds its
+     * lock. */
     CHECK(info_of(task).active && info_of(task).ticket >= ticket);
     struct gw_task_info infos[GW_ROWS];
     pid_t other = fork();
@@ -114,7 +115,7 @@ static void a_lost_row_is_replaced(void) {
   CHECK(info_of(task).ticket > ticket && info_of(task).active);
 }
 
-/* What `giveway set` last said, even where somebody else has the row by then. */
+/* A task that joins again keeps the priority of the last `giveway set`. */
 static void a_lost_row_comes_back_with_its_own_priority(bool taken) {
   clock_stop();
   keep_active(); /* so that the watcher looks after it */
@@ -177,8 +178,8 @@ static void launch_often(gw_task *task) {
   }
 }
 
-/* A process that is stopped while it holds the page's lock costs others their gating for a moment:
- * a launch waits for the lock for 50 ms, and then none does for a while. */
+/* A process that is stopped while it holds the page's lock costs other processes their gating for a
+ * moment: one launch waits for the lock for 50 ms, and then no launch waits for a while. */
 static void a_stopped_lock_holder_blocks_nobody(void) {
   clock_stop();
   struct program *program = start_program(0);

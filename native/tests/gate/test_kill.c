@@ -1,5 +1,5 @@
-/* kill -9 of anybody at any moment: nothing hangs, the page stays valid. Told to soak, in large
- * numbers, and no survivor is held by a dead task for more than 100 ms. */
+/* kill -9 of any process at any moment: no process hangs, and the page stays valid. With the
+ * argument to soak: in large numbers, and no dead task holds a survivor for more than 100 ms. */
 #include "harness.h"
 
 #include <sched.h>
@@ -17,8 +17,8 @@ struct worker {
 
 static struct worker *workers;
 
-/* How long the machine itself kept a process waiting, on each core: one that does nothing but wake
- * up every millisecond, and adds up the times when it could not. They are not held against us. */
+/* For each core, the time for which the machine itself delayed a process. On each core a process
+ * wakes up every millisecond and adds up its delays, which do not count as the gate's. */
 static _Atomic uint64_t *stalled_ns;
 
 static void watch_core(int cpu) {
@@ -45,7 +45,7 @@ static void watch_the_machine(void) {
   }
 }
 
-/* Of the core that lost the most; sets them back. */
+/* The delay of the worst core; resets all. */
 static uint64_t time_lost(void) {
   uint64_t most = 0;
   for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
@@ -101,7 +101,7 @@ static void show_page(void) {
   }
 }
 
-/* The most urgent of the living is never held, so it must launch within the limit. */
+/* The most urgent live task is never held, so it must launch within the limit. */
 static uint64_t time_to_progress(struct worker *worker) {
   time_lost();
   uint64_t then = atomic_load(&worker->launches), start_ns = now_ns();
@@ -179,7 +179,7 @@ static void survivors_are_never_held_by_the_dead(void) {
   CHECK(times[KILLS - 1] < LIMIT_NS);
 }
 
-/* All of them at once, again and again, on one page that stays in use. */
+/* Kills all workers at once, repeatedly, on one page that stays in use. */
 static void kill_all(int rounds) {
   workers = shared_memory(WORKERS * sizeof *workers);
   unsigned seed = (unsigned)now_ns();

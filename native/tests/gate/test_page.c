@@ -1,4 +1,4 @@
-/* What people do to a page, before programs use it and while they do: they go on, ungated at worst.
+/* A page that users damage, before programs use it and meanwhile: programs go on, ungated at worst.
  */
 #include "program.h"
 
@@ -9,7 +9,7 @@ static char page_path[4096];
 
 static void path_of_page(void) { CHECK(gw_page_path("cpu", page_path, sizeof page_path) == GW_OK); }
 
-/* Runs in a fork whose stderr we read; gives how many lines it printed. */
+/* Runs the function in a fork, and returns the number of lines that it printed on stderr. */
 static int lines_of(void (*program)(void), char *text, size_t size) {
   int ends[2];
   CHECK(pipe(ends) == 0);
@@ -98,7 +98,7 @@ static void random_bytes(void) {
   }
 }
 
-/* The header is right and everything else is not: phantom tasks hold nobody. */
+/* A page with a valid header and nonsense behind it: phantom tasks hold no task. */
 static void random_rows(void) {
   make_page();
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
@@ -286,7 +286,7 @@ static void launch_silently(gw_task *task) {
   gw_end(task);
 }
 
-/* A launch that is held when the page goes bad gets on, after a look. */
+/* A launch that is held when the page becomes damaged goes on after a look. */
 static void damaged_while_held(void (*damage)(void)) {
   clock_stop();
   keep_active();
@@ -313,7 +313,7 @@ static void unlink_page(void) { CHECK(unlink(page_path) == 0); }
 static void deleted_in_use(void) { damage_in_use(unlink_page, "deleted"); }
 static void deleted_while_held(void) { damaged_while_held(unlink_page); }
 
-/* The line that nobody reads must not end the program. */
+/* A warning to a closed pipe must not end the program. */
 static void nobody_reads_the_warning(void) {
   setenv("GIVEWAY_DIR", "/proc/giveway", 1);
   int ends[2];

@@ -1,4 +1,4 @@
-/* When what ran as a gate closed had stopped: exactly, or not said. */
+/* The time at which the work that ran at a closing had stopped: exact, or not stated. */
 #include "program.h"
 
 static gw_task *high;

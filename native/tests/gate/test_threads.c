@@ -75,7 +75,7 @@ static void many_threads(void) {
   CHECK(launches == 2 * THREADS * (ROUNDS + ROUNDS / 5)); /* none lost */
 }
 
-/* A process that stands still with the page's lock: who leaves meanwhile does so later. */
+/* A stopped process holds the page's lock: tasks that leave meanwhile do so later. */
 static void a_row_is_given_back_when_the_lock_is(void) {
   gw_page *page = open_page();
   gw_task *stays = join(page, 1), *leaves = join(page, 2);

@@ -1,4 +1,4 @@
-/* Turns: who has been held for max_wait runs for a quantum, and those before it yield. */
+/* Turns: a task that has been held for max_wait runs for a quantum, and its holders yield. */
 #include "program.h"
 
 static void begin_with(const char *max_wait_ms, const char *quantum_ms) {
@@ -36,7 +36,7 @@ static void nobody_starves(void) {
   CHECK(info_of(high).preemptions == 10 && info_of_program(low).held == 10);
 }
 
-/* Only where it is active: without work it has waited for nothing. */
+/* Only an active task has a turn: a task without work has not waited. */
 static void max_wait_counts_from_when_there_is_work(void) {
   begin_with("100", "10");
   gw_task *high = join(open_page(), 10);
@@ -75,7 +75,7 @@ static void a_turn_that_is_not_used_up_ends_with_its_task(void) {
   CHECK(!finished(high));
   ask(low, gw_idle);
   CHECK(until(finished(high), 60000));
-  ask(low, gw_begin); /* as new */
+  ask(low, gw_begin); /* the wait for a turn starts anew */
   CHECK(!finished(low) && !closed(high));
 }
 
@@ -113,7 +113,7 @@ static void a_killed_turn_ends(void) {
   CHECK(until(finished(high), 60000));
 }
 
-/* A stopped one cannot say that its turn is over: for how long it may be silent, and a look. */
+/* A stopped task cannot end its turn. It ends after the stall guard's 60 ms and a look. */
 static void a_stopped_turn_ends(void) {
   begin_with("0", "60000");
   struct program *high = start_program(10);
@@ -131,7 +131,7 @@ static void a_stopped_turn_ends(void) {
   CHECK(until(finished(high), 60000));
 }
 
-/* Nobody but its own watcher ends a quantum; where that is stopped just then, others look. */
+/* A task's own watcher ends its turn. Where that watcher is stopped, held tasks end the turn. */
 static void a_turn_that_is_over_while_its_task_is_stopped(void) {
   begin_with("0", "20");
   struct program *high = start_program(10);
@@ -149,7 +149,7 @@ static void a_turn_that_is_over_while_its_task_is_stopped(void) {
   CHECK(until(finished(high), 60000));
 }
 
-/* However many wait, those before them lose no more than two quanta of every max_wait. */
+/* The holders lose at most two quanta of every max_wait, however many tasks wait. */
 static void many_who_starve_take_their_turns_together(void) {
   enum { OTHERS = 8 };
   begin_with("200", "10");
@@ -179,7 +179,7 @@ static void many_who_starve_take_their_turns_together(void) {
   CHECK(launches >= 9 * OTHERS);
 }
 
-/* The page's lock, in the hands of somebody who is slow. */
+/* Holds the page's lock for a while, as a slow process does. */
 static void lock_raw(struct gw_page_layout *page) {
   CHECK(pthread_mutex_lock(&page->header.lock) == 0);
 }
@@ -188,7 +188,7 @@ static void unlock_raw(struct gw_page_layout *page) {
   CHECK(pthread_mutex_unlock(&page->header.lock) == 0);
 }
 
-/* Both ask for a turn before one of them has it: it is for both. */
+/* Two tasks ask for a turn before one of them has it: both have the turn. */
 static void two_who_starve_at_once_keep_their_turn(void) {
   begin_with("1500", "1000");
   struct program *low[] = {start_program(0), start_program(0)};
@@ -229,7 +229,7 @@ static void who_rested_when_a_turn_began_runs_at_once(void) {
   CHECK(finished(service) && info_of(busy).gate_closed);
 }
 
-/* A row that wants no turn for itself gets none together with others. */
+/* A row that wants no turns does not share the turn of another one. */
 static void who_is_patient_gets_no_turn(void) {
   begin_with("0", "1000");
   struct program *patient = start_program(0);
@@ -243,7 +243,7 @@ static void who_is_patient_gets_no_turn(void) {
   CHECK(until(finished(low), 60000) && !finished(patient));
 }
 
-/* Its device would hold the launch, and nobody would look after it. */
+/* Its device would hold the launch, and no watcher would check the hold. */
 static void who_cannot_become_active_waits_at_the_gate(void) {
   begin_with("0", "10");
   gw_task *high = join(open_page(), 10);

@@ -1,4 +1,4 @@
-/* What the tests of the CUDA shim over the fake driver share. */
+/* Shared by the tests of the CUDA shim over the fake driver. */
 #ifndef GIVEWAY_TEST_CUDA_HARNESS_H
 #define GIVEWAY_TEST_CUDA_HARNESS_H
 
@@ -52,7 +52,7 @@ __attribute__((unused)) static int launch(CUfunction function, CUstream stream) 
   return cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL);
 }
 
-/* A more urgent task on the same device; with work, everybody else's gate is closed. */
+/* A more urgent task on the same device. While it has work, all other gates are closed. */
 __attribute__((unused)) static gw_task *rival(void) {
   gw_page *page;
   gw_task *task;
@@ -74,14 +74,14 @@ __attribute__((unused)) static struct gw_task_info own_task(void) {
   return (struct gw_task_info){.row = UINT32_MAX};
 }
 
-#define FOR_EVER "ns_1000000000000" /* longer than any test runs; what exits leaves it behind */
+#define FOR_EVER "ns_1000000000000" /* longer than any test runs */
 
-/* How much of a kernel the window lets be in flight beside a device that does not get done. Whoever
- * finds no room asks for what is over. The last to do so waited in vain, for the window is off from
- * then on. */
+/* The device time that fits into the window while the device is busy for ever. A launch that
+ * finds no room queries the events. The last of them waits in vain, because the window is suspended
+ * from then on. */
 __attribute__((unused)) static uint64_t window_of(CUfunction f) {
   gw_task *urgent = rival();
-  for (int i = 0; i < 300; i++) { /* until it is known how long they take */
+  for (int i = 0; i < 300; i++) { /* until the shim knows how long they take */
     CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
   }
   gw_leave(urgent);
@@ -96,7 +96,7 @@ __attribute__((unused)) static uint64_t window_of(CUfunction f) {
   return found;
 }
 
-/* Until the program's watcher has looked some times, and so would have found it idle. */
+/* Waits until the program's watcher has looked several times, and would have made the task idle. */
 __attribute__((unused)) static void await_watcher(void) {
   await_looks(&raw_page_of(DEVICE)->rows[own_task().row], 5);
 }

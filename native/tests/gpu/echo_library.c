@@ -1,5 +1,5 @@
-/* Stands in for the driver where only the way of the arguments matters: functions that the shim
- * forwards without knowing anything about them, here with the strangest signatures there are. */
+/* Stands in for the driver in tests of forwarding: functions with unusual signatures, which the
+ * shim forwards without knowing them. */
 #include <stdarg.h>
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
-/* CUDA and HIP under one set of names, for tests of what both shims promise: compiled once for
- * CUDA, and with GENERATION for each generation of HIP. Run with the shim preloaded over the fake
- * library. */
+/* CUDA and HIP under one set of names, for tests of promises that both shims make: compiled once
+ * for CUDA, and with GENERATION for each generation of HIP. Run with the shim preloaded over the
+ * fake library. */
 #ifndef GIVEWAY_TEST_GPU_H
 #define GIVEWAY_TEST_GPU_H
 
@@ -83,7 +83,7 @@ __attribute__((unused)) static uint64_t gpu_fake_calls(const char *name) {
   return calls(name);
 }
 
-/* A more urgent task on the same device; with work, everybody else's gate is closed. */
+/* A more urgent task on the same device. While it has work, all other gates are closed. */
 __attribute__((unused)) static gw_task *gpu_rival(void) {
   gw_page *page;
   gw_task *task;
@@ -109,14 +109,14 @@ __attribute__((unused)) static uint64_t gpu_launches(void) {
   return gpu_task_of(getpid()).launches;
 }
 
-/* Any function, with nothing: more words than any of them takes. */
+/* Any function, called with more words than any function takes, all of them 0. */
 __attribute__((unused)) static int gpu_call_with_zeros(void *function) {
   typedef uintptr_t word;
   return ((int (*)(word, word, word, word, word, word, word, word, word, word, word, word, word,
                    word))function)(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 }
 
-/* Runs in a child, which must end with 0, and gives what it printed on stderr. */
+/* Runs the function in a child, which must exit with 0. Returns the child's stderr. */
 __attribute__((unused)) static const char *gpu_said_by(void (*program)(void)) {
   static char text[8192];
   int ends[2], status;

@@ -91,7 +91,7 @@ static void nobody_urgent_no_window(void) {
   CHECK(fake_calls("cuEventRecord") == 0 && fake_calls("cuEventCreate") == 0);
 }
 
-/* What the window waits for may wait for the program itself. */
+/* The work that the window waits for may wait for the program itself. */
 static void window_is_no_deadlock(void) {
   setenv("GIVEWAY_STREAM_GATE_US", "0", 1);
   start_cuda();
@@ -131,7 +131,7 @@ static void captures_are_not_disturbed(void) {
     CUgraph graph;
     size_t nodes = 0;
     CHECK(cuStreamBeginCapture_v2(stream, 0) == 0);
-    gw_begin(urgent); /* closed gates do not matter to what is only recorded */
+    gw_begin(urgent); /* captured launches pass a closed gate */
     for (int i = 0; i < 300; i++) {
       CHECK(launch(f, stream) == 0);
     }

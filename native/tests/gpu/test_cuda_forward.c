@@ -71,7 +71,7 @@ static void missing_functions(void) {
   CHECK(errno == 77);
 }
 
-/* The echo library has next to nothing, as an older driver lacks what a newer one has. */
+/* The echo library has few functions, as an older driver lacks functions of a newer one. */
 static void every_missing_function(void) {
   FILE *list = fopen(SYMBOLS, "r");
   void *echo = dlopen(getenv("GIVEWAY_CUDA_LIBRARY"), RTLD_LAZY);

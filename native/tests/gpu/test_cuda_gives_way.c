@@ -1,4 +1,4 @@
-/* When a task gives way, and when it asks others to: streams, requests that wait more than once,
+/* When a task gives way, and when it holds others: streams, requests that wait more than once,
  * graphs, estimates. */
 #include "../../gpu/estimate.h"
 #include "cuda_harness.h"
@@ -99,7 +99,7 @@ static CUgraphExec graph_of(CUfunction f, CUstream stream) {
   return exec;
 }
 
-/* However short the last one behind this handle was. */
+/* Every graph gets a gate, however short the last graph with its handle was. */
 static void every_graph_is_behind_a_gate(void) {
   start_cuda();
   rival();

@@ -20,7 +20,7 @@ static void submit(CUstream stream) {
 
 static void let_go(void) { atomic_store(&go, 1); }
 
-/* What runs comes to its end, up to the next gate; the rest stays where it is. */
+/* Running work continues to the next gate; the work behind that gate does not begin. */
 static bool in_flight_stays(void) {
   let_go();
   return until(fake_held(), 60000) && fake_in_flight_ns() >= 5 * MS;
@@ -141,7 +141,8 @@ static void *launch_from_a_dirty_stack(void *waiter) {
   return launch_in_thread(waiter);
 }
 
-/* Whatever the memory of a call has in it: no gate on its stream, so it waits. */
+/* Without a window there are no stream gates: a launch waits, whatever the uninitialised memory of
+ * its call contains. */
 static void without_a_window_a_launch_waits(void) {
   setenv("GIVEWAY_LINGER_MS", "100000", 1);
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
@@ -195,7 +196,7 @@ static void killed_while_it_holds(void) {
   CHECK(cuCtxSynchronize() == 0);
 }
 
-/* Nobody says that the page's rules end, and nobody starves. */
+/* A task that is held on the device has turns too. */
 static void a_quantum_after_max_wait(void) {
   setenv("GIVEWAY_MAX_WAIT_MS", "50", 1);
   start_cuda();
@@ -207,7 +208,7 @@ static void a_quantum_after_max_wait(void) {
 
 static void page_path(char *path) { CHECK(gw_page_path(DEVICE, path, 4096) == GW_OK); }
 
-/* It was taken for dead, and somebody has its row by now. */
+/* The task was taken for dead, and another task has its row by now. */
 static void back_in_another_row(void) {
   char path[4096];
   setenv("GIVEWAY_LINGER_MS", "100000", 1);
@@ -337,7 +338,7 @@ static void graphs_where_asked_for(void) {
   CHECK(cuCtxSynchronize() == 0);
 }
 
-/* Whatever a word is, it holds nobody but the one whose gate is closed. */
+/* No value of the word holds any task but the one whose gate is closed. */
 static bool passes(uint32_t word, uint64_t ticket) {
   return (int32_t)(word - GW_STREAM_OPEN(ticket)) >= 0;
 }

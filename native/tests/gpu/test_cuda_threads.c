@@ -4,7 +4,7 @@
 static CUcontext context;
 
 static void start(void) {
-  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1); /* nobody gets out of a closed gate but by the rules */
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1); /* no turns */
   start_cuda();
   CHECK(cuCtxGetCurrent(&context) == 0);
 }
@@ -70,7 +70,7 @@ static void entering_comes_before_the_device(void) {
 
 static _Atomic uint32_t word;
 
-/* The device has it until the word is 1: the task has to stay for so long. */
+/* The device has the work until the word is 1: until then the task must stay. */
 static void *urgent_kernel(void *function) {
   gw_own *own = enter(10);
   CHECK(cuStreamWaitValue32_v2(NULL, (CUdeviceptr)&word, 1, 0) == 0);
@@ -126,7 +126,7 @@ static void streams_in_one_place_are_not_forgotten(void) {
   CHECK(until(!own_task().active, 60000));
 }
 
-/* ---- lending: each way to wait, for something that only a held thread can bring about ----------
+/* ---- priority inheritance: each way to wait for work that only a held thread can submit ---------
  */
 
 static void *launch_and_release(void *argument) {
@@ -178,7 +178,7 @@ static void lends(int (*wait)(CUstream, CUevent)) {
   pthread_join(thread, NULL);
 
   struct gw_task_info process = own_task();
-  CHECK(process.priority == 0 && !process.is_thread); /* nobody sees another priority */
+  CHECK(process.priority == 0 && !process.is_thread); /* observers see the task's own priority */
   CHECK(launch(kernel(FOR_EVER), stream) == 0);
   CHECK(own_task().gate_closed); /* and the loan is over */
   gw_exit(own);
@@ -196,7 +196,7 @@ static void *wait_urgently(void *stream) {
   return NULL;
 }
 
-/* A loan is worth what the lender is: somebody more urgent than that still holds. */
+/* A task inherits the lender's priority and no more: a more urgent task still holds it. */
 static void a_loan_does_not_outrank_others(void) {
   start();
   CUstream stream;

@@ -1,4 +1,4 @@
-/* What GIVEWAY_TRACE leaves behind of a program over the fake driver. */
+/* The report of GIVEWAY_TRACE for a program over the fake driver. */
 #include "cuda_harness.h"
 #include "trace_harness.h"
 

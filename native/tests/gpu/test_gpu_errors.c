@@ -1,5 +1,5 @@
-/* A driver that fails, lacks something, or is not there; a gate page that cannot be had. What the
- * program sees is what the driver says. For each API: see gpu.h. */
+/* A driver that fails, lacks functions or is missing, and a gate page that cannot be used. The
+ * program gets the driver's own results. Compiled for each API: see gpu.h. */
 #include "gpu.h"
 
 #include <linux/filter.h>
@@ -10,7 +10,7 @@
 /* ---- every call fails --------------------------------------------------------------------------
  */
 
-/* What is hooked, and what the shim itself calls. */
+/* The hooked functions, and the functions that the shim itself calls. */
 static const char *const calls[] = {
 #define HOOKED(name) #name,
 #include "hooked.h"

@@ -1,4 +1,4 @@
-/* What programs do around the driver: calls too early, too late, after a fork, from threads that
+/* Hazards around the driver: calls too early, too late, after a fork, from threads that
  * end, with the library closed. For each API: see gpu.h. */
 #include "gpu.h"
 
@@ -133,9 +133,9 @@ __attribute__((section(".preinit_array"),
 __attribute__((destructor)) static void launch_in_destructor(void) { launch_late(); }
 
 static void leave_late(void) {
-  atexit(launch_late); /* after whatever the driver registers */
+  atexit(launch_late); /* runs after the driver's exit handlers */
   start();
-  atexit(launch_late); /* before it */
+  atexit(launch_late); /* runs before them */
   at_exit = true;
 }
 
@@ -249,7 +249,7 @@ static void *keep_launching(void *unused) {
   return NULL;
 }
 
-/* Whatever locks the other threads have at that moment, nobody in the child gives them back. */
+/* Locks that other threads hold at the fork are never released in the child. */
 static void forks_beside_busy_threads(void) {
   start();
   struct held held;

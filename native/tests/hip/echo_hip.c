@@ -1,5 +1,5 @@
-/* Stands in for the HIP runtime where only the way of the arguments matters: each call adds what it
- * was given, by its real signature, to a text that the test reads. */
+/* Stands in for the HIP runtime in tests of forwarding: each call appends its arguments, by its
+ * real signature, to a text that the test reads. */
 #include <stdio.h>
 
 #include "hip_api.h"

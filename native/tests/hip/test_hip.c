@@ -40,7 +40,7 @@ static hipStream_t new_stream(void) {
   return stream;
 }
 
-/* A more urgent task on the same device; with work, everybody else's gate is closed. */
+/* A more urgent task on the same device. While it has work, all other gates are closed. */
 static gw_task *rival_on(const char *device) {
   gw_page *page;
   gw_task *task;
@@ -64,10 +64,10 @@ static struct gw_task_info own_task(void) {
   return (struct gw_task_info){.row = UINT32_MAX};
 }
 
-/* Until the program's watcher has looked some times, and so would have found it idle. */
+/* Waits until the program's watcher has looked several times, and would have made the task idle. */
 static void await_watcher(void) { await_looks(&raw_page_of(DEVICE)->rows[own_task().row], 5); }
 
-/* Also those that the runtime itself turns into others: once. */
+/* Each launch counts once, also where the runtime implements it by another launch. */
 static void every_launch_is_seen_once(void) {
   start_hip();
   hipStream_t stream = new_stream();
@@ -111,7 +111,7 @@ static void every_launch_knows_its_stream(void) {
   CHECK(own_task().launches == before + 1);
 }
 
-/* Neither do they show where HIP keeps the last error, nor do they hide the program's. */
+/* Failures of the shim's own calls neither set HIP's last error nor hide the program's. */
 static void own_failures_stay_ours(void) {
   setenv("GIVEWAY_FAKE_ERRORS", "hipEventCreateWithFlags=2,hipEventRecord=2,hipDeviceGetUuid=1", 1);
   start_hip();
@@ -175,10 +175,11 @@ static void created_stream_is_held(void) {
   held_on(new_stream());
 }
 
-#define FOR_EVER "ns_1000000000000" /* longer than any test runs; what exits leaves it behind */
+#define FOR_EVER "ns_1000000000000" /* longer than any test runs */
 
-/* Beside a device that does not get done. Whoever finds no room asks for what is over. The last to
- * do so waited in vain, for the window is off from then on. */
+/* The device time that fits into the window while the device is busy for ever. A launch that
+ * finds no room queries the events. The last of them waits in vain, because the window is suspended
+ * from then on. */
 static void window_holds(void) {
   start_hip();
   hipFunction_t f = kernel("ns_100000");
@@ -247,7 +248,7 @@ static void captures_are_not_disturbed(void) {
     hipGraphExec_t exec;
     size_t nodes = 0;
     CHECK(hipStreamBeginCapture(stream, 0) == 0);
-    gw_begin(urgent); /* closed gates do not matter to what is only recorded */
+    gw_begin(urgent); /* captured launches pass a closed gate */
     for (int i = 0; i < 300; i++) {
       CHECK(by_address(f, stream) == 0);
     }
@@ -262,7 +263,7 @@ static void captures_are_not_disturbed(void) {
   CHECK(hipDeviceSynchronize() == 0);
 }
 
-/* AMD's runtime looks at the stream where an event was recorded, also when it is only asked. */
+/* In AMD's runtime, a query of an event reads the stream where the event was recorded. */
 static void events_are_let_alone(bool destroyed) {
   start_hip();
   rival();
@@ -306,7 +307,7 @@ static void two_devices_two_pages(void) {
   CHECK(gw_tasks(page, &info, 1) == 1 && info.launches == 2 && own_task().launches == 1);
 }
 
-/* The thread that looks whether streams are done must not go on when the runtime has gone. */
+/* The watcher, which queries streams, must stop before the runtime's exit handlers. */
 static void exit_with_work_in_flight(void) {
   setenv("GIVEWAY_FAKE_END_MS", "50", 1);
   start_hip();

@@ -1,4 +1,4 @@
-/* Which runtime the shim finds where nobody names one; run with it preloaded. */
+/* Which runtime the shim finds where the environment names none. Run with the shim preloaded. */
 #include <dlfcn.h>
 #include <link.h>
 

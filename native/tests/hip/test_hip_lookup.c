@@ -1,6 +1,6 @@
 /* Asks the runtime for every hooked function in every way there is, and names those that come back
- * from the runtime itself: calls through these would escape the gate. Run with the shim preloaded;
- * what is behind it may be the fake runtime or a real one. */
+ * from the runtime itself: calls through these would escape the gate. Run with the shim preloaded
+ * over the fake runtime or a real one. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Kernels by name in what GIVEWAY_TRACE leaves behind, whatever has launched them. */
+/* The report of GIVEWAY_TRACE names kernels, whichever function has launched them. */
 #include "hip_api.h"
 #include "hip_launches.h"
 #include "trace_harness.h"
