@@ -90,7 +90,7 @@ def test_an_observer_that_was_killed_is_started_again(cluster: LocalCluster, ray
     node = ray.get_runtime_context().get_node_id()
 
     def problem() -> str | None:
-        return next(each.problem for each in observers.look(10) if each.id == node)
+        return next(each.problem for each in observers.update(10) if each.id == node)
 
     assert problem() is None
     ray.kill(observers._of[node].actor)

@@ -148,6 +148,6 @@ def test_a_worker_that_was_to_have_a_gpu_says_that_there_is_none(tmp_path: Path)
     ran, said = started(tmp_path, giveway.ray.options(6, num_gpus=1, runtime_env=OWN))
     assert ran == f"{RAN} 6"
     assert said == (
-        f"giveway: on {NODE} giveway finds no GPU, and one was asked for: "
+        f"giveway: on {NODE} giveway finds no GPU, though one was requested: "
         "a worker shares the cpu device"
     )

@@ -140,7 +140,7 @@ def test_a_wrong_argument_is_one_line_and_2(giveway: Command, args: list[str]) -
         (["top", "--interval", "nan"], "nan is not in 0.1…3600"),
         (["demo", "--seconds", "inf"], "inf is too long"),
         (["demo", "--seconds", "long"], "'long' is not a number"),
-        (["trace"], "say giveway trace [OPTIONS] -- CMD [ARGS]"),
+        (["trace"], "use giveway trace [OPTIONS] -- CMD [ARGS]"),
     ],
 )
 def test_a_wrong_argument_is_said_in_words(giveway: Command, args: list[str], says: str) -> None:

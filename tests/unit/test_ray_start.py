@@ -12,7 +12,7 @@ from giveway import devices, launch
 from giveway.devices import Device
 from giveway.devices.drivers import Verdict
 from giveway.ray import start
-from giveway.ray.asked import Asked
+from giveway.ray.worker_start import WorkerStart
 
 NODE = os.uname().nodename
 
@@ -34,7 +34,7 @@ def became(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
     monkeypatch.setattr(launch, "_environment", lambda *_: {})
     monkeypatch.setattr(os, "execvpe", execute)
     with pytest.raises(Became):
-        start.worker(Asked(5, "cuda").write(), ["python", "worker.py"])
+        start.worker(WorkerStart(5, "cuda").to_text(), ["python", "worker.py"])
 
 
 def test_a_worker_whose_driver_cannot_be_gated_is_none_of_giveways(
