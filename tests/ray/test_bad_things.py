@@ -28,7 +28,7 @@ print("priority", ray.get(priority.remote(), timeout=60))
 
 
 def ours(done: subprocess.CompletedProcess[str]) -> set[str]:
-    """What giveway said. Ray shows it once for each node that has its logs in this folder."""
+    """The lines of giveway. Ray shows a line once for each node that logs to this folder."""
     lines = (done.stdout + done.stderr).splitlines()
     return {line.partition("giveway: ")[2] for line in lines if "giveway: " in line}
 

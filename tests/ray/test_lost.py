@@ -61,7 +61,7 @@ def head(spawn: Spawner) -> Iterator[Head]:
 
 
 def one_line(text: str) -> str:
-    """The one that giveway says of the cluster."""
+    """The only line of giveway about the cluster."""
     (line,) = [line for line in text.splitlines() if line.startswith("giveway: the Ray cluster")]
     assert "Traceback" not in text
     return line

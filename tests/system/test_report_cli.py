@@ -27,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def results(made: Path, tmp_path: Path) -> Path:
-    """The same, for one test to do with as it likes."""
+    """A copy of the result that one test may change."""
     shutil.copytree(made, tmp_path / "results")
     return tmp_path / "results"
 

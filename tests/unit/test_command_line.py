@@ -1,4 +1,4 @@
-"""What the command line makes of its arguments, before it does anything."""
+"""Arguments of the command line: help, checks and errors."""
 
 from __future__ import annotations
 

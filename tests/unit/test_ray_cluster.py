@@ -1,4 +1,4 @@
-"""What `ps --ray` says of a cluster of which nothing is known, without Ray."""
+"""`ps --ray` on a cluster whose nodes do not answer, without Ray."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SILENT = Node("a1", "1.2.3.4", "one", problem="does not answer")
 
 
 def show(monkeypatch: pytest.MonkeyPatch, *nodes: Node, as_json: bool = False) -> int:
-    """Has these nodes shown."""
+    """Shows these nodes."""
 
     class Observers:
         def __init__(self, ray: Any) -> None: ...

@@ -1,4 +1,4 @@
-"""What is left of what Ray says."""
+"""Messages of Ray, cut to one sentence."""
 
 from __future__ import annotations
 

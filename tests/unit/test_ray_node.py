@@ -1,4 +1,4 @@
-"""What a node says of its tasks, where it cannot know whose process one is."""
+"""The tasks that a node reports, where another process may have the pid of a task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def task(monkeypatch: pytest.MonkeyPatch) -> Iterator[Task]:
 
 
 def looked(monkeypatch: pytest.MonkeyPatch, task: Task) -> dict[str, Any]:
-    """What is said where this is the one task."""
+    """The node's report, where this is the only task."""
     monkeypatch.setattr(tasks, "snapshot", lambda: ([task], []))
     (row,) = node.read_tasks()["tasks"]
     return dict(row)

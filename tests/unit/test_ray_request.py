@@ -17,7 +17,7 @@ from giveway.sched import placement
 
 
 def asked(options: dict[str, Any]) -> WorkerStart:
-    """What a node is told by options."""
+    """The worker's options as the node reads them."""
     return WorkerStart.from_text(shlex.split(options["runtime_env"]["py_executable"])[-1])
 
 

@@ -1,4 +1,4 @@
-"""What a worker of Ray becomes, and what it says where it cannot be gated."""
+"""The start of a Ray worker under giveway, and the warning of a worker that cannot be gated."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NODE = os.uname().nodename
 
 
 class Became(Exception):  # noqa: N818
-    """Instead of what this process would have become."""
+    """Raised in place of exec."""
 
 
 def became(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
-    """Starts a worker on a GPU whose driver is as said."""
+    """Starts a worker on a GPU whose driver has this verdict."""
     gpu = Device("cuda", "", Path("/hook"), {})
     gpu.__dict__["verdict"] = verdict
 

@@ -1,4 +1,4 @@
-"""What the nodes of a cluster said, put together."""
+"""The nodes of a cluster, put together from their answers."""
 
 from __future__ import annotations
 
