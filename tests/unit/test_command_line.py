@@ -88,6 +88,16 @@ def test_help_fits_a_narrow_terminal(
     assert narrow.split() == giveway(*args).stdout.split()  # nothing is cut off
 
 
+def test_rows_of_a_table_fold_within_their_last_column(
+    giveway: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = giveway("ps", "--help").stdout.splitlines()
+    first = next(line for line in lines if "not gated  " in line)
+    second = lines[lines.index(first) + 1]
+    assert len(second) - len(second.lstrip()) == first.index("runs under giveway")
+
+
 @pytest.mark.parametrize(
     "args",
     [

@@ -152,11 +152,11 @@ def _modes(text: str | None, quick: bool) -> tuple[str, ...]:
 
     if text is None:
         return _QUICK_MODES if quick else MODES
-    asked = [each.strip() for each in text.split(",")]
-    for name in asked:
+    chosen = [each.strip() for each in text.split(",")]
+    for name in chosen:
         if name not in MODES:
             raise UsageError(f"unknown mode {name!r}: there are {', '.join(MODES)}")
-    return tuple(mode for mode in MODES if mode in asked)
+    return tuple(mode for mode in MODES if mode in chosen)
 
 
 def _need_torch(loaded: list[Scenario]) -> None:

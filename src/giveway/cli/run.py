@@ -54,5 +54,5 @@ def command(
     """
     from giveway import launch
 
-    said = [f"{key}={value}" for key, value in settings.items() if value is not None]
-    launch.run(cmd, device=device, priority=priority, name=name, settings=said)
+    given = [f"{key}={value}" for key, value in settings.items() if value is not None]
+    launch.run(cmd, device=device, priority=priority, name=name, settings=given)

@@ -58,9 +58,9 @@ def command(
     chosen = select.choose([task for _, task in of_page], pid, name)
     for page, task in of_page:
         if task is chosen:
-            said = attributes.write(page.attributes(task.ticket), changes)
+            text = attributes.write(page.attributes(task.ticket), changes)
             if set(changes) - {"priority"}:
-                page.set_attributes(task.ticket, said)
+                page.set_attributes(task.ticket, text)
             if "priority" in changes:
                 page.set_priority(task.ticket, int(changes["priority"] or 0))
     click.echo(f"{chosen.name} ({pid}): {_report(chosen, changes)}")

@@ -78,14 +78,14 @@ def command(
     logging.disable(logging.WARNING)  # Ray logs its own progress
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGTERM, _end)
-    said = {key: value for key, value in settings.items() if value is not None}
+    given = {key: value for key, value in settings.items() if value is not None}
     job = Job(
         cmd,
         address,
         priority=priority,
         device=device,
         name=name,
-        settings=said,
+        settings=given,
         working_dir=working_dir,
     )
     click.echo(f"giveway: job {job.id}", err=True)

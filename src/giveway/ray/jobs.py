@@ -23,7 +23,7 @@ from giveway.ray.request import request
 # would be ungated.
 _GATED: Final = (
     '[ "$GIVEWAY_RUN" = "$PPID" ] || { echo "giveway: $(uname -n) cannot run this under giveway: '
-    'raylet.err of that node says why" >&2; exit 5; }; '
+    'see raylet.err of that node" >&2; exit 5; }; '
 )
 _ON_A_GPU: Final = (
     '[ "$GIVEWAY_DEVICE" != cpu ] || { echo "giveway: $(uname -n) has no GPU that giveway can '

@@ -32,15 +32,15 @@ class Formatter(click.HelpFormatter):
         if len(line) <= self.width:
             return line
         start = len(line) - len(line.lstrip())
-        rest = start + 4
-        *_, last = [start, *(gap.end() for gap in re.finditer(r"(?<=\S) {2,}", line))]
-        if last > start and self.width - last >= _LEAST_ASIDE:
-            start = rest = last
+        indent = start + 4
+        for gap in re.finditer(r"(?<=\S) {2,}", line):  # between the columns of a table
+            if self.width - gap.end() >= _LEAST_ASIDE:
+                start = indent = gap.end()
         return textwrap.fill(
             line[start:],
             self.width,
             initial_indent=line[:start],
-            subsequent_indent=" " * rest,
+            subsequent_indent=" " * indent,
             break_long_words=False,
             break_on_hyphens=False,
         )
