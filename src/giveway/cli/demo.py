@@ -20,7 +20,7 @@ _SEGMENTS = 4
 _SEGMENT_SECONDS = 5.0
 _MIN_ROUNDS = 3
 _WORDS = {"high": "urgent", "low": "other"}
-"""Names of the scenario's programs for a newcomer."""
+"""The programs of the scenario, as a newcomer would call them."""
 
 
 @click.command("demo")

@@ -126,7 +126,7 @@ def _run(arguments: Sequence[str], folder: str, events: int) -> int:
         [sys.executable, "-P", "-c", code, "run", *arguments],
         env={**os.environ, "GIVEWAY_TRACE": folder, "GIVEWAY_TRACE_EVENTS": str(events)},
     )
-    # The terminal sends Ctrl-C to both processes, and the program decides how to react.
+    # The terminal sends Ctrl-C to both; the program decides what it means.
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     terminate = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     try:
