@@ -37,9 +37,9 @@ class Page:
         self._buffer = b""
         self._session: str | None = None
         self.complaints: list[str] = []
-        """What it has said on its console, and requests that failed, since the last ``open``."""
+        """Console messages and failed requests since the last ``open``."""
         self.requests: list[str] = []
-        """The addresses it has asked for, since the last ``open``."""
+        """The addresses that the page requested since the last ``open``."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]

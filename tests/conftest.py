@@ -40,7 +40,7 @@ def giveway_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def giveway() -> Runner:
-    """Runs ``giveway ARGS…`` to its end and returns what it said."""
+    """Runs ``giveway ARGS…`` to its end. Returns the exit code and the output."""
 
     def run(
         *args: str, env: Mapping[str, str] | None = None, **options: Any

@@ -37,7 +37,7 @@ HEAVY = {"torch"}
 
 
 class ImpureError(AssertionError):
-    """A test did what a pure one does not."""
+    """A test did something that a pure test must not do."""
 
 
 _refusals: list[str] | None = None
@@ -103,7 +103,7 @@ sys.meta_path.insert(0, _HeavyFinder)
 
 @pytest.fixture(autouse=True)
 def refusals() -> Iterator[list[str]]:
-    """Guards one test; what it was refused, for the guard's own tests.
+    """Guards one test. Yields the refused actions, for the guard's own tests.
 
     A refusal that the code under test swallowed fails the test at its end.
     """

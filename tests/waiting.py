@@ -1,4 +1,4 @@
-"""Waiting for what is to be so: how long that takes says how busy the machine is."""
+"""Waits for a condition, with a limit that no busy machine reaches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from giveway.errors import DaemonError
 
 
 def eventually(condition: Callable[[], object], seconds: float = 30, every: float = 0.05) -> bool:
-    """Whether it comes to be so; that there is no such task or daemon counts as not yet."""
+    """Whether the condition becomes true. A missing task or daemon counts as not yet true."""
     end = time.monotonic() + seconds
     while True:
         with contextlib.suppress(DaemonError, LookupError):

@@ -1,4 +1,4 @@
-"""An NVIDIA GPU and its own driver. Where there is none, all of this is skipped and says why."""
+"""An NVIDIA GPU and its driver. Without one, all tests here are skipped with a reason."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def test_a_killed_program_holds_nobody(held: subprocess.Popen[str]) -> None:
 def test_a_page_that_is_cut_short_holds_nobody(
     held: subprocess.Popen[str], pages_in_memory: Path, spawn: Spawner, burst: str
 ) -> None:
-    """The device waits for a word in it: the low program, ungated from now on, comes to its end."""
+    """The device waits on a word of the page. The low program, ungated from now on, ends."""
     end = spawn(
         *(GIVEWAY, "run", "--device", "cuda", "--name", "short", "--"),
         *(burst, "other", "1", "200", "50"),
@@ -98,7 +98,7 @@ def test_a_page_that_is_cut_short_holds_nobody(
 def test_a_program_ends_although_its_work_is_held(
     held: subprocess.Popen[str], spawn: Spawner
 ) -> None:
-    """It has submitted behind the gate, and waits for none of it."""
+    """The program has submitted work behind the gate, and waits for none of this work."""
     code = "import torch; x = torch.zeros(1 << 20, device='cuda'); [x.add_(1) for _ in range(100)]"
     run = (GIVEWAY, "run", "--device", "cuda", "--name", "ends", "--")
     process = spawn(*run, sys.executable, "-c", code)

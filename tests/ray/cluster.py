@@ -14,7 +14,7 @@ from typing import Any
 import giveway
 
 DEVICES = 4
-"""Of each proper node; nobody looks whether there are any."""
+"""GPUs that each proper node declares; Ray does not check whether they exist."""
 NODES = 2
 OLD_VERSION = "0.0.1"
 SETTINGS = {
@@ -44,13 +44,13 @@ class LocalCluster:
         return f"http://{self.ray_cluster.webui_url}"
 
     def add(self, resource: str, **options: Any) -> Any:
-        """Adds a node with ten of a resource that tells it from others."""
+        """Adds a node with ten units of a resource of its own name."""
         return self.ray_cluster.add_node(
             resources={resource: 10}, num_cpus=options.pop("num_cpus", 2), **_SMALL, **options
         )
 
     def remove(self, node: Any) -> None:
-        """Ends what is left of a node."""
+        """Ends the remaining processes of a node."""
         self.ray_cluster.remove_node(node, allow_graceful=False)
 
 
@@ -59,7 +59,7 @@ _SMALL = {"object_store_memory": 80 << 20, "include_log_monitor": True}
 
 @contextmanager
 def short_folder() -> Iterator[Path]:
-    """A folder for a cluster: sockets in it have long names, and a name may have 107 bytes."""
+    """A folder for a cluster with a short path, as paths of sockets are limited to 107 bytes."""
     folder = Path(tempfile.mkdtemp(prefix="gw", dir="/tmp"))
     try:
         yield folder
@@ -69,7 +69,7 @@ def short_folder() -> Iterator[Path]:
 
 @contextmanager
 def running() -> Iterator[LocalCluster]:
-    """The cluster, while the block runs; nothing of it is left."""
+    """The cluster for the block. No process of the cluster is left afterwards."""
     with short_folder() as folder:
         yield from _running(folder)
 

@@ -1,4 +1,4 @@
-"""One Ray cluster for all tests here. ``make test-ray`` installs Ray and says so."""
+"""One Ray cluster for all tests here. ``make test-ray`` installs Ray and selects these tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Driver = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what is here, unless asked for."""
+    """Skips these tests, unless they are selected."""
     reason = "" if os.environ.get("GIVEWAY_RAY") else "make test-ray runs it"
     for item in items:
         if item.path.is_relative_to(os.path.dirname(__file__)):
@@ -55,7 +55,7 @@ def connected(cluster: LocalCluster) -> Iterator[Any]:
 
 @pytest.fixture
 def ray(connected: Any) -> Iterator[Any]:
-    """Ray, connected; the actors of the test are gone when it ends."""
+    """Ray, connected. The actors of a test end with the test."""
     started: list[Any] = []
     yield _Keeping(connected, started)
     for actor in started:

@@ -28,7 +28,7 @@ print("priority", ray.get(priority.remote(), timeout=60))
 
 
 def ours(done: subprocess.CompletedProcess[str]) -> set[str]:
-    """What giveway said. Ray shows it once for each node that has its logs in this folder."""
+    """The lines of giveway. Ray shows a line once for each node that logs to this folder."""
     lines = (done.stdout + done.stderr).splitlines()
     return {line.partition("giveway: ")[2] for line in lines if "giveway: " in line}
 
@@ -45,7 +45,9 @@ def test_a_node_with_another_version_says_so_and_gates_all_the_same(driver: Driv
     done = driver(ON.format(device="cpu", node="older"))
     assert "priority 5" in done.stdout, done.stderr
     (line,) = ours(done)
-    assert f"on {os.uname().nodename} it is version {OLD_VERSION} here and {__version__}" in line
+    assert (
+        f"on {os.uname().nodename} giveway is version {OLD_VERSION} here and {__version__}" in line
+    )
 
 
 def test_a_node_without_the_device_runs_workers_ungated_and_says_so(driver: Driver) -> None:

@@ -61,7 +61,7 @@ def head(spawn: Spawner) -> Iterator[Head]:
 
 
 def one_line(text: str) -> str:
-    """The one that giveway says of the cluster."""
+    """The only line of giveway about the cluster."""
     (line,) = [line for line in text.splitlines() if line.startswith("giveway: the Ray cluster")]
     assert "Traceback" not in text
     return line
@@ -90,7 +90,7 @@ def test_an_observer_that_was_killed_is_started_again(cluster: LocalCluster, ray
     node = ray.get_runtime_context().get_node_id()
 
     def problem() -> str | None:
-        return next(each.problem for each in observers.look(10) if each.id == node)
+        return next(each.problem for each in observers.update(10) if each.id == node)
 
     assert problem() is None
     ray.kill(observers._of[node].actor)

@@ -1,4 +1,4 @@
-"""Where Ray places what `giveway.ray.options` describes: two nodes with four devices each."""
+"""Ray's placement by `giveway.ray.options` on two nodes with four devices each."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ALL = DEVICES * NODES
 PROPER = {"proper": 0.01}
 SECONDS = 60
 NOT_SOON = 3
-"""Long enough for Ray to have placed an actor whose worker waits for nothing else."""
+"""Long enough for Ray to place an actor that waits for nothing but its place."""
 
 
 def start(ray: Any, count: int, priority: int, **options: Any) -> list[Any]:
-    """Actors where Ray places them; without their runtime environment, which has no say in it."""
+    """Actors placed by Ray, without the runtime environment, which does not affect placement."""
     asked = giveway.ray.options(priority, num_cpus=0, resources=PROPER, **options)
     del asked["runtime_env"]
     return [ray.start(Where, **asked) for _ in range(count)]
@@ -51,7 +51,7 @@ def test_one_more_waits_until_a_place_is_free(ray: Any) -> None:
 def test_others_that_came_first_share_a_device_and_leave_the_rest_to_urgent_tasks(
     ray: Any,
 ) -> None:
-    """With SPREAD, as Ray Serve has it anyway: Ray looks for a node that has enough in all."""
+    """With SPREAD, as in Ray Serve: Ray looks for a node whose total resources suffice."""
     others = places(ray, start(ray, 3, 0))
     assert list(others.values()) == [3]
     urgent = places(ray, start(ray, ALL - 2, 10, scheduling_strategy="SPREAD"))

@@ -142,7 +142,7 @@ def test_a_command_that_is_not_utf8_is_refused(giveway: Runner, at: tuple[str, .
     done = giveway(*at, "--device", "cpu", "--", "echo", "\udcff")
     assert (done.returncode, done.stderr) == (
         2,
-        "giveway: the command is not UTF-8, and Ray takes nothing else\n",
+        "giveway: the command is not UTF-8, as Ray requires\n",
     )
 
 

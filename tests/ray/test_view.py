@@ -84,8 +84,8 @@ def test_top_shows_a_node_that_is_lost_while_it_looks(
         (["ps", "--ray", "127.0.0.1:1"], 8, "no Ray cluster at 127.0.0.1:1: Connection refused"),
         (["ps", "--ray", "nonsense"], 8, "no Ray cluster at nonsense: Invalid address"),
         (["top", "--ray=http://127.0.0.1:1"], 8, "no Ray cluster at http://127.0.0.1:1"),
-        (["ps", "--device", "cpu", "--ray"], 2, "--device is one of this machine"),
-        (["top", "--ray", "--device", "cpu"], 2, "--device is one of this machine"),
+        (["ps", "--device", "cpu", "--ray"], 2, "--device selects a local device"),
+        (["top", "--ray", "--device", "cpu"], 2, "--device selects a local device"),
     ],
 )
 def test_a_mistake_is_one_line(

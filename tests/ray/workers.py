@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Where:
-    """Says what it was started with, and where."""
+    """Reports how and where the worker was started."""
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ)
@@ -32,7 +32,7 @@ class Busy(Where):
         self._matrix = torch.randn(200, 200)
 
     def work(self, seconds: float) -> int:
-        """How many products it computes in that time, one after the other."""
+        """The number of products that the worker computes in that time, one by one."""
         done, until = 0, time.monotonic() + seconds
         while time.monotonic() < until:
             self._matrix @ self._matrix
@@ -40,7 +40,7 @@ class Busy(Where):
         return done
 
     def task(self) -> Any:
-        """Its own task, as JSON; None where it has none."""
+        """The worker's task as JSON; None without a task."""
         import giveway
 
         task = giveway.current()

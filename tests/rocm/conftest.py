@@ -11,7 +11,7 @@ from tests.rocm import stand_in
 from tests.rocm.packages import RELEASES, Release, Runtime
 
 WITH_STAND_IN = RELEASES[1:]
-"""5.2.3 has other headers, and no program of ours was made to run on it."""
+"""5.2.3 has other headers, and the tests have no program for it."""
 
 
 @pytest.fixture(scope="session")

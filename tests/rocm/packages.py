@@ -22,7 +22,7 @@ class Release(NamedTuple):
     """One version of the runtime."""
 
     version: str
-    """As symbols.txt has it."""
+    """The version as in symbols.txt."""
     package: str
     suites: tuple[str, ...]
     further: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ LIBRARIES: Final = Release(
 
 
 class UnavailableError(Exception):
-    """A release cannot be had here; says why."""
+    """A release is not available here; the message has the reason."""
 
 
 def fetch(release: Release, folder: Path) -> Runtime:

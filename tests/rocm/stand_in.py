@@ -38,7 +38,7 @@ COMPILER: Final = (
 
 
 class Seen(NamedTuple):
-    """What a program did, as the stand-in has it and as the shim has it."""
+    """The calls of a program, as the stand-in and the shim recorded them."""
 
     output: str
     dispatched: Counter[str]
@@ -59,13 +59,13 @@ class Seen(NamedTuple):
 
     @property
     def by_program(self) -> Counter[str]:
-        """Kernels that the program, or a library of its, asked for."""
+        """Kernels that the program or one of its libraries requested."""
         kernels = self.dispatched.items()
         return Counter({name: n for name, n in kernels if not name.startswith(OF_RUNTIME)})
 
 
 def need(release: Release) -> Runtime:
-    """The release, unpacked; skips the test where it cannot be had."""
+    """The unpacked release. Skips the test where the release is not available."""
     try:
         return fetch(release, Path(FOLDER).resolve())
     except UnavailableError as error:

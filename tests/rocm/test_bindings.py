@@ -33,11 +33,11 @@ class Binding(NamedTuple):
     target: str
     symbol: str
     node: str
-    """Empty where a function was asked for by dlsym."""
+    """Empty for a function that was looked up by dlsym."""
 
 
 class Log(NamedTuple):
-    """What the loader says of a program."""
+    """The loader's log of a program."""
 
     bindings: set[Binding]
     loaded: set[str]
@@ -45,7 +45,7 @@ class Log(NamedTuple):
 
 
 def read_log(folder: Path) -> Log:
-    """Of the program that used HIP; what it has started has logs of its own."""
+    """The log of the program that used HIP. Its child processes have logs of their own."""
     texts = [path.read_text(errors="replace") for path in folder.glob("loader.*")]
     (text,) = [text for text in texts if "libhsa-runtime64" in text]
     found = re.findall(
@@ -107,7 +107,7 @@ def test_every_reference_binds_to_the_shim(
     assert {(binding.symbol, binding.node) for binding in bound} == wanted
     assert {binding.target for binding in bound} == {shim}
 
-    # One runtime, and it is where the shim goes for what it was asked.
+    # There is one runtime, and the shim resolves its symbols there.
     runtimes = {path for path in log.loaded if Path(path).name.startswith("libamdhip64")}
     assert runtimes == {shim, real}
     names = {name for name, _ in wanted}
@@ -117,7 +117,7 @@ def test_every_reference_binds_to_the_shim(
 
 
 def test_the_runtime_comes_back_to_the_shim(below: Below, tmp_path: Path) -> None:
-    """By its own PLT: the shim must know its own calls, or it would count them twice."""
+    """The runtime calls by its own PLT. The shim must recognise such calls and count them once."""
     runtime = stand_in.need(LIBRARIES)
     path = runtime.root / "usr/libexec/rocm/librocblas4-bench/rocblas-bench"
     more = {

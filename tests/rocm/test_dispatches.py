@@ -135,7 +135,7 @@ def test_triton(bundled: bool, below: Below, tmp_path: Path) -> None:
         pytest.skip(f"triton: {error}")
     runtime = stand_in.need(LIBRARIES)
     shim = stand_in.SHIMS / runtime.library.name
-    # The interpreter is this machine's; what it starts, a compiler, has to find its own libraries.
+    # The interpreter is this machine's. The compiler that it starts must find its own libraries.
     env = os.environ | stand_in.variables(runtime, below(runtime), tmp_path, gated=True)
     env["PYTHONPATH"] = f"{triton}:{tmp_path}"
     env["TRITON_CACHE_DIR"] = str(tmp_path / "cache")

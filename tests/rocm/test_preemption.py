@@ -26,7 +26,7 @@ SECONDS = float(os.environ.get("GIVEWAY_ROCM_SECONDS", "2"))
 
 
 class Shared(NamedTuple):
-    """What the two programs said, and how the shim saw the less urgent one."""
+    """The output of both programs, and the shim's counts of the less urgent program."""
 
     urgent: dict[str, float]
     other: dict[str, float]

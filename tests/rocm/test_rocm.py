@@ -62,7 +62,7 @@ def test_exports_are_those_of_the_real_library(release: Release) -> None:
 
 
 def run(real: Runtime, program: Path, **variables: str) -> tuple[list[str], list[str]]:
-    """What the program says to stdout and to stderr, with these variables."""
+    """The program's stdout and stderr with these environment variables."""
     env = os.environ | variables
     env["LD_LIBRARY_PATH"] = ":".join(map(str, real.folders))
     # 5.2.3 asks for an executable stack, which newer C libraries refuse unless they are told.

@@ -1,4 +1,4 @@
-"""The stand-in keeps its promises, seen through AMD's runtimes: so tests on it mean something."""
+"""The stand-in behaves as AMD's runtimes require, so that tests over it are valid."""
 
 from __future__ import annotations
 

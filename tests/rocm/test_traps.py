@@ -1,4 +1,4 @@
-"""Ways to the runtime that a stand-in for it could get wrong, on AMD's own runtimes."""
+"""Unusual ways to load or call the runtime, which the shim must handle, on AMD's runtimes."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def add_one(at, count, block: tl.constexpr):
 
 
 def main() -> None:
-    """Says which library Triton has chosen, and launches as often as it is told."""
+    """Prints which library Triton has chosen, and launches the requested number of times."""
     triton.runtime.driver.set_active(Driver())
     library = _get_path_to_hip_runtime_dylib()
     print(library)

@@ -1,4 +1,4 @@
-"""Scenarios for the tests of policies, and what came of them."""
+"""Scenarios for the tests of policies, and figures of their runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from giveway.simulate.engine import Run, run
 from giveway.simulate.scenario import MS, Model, Program, Scenario
 
 EXACT = Model(gate_delay_ns=0, linger_ns=0, interrupt=True, max_wait_ns=0)
-"""What theory assumes: who is to stop stops at once."""
+"""An ideal device, as in theory: a task whose gate closes stops at once."""
 GPU = Model(max_wait_ns=0)
 """Launches that began end, 500 µs of them are in flight, decisions take 100 µs. Nothing but the
 policy keeps a task from starving."""

@@ -1,4 +1,4 @@
-"""What holds for every policy, whatever happens."""
+"""Properties that hold for every policy and every sequence of events."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STEPS = st.lists(
 
 
 def event_of(what: str, id_: TaskId, attributes: Attributes, scheduler: Scheduler) -> Event | None:
-    """The event, where it can be at all."""
+    """The event, if it is possible in this state."""
     if what == "join":
         return None if id_ in scheduler.view.tasks else Joined(id_, PIDS[id_], "p", attributes)
     if what == "tick":
@@ -53,7 +53,7 @@ def event_of(what: str, id_: TaskId, attributes: Attributes, scheduler: Schedule
 
 
 def answers(scheduler: Scheduler, name: str, steps: list[Any]) -> Iterator[Answer]:
-    """Does all that happens, and what the policy asks to be woken for in between."""
+    """Applies all events, with the ticks that the policy requests in between."""
     now = 0
     for what, id_, attributes, wait in steps:
         while (wake := scheduler.next_wake()) is not None and wake[0] <= now + wait:

@@ -1,4 +1,4 @@
-"""The pages about policies and scenarios: what they show works."""
+"""The examples in the pages about policies and scenarios work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model: what can be worked out by hand has to come out."""
+"""The model gives the results that can be worked out by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what was counted to figures, and to a drawing."""
+"""Figures and a drawing from the counts of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenarios: what can be written, what was measured, and what is said about mistakes."""
+"""Scenarios from files and from measurements, and the messages about mistakes."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ BENCH = ROOT / "results" / "h200-2026-11-23"
 
 @pytest.mark.skipif(not BENCH.exists(), reason="source distributions have no results")
 def test_a_result_of_bench_comes_out_as_it_was_measured() -> None:
-    """What was measured alone is what the model says of alone."""
+    """The model's figures for mode alone equal the measured ones."""
     told = result.read(BENCH / "bench")
     of_alone = told["results"][0]["modes"]["alone"]
     scenario = measured.scenario("bench", told)

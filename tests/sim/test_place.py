@@ -27,7 +27,7 @@ def cluster(*programs: Program, kind: Placement = "urgent", **more: object) -> S
 
 
 def sharing(scenario: Scenario) -> tuple[Counter[int], Counter[int], int]:
-    """By device the urgent tasks and the others on it, and how many tasks wait."""
+    """The urgent and other tasks on each device, and the number of waiting tasks."""
     placed = list(place(scenario))
     there = [(task, at) for task, _, at in placed if at is not None]
     urgent = Counter(at for task, at in there if is_urgent(task))

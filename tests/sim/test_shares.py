@@ -201,7 +201,7 @@ def test_who_is_gone_has_no_turn() -> None:
 
 def test_nobody_yields_to_who_may_run_anyway() -> None:
     class OpensAll(Priority):
-        """From 1100 ms on, in the turn of those who starve."""
+        """From 1100 ms on, in the turn of starving tasks."""
 
         def decide(self, event: Event, view: View, now: int) -> Iterable[Decision]:
             if now >= 1100 * MS:

@@ -1,4 +1,4 @@
-"""Policies that order tasks: who runs is the most urgent, by what the policy goes by."""
+"""Policies that order tasks: the task that runs is the most urgent by the policy's measure."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SECONDS = 8.0
 
 
 def shares(daemon: Daemon, pids: tuple[int, int]) -> float:
-    """The first one's part of what both run in the seconds to come."""
+    """The first program's share of the running time of both in the coming seconds."""
 
     def ran() -> list[float]:
         tasks = {task["pid"]: task["running_seconds"] for task in daemon.status()["tasks"]}

@@ -55,7 +55,7 @@ def test_a_large_program_that_is_killed_holds_nobody_for_longer_than_a_small_one
         """Seconds from the death of a program that holds the other one to a launch of that one."""
         high = start(name, priority=10)
         assert eventually(lambda: task_of(low.pid).state == "held")
-        # From here on nobody but the held program itself looks whether the other one lives.
+        # From here on, only the held program checks whether the other program is alive.
         killed = time.monotonic()
         high.kill()
         while (launched := struct.unpack("d", marks.read_bytes())[0]) < killed:

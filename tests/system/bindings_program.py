@@ -15,11 +15,11 @@ from typing import Any
 from cuda.bindings import driver, runtime
 
 asked: Counter[str] = Counter()
-"""Calls by what ``giveway trace`` counts them as."""
+"""Number of calls by their kind in ``giveway trace``."""
 
 
 def call(name: str, *args: Any, counts: str | None = None) -> Any:
-    """Calls the driver and gives what it gives, less the error code, which must be none."""
+    """Calls the driver, checks the error code, and returns the other results."""
     error, *rest = getattr(driver, name)(*args)
     if error:
         raise SystemExit(f"{name}: {error}")
@@ -127,7 +127,7 @@ def busy() -> None:
 
 
 def library() -> None:
-    """What the runtime library says to a driver that is not NVIDIA's."""
+    """The answer of the runtime library on a driver that is not NVIDIA's."""
     calls = [
         runtime.cudaDriverGetVersion,
         runtime.cudaGetDeviceCount,

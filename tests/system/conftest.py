@@ -61,7 +61,7 @@ def bursts(spawn: Spawner, built: Path) -> Regions:
 
 @pytest.fixture(scope="session")
 def fake(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the fake driver and what belongs to it."""
+    """A folder with the fake driver and its companion files."""
     folder = tmp_path_factory.mktemp("fake")
     fake_gpu.install(folder)
     return folder
@@ -80,7 +80,7 @@ def cuda(fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for PYTHONPATH with what stands in for torch: `tests/system/light`, built."""
+    """A folder for PYTHONPATH with the stand-in for torch, built from `tests/system/light`."""
     folder = tmp_path_factory.mktemp("light")
     source = Path(__file__).with_name("light")
     shutil.copytree(source, folder, dirs_exist_ok=True)
@@ -91,5 +91,5 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def light_torch(light: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every program of the test that imports torch gets what stands in for it."""
+    """Every program of the test imports the stand-in for torch."""
     monkeypatch.setenv("PYTHONPATH", str(light))

@@ -1,4 +1,4 @@
-"""A daemon for tests, and what it is asked there."""
+"""A daemon for tests, and requests to the daemon."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 
 
 class Daemon:
-    """``giveway serve``, once it answers and can be told to end."""
+    """``giveway serve``, once the daemon answers and handles the signal to end."""
 
     def __init__(self, spawn: Spawner, *options: str) -> None:
         self.process: subprocess.Popen[str] = spawn(

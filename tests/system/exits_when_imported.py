@@ -1,3 +1,3 @@
-"""A module that is no policy, and ends who imports it."""
+"""A module that is no policy, and that ends the importing process."""
 
 raise SystemExit(3)

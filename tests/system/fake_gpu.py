@@ -1,4 +1,4 @@
-"""The simulated GPU: what tests of programs on it share."""
+"""The simulated GPU, and helpers for tests of programs on this GPU."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 NATIVE = ROOT / "native"
 BUILT = Path(os.environ.get("GIVEWAY_NATIVE", ROOT / "build/native"), "native", "system")
-"""Where `make native` (or `make coverage`) puts what tests/system/CMakeLists.txt describes."""
+"""The build folder of tests/system/CMakeLists.txt, from `make native` or `make coverage`."""
 UUID = "GPU-fafafafa-fafa-fafa-fafa-fafafafafa00"
 
 
 def install(folder: Path, kind: str = "known") -> None:
-    """Puts a fake driver there, a program that launches, and an nvidia-smi that knows it."""
+    """Installs a fake driver, a program that launches, and a matching nvidia-smi."""
     for name in ("libcuda.so.1", "burst"):
         shutil.copy(BUILT / kind / name, folder)
     tool = folder / "nvidia-smi"

@@ -30,7 +30,7 @@ def large() -> None:
 
 
 def marks(path: str) -> None:
-    """Launches until it is killed; the file says when the last launch ended."""
+    """Launches until the program is killed. The file has the end of the last launch."""
     with open(path, "wb") as file:
         print("ready", flush=True)
         while True:

@@ -1,4 +1,4 @@
-"""Runs parts of the bench that need torch, all in one process, and prints what came of it.
+"""Runs parts of the bench that need torch in one process, and prints their results.
 
 Usage: models_program.py FOLDER; FOLDER gets the tensors of `tensors`. Prints a line of JSON: by
 section, its result or the traceback of what it raised.
@@ -36,7 +36,7 @@ for name in ("nms", "qnms"):
 
 
 def infers(name: str, size: dict[str, int]) -> tuple[list[int], bool]:
-    """The shape of what comes out, and whether a second one made of the model says the same."""
+    """The shape of the output, and whether a second instance of the model computes the same."""
     from giveway.models import build
 
     first = build.work(name, "infer", size, "cpu")()
@@ -53,7 +53,7 @@ def trains(name: str, size: dict[str, int]) -> tuple[float, bool]:
 
 
 def decodes() -> list[tuple[int, int]]:
-    """What a decoder says with its cache, and what it says when it begins anew for each token."""
+    """The output of a decoder with its cache, and without a cache from the start of each token."""
     from giveway.models.transformers import Decoder
 
     torch.manual_seed(1)
@@ -66,7 +66,7 @@ def decodes() -> list[tuple[int, int]]:
 
 
 def profiles() -> list[list[float]] | None:
-    """What is found in a trace as torch's profiler writes it; None where it cannot be read."""
+    """The kernels in a trace of torch's profiler; None for a trace that cannot be read."""
     import torch.profiler as profiler
 
     from giveway.bench.kernels import Kernels

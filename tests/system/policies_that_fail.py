@@ -77,7 +77,7 @@ class WrongType(Late):
 
 
 class Nonsense(Late):
-    """Each of its decisions is refused, and it stays in service."""
+    """Each decision of this policy is refused, and the policy stays in service."""
 
     name = "nonsense"
 
@@ -86,7 +86,7 @@ class Nonsense(Late):
 
 
 class AllClosed(Late):
-    """Closes everything for nobody: the scheduler does not let it."""
+    """Closes all gates without a task that runs, which the scheduler refuses."""
 
     name = "all-closed"
 

@@ -1,4 +1,4 @@
-"""Torch programs for the tests: ``python programs.py NAME`` prints what its test looks at."""
+"""Torch programs for the tests. ``python programs.py NAME`` prints values for one test."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _training() -> str:
 
 
 def _workers() -> float:
-    """The sum of what the forked workers of a DataLoader compute."""
+    """The sum of the results of a DataLoader's forked workers."""
     import torch
 
     class Data(torch.utils.data.Dataset):  # type: ignore[type-arg,misc]
@@ -81,7 +81,7 @@ def _workers() -> float:
 
 
 def _check(name: str) -> str:
-    """A hash of what a check of ``giveway verify`` returns."""
+    """A hash of the result of a check of ``giveway verify``."""
     import torch
 
     from giveway.verify import check, values

@@ -1,4 +1,4 @@
-"""Who makes progress and who stands still, by the launches that the page counts."""
+"""Which program makes progress and which stands still, by the launches in the gate page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from giveway.sched.task import Task
 from tests.waiting import eventually
 
 _ENOUGH = 300
-"""Launches, of a millisecond or more: nobody whose gate is open stands still for so long."""
+"""Launches of a millisecond or more. No program with an open gate stands still for so long."""
 
 
 def task_of(pid: int) -> Task:
@@ -25,7 +25,7 @@ def goes_on(pid: int) -> bool:
 
 
 def gives_way(low: int, high: int) -> bool:
-    """Whether the one comes to launch nothing at all while the other launches hundreds of times.
+    """Whether one program launches nothing while the other launches hundreds of times.
 
     Not at once, nor each time: a busy machine may stall the urgent program between two launches
     until it counts as idle, and then the other may go on.

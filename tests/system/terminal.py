@@ -38,7 +38,7 @@ class Terminal:
         )
 
     def wait_for(self, text: str, seconds: float = 60) -> None:
-        """Reads on until the terminal was sent ``text``, after what was waited for before."""
+        """Reads until ``text`` appears in the output after the last awaited text."""
         end = time.monotonic() + seconds
         while text.encode() not in self.output:
             assert time.monotonic() < end, self.output.decode(errors="replace")
@@ -49,7 +49,7 @@ class Terminal:
         os.write(self.master, keys.encode())
 
     def end(self) -> int:
-        """The exit code, once it has ended and put the terminal back."""
+        """Waits for the end. Returns the exit code after the terminal is restored."""
         # A full terminal would keep it from ending.
         while self.process.poll() is None:
             self._read(0.1)

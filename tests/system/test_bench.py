@@ -177,7 +177,7 @@ def test_the_rest_goes_on_and_nothing_is_left(
 
 
 def start(spawn: Spawner, tmp_path: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
-    """A bench in the middle of its second scenario, which never ends, and all that it started."""
+    """A bench in its second scenario, which never ends, with all child processes."""
     first = scenario(tmp_path, "one", SERVE)
     second = scenario(tmp_path, "two", CHILD + SILENT, answer=1000)
     process = spawn(GIVEWAY, *arguments(tmp_path, first, second), stderr=subprocess.PIPE)

@@ -1,4 +1,4 @@
-"""What the bench and `verify` do with the real torch: one start of it serves all of these tests."""
+"""The bench and `verify` with the real torch. One start of torch serves all tests here."""
 
 from __future__ import annotations
 

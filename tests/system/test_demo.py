@@ -22,7 +22,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.usefixtures("light_torch")
 
 PROGRAMS = 5
-"""Two in two ways, and what kills them should the demo be killed."""
+"""Two programs in two modes, and the guard that kills them with the demo."""
 
 
 def start(spawn: Spawner, *options: str, until: str) -> subprocess.Popen[str]:

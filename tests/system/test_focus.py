@@ -112,7 +112,7 @@ def test_without_a_display_it_says_so(spawn: Spawner, monkeypatch: pytest.Monkey
     process = spawn(GIVEWAY, "serve", "--policy", "window", stderr=-1)
     assert process.stderr is not None
     line = process.stderr.readline()
-    assert line.startswith("giveway: nobody sees which window has the focus: there is no X11")
+    assert line.startswith("giveway: cannot read which window has the focus: there is no X11")
     assert process.stdout is not None
     assert process.stdout.readline().startswith("serving: policy window")
     assert eventually(lambda: catches(process.pid, signal.SIGTERM))

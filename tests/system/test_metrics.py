@@ -1,4 +1,4 @@
-"""What Prometheus gets from a real daemon, and whether the dashboard asks for what there is."""
+"""The metrics of a real daemon, and the dashboard, which must use existing metrics only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Labels = dict[str, str]
 
 
 class Scrape:
-    """One look at the exporter, read as Prometheus reads it."""
+    """One scrape of the exporter, parsed as Prometheus does."""
 
     def __init__(self, url: str) -> None:
         from prometheus_client.parser import text_string_to_metric_families
@@ -122,7 +122,7 @@ def test_the_dashboard_asks_for_what_there_is(
         shown = set(re.findall(r"{{(\w+)}}", legend))
         for name in names:
             assert labels <= have[name][0][0].keys(), expression
-        # A sum keeps only what it is grouped by.
+        # A sum keeps only the labels that it is grouped by.
         grouped = re.findall(r"by \(([^)]*)\)", expression)
         kept = {word.strip() for word in grouped[0].split(",")} if grouped else have[names[0]][0][0]
         assert shown <= set(kept), (expression, legend)

@@ -1,4 +1,4 @@
-"""Programs in containers: what matters to giveway is whether they share the folder of the pages."""
+"""Programs in containers share a device if they share the folder of the gate pages."""
 
 from __future__ import annotations
 

@@ -224,7 +224,7 @@ def test_doctor_names_a_page_of_another_version_while_it_is_in_use(
 
 
 def refusal(env: dict[str, str]) -> str:
-    """What libgiveway says to a program that opens the page; nothing where it has it."""
+    """The error of libgiveway for a program that opens the page; empty without an error."""
     code = "from giveway.page import Page; Page.open('cpu', create=True)"
     done = subprocess.run(
         [sys.executable, "-c", code],

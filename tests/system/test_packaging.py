@@ -1,4 +1,4 @@
-"""What is in the wheel, and what must not be."""
+"""The content of the wheel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built where `make` builds: what was compiled there is not compiled again."""
+    """Built in the build folder of `make`, so that nothing is compiled twice."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""How a worker of Ray becomes a program under giveway, without Ray: bash is all it needs."""
+"""The start of a Ray worker under giveway, without Ray, as Ray uses bash for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWN: dict[str, Any] = {"py_executable": sys.executable}
 
 
 def started(tmp_path: Path, options: dict[str, Any], **env: str) -> list[str]:
-    """What the lines of a worker are, if bash starts one as Ray has it do that."""
+    """The lines of a worker that bash starts in the same way as Ray."""
     (tmp_path / "worker.py").write_text(WORKER)
     line = f"exec {options['runtime_env']['py_executable']} {tmp_path / 'worker.py'} --one 'a b'"
     done = subprocess.run(
@@ -48,7 +48,7 @@ def raylet(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def python(folder: Path, who: str) -> Path:
-    """This Python in another place, which says who it is."""
+    """This Python at another path, which prints its own name."""
     file = folder / "bin" / "python"
     file.parent.mkdir(parents=True)
     file.write_text(f'#!/bin/sh\nWHO="{who} $WHO" exec {sys.executable} "$@"\n')
@@ -57,7 +57,7 @@ def python(folder: Path, who: str) -> Path:
 
 
 def package(folder: Path, module: str, code: str) -> str:
-    """A giveway that has only one module, with such code; where to look for it."""
+    """A giveway of one module with this code. Returns the folder for PYTHONPATH."""
     file = folder / "search" / "giveway" / module
     file.parent.mkdir(parents=True)
     for each in [*file.relative_to(folder / "search").parents][:-1]:
@@ -148,6 +148,6 @@ def test_a_worker_that_was_to_have_a_gpu_says_that_there_is_none(tmp_path: Path)
     ran, said = started(tmp_path, giveway.ray.options(6, num_gpus=1, runtime_env=OWN))
     assert ran == f"{RAN} 6"
     assert said == (
-        f"giveway: on {NODE} giveway finds no GPU, and one was asked for: "
+        f"giveway: on {NODE} giveway finds no GPU, though one was requested: "
         "a worker shares the cpu device"
     )

@@ -27,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def results(made: Path, tmp_path: Path) -> Path:
-    """The same, for one test to do with as it likes."""
+    """A copy of the result that one test may change."""
     shutil.copytree(made, tmp_path / "results")
     return tmp_path / "results"
 
@@ -56,7 +56,7 @@ def test_report_of_the_timelines_alone(giveway: Runner, results: Path) -> None:
     assert json.loads(done.stdout)["traceEvents"]
     both = giveway("report", str(results / "old"), "--perfetto", "--markdown")
     assert (both.returncode, both.stdout) == (2, "")
-    assert "say one of them" in both.stderr
+    assert "use one of them" in both.stderr
 
 
 def test_report_refuses_what_it_cannot_read_or_write(giveway: Runner, results: Path) -> None:

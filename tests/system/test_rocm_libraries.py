@@ -1,4 +1,4 @@
-"""Whether the shims have what a ROCm wants, with libraries as a compiler makes them."""
+"""Whether the shims export the symbols that a ROCm needs, with compiled libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A daemon decides about real programs; and what becomes of them when it does not."""
+"""A daemon schedules real programs, and the programs go on when the daemon fails."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_daemon_that_stands_still_decides_nothing(
     pid = daemon.status()["pid"]
 
     def stop() -> bool:
-        """Not while it holds the page's lock: that would cost everybody the gating."""
+        """Not while the process holds the page's lock, which would end gating for all programs."""
         os.kill(pid, signal.SIGSTOP)
         try:
             task_of(low)

@@ -27,7 +27,7 @@ def sleeps(pid: int) -> int:
 def test_to_be_stopped_is_no_hang(
     spawn: Spawner, bursts: Regions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As by Ctrl-Z, a debugger or a suspended machine: it goes on with the policy it had.
+    """As by Ctrl-Z, a debugger or a suspended machine: the daemon goes on with its policy.
 
     The control is a daemon that does hang, from later on than the others stand still.
     """

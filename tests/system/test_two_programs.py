@@ -1,4 +1,4 @@
-"""Two programs on one device: who is held, until when, and what becomes of those that are."""
+"""Two programs on one device: which is held, until when, and how a held program goes on."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_killed_program_holds_nobody(regions: Regions) -> None:
     low, high = regions(), regions("--priority", "10")
     assert eventually(lambda: task_of(low.pid).state == "held")
     high.kill()
-    # From here on nobody but the held program itself looks whether the other one lives. It cannot
+    # From here on, only the held program checks whether the other program is alive. It cannot
     # end before it has gone on.
     low.communicate(timeout=60)
     assert low.returncode == 0
@@ -92,7 +92,7 @@ def test_a_page_that_is_cut_under_two_programs_costs_only_the_gating(regions: Re
     low, high = regions(), regions("--priority", "10")
     assert eventually(lambda: task_of(low.pid).state == "held")
     os.truncate(Page.open().path, 0)
-    # The held one cannot end before it has gone on; the urgent one runs meanwhile.
+    # The held program cannot end before its gate opens, and the urgent program runs meanwhile.
     for process in (low, high):
         assert process.poll() is None
         _, error = process.communicate(timeout=60)

@@ -1,4 +1,4 @@
-"""What `verify` says of an import of torch that ends early or never."""
+"""The report of `verify` on an import of torch that fails or never ends."""
 
 from __future__ import annotations
 

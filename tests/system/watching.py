@@ -1,4 +1,4 @@
-"""What tests look at while programs run: the gate pages, and what the kernel says of them."""
+"""Observation of running programs, by the gate pages and the kernel's process tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def goes_on(pid: int, launches: int = 20, device: str = "cpu") -> bool:
 
 
 def stands_still(pid: int, other: int) -> bool:
-    """Whether the process makes no launch while the other one makes fifty.
+    """Whether the process makes no launch while the other process makes fifty.
 
     Where the machine stalls the other one or a daemon for long, it is no one's turn to wait: to be
     called by `eventually`.

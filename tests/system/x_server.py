@@ -1,4 +1,4 @@
-"""As much of an X server as tells which window has the focus, where there is no Xvfb.
+"""A minimal X server that reports which window has the focus, where Xvfb is missing.
 
 Windows have properties, and clients hear of changes: the requests of the X11 protocol, version 11,
 that python-xlib makes for that. Any other gets the error BadImplementation.
@@ -26,7 +26,7 @@ Property = tuple[int, int, bytes]
 
 
 class XServer:
-    """Serves until `close`; ``name`` is what goes into DISPLAY."""
+    """Serves until `close`. ``name`` is the value for DISPLAY."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

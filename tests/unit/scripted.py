@@ -1,4 +1,4 @@
-"""A policy that says what a test wants it to say, and a scheduler with tasks."""
+"""A policy whose decisions the test sets, and a scheduler with tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MS = 1_000_000
 
 
 class Scripted(Policy):
-    """Says what a test wants it to say."""
+    """Returns the decisions that the test has set."""
 
     name = "scripted"
 
@@ -58,5 +58,5 @@ def says(
     event: Event | None = None,
     now: int = 0,
 ) -> Answer:
-    """What comes of it when the policy says this about an event."""
+    """The scheduler's result when the policy returns these decisions for an event."""
     return scheduler.settle(decides(scheduler, *decisions, event=event, now=now))

@@ -196,7 +196,7 @@ def test_a_hostile_archive_is_refused(
 
 
 def test_a_sparse_file_is_refused(packed: Path) -> None:
-    """It takes no room in an archive, and may say that it is of any size."""
+    """A sparse file takes no room in an archive, and may claim any size."""
     headers = {
         "GNU.sparse.major": "0",
         "GNU.sparse.minor": "0",

@@ -17,7 +17,7 @@ from tests.unit.report_examples import Records, failed, noisy, renamed
 
 @pytest.fixture(autouse=True)
 def fewer_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Enough for what is as clear as here."""
+    """Few resamples suffice for differences as clear as here."""
     monkeypatch.setattr(stats, "RESAMPLES", 250)
 
 

@@ -1,4 +1,4 @@
-"""What the command line makes of its arguments, before it does anything."""
+"""Arguments of the command line: help, checks and errors."""
 
 from __future__ import annotations
 
@@ -88,6 +88,16 @@ def test_help_fits_a_narrow_terminal(
     assert narrow.split() == giveway(*args).stdout.split()  # nothing is cut off
 
 
+def test_rows_of_a_table_fold_within_their_last_column(
+    giveway: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = giveway("ps", "--help").stdout.splitlines()
+    first = next(line for line in lines if "not gated  " in line)
+    second = lines[lines.index(first) + 1]
+    assert len(second) - len(second.lstrip()) == first.index("runs under giveway")
+
+
 @pytest.mark.parametrize(
     "args",
     [
@@ -140,7 +150,7 @@ def test_a_wrong_argument_is_one_line_and_2(giveway: Command, args: list[str]) -
         (["top", "--interval", "nan"], "nan is not in 0.1…3600"),
         (["demo", "--seconds", "inf"], "inf is too long"),
         (["demo", "--seconds", "long"], "'long' is not a number"),
-        (["trace"], "say giveway trace [OPTIONS] -- CMD [ARGS]"),
+        (["trace"], "use giveway trace [OPTIONS] -- CMD [ARGS]"),
     ],
 )
 def test_a_wrong_argument_is_said_in_words(giveway: Command, args: list[str], says: str) -> None:

@@ -1,4 +1,4 @@
-"""The daemon's host over a virtual page: what it makes of policies, of users and of failures."""
+"""The daemon's host over a virtual page: policies, requests of users, and failures."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_policies_are_switched_and_tasks_lose_nothing() -> None:
         assert machine.ran(rows[0]) + machine.ran(rows[1]) == before
         machine.run(500)
         assert machine.host.scheduler.policy.name == name.partition(",")[0]
-        # A group's share is a limit as well, so that of these 500 ms some may be nobody's.
+        # A group's share is also a limit, so the device may be idle for a part of these 500 ms.
         assert machine.ran(rows[0]) + machine.ran(rows[1]) > before + 0.1
     assert [e["policy"] for e in machine.events("policy")] == [n.partition(",")[0] for n in names]
     assert machine.events("failed", "refused") == []

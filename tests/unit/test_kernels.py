@@ -1,4 +1,4 @@
-"""When a GPU worked for a program, from a trace as torch's profiler writes it."""
+"""Times at which a GPU worked for a program, from a trace of torch's profiler."""
 
 from __future__ import annotations
 

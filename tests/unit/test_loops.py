@@ -18,7 +18,7 @@ START = 1000.0
 
 
 class Clock:
-    """Time that passes only when somebody sleeps or works."""
+    """Time that passes only when the program sleeps or works."""
 
     def __init__(self) -> None:
         self.now = START - 1.0

@@ -1,4 +1,4 @@
-"""The C code is in layers: files include and call only what their README puts before them."""
+"""The C code is in layers: a file includes and calls only files that its README lists earlier."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def included(folder: str, module: str, text: str) -> Iterator[str]:
 
 
 def offered(files: Iterable[tuple[str, str, str]]) -> dict[str, str]:
-    """Whose each name is: the header's that declares it, else the file's that defines it."""
+    """The owner of each name: the header that declares it, else the file that defines it."""
     owners: dict[str, str] = {}
     for wanted in (".c", ".h"):
         for module, ending, text in files:

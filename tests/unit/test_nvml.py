@@ -1,4 +1,4 @@
-"""What the bench reads from NVML, with a stand-in for it: this machine may have none."""
+"""Figures that the bench reads from NVML, with a stand-in, as this machine may have no NVML."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Library:
 def ask(
     monkeypatch: pytest.MonkeyPatch, library: object, visible: str = ""
 ) -> tuple[str | None, str | None, float | None]:
-    """What is said of the second that ends now."""
+    """The figures of the second that ends now."""
 
     def load(name: str) -> object:
         assert name == "libnvidia-ml.so.1"

@@ -1,4 +1,4 @@
-"""What `benchmarks/preemption.py` makes of what two programs note of their kernels."""
+"""Figures of `benchmarks/preemption.py` from the kernel times of two programs."""
 
 from __future__ import annotations
 

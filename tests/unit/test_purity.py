@@ -1,4 +1,4 @@
-"""The guard of the unit tests and simulations refuses what it says."""
+"""The guard of the unit tests and simulations refuses processes, clocks and torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of what Ray says."""
+"""Messages of Ray, cut to one sentence."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from giveway.ray.connect import first_sentence
             "status code 500: Traceback (most recent call last):\n  x\nOSError: gone",
             "OSError: gone",
         ),
-        ("", "Ray does not say why"),
-        (None, "Ray does not say why"),
+        ("", "Ray gives no reason"),
+        (None, "Ray gives no reason"),
     ],
 )
 def test_one_sentence_is_left(said: str | None, left: str) -> None:

@@ -10,15 +10,15 @@ import pytest
 import giveway.ray
 from giveway.errors import GivewayError, UsageError
 from giveway.ray import request
-from giveway.ray.asked import Asked
 from giveway.ray.command import _MARK, NODE_PYTHON
 from giveway.ray.request import ONE_A_NODE
+from giveway.ray.worker_start import WorkerStart
 from giveway.sched import placement
 
 
-def asked(options: dict[str, Any]) -> Asked:
-    """What a node is told by options."""
-    return Asked.read(shlex.split(options["runtime_env"]["py_executable"])[-1])
+def asked(options: dict[str, Any]) -> WorkerStart:
+    """The worker's options as the node reads them."""
+    return WorkerStart.from_text(shlex.split(options["runtime_env"]["py_executable"])[-1])
 
 
 def test_an_urgent_task_takes_the_place_of_its_device() -> None:
@@ -60,7 +60,7 @@ def test_the_node_is_told_all_of_it() -> None:
     )
     assert made["name"] == "it's a name"
     settings = ("share=30%", "deadline=20ms")
-    assert asked(made) == Asked(-4, "hip", "it's a name", settings)
+    assert asked(made) == WorkerStart(-4, "hip", "it's a name", settings)
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,11 @@ def test_the_node_starts_its_own_python_or_what_the_user_says(
         ({"priority": 1001}, "1001 is not in -1000…1000"),
         ({"priority": 2.5}, "2.5 is not a whole number"),
         ({"priority": "10"}, "'10' is not a whole number"),
-        ({"settings": {"priority": 5}}, "the priority is no setting"),
+        ({"settings": {"priority": 5}}, "priority is not a setting"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"share": 0}, "share cannot be '0'"),
         ({"settings": {"dedline": "1ms"}}, "did you mean 'deadline'?"),
-        ({"runtime_env": {"image_uri": "x"}}, "'image_uri' starts workers in a way of its own"),
+        ({"runtime_env": {"image_uri": "x"}}, "'image_uri' starts workers in its own way"),
         ({"runtime_env": {"nsight": "default"}}, "'nsight' starts workers"),
     ],
 )
@@ -136,5 +136,6 @@ def test_train_is_told_the_same_resources() -> None:
 
 
 def test_what_another_version_asks_for_is_left_out_where_it_is_not_known() -> None:
-    assert Asked.read('{"priority": 3, "colour": "red"}') == Asked(3)
-    assert Asked.read(Asked(3, settings=("share=30",)).write()) == Asked(3, settings=("share=30",))
+    assert WorkerStart.from_text('{"priority": 3, "colour": "red"}') == WorkerStart(3)
+    start = WorkerStart(3, settings=("share=30",))
+    assert WorkerStart.from_text(start.to_text()) == start

@@ -1,4 +1,4 @@
-"""What a worker of Ray becomes, and what it says where it cannot be gated."""
+"""The start of a Ray worker under giveway, and the warning of a worker that cannot be gated."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from giveway import devices, launch
 from giveway.devices import Device
 from giveway.devices.drivers import Verdict
 from giveway.ray import start
-from giveway.ray.asked import Asked
+from giveway.ray.worker_start import WorkerStart
 
 NODE = os.uname().nodename
 
 
 class Became(Exception):  # noqa: N818
-    """Instead of what this process would have become."""
+    """Raised in place of exec."""
 
 
 def became(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
-    """Starts a worker on a GPU whose driver is as said."""
+    """Starts a worker on a GPU whose driver has this verdict."""
     gpu = Device("cuda", "", Path("/hook"), {})
     gpu.__dict__["verdict"] = verdict
 
@@ -34,7 +34,7 @@ def became(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
     monkeypatch.setattr(launch, "_environment", lambda *_: {})
     monkeypatch.setattr(os, "execvpe", execute)
     with pytest.raises(Became):
-        start.worker(Asked(5, "cuda").write(), ["python", "worker.py"])
+        start.worker(WorkerStart(5, "cuda").to_text(), ["python", "worker.py"])
 
 
 def test_a_worker_whose_driver_cannot_be_gated_is_none_of_giveways(

@@ -1,10 +1,10 @@
-"""What the nodes of a cluster said, put together."""
+"""The nodes of a cluster, put together from their answers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from giveway.ray.view import Node, Said, nodes
+from giveway.ray.view import Node, NodeAnswer, nodes
 from giveway.version import __version__
 
 TASK = {
@@ -29,8 +29,8 @@ def task(identity: str, mine: bool, **more: Any) -> dict[str, Any]:
     return {**TASK, **more, "identity": identity, "mine": mine}
 
 
-def said(host: str, *tasks: dict[str, Any], version: str = __version__, **more: Any) -> Said:
-    return Said(f"of {host}", host, {"version": version, "tasks": tasks, **more})
+def said(host: str, *tasks: dict[str, Any], version: str = __version__, **more: Any) -> NodeAnswer:
+    return NodeAnswer(f"of {host}", host, {"version": version, "tasks": tasks, **more})
 
 
 def where(found: list[Node]) -> dict[str, list[int]]:
@@ -65,7 +65,7 @@ def test_programs_without_a_task() -> None:
 
 
 def test_a_silent_node_is_there() -> None:
-    assert nodes({"a": Said("1.2.3.4", "m", problem="does not answer")}) == [
+    assert nodes({"a": NodeAnswer("1.2.3.4", "m", problem="does not answer")}) == [
         Node("a", "1.2.3.4", "m", problem="does not answer")
     ]
 

@@ -1,4 +1,4 @@
-"""The page and the Markdown: whole, valid, and nothing of a result is taken for markup."""
+"""The page and the Markdown are complete and valid, and text of a result never becomes markup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept in results/: packed, small, and its figures are what its raw records say."""
+"""The folders in results/ are packed and small, and their figures follow from the raw records."""
 
 from __future__ import annotations
 

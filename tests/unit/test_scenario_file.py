@@ -1,4 +1,4 @@
-"""Scenario files: what is right is read, and what is wrong is said so that it can be mended."""
+"""Scenario files: correct ones are read, and errors name the place and the mistake."""
 
 from __future__ import annotations
 

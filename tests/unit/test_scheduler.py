@@ -1,4 +1,4 @@
-"""The scheduler between a host and a policy: what it keeps, checks, refuses and falls back to."""
+"""The scheduler between a host and a policy: its state, checks, refusals and fallback."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ BATCHES = tuple({"batch": batch, "image": 96} for batch in (8, 4, 2, 1))
 
 
 class FakeRunner:
-    """A program whose every run takes ``seconds`` for each picture and pixel."""
+    """A program that takes ``seconds`` for each image and pixel of a run."""
 
     rate: float | None = None
 

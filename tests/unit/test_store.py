@@ -1,4 +1,4 @@
-"""The folder of a run: readable whatever became of the run, and of no other schema."""
+"""The folder of a run is readable after any end of the run, and refused with another schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What doctor says of the stream gate, by where the pages are and what the user has set."""
+"""The stream gate in doctor, by the place of the pages and the user's settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens when the policy changes: because users want another one, or because it fails."""
+"""A change of the policy, on request of a user or because the policy fails."""
 
 from __future__ import annotations
 

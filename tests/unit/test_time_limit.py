@@ -12,7 +12,7 @@ from giveway.daemon.limit import TICK_SECONDS, TimeLimit, TooSlowError
 
 
 class Machine:
-    """A thread's clocks, and the timer whose ticks it gets."""
+    """The clocks of a thread, and the timer that sends ticks to the thread."""
 
     def __init__(self) -> None:
         self.now = 100.0

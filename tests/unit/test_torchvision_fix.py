@@ -1,4 +1,4 @@
-"""The import of torchvision, with stand-ins for it."""
+"""The import of torchvision, with stand-ins for torchvision."""
 
 from __future__ import annotations
 

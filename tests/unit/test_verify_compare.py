@@ -1,4 +1,4 @@
-"""What counts as the same numbers, and what is said about those that are not."""
+"""Equal and different numbers, and the report of a difference."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Outputs = namedtuple("Outputs", ["logits", "aux_logits2", "aux_logits1"])
 
 @pytest.fixture
 def save(tmp_path: Path) -> Save:
-    """Writes what a run returned; the folder."""
+    """Writes the numbers of a run. Returns the folder."""
 
     def write(value: object) -> Path:
         folder = tmp_path / str(len(list(tmp_path.iterdir())))

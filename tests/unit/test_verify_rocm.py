@@ -1,4 +1,4 @@
-"""ROCm's libraries and the shims: what the one wants, and the other has."""
+"""ROCm's libraries and the shims: symbols that a library needs and a shim exports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much later torch is imported: what is measured is what a quiet machine would say."""
+"""The delay of importing torch: the measurement equals that of a quiet machine."""
 
 from __future__ import annotations
 

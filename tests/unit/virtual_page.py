@@ -1,4 +1,4 @@
-"""A gate page that is a Python object, and a daemon's host over it whose clock a test turns."""
+"""A gate page as a Python object, and a daemon's host over it, on a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Row:
         self.due_ns = 0
         self.left_ns = 0
         self.done = 0
-        """How many jobs it has finished; one that is always busy finishes none."""
+        """The number of finished jobs. A program that is always busy finishes none."""
 
     def info(self) -> SimpleNamespace:
         name = f"task{self.ticket}".encode()
@@ -52,7 +52,7 @@ class VirtualPage:
         self.page = self
         self.rows: dict[int, Row] = {}
         self.error: PageError | None = None
-        """Raised by what reads or writes the page."""
+        """Raised by each read and write of the page."""
         self.is_lost = False
         """Whether the page is bad for good."""
         self.is_decided = True
@@ -119,7 +119,7 @@ class VirtualPage:
 
 
 class NoLimit:
-    """A policy may take as long as it wants."""
+    """No time limit for a policy."""
 
     def rest(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The ``giveway`` command: one file per subcommand, imported only when it is wanted."""
+"""The ``giveway`` command: one file per subcommand, imported when the subcommand is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from giveway.cli.parts.help import Context
 from giveway.errors import GivewayError
 from giveway.version import __version__
 
-# In the order in which a newcomer needs them.
+# In the order in which a newcomer needs the commands.
 COMMANDS: Final = (
     *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "submit"),
     *("trace", "simulate", "demo", "bench", "report", "compare", "verify", "doctor"),
@@ -40,7 +40,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists them with what they do, which click would cut off where it takes two lines."""
+        """Lists the commands with their full summaries. Click would cut off those of two lines."""
         commands = ((name, self.get_command(ctx, name)) for name in COMMANDS)
         with formatter.section("Commands"):
             formatter.write_dl([(n, c.get_short_help_str(limit=99)) for n, c in commands if c])
@@ -54,16 +54,19 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Low-priority work gives way.
 
-    Several unmodified PyTorch programs share one device: the important one runs nearly as if it
-    were alone, the others take what is left.
+    Several unmodified PyTorch programs share one device. The urgent program runs nearly as fast as
+    it would alone. The other programs get the device time that is left.
 
     \b
     Examples:
-      giveway run --priority 10 -- python serve.py    the urgent one
-      giveway run -- python train.py                  the other one
-      giveway ps                                      who runs, who is held
-      giveway set 4242 --priority 5                   change it while it runs
-      giveway demo                                    see what it gains here
+      # An urgent program, and a program that gives way:
+      giveway run --priority 10 -- python serve.py
+      giveway run -- python train.py
+      # List the tasks, and change the priority of one:
+      giveway ps
+      giveway set 4242 --priority 5
+      # Measure the gain on this machine:
+      giveway demo
     """
 
 
@@ -72,46 +75,47 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
     docs/reference/cli.md lists the codes.
     """
-    _open_what_is_closed()
-    _print_all_there_is()
+    _open_closed_streams()
+    _escape_unprintable()
     try:
         code = cli.main(args=args, prog_name="giveway", standalone_mode=False)
-        # Now, because what Python says about a closed pipe at exit is not for the user.
+        # Flushed here: at exit, Python would print its own message about a closed pipe.
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = error.exit_code
     except click.ClickException as error:
-        code = _complain(error.format_message(), error.exit_code)
+        code = _print_error(error.format_message(), error.exit_code)
     except GivewayError as error:
-        code = _complain(str(error), error.exit_code)
-    except OSError as error:  # a full disk behind stdout, say
+        code = _print_error(str(error), error.exit_code)
+    except OSError as error:  # such as a full disk behind stdout
         where = f"{error.filename}: " if error.filename else ""
-        code = _complain(where + (error.strerror or str(error)), 1)
+        code = _print_error(where + (error.strerror or str(error)), 1)
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     sys.exit(code)
 
 
-def _open_what_is_closed() -> None:
-    """Gives this process the standard streams it was started without, but not the program it runs.
+def _open_closed_streams() -> None:
+    """Opens the null device for each standard stream that this process was started without.
 
-    Python opens files so that they close on exec, so that the program finds what we were given.
+    Python's descriptors close on exec. So a program under ``giveway run`` finds the streams that
+    giveway was started with.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            # The lowest number that is free, and those below are open.
+            # The kernel gives out the lowest free number, and all lower ones are open by now.
             os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
-def _print_all_there_is() -> None:
-    """What the encoding of the terminal lacks, as in a name, is printed as an escape."""
+def _escape_unprintable() -> None:
+    """Has characters printed as escapes where the terminal's encoding lacks them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
 
 
-def _complain(message: str, exit_code: int) -> int:
+def _print_error(message: str, exit_code: int) -> int:
     click.echo(f"giveway: {' '.join(message.split())}", err=True)
     return exit_code

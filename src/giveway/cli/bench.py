@@ -23,7 +23,7 @@ _QUICK_SECONDS = 2.5
 _SECONDS = 10.0
 _REPEATS = 3
 _TIMELINE_SECONDS = 2.0
-"""On a CPU; on a GPU half of it, as each kernel in it is recorded. No more than two segments."""
+"""On the CPU. Half of this on a GPU, where each kernel is recorded; at most two segments."""
 _QUICK_MODES = ("alone", "native", "giveway")
 
 
@@ -34,14 +34,15 @@ _QUICK_MODES = ("alone", "native", "giveway")
     "-m",
     "--modes",
     metavar="M,…",
-    help="Of alone, native, giveway, streams, mps, nice. [default: all that the machine has]",
+    help="Modes to measure: alone, native, giveway, streams, mps, nice. [default: all that the"
+    " machine has]",
 )
 @click.option(
     "-s",
     "--seconds",
     metavar="S",
     type=options.Number(0.2),
-    help="Of each segment, that count; 0.2 or more.  [default: 10]",
+    help="Measured seconds of a segment, 0.2 or more. [default: 10]",
 )
 @click.option(
     "-r",
@@ -50,16 +51,18 @@ _QUICK_MODES = ("alone", "native", "giveway")
     type=options.Number(1, whole=True),
     default=_REPEATS,
     show_default=True,
-    help="Rounds, of a segment in each mode.",
+    help="Rounds; each has one segment of every mode.",
 )
 @click.option(
     "-o",
     "--out",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the results go. [default: giveway-bench-DATE-TIME]",
+    help="Folder for the results. [default: giveway-bench-DATE-TIME]",
 )
-@click.option("--quick", is_flag=True, help="Segments of 2.5 s, and three modes only.")
+@click.option(
+    "--quick", is_flag=True, help="Segments of 2.5 s, in the modes alone, native and giveway."
+)
 def command(
     scenarios: tuple[str, ...],
     device: str | None,
@@ -69,12 +72,12 @@ def command(
     out: Path | None,
     quick: bool,
 ) -> int:
-    """Measure what several programs on one device do to each other.
+    """Measure how several programs on one device affect each other.
 
-    Runs each SCENARIO (a name, or the path of a TOML file of your own) with its programs alone,
-    together without giveway, with it, and in what other ways this machine has. Without SCENARIO,
-    lists those that there are. The exit code is 0 if no bar failed, 1 if one did, and 6 if a
-    program failed.
+    Each SCENARIO is a name or the path of a TOML file of your own. Its programs run alone, together
+    without giveway, together under giveway, and in the other modes that this machine has. Without
+    SCENARIO, the command lists the scenarios. The exit code is 0 if no bar failed, 1 if a bar
+    failed, and 6 if a program failed.
 
     \b
     Examples:
@@ -105,7 +108,7 @@ def command(
     loaded = [reader.load(name, where) for name in scenarios]
     names = [each.name for each in loaded]
     if len(set(names)) < len(names):
-        raise UsageError(f"two scenarios of one name: {', '.join(names)}")
+        raise UsageError(f"two scenarios have the same name: {', '.join(names)}")
     _need_torch(loaded)
     folder = out or Path(time.strftime("giveway-bench-%Y%m%d-%H%M%S"))
     head = header(settings, names)
@@ -140,7 +143,7 @@ def _list() -> None:
     from giveway.scenarios.reader import load, shipped
 
     rows = [[name, load(name, "cpu").title] for name in shipped()]
-    for line in render([Column("SCENARIO"), Column("WHAT", least=20)], rows, terminal_width()):
+    for line in render([Column("SCENARIO"), Column("TITLE", least=20)], rows, terminal_width()):
         click.echo(line)
 
 
@@ -149,11 +152,11 @@ def _modes(text: str | None, quick: bool) -> tuple[str, ...]:
 
     if text is None:
         return _QUICK_MODES if quick else MODES
-    asked = [each.strip() for each in text.split(",")]
-    for name in asked:
+    chosen = [each.strip() for each in text.split(",")]
+    for name in chosen:
         if name not in MODES:
-            raise UsageError(f"no mode {name!r}: there are {', '.join(MODES)}")
-    return tuple(mode for mode in MODES if mode in asked)
+            raise UsageError(f"unknown mode {name!r}: there are {', '.join(MODES)}")
+    return tuple(mode for mode in MODES if mode in chosen)
 
 
 def _need_torch(loaded: list[Scenario]) -> None:

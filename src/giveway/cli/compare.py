@@ -33,15 +33,15 @@ _WORDS: Final = {"better": "better", "worse": "WORSE", "no": ""}
 @click.command("compare")
 @click.argument("old", metavar="OLD", type=click.Path(path_type=Path))
 @click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
-@click.option("--all", "show_all", is_flag=True, help="Also what has not moved.")
+@click.option("--all", "show_all", is_flag=True, help="Also show figures that have not moved.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def command(old: Path, new: Path, show_all: bool, as_json: bool) -> int:
-    """Show what moved between two results of giveway bench.
+    """Show which figures moved between two results of giveway bench.
 
-    Compares latencies and throughputs under giveway, each by that of the same run alone. Something
-    has moved if its interval leaves out no change (all intervals hold together with 95%) and it
-    moved by more than noise: how far the rounds of alone differed in either run, at least 5%. The
-    exit code is 1 if something is worse.
+    Compares latencies and throughputs under giveway, each relative to mode alone of the same run.
+    A figure has moved if its interval excludes zero change (all intervals hold together with 95%),
+    and if the change is larger than the noise. The noise is how far the rounds of mode alone
+    differed in either run, at least 5%. The exit code is 1 if a figure is worse.
 
     \b
     Examples:
@@ -60,7 +60,7 @@ def command(old: Path, new: Path, show_all: bool, as_json: bool) -> int:
 
 
 def lines(found: Comparison, show_all: bool) -> Iterator[str]:
-    """The comparison for people."""
+    """The comparison as text."""
     moved = [each for each in found.changes if each.moved != "no"]
     shown = found.changes if show_all else moved
     if shown:

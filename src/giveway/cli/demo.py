@@ -32,16 +32,16 @@ _WORDS = {"high": "urgent", "low": "other"}
     type=options.Number(3),
     default=60.0,
     show_default=True,
-    help="Seconds to measure for, 3 or more; starting and warming up come on top.",
+    help="Seconds to measure, 3 or more; start and warm-up come on top.",
 )
-@files.json_option("Write all figures to FILE, - for standard output.")
+@files.json_option("Write all figures to FILE; - is standard output.")
 def command(device: str, seconds: float, path: str | None) -> None:
     """Show what giveway gains on this machine.
 
-    Two PyTorch programs share the device: an urgent one that answers requests (ResNet-18), and
-    another that never stops (ResNet-50). They run alone, together without giveway, and together
-    with it, at sizes that suit the machine. Takes under two minutes, needs giveway[torch], and
-    downloads nothing.
+    Two PyTorch programs share the device. The urgent program answers requests (ResNet-18). The
+    other program never pauses (ResNet-50). Both run alone, together without giveway, and together
+    under giveway, at sizes that suit the machine. The demo takes less than two minutes, needs
+    giveway[torch], and downloads nothing.
 
     \b
     Examples:
@@ -60,7 +60,7 @@ def command(device: str, seconds: float, path: str | None) -> None:
 
 
 def _measure(device: str, seconds: float) -> dict[str, Any]:
-    """The result of the scenario ``dual``, as ``giveway bench`` would have it."""
+    """Measures the scenario ``dual`` and returns the result in the form of ``giveway bench``."""
     from giveway.bench import engine
     from giveway.bench.header import header
     from giveway.results import result
@@ -92,13 +92,13 @@ def _measure(device: str, seconds: float) -> dict[str, Any]:
     if any(each["high"]["p50_ms"] is None for each in scenario["modes"].values()):
         raise GivewayError(
             f"no request fits into segments of {settings.seconds:g} s on this machine: "
-            "say more --seconds"
+            "use a larger --seconds"
         )
     return figures
 
 
 def show(figures: dict[str, Any], console: Console) -> None:
-    """What was measured, the table, what was gained, and what to know before believing it."""
+    """Prints the setting, the table, the gain, and warnings about the measurement."""
     from giveway.results.verdict import verdict, warnings
 
     (scenario,) = figures["results"]

@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 @click.option(
     "--library",
     metavar="PATH",
-    help="Only say what giveway would do about this driver library.",
+    help="Only show how giveway would gate this driver library.",
 )
 def command(as_json: bool, library: str | None) -> int:
-    """Say what giveway finds here, what is wrong, and what to do about it.
+    """Find problems of this machine, and show how to fix them.
 
-    Shows the devices with what a closed gate can stop on each, where the libraries and the gate
-    pages are, and whether they can be used. The exit code is 0 where all is well, 1 otherwise.
+    Shows each device with what a closed gate can stop there, the paths of the libraries and of the
+    gate pages, and whether giveway can use them. The exit code is 0 if there is no problem, else 1.
 
-    With --library: whether giveway can stand in for that file (impersonation), has to stand beside
-    it (interposition) and why, or cannot gate it, which is exit code 1; and what escapes the gate.
+    With --library, shows how giveway would gate that driver library: by a shim in its place
+    (impersonation), by hooks beside it (interposition, with the reason), or not at all (exit code
+    1). Calls that would escape the gate are listed.
 
     \b
     Examples:
@@ -40,7 +41,7 @@ def command(as_json: bool, library: str | None) -> int:
       giveway doctor --library /opt/rocm/lib/libamdhip64.so.6
     """
     if library is not None and not library:
-        raise UsageError("--library wants the path of a library")
+        raise UsageError("--library needs the path of a library")
     if library is not None:
         return _judge(library, as_json)
     from giveway.doctor.examine import examine

@@ -11,12 +11,12 @@ import click
 
 
 @click.command("events")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one event a line.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new events, until the daemon ends.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one event per line.")
 def command(follow: bool, as_json: bool) -> None:
-    """Show what the daemon did: who held whom, when and why.
+    """Show what the daemon did: which task held which, when and why.
 
-    The last 10,000 events are known.
+    The daemon keeps the last 10,000 events.
 
     \b
     Examples:
@@ -33,16 +33,16 @@ def command(follow: bool, as_json: bool) -> None:
 
 
 def line(event: Mapping[str, Any]) -> str:
-    """An event for people: when, what, and its details. A traceback has its own lines."""
+    """An event as text: its time, kind and details. A traceback has lines of its own."""
     seconds = float(event["time"])
     when = time.strftime("%H:%M:%S", time.localtime(seconds)) + f"{seconds % 1:.6f}"[1:]
     words = [when, f"{event['what']:<10}"]
     if "pid" in event and "name" in event:
-        words.append(f"{_who(event)} on {event['device']}")
+        words.append(f"{_task(event)} on {event['device']}")
     elif "device" in event:
         words.append(event["device"])
     if event.get("by"):
-        words.append(f"for {_who(event['by'])}")
+        words.append(f"for {_task(event['by'])}")
     if event.get("attributes"):
         words += [f"{name}={value}" for name, value in event["attributes"].items()]
     if "policy" in event:
@@ -54,5 +54,5 @@ def line(event: Mapping[str, Any]) -> str:
     return text + "".join(f"\n    {each}" for each in trace.splitlines())
 
 
-def _who(task: Mapping[str, Any]) -> str:
+def _task(task: Mapping[str, Any]) -> str:
     return f"{task['name']} ({task['pid']})"

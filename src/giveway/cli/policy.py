@@ -7,11 +7,12 @@ import click
 
 @click.command("policy")
 @click.argument("name", required=False)
-@click.option("-l", "--list", "list_all", is_flag=True, help="List the policies there are.")
+@click.option("-l", "--list", "list_all", is_flag=True, help="List all policies.")
 def command(name: str | None, list_all: bool) -> None:
-    """Show the policy in service, or put another one in service.
+    """Show or change the policy in service.
 
-    Tasks keep their attributes, and what they have used so far. NAME may have settings.
+    Tasks keep their attributes, and the device time that they have used still counts. NAME may have
+    parameters.
 
     \b
     Examples:

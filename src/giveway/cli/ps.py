@@ -17,19 +17,19 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
     """List the tasks that share a device.
 
     \b
-    STATE        active     has work and may run
-                 held       has work, and waits for a more urgent task
-                 idle       has no work just now
-                 not gated  started by giveway run, with no launch that giveway saw
-    LAUNCHES     how often work was started
-    HELD         time spent waiting, summed over threads
-    PREEMPTIONS  how often the task was stopped while it had work
+    STATE        active     has work, and its gate is open
+                 held       has work, and its gate is closed
+                 idle       has no work
+                 not gated  runs under giveway, without a gated launch
+    LAUNCHES     launches so far
+    HELD         time spent at a closed gate, summed over threads
+    PREEMPTIONS  how often the gate closed while the task had work
 
     \b
     Examples:
       giveway ps
       giveway ps --json | jq '.tasks[] | select(.state == "held") | .pid'
-      giveway ps --ray               all nodes of a Ray cluster
+      giveway ps --ray
     """
     if address is not None:
         from giveway.cli.live import cluster
@@ -37,7 +37,7 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
         cluster.show(address, device, as_json=as_json)
         return
     from giveway.cli.parts.table import terminal_width
-    from giveway.cli.parts.tasks import NOBODY, lines
+    from giveway.cli.parts.tasks import NO_TASKS, lines
     from giveway.observe.tasks import snapshot
 
     tasks, others = snapshot(device)
@@ -52,5 +52,5 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
     for line in lines(tasks, others, terminal_width()):
         click.echo(line)
     if not tasks and not others:
-        # Not on stdout: a program that reads the table finds it empty.
-        click.echo(NOBODY, err=True)
+        # On stderr, so that a program that reads the table finds the table empty.
+        click.echo(NO_TASKS, err=True)

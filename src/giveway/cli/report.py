@@ -20,11 +20,11 @@ from giveway.errors import UsageError
     "--output",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Where it goes, - for stdout. [default: report.html; others go to stdout]",
+    help="File to write; - is standard output. [default: report.html for the page, else -]",
 )
-@click.option("--markdown", is_flag=True, help="Markdown, for a README or a pull request.")
-@click.option("--json", "as_json", is_flag=True, help="All figures, for programs.")
-@click.option("--perfetto", is_flag=True, help="The timelines alone, for ui.perfetto.dev.")
+@click.option("--markdown", is_flag=True, help="Write Markdown, for a README or a pull request.")
+@click.option("--json", "as_json", is_flag=True, help="Write all figures as JSON, for programs.")
+@click.option("--perfetto", is_flag=True, help="Write the timelines only, for ui.perfetto.dev.")
 def command(
     folders: tuple[Path, ...],
     output: str | None,
@@ -32,11 +32,11 @@ def command(
     as_json: bool,
     perfetto: bool,
 ) -> int:
-    """Make a page of what was measured.
+    """Make a page of results.
 
-    DIR is what giveway bench --out wrote, also one that was interrupted, or holds such folders, or
-    what giveway verify --json wrote. All of it may be packed: raw.tar.xz in a folder stands for
-    what is in it. The page is one file that needs no network.
+    DIR is a folder of giveway bench --out, complete or interrupted, a folder of such folders, or a
+    result of giveway verify --json. Results may be packed: a raw.tar.xz in a folder is read like
+    the files that it contains. The page is one file that needs no network.
 
     \b
     Examples:
@@ -51,7 +51,7 @@ def command(
     from giveway.report import perfetto as as_trace
 
     if markdown + as_json + perfetto > 1:
-        raise UsageError("--markdown, --json and --perfetto are different reports: say one of them")
+        raise UsageError("--markdown, --json and --perfetto are different reports: use one of them")
     found = load.load(folders)
     if perfetto:
         write(output or "-", json.dumps(as_trace.trace(found)))

@@ -9,15 +9,15 @@ from giveway.cli.parts import options
 
 @click.command("resume")
 @click.argument("pid", type=options.Number(1, whole=True))
-@click.option("-n", "--name", metavar="S", help="Which of the tasks of PID. [default: its own]")
-@options.device("Which device. [default: the one that PID uses]")
+@click.option("-n", "--name", metavar="S", help="Which task of PID. [default: that of the process]")
+@options.device("Device of the task. [default: the device that PID uses]")
 def command(pid: int, name: str | None, device: str | None) -> None:
-    """Let a task go on that giveway pause holds.
+    """Let a paused task go on.
 
     \b
     Example:
       giveway resume 4242
     """
-    from giveway.cli.parts.steer import steer
+    from giveway.cli.parts.steer import send_request
 
-    steer("resume", pid, name, device)
+    send_request("resume", pid, name, device)

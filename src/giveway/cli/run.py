@@ -9,7 +9,7 @@ from giveway.cli.parts import options
 
 @click.command(
     "run",
-    # What follows CMD belongs to CMD, whether or not `--` was said.
+    # Options after CMD belong to CMD, with or without `--`.
     context_settings={"allow_interspersed_args": False},
     options_metavar="[OPTIONS] --",
 )
@@ -22,7 +22,7 @@ from giveway.cli.parts import options
     show_default=True,
     help="-1000 to 1000, bigger is more urgent.",
 )
-@click.option("-n", "--name", metavar="S", help="Name in ps and top. [default: from CMD]")
+@click.option("-n", "--name", metavar="S", help="Name of the task. [default: derived from CMD]")
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
@@ -35,22 +35,24 @@ def command(
 ) -> None:
     """Run a program that shares a device by priority.
 
-    While a program of higher priority has work, this one waits before its next launch. The program
-    is not changed. Its exit code, signals, standard input, terminal and environment are its own,
-    and its children take part as well.
+    While a program of higher priority has work, CMD waits before its next launch. CMD itself is not
+    changed: it has its own exit code, signals, standard input, terminal and environment. Its child
+    processes share the device in the same way.
 
     \b
     Examples:
       giveway run --priority 10 -- python serve.py
       giveway run -- python train.py --epochs 3
       giveway run --name nightly -- torchrun --nproc-per-node 2 train.py
-      giveway run --share 30 -- python tenant.py      see giveway serve --policy share
+      giveway run --share 30 -- python tenant.py
 
-    Unless you have set OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME, programs run with
-    GOMP_SPINCOUNT=30011 and KMP_BLOCKTIME=1: idle OpenMP workers soon leave their cores to others.
-    Those of libgomp do so only while there are others.
+    Options marked [policies] have an effect under a policy that reads them (giveway serve).
+
+    CMD runs with GOMP_SPINCOUNT=30011 and KMP_BLOCKTIME=1, unless OMP_WAIT_POLICY, GOMP_SPINCOUNT
+    or KMP_BLOCKTIME is set. Idle OpenMP workers then soon leave their cores to other programs.
+    Workers of libgomp do so only while other programs share the device.
     """
     from giveway import launch
 
-    said = [f"{key}={value}" for key, value in settings.items() if value is not None]
-    launch.run(cmd, device=device, priority=priority, name=name, settings=said)
+    given = [f"{key}={value}" for key, value in settings.items() if value is not None]
+    launch.run(cmd, device=device, priority=priority, name=name, settings=given)

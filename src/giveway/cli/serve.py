@@ -12,19 +12,19 @@ import click
     metavar="P",
     default="priority",
     show_default=True,
-    help="Who may run: see giveway policy --list.",
+    help="Policy to put in service; giveway policy --list shows all.",
 )
 @click.option(
     "--metrics",
     metavar="HOST:PORT",
-    help="Answer Prometheus there, as in 127.0.0.1:9400. [default: not at all]",
+    help="Serve metrics for Prometheus there, as in 127.0.0.1:9400. [default: no metrics]",
 )
 def command(policy: str, metrics: str | None) -> int:
-    """Decide who may run, by a policy.
+    """Run the daemon, which decides by a policy.
 
-    Strict priority needs no daemon. This puts another policy in service for all of your programs,
-    on all devices, until it ends; then priorities decide again. Programs may come and go meanwhile,
-    and need not be started again.
+    Strict priority needs no daemon. The daemon puts another policy in service for all of your
+    programs on all devices. When the daemon ends, priorities decide again. Programs may start and
+    end meanwhile, and need no restart.
 
     \b
     Examples:
@@ -35,7 +35,7 @@ def command(policy: str, metrics: str | None) -> int:
     from giveway.daemon import client, focus, supervisor
     from giveway.sched.policies import registry
 
-    registry.make(policy)  # so that a mistake is said at once
+    registry.make(policy)  # reports a mistake at once
     client.refuse_second()
     if metrics is not None:
         from giveway.daemon import metrics as exporter
@@ -47,8 +47,8 @@ def command(policy: str, metrics: str | None) -> int:
     if problem is not None:
         if policy == "window":
             click.echo(
-                f"giveway: nobody sees which window has the focus: {problem}; "
-                "giveway set PID focused=yes says it",
+                f"giveway: cannot read which window has the focus: {problem}; "
+                "use giveway set PID focused=yes",
                 err=True,
             )
         return supervisor.run(policy)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     type=options.PRIORITY,
     help="-1000 to 1000, bigger is more urgent.",
 )
-@click.option("-n", "--name", metavar="S", help="Which of the tasks of PID. [default: its own]")
-@options.device("Which device. [default: the one that PID uses]")
+@click.option("-n", "--name", metavar="S", help="Which task of PID. [default: that of the process]")
+@options.device("Device of the task. [default: the device that PID uses]")
 def command(
     pid: int,
     settings: tuple[str, ...],
@@ -32,18 +32,19 @@ def command(
     name: str | None,
     device: str | None,
 ) -> None:
-    """Change a running task: its priority, or what else policies go by.
+    """Change the priority or another attribute of a task.
 
-    A priority takes effect on the task's next launch. The other attributes matter to the policies
-    that read them (giveway serve), and stay with the task whatever policy is in service: weight,
-    share, deadline, laxity, slice, nice, group, focused. The value none takes back what was said.
+    A priority takes effect on the task's next launch. The other attributes are weight, share,
+    deadline, laxity, slice, nice, group and focused. They have an effect under a policy that reads
+    them (giveway serve), and stay with the task when the policy changes. The value none restores an
+    attribute's default.
 
     \b
     Examples:
       giveway set 4242 --priority 5
       giveway set 4242 deadline=20ms share=30
       giveway set 4242 share=none
-      giveway set 4242 --name loader --priority -5    a thread with a task of its own
+      giveway set 4242 --name loader --priority -5
     """
     from giveway.observe import select, tasks
     from giveway.sched import attributes
@@ -51,15 +52,15 @@ def command(
     if priority is not None:
         settings = (*settings, f"priority={priority}")
     if not settings:
-        raise UsageError("nothing to set: say --priority N or ATTRIBUTE=VALUE")
+        raise UsageError("nothing to set: use --priority N or ATTRIBUTE=VALUE")
     changes = attributes.changes(settings)
     of_page = [(page, task) for page in tasks.pages(device) for task in page.tasks()]
     chosen = select.choose([task for _, task in of_page], pid, name)
     for page, task in of_page:
         if task is chosen:
-            said = attributes.write(page.attributes(task.ticket), changes)
+            text = attributes.write(page.attributes(task.ticket), changes)
             if set(changes) - {"priority"}:
-                page.set_attributes(task.ticket, said)
+                page.set_attributes(task.ticket, text)
             if "priority" in changes:
                 page.set_priority(task.ticket, int(changes["priority"] or 0))
     click.echo(f"{chosen.name} ({pid}): {_report(chosen, changes)}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from giveway.cli.parts import options
 from giveway.cli.parts.table import Column, render
 
 if TYPE_CHECKING:
@@ -40,30 +41,36 @@ _COLUMNS = (
     metavar="P",
     multiple=True,
     default=("priority",),
-    help="A policy, such as edf, rr,slice=2ms or module:Class; may be repeated, or 'all'."
-    " [default: priority]",
+    help="Policy to simulate, such as edf, rr,slice=2ms or module:Class, or all; may be given"
+    " several times. [default: priority]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option(
     "--plot",
     type=click.File("w", lazy=False, encoding="utf-8"),
     metavar="FILE",
-    help="Draw who ran when, as SVG.",
+    help="Draw which task ran when, as SVG.",
 )
 @click.option(
     "--span",
     metavar="TIME",
     default="200ms",
     show_default=True,
-    help="How much of the time after the warm-up to draw.",
+    help="Time to draw, from the end of the warm-up.",
 )
 @click.option(
     "--placement",
+    metavar="RULE",
     type=click.Choice(["next", "fractions", "urgent"]),
-    help="Instead of the scenario's: how tasks come to their devices.",
+    help="How tasks get their devices: next, fractions or urgent. [default: SCENARIO's]",
 )
-@click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Instead of the scenario's.")
-@click.option("--duration", metavar="TIME", help="Instead of the scenario's, such as 60s.")
+@click.option(
+    "--seed",
+    metavar="N",
+    type=options.Number(0, whole=True),
+    help="Random seed. [default: SCENARIO's]",
+)
+@click.option("--duration", metavar="TIME", help="Virtual time, as in 60s. [default: SCENARIO's]")
 def command(
     scenario: Path,
     policies: tuple[str, ...],
@@ -74,12 +81,12 @@ def command(
     seed: int | None,
     duration: str | None,
 ) -> None:
-    """Try policies on virtual time.
+    """Try policies in virtual time.
 
     SCENARIO is a name that giveway bench lists, a TOML file of your own (docs/reference/scenario.md
-    has its keys), a folder of giveway bench, or what giveway trace --json or demo --json has
-    written. The policies are the ones that schedule real programs;
-    programs and devices are a model. The same seed gives the same figures.
+    has its keys), a results folder of giveway bench, or a file that giveway trace --json or giveway
+    demo --json wrote. The policies are those that schedule real programs. The programs and devices
+    are a model. The same seed gives the same figures.
 
     \b
     Examples:
@@ -96,21 +103,21 @@ def command(
     from giveway.simulate import plot as drawing
     from giveway.simulate.record import Record
 
-    told = _of_bench(scenario) if archive.is_folder(scenario) else load.load(scenario)
-    told = _changed(told, placement, seed, duration)
+    loaded = _from_bench(scenario) if archive.is_folder(scenario) else load.load(scenario)
+    loaded = _changed(loaded, placement, seed, duration)
     names = [n for name in policies for n in (registry.BUILT_IN if name == "all" else (name,))]
     span_ns = parse_duration(span)
-    # A wrong name is better found out now than after the others have run.
+    # A wrong name is reported before any policy runs.
     chosen = {name: registry.make(name) for name in dict.fromkeys(names)}
-    alone = engine.run(told, None)
+    alone = engine.run(loaded, None)
     runs, panels = {}, {}
     for name, policy in chosen.items():
-        end_ns = min(told.duration_ns, told.warm_ns + max(1, span_ns))
-        record = Record(told.warm_ns, end_ns) if plot is not None else None
-        runs[name] = engine.run(told, policy, record)
+        end_ns = min(loaded.duration_ns, loaded.warm_ns + max(1, span_ns))
+        record = Record(loaded.warm_ns, end_ns) if plot is not None else None
+        runs[name] = engine.run(loaded, policy, record)
         if record is not None:
             panels[name] = (runs[name].tasks, record)
-    result = figures.make_result(told, alone, runs)
+    result = figures.make_result(loaded, alone, runs)
     if plot is not None:
         plot.write(drawing.draw(panels))
     if as_json:
@@ -122,8 +129,8 @@ def command(
             click.echo(line)
 
 
-def _of_bench(folder: Path) -> Scenario:
-    """The first scenario of a run of the bench."""
+def _from_bench(folder: Path) -> Scenario:
+    """The first scenario of a result of ``giveway bench``."""
     from giveway.results import result
     from giveway.simulate import measured
 
@@ -148,7 +155,7 @@ def _changed(
 
 
 def lines(result: dict[str, Any]) -> Iterator[str]:
-    """The report for people."""
+    """The report as text."""
     devices = result["devices"]
     yield (
         f"{result['scenario']}: {result['seconds']:g} s on {devices} device{'s'[: devices > 1]},"
@@ -169,7 +176,7 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _placed(result: dict[str, Any]) -> Iterator[str]:
-    """Where tasks share devices, which is the same under all policies."""
+    """How tasks share devices; the same under all policies."""
     where = next(iter(result["policies"].values()))["placement"]
     if where["kind"] == "next":
         return

@@ -21,7 +21,7 @@ from giveway.cli.parts import options
     "-a",
     "--address",
     metavar="A",
-    help="Of the cluster, such as http://HEAD:8265. [default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS,"
+    help="Cluster, as in http://HEAD:8265. [default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS,"
     " or the cluster of this machine]",
 )
 @click.option(
@@ -31,9 +31,10 @@ from giveway.cli.parts import options
     type=options.PRIORITY,
     default=0,
     show_default=True,
-    help="-1000 to 1000, bigger is more urgent; above 0, the one such of its device.",
+    help="-1000 to 1000, bigger is more urgent. Above 0, the job takes the one urgent place of its"
+    " device.",
 )
-@click.option("-n", "--name", metavar="S", help="Name in ps and top. [default: from CMD]")
+@click.option("-n", "--name", metavar="S", help="Name of the task. [default: derived from CMD]")
 @options.attributes
 @click.option(
     "-d",
@@ -47,7 +48,7 @@ from giveway.cli.parts import options
     "--working-dir",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False),
-    help="Folder to send along, in which CMD runs. [default: none]",
+    help="Folder to send along; CMD runs in it. [default: none]",
 )
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...", required=True)
 def command(
@@ -61,9 +62,11 @@ def command(
 ) -> int:
     """Run a command on a Ray cluster, by priority.
 
-    Ray decides where; there it shares the device as under giveway run, and so do the Ray workers
-    that it starts. What it prints is printed here, and its exit code is this one's. Ctrl-C stops
-    it, also while it waits for its place. Needs giveway[ray].
+    Ray chooses the node. CMD shares its device there as under giveway run, and so do the Ray
+    workers that CMD starts. The output of CMD is printed here, and the exit code is CMD's. Ctrl-C
+    stops the job, also while the job waits for its place. Needs giveway[ray].
+
+    Options marked [policies] have an effect under a policy that reads them (giveway serve).
 
     \b
     Examples:
@@ -72,17 +75,17 @@ def command(
     """
     from giveway.ray.jobs import Job
 
-    logging.disable(logging.WARNING)  # Ray tells how it goes about it
+    logging.disable(logging.WARNING)  # Ray logs its own progress
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGTERM, _end)
-    said = {key: value for key, value in settings.items() if value is not None}
+    given = {key: value for key, value in settings.items() if value is not None}
     job = Job(
         cmd,
         address,
         priority=priority,
         device=device,
         name=name,
-        settings=said,
+        settings=given,
         working_dir=working_dir,
     )
     click.echo(f"giveway: job {job.id}", err=True)
@@ -97,8 +100,8 @@ def command(
 def _write(text: str) -> None:
     try:
         click.echo(text, nl=False)
-    except OSError as error:  # which is not the cluster's
-        raise click.ClickException(f"cannot write what it says: {error.strerror}") from error
+    except OSError as error:  # of stdout here, not of the cluster
+        raise click.ClickException(f"cannot write the output of CMD: {error.strerror}") from error
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

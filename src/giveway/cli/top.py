@@ -25,9 +25,9 @@ from giveway.cli.parts import options
 def command(interval: float, device: str | None, address: str | None) -> int:
     """Watch the tasks that share a device.
 
-    As giveway ps, refreshed, with launches per second and the share of the time held. Where giveway
-    serve runs, also with the policy in service and the share of the time in which each task ran,
-    and behind a slash what it was promised. Without a terminal it prints one snapshot and ends.
+    Shows the tasks of giveway ps, refreshed, with launches per second and the percentage of time
+    held. While giveway serve runs, SHARE% is the percentage of time for which the task ran, with
+    the promised share after a slash. Without a terminal, the command prints one snapshot and ends.
 
     \b
     Keys:
@@ -53,9 +53,9 @@ def command(interval: float, device: str | None, address: str | None) -> int:
         return 0
     from giveway.cli.live import screen, steering
 
-    def look() -> screen.Seen:
+    def read() -> screen.View:
         tasks, others = snapshot(device)
-        who = steering.look()
-        return screen.Seen(tasks, others, f"gates {who}", who)
+        daemon = steering.read()
+        return screen.View(tasks, others, f"gates {daemon}", daemon)
 
-    return screen.watch(interval, look)
+    return screen.watch(interval, read)

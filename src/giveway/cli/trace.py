@@ -44,7 +44,7 @@ _CALLS: Final = {
 
 @click.command(
     "trace",
-    # What follows CMD belongs to CMD, whether or not `--` was said.
+    # Options after CMD belong to CMD, with or without `--`.
     context_settings={"allow_interspersed_args": False},
     options_metavar="[OPTIONS] --",
 )
@@ -52,16 +52,16 @@ _CALLS: Final = {
 @click.option(
     "-o",
     "--output",
-    type=click.File("w", lazy=False),  # at once: not after CMD has run for hours
+    type=click.File("w", lazy=False),  # opened at once, not after CMD has run for hours
     metavar="FILE",
     default="-",
-    help="Write the report there. [default: stdout]",
+    help="Write the report to FILE. [default: standard output]",
 )
 @click.option(
     "--perfetto",
     type=click.File("w", lazy=False),
     metavar="FILE",
-    help="Write the calls, one by one, for ui.perfetto.dev. [default: they are only counted]",
+    help="Also write each call to FILE, for ui.perfetto.dev.",
 )
 @click.option(
     "-p",
@@ -82,11 +82,11 @@ def command(
     priority: int,
     device: str | None,
 ) -> int:
-    """Show what a program asks of its device.
+    """Show which calls a program makes to its device.
 
-    Runs it as giveway run does, and reports when it has ended: calls by kind, kernels by name,
+    Runs CMD as giveway run does, and reports after CMD has ended: calls by kind, kernels by name,
     bytes of device memory, failures, and the time spent waiting for the device and at a closed
-    gate. The exit code is CMD's; 128 + N where signal N ended it. A process that is killed leaves
+    gate. The exit code is CMD's, or 128 + N if signal N ended CMD. A process that is killed leaves
     no report.
 
     \b
@@ -95,9 +95,9 @@ def command(
       giveway trace --json -o calls.json --perfetto calls.perfetto.json -- ./a.out
     """
     if not cmd:
-        raise UsageError("no command: say giveway trace [OPTIONS] -- CMD [ARGS]")
+        raise UsageError("no command: use giveway trace [OPTIONS] -- CMD [ARGS]")
     if perfetto is not None and perfetto.fileno() == output.fileno():
-        raise UsageError("the report and --perfetto cannot both go to stdout: say -o FILE")
+        raise UsageError("the report and --perfetto cannot both go to stdout: use -o FILE")
     arguments = ["--priority", str(priority)]
     if device is not None:
         arguments += ["--device", device]
@@ -120,7 +120,7 @@ def command(
 
 
 def _run(arguments: Sequence[str], folder: str, events: int) -> int:
-    """Runs the program and gives its exit code, as a shell would say it."""
+    """Runs the program. Returns its exit code as a shell would, 128 + N after signal N."""
     code = "from giveway.cli import main; main()"
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", code, "run", *arguments],
@@ -161,7 +161,7 @@ def perfetto_trace(processes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def lines(processes: list[dict[str, Any]], seconds: float) -> Iterator[str]:
-    """The report for people."""
+    """The report as text."""
     if not processes:
         yield "No process used the device, or each was killed before it could report."
     for process in processes:

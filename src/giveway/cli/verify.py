@@ -23,7 +23,7 @@ _PHASES: Final = {
     "1": "phase 1: torch and its libraries",
     "2": "phase 2: building blocks",
     "3": "phase 3: models",
-    "extra": "extra: what else programs do",
+    "extra": "extra: other things that programs do",
 }
 _COLUMNS: Final = (
     Column("CHECK", keep=9),
@@ -49,52 +49,52 @@ _INTERRUPTED: Final = 130
     "phases",
     type=click.Choice(tuple(_PHASES)),
     multiple=True,
-    help="Only the checks of this phase; may be given several times.",
+    help="Run the checks of this phase only; may be given several times.",
 )
 @click.option(
     "--only",
     "names",
     metavar="NAME",
     multiple=True,
-    help="Only this check; may be given several times.",
+    help="Run this check only; may be given several times.",
 )
 @click.option(
     "--checks",
     "source",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, resolve_path=True),
-    help="Your own checks, instead of giveway's: a Python file with CHECKS.",
+    help="Python file with CHECKS of your own, which replace giveway's.",
 )
 @click.option(
     "--rivals",
     metavar="N",
-    type=click.IntRange(0, 64),
+    type=options.Number(0, 64, whole=True),
     default=0,
     show_default=True,
-    help="Programs of lower, and as many of higher priority, that come and go beside the checks.",
+    help="Programs of lower priority, and as many of higher, that start and end beside the checks.",
 )
 @click.option(
     "--seed",
     metavar="N",
-    type=click.IntRange(0, 2**32 - 1),
+    type=options.Number(0, 2**32 - 1, whole=True),
     default=20,
     show_default=True,
-    help="Of weights and inputs.",
+    help="Random seed of weights and inputs.",
 )
 @click.option(
     "-j",
     "--jobs",
     metavar="N",
-    type=click.IntRange(1),
-    help="Checks at a time. [default: 1 on cpu; on a GPU one for each two cores, at most 8]",
+    type=options.Number(1, whole=True),
+    help="Checks at a time. [default: 1 on cpu; on a GPU one per two cores, at most 8]",
 )
-@files.json_option("Write all that was found to FILE, - for standard output.")
+@files.json_option("Write all findings to FILE; - is standard output.")
 @click.option(
     "--keep-logs",
     "logs",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep what each program printed there. [default: only where a check fails]",
+    help="Keep the output of each program there. [default: only where a check fails]",
 )
 def command(
     device: str | None,
@@ -109,8 +109,9 @@ def command(
 ) -> int:
     """Show that PyTorch computes the same under giveway.
 
-    Each check is a program that is run twice with the same seed, under giveway run and without,
-    and has to come to the same numbers. The exit code is 0 if every check that applies passed.
+    Each check is a program. It runs twice with the same seed, with and without giveway run, and
+    both runs have to compute the same numbers. The exit code is 0 if every check that applies
+    passed.
 
     \b
     Examples:
@@ -156,7 +157,7 @@ def _need(module: str) -> None:
 
 @contextlib.contextmanager
 def _progress(total: int) -> Iterator[Callable[[Outcome, int], None]]:
-    """A bar on a terminal; a line for each check where stderr goes anywhere else."""
+    """A bar on a terminal, else a line on stderr for each check."""
     if not sys.stderr.isatty():
         yield lambda outcome, done: click.echo(
             f"[{done}/{total}] {outcome.check.name}: {outcome.status}", err=True
@@ -183,7 +184,7 @@ def _show(document: dict[str, Any], logs: Path | None) -> None:
     columns = [*_COLUMNS, *(_GPU_COLUMNS if on_gpu else _CPU_COLUMNS)]
     columns.append(Column("HELD s", right=True, keep=6))
     checks = document["checks"]
-    # One table, so that the columns of all phases are as wide.
+    # One table, so that all phases have columns of the same width.
     width = table.terminal_width()
     room = None if width is None else width - 2
     header, *lines = table.render(columns, [_row(check, on_gpu) for check in checks], room)
@@ -202,7 +203,7 @@ def _show(document: dict[str, Any], logs: Path | None) -> None:
 
 
 def _reasons(checks: list[dict[str, Any]]) -> Iterator[str]:
-    """A line for each reason to fail, and for each to skip, with the checks that had it."""
+    """A line for each reason of a failed or skipped check, with the names of these checks."""
     for status in ("failed", "skipped"):
         found: dict[str, list[str]] = {}
         for check in checks:
@@ -230,11 +231,11 @@ def _row(check: dict[str, Any], on_gpu: bool) -> list[str]:
 
 def _summary(document: dict[str, Any]) -> str:
     counts, device = document["counts"], document["device"]
-    said = [f"{counts[status]} {status}" for status in ("passed", "failed", "skipped")]
+    parts = [f"{counts[status]} {status}" for status in ("passed", "failed", "skipped")]
     worked = document["rivals_worked"]
     beside = f", beside {2 * document['rivals']} rivals ({worked} in turn)" if worked else ""
     opening = "Interrupted: " if document["interrupted"] else ""
     return (
-        f"{opening}{', '.join(said)} on {device['name']} ({device['description']}) "
+        f"{opening}{', '.join(parts)} on {device['name']} ({device['description']}) "
         f"in {document['seconds']:.0f} s{beside}."
     )

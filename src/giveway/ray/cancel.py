@@ -1,8 +1,8 @@
 """Ends a Ray job that waits for its place.
 
-Ray's own request to stop is read by the job's process, and one that waits has none: it would be
-started only to be stopped. So a second job, which asks for no place and runs on the head, withdraws
-the first. It needs no way to the cluster but the one that jobs are submitted by.
+The job's process reads Ray's own request to stop, and a waiting job has no process yet: Ray would
+start it only to stop it. So a second job withdraws the first. The second job needs no place and
+runs on the head node. It reaches the cluster by the same way as all jobs that are submitted.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import Any, Final
 from giveway.errors import ClusterError
 from giveway.ray.command import NODE_PYTHON
 
-# The parent of the job's shell is a worker of Ray, which knows its raylet; the job is not told.
+# Ray passes the raylet's pid to its workers but not to jobs. The parent of the job's shell is a
+# worker.
 _RAYLET: Final = (
     r"RAY_RAYLET_PID=$(tr '\0' '\n' </proc/$PPID/environ | sed -n 's/^RAY_RAYLET_PID=//p')"
 )
 
-# One that has its place after all has read the request to stop, and does.
+# A job that got its place in the meantime has read the request to stop, and ends by itself.
 _WITHDRAW: Final = """\
 import sys, ray
 from ray.dashboard.modules.job import common
@@ -39,11 +40,11 @@ def pending(client: Any, job: str) -> None:
     """Withdraws a job.
 
     Args:
-        client: Ray's, for jobs; raises what it does.
-        job: its submission id.
+        client: Ray's client for jobs, whose exceptions pass through.
+        job: submission id of the job.
 
     Raises:
-        ClusterError: it could not be withdrawn.
+        ClusterError: the job could not be withdrawn.
     """
     helper = f"{job}_cancel"
     line = f"{_RAYLET}; exec {NODE_PYTHON} -c {shlex.quote(_WITHDRAW)} {shlex.quote(job)}"
@@ -56,6 +57,6 @@ def pending(client: Any, job: str) -> None:
         time.sleep(0.1)
     if status.value != "SUCCEEDED":
         raise ClusterError(
-            f"job {job} waits for a place and cannot be withdrawn: ray job stop {job}"
+            f"job {job} waits for a place and cannot be withdrawn: use ray job stop {job}"
         )
-    # It stays in Ray's list: Ray may be about to look at it once more, and would find it lost.
+    # The job stays in Ray's list. Ray may check the job once more, and would report it as lost.

@@ -1,4 +1,4 @@
-"""Ray, where it is installed, and a connection to a cluster."""
+"""Import of Ray, and a connection to a cluster."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any, Final
 from giveway.errors import ClusterError, MissingExtraError
 
 _SECONDS: Final = 3.0
-"""What a head node has to accept a connection."""
+"""Time that a head node has to accept a connection."""
 
 
 def load(module: str = "ray") -> Any:
-    """Ray, or a module of it.
+    """Imports Ray, or a module of Ray.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: Ray is not installed.
     """
     try:
         return importlib.import_module(module)
@@ -33,29 +33,29 @@ def load(module: str = "ray") -> Any:
 
 @contextlib.contextmanager
 def connected(address: str | None) -> Iterator[Any]:
-    """Ray, connected to a cluster while the block runs. Nothing gets to ``sys.stdout`` meanwhile.
+    """Connects Ray to a cluster for the block. Discards output to ``sys.stdout`` meanwhile.
 
     Args:
         address: as for ``ray.init``; None: ``RAY_ADDRESS``, or the cluster of this machine.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        ClusterError: there is no cluster, it does not answer, or it refuses.
+        ClusterError: there is no cluster, or the cluster does not answer or refuses.
     """
     ray = load()
     where = address or os.environ.get("RAY_ADDRESS") or "auto"
     try:
         if where == "auto":
             where = _running_here()
-        knock(where)
+        check_port(where)
         with warnings.catch_warnings(action="ignore"):
             ray.init(where, namespace="giveway", log_to_driver=False, logging_level=logging.FATAL)
     except failures() as error:
         what = f"no Ray cluster at {where}: {first_sentence(str(error))}"
         raise ClusterError(
-            what if address else f"{what}; say an address, or set RAY_ADDRESS"
+            what if address else f"{what}; name an address, or set RAY_ADDRESS"
         ) from error
-    # It prints what happens to the cluster, from a thread of its own, whoever is at work.
+    # A thread of Ray prints events of the cluster to sys.stdout at any time.
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         try:
             yield ray
@@ -64,8 +64,8 @@ def connected(address: str | None) -> Iterator[Any]:
 
 
 def _running_here() -> str:
-    """The address behind ``auto``. Ray has no public function for it; without this one, it is Ray
-    that waits for a cluster that has ended."""
+    """The address behind ``auto``. Ray has no public function for this. If the private one is
+    missing, Ray may wait for a cluster that has ended."""
     try:
         from ray._private.services import canonicalize_bootstrap_address_or_die
     except ImportError:
@@ -74,28 +74,28 @@ def _running_here() -> str:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What Ray raises about a cluster that is not there, refuses, or goes away: RuntimeError for
-    most of it, and it lets others through."""
+    """The exceptions of Ray for a cluster that is missing, refuses, or goes away. Most are
+    RuntimeError; Ray also lets those of other libraries through."""
     return (OSError, RuntimeError, ValueError, AssertionError, load("ray.exceptions").RayError)
 
 
 def head_of(ray: Any) -> str:
-    """Where the head of the cluster listens that Ray is connected to; empty: it does not say."""
+    """The address of the connected cluster's head; empty if Ray does not know the address."""
     try:
         return str(ray.get_runtime_context().gcs_address)
-    except Exception:  # as by Ray Client, whose connection is another one
+    except Exception:  # as under Ray Client, which connects in another way
         return ""
 
 
-def knock(where: str) -> None:
-    """Ray would try for two minutes, with lines of its own, where nobody listens.
+def check_port(where: str) -> None:
+    """Checks that an address accepts connections. Ray itself would try for two minutes.
 
     Raises:
-        ConnectionError: nobody does.
+        ConnectionError: the address does not accept one.
     """
     host, _, port = where.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
-        return  # Ray says what is wrong with it
+        return  # Ray reports what is wrong with the address
     try:
         socket.create_connection((host.strip("[]"), int(port)), _SECONDS).close()
     except OSError as error:
@@ -103,7 +103,7 @@ def knock(where: str) -> None:
 
 
 def first_sentence(text: str | None) -> str:
-    """Of what Ray says, which goes on with advice about its own options."""
-    lines = (text or "").strip().splitlines() or ["Ray does not say why"]
+    """The first sentence of Ray's message. Advice about Ray's own options follows it."""
+    lines = (text or "").strip().splitlines() or ["Ray gives no reason"]
     line = lines[-1] if "Traceback (most recent call last)" in lines[0] else lines[0]
     return line.partition(". ")[0].removesuffix(".")

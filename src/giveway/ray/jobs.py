@@ -18,41 +18,41 @@ from giveway.ray import cancel
 from giveway.ray.connect import failures, first_sentence, load
 from giveway.ray.request import request
 
-# The job inherits what Ray's own process for it, the parent of this shell, was started with. That
-# one runs in any case, so that Ray does not wait for it in vain; the command does not, if it would
-# run ungated.
+# The parent of the job's shell is Ray's own process for the job, and the shell inherits its
+# environment. That process runs in any case, as Ray waits for it. The command does not run if it
+# would be ungated.
 _GATED: Final = (
     '[ "$GIVEWAY_RUN" = "$PPID" ] || { echo "giveway: $(uname -n) cannot run this under giveway: '
-    'raylet.err of that node says why" >&2; exit 5; }; '
+    'see raylet.err of that node" >&2; exit 5; }; '
 )
 _ON_A_GPU: Final = (
     '[ "$GIVEWAY_DEVICE" != cpu ] || { echo "giveway: $(uname -n) has no GPU that giveway can '
     'gate, and Ray has granted one: --device cpu runs this all the same" >&2; exit 5; }; '
 )
 _PATIENCE_SECONDS: Final = 5.0
-"""In which a job usually has its place; Ray takes one or two to start its process."""
+"""Time in which a job usually gets its place. Ray takes one or two seconds to start a process."""
 _APPEARS_SECONDS: Final = 5.0
-"""In which a job is known to Ray whose submission was interrupted, if it ever will be."""
+"""Time after which Ray knows of a job whose submission was interrupted, or never will."""
 _STOP_SECONDS: Final = 10.0
-"""Ray kills a job 3 s after it was asked to end."""
+"""Ray kills a job 3 s after the request to stop."""
 _ADDRESS: Final = "RAY_API_SERVER_ADDRESS"
 _ALL_NODES: Final = 10_000
-"""More than this Ray does not list."""
+"""Ray lists at most this many."""
 
 
 class Job:
     """A job of a Ray cluster.
 
     Args:
-        command: what to run there, and its arguments.
+        command: the program and its arguments.
         address: of the cluster's dashboard (``http://HEAD:8265``), or as for ``ray.init``; None:
             ``RAY_API_SERVER_ADDRESS``, ``RAY_ADDRESS``, or the cluster of this machine.
-        priority: -1000 to 1000, bigger is more urgent; above 0, it takes the one urgent place of a
-            device.
+        priority: -1000 to 1000, bigger is more urgent. A job above 0 takes the one urgent place
+            of a device.
         device: ``cpu``, ``cuda`` or ``hip``; None: a GPU where the cluster has one.
-        name: of the task; None: from the command.
-        settings: what else policies go by, such as ``deadline=20ms``.
-        working_dir: a folder to send along, in which the command runs; None: none.
+        name: name of the task; None: derived from the command.
+        settings: attributes for policies, such as ``deadline=20ms``.
+        working_dir: folder to send along, in which the command runs; None: no folder.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -74,7 +74,7 @@ class Job:
         wanted: dict[str, Any] = {"name": name or launch.derive_name(command)}
         if working_dir is not None:
             wanted["runtime_env"] = {"working_dir": working_dir}
-        # What is wrong with an argument is said before anybody is asked.
+        # Mistakes in arguments are reported before any request to the cluster.
         request(priority, device, settings or {}, wanted, on_gpu=False)
         submission = load("ray.job_submission")
         with one_line(address or "its default address"), _first(address):
@@ -86,23 +86,23 @@ class Job:
         try:
             self._entrypoint.encode()
         except UnicodeEncodeError:
-            raise UsageError("the command is not UTF-8, and Ray takes nothing else") from None
+            raise UsageError("the command is not UTF-8, as Ray requires") from None
         self.id = f"giveway_{secrets.token_hex(6)}"
         self._is_known = False
 
-    def run(self, write: Callable[[str], None], tell: Callable[[str], None]) -> int:
-        """Submits the job, and hands on what it prints until it has ended.
+    def run(self, write: Callable[[str], None], notify: Callable[[str], None]) -> int:
+        """Submits the job, and passes its output on until the job has ended.
 
         Args:
-            write: is given what it prints.
-            tell: is told what to know about it, a line.
+            write: receives the output of the job.
+            notify: receives notices about the job, a line each.
 
         Returns:
-            Its exit code, 128 + N after signal N.
+            The exit code of the job, 128 + N after signal N.
 
         Raises:
-            ClusterError: the cluster refuses the job or does not answer any more, or the job ended
-                for another reason than its command.
+            ClusterError: the cluster refuses the job or stops answering, or the job ended for
+                another reason than its command.
         """
         with one_line(self._client.get_address()):
             self._client.submit_job(
@@ -113,26 +113,26 @@ class Job:
                 entrypoint_resources=self._asked.get("resources"),
             )
             self._is_known = True
-            asyncio.run(self._tail(write, tell))
+            asyncio.run(self._tail(write, notify))
             return self._exit_code()
 
-    async def _tail(self, write: Callable[[str], None], tell: Callable[[str], None]) -> None:
+    async def _tail(self, write: Callable[[str], None], notify: Callable[[str], None]) -> None:
         first = f"Running entrypoint for job {self.id}: {self._entrypoint}\n"
-        waiting = asyncio.create_task(self._wait(tell))
+        waiting = asyncio.create_task(self._report_wait(notify))
         try:
             async for text in self._client.tail_job_logs(self.id):
                 write(text.replace(first, ""))
         finally:
             waiting.cancel()
 
-    async def _wait(self, tell: Callable[[str], None]) -> None:
+    async def _report_wait(self, notify: Callable[[str], None]) -> None:
         await asyncio.sleep(_PATIENCE_SECONDS)
-        with contextlib.suppress(Exception):  # who follows the job meets it as well
+        with contextlib.suppress(Exception):  # `_tail` meets the same failure and reports it
             if await asyncio.to_thread(self._state) == "PENDING":
-                tell(f"job {self.id} waits: for a place, or for its process to start")
+                notify(f"job {self.id} waits: for a place, or for its process to start")
 
     def _state(self) -> str | None:
-        """As Ray has it; None: Ray knows of no such job."""
+        """The state of the job in Ray; None if Ray knows of no such job."""
         try:
             return str(self._client.get_job_status(self.id).value)
         except RuntimeError as error:
@@ -151,7 +151,7 @@ class Job:
         return 128 - code if code < 0 else int(code)
 
     def stop(self) -> None:
-        """Ends the job, wherever it is: at work, waiting for a place, or not submitted at all.
+        """Ends the job, whether it runs, waits for a place, or was never submitted.
 
         Raises:
             ClusterError: the cluster does not answer, or the job has not ended after 10 s.
@@ -164,7 +164,7 @@ class Job:
             if not self._becomes(lambda state: state != "PENDING", 1.0):
                 cancel.pending(self._client, self.id)
             if not self._becomes(lambda state: state not in ("PENDING", "RUNNING"), _STOP_SECONDS):
-                raise ClusterError(f"job {self.id} does not end: ray job stop {self.id}")
+                raise ClusterError(f"job {self.id} does not end: use ray job stop {self.id}")
 
     def _becomes(self, right: Callable[[str | None], bool], seconds: float) -> bool:
         until = time.monotonic() + seconds
@@ -187,7 +187,7 @@ def _has_gpu(address: str) -> bool:
 
 @contextmanager
 def _first(address: str | None) -> Iterator[None]:
-    """Has Ray take this address: the environment wins over an argument with it."""
+    """Sets Ray's address in the environment, which has precedence over an argument."""
     before = os.environ.get(_ADDRESS)
     if address is not None:
         os.environ[_ADDRESS] = address
@@ -202,7 +202,7 @@ def _first(address: str | None) -> Iterator[None]:
 
 @contextmanager
 def one_line(address: str) -> Iterator[None]:
-    """What Ray raises about a cluster, as our error."""
+    """Turns exceptions of Ray about a cluster into a `ClusterError` of one line."""
     try:
         yield
     except (

@@ -1,4 +1,4 @@
-"""Asks all nodes of a cluster for their tasks, through one small Ray actor on each."""
+"""Reads the tasks of all nodes of a cluster, by one small Ray actor on each node."""
 
 from __future__ import annotations
 
@@ -8,33 +8,32 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from giveway.errors import ClusterError, GivewayError
-from giveway.ray.connect import failures, first_sentence, head_of, knock
-from giveway.ray.view import Node, Said, nodes
+from giveway.ray.connect import check_port, failures, first_sentence, head_of
+from giveway.ray.view import Node, NodeAnswer, nodes
 
 PATIENCE_SECONDS: Final = 10.0
-"""After which a node that was asked counts as one that does not answer. Ray takes one to three
-until a new observer has started."""
+"""Time limit for a node's answer. Ray takes one to three seconds to start an observer."""
 
 
 @dataclass(slots=True)
 class _Observed:
-    """An observer, and what it was asked and said last."""
+    """An observer, with its last answer and its pending request."""
 
-    said: Said
+    answer: NodeAnswer
     actor: Any
-    question: Any = None
-    asked_at: float | None = None
+    request: Any = None
+    sent_at: float | None = None
 
     @property
     def is_overdue(self) -> bool:
-        return self.asked_at is not None and time.monotonic() - self.asked_at >= PATIENCE_SECONDS
+        return self.sent_at is not None and time.monotonic() - self.sent_at >= PATIENCE_SECONDS
 
 
 class Observers:
-    """One on each node of the cluster that Ray is connected to; they end with the connection.
+    """An observer on each node of the connected cluster. Observers end with the connection.
 
     Args:
-        ray: the module.
+        ray: the module ``ray``.
     """
 
     def __init__(self, ray: Any) -> None:
@@ -45,46 +44,46 @@ class Observers:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a node that was asked may still answer in time."""
-        return any(each.question is not None and not each.is_overdue for each in self._of.values())
+        """Whether a node may still answer in time."""
+        return any(each.request is not None and not each.is_overdue for each in self._of.values())
 
-    def look(self, seconds: float, every: float = 0.0) -> list[Node]:
-        """Asks all nodes, and waits for their answers for at most so long.
+    def update(self, seconds: float, every: float = 0.0) -> list[Node]:
+        """Sends a request to each node, and waits for the answers.
 
-        A node that is late is as it was at the last look, until its patience is over. One that has
-        left the cluster since the first look says so.
+        A node that is late keeps its last answer until `PATIENCE_SECONDS` are over. A node that has
+        left the cluster since the first update is listed with this problem.
 
         Args:
-            seconds: how long to wait.
-            every: who was asked less than so many seconds ago is not asked again.
+            seconds: longest time to wait.
+            every: least time between two requests to a node, in seconds.
 
         Raises:
             ClusterError: the cluster is gone.
         """
         try:
-            knock(self._head)  # Ray would wait for it, and end this process after a minute
-            self._meet()
-            self._ask(every)
-            self._listen(seconds)
+            # Ray would wait for a head that is gone, and end this process after a minute.
+            check_port(self._head)
+            self._update_observers()
+            self._send_requests(every)
+            self._receive_answers(seconds)
         except failures() as error:
             why = first_sentence(str(error))
-            raise ClusterError(f"the Ray cluster does not answer any more: {why}") from error
-        return nodes({id_: observed.said for id_, observed in self._of.items()})
+            raise ClusterError(f"the Ray cluster no longer answers: {why}") from error
+        return nodes({id_: observed.answer for id_, observed in self._of.items()})
 
-    def _meet(self) -> None:
-        """Observers for nodes that are new, or that have lost theirs; none for those that are
-        gone."""
+    def _update_observers(self) -> None:
+        """Starts an observer on each node without one, and drops those of nodes that are gone."""
         alive = {node["NodeID"]: node for node in self._ray.nodes() if node["Alive"]}
         for id_, node in alive.items():
             if id_ not in self._of:
-                said = Said(node["NodeManagerAddress"], node["NodeManagerHostname"])
-                self._of[id_] = _Observed(said, self._start(id_))
+                answer = NodeAnswer(node["NodeManagerAddress"], node["NodeManagerHostname"])
+                self._of[id_] = _Observed(answer, self._start(id_))
             elif self._of[id_].actor is None:
                 self._of[id_].actor = self._start(id_)
         for id_ in self._of.keys() - alive.keys():
             gone = self._of[id_]
-            gone.actor = gone.question = None
-            gone.said = _silent(gone.said, "has left the cluster, or was lost")
+            gone.actor = gone.request = None
+            gone.answer = _failed(gone.answer, "has left the cluster, or was lost")
 
     def _start(self, node: str) -> Any:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -92,55 +91,56 @@ class Observers:
         there = NodeAffinitySchedulingStrategy(node, soft=False)
         return self._observer.options(scheduling_strategy=there).remote()
 
-    def _ask(self, every: float) -> None:
+    def _send_requests(self, every: float) -> None:
         now = time.monotonic()
         for observed in self._of.values():
-            is_due = observed.asked_at is None or now - observed.asked_at >= every
-            if observed.question is None and observed.actor is not None and is_due:
-                observed.question = observed.actor.look.remote()
-                observed.asked_at = now
+            is_due = observed.sent_at is None or now - observed.sent_at >= every
+            if observed.request is None and observed.actor is not None and is_due:
+                observed.request = observed.actor.read_tasks.remote()
+                observed.sent_at = now
 
-    def _listen(self, seconds: float) -> None:
-        asked = {each.question: each for each in self._of.values() if each.question is not None}
+    def _receive_answers(self, seconds: float) -> None:
+        pending = {each.request: each for each in self._of.values() if each.request is not None}
         ready: list[Any] = []
-        if asked:
-            ready, _ = self._ray.wait(list(asked), num_returns=len(asked), timeout=seconds)
-        for question in ready:
-            observed = asked.pop(question)
-            observed.question = None
+        if pending:
+            ready, _ = self._ray.wait(list(pending), num_returns=len(pending), timeout=seconds)
+        for request in ready:
+            observed = pending.pop(request)
+            observed.request = None
+            last = observed.answer
             try:
-                answer, now = self._ray.get(question), time.monotonic()
-                observed.said = Said(observed.said.address, observed.said.host, answer, at=now)
-            except self._ray.exceptions.RayTaskError as error:  # whatever was raised there
-                observed.said = _silent(observed.said, _why(error))
+                values, now = self._ray.get(request), time.monotonic()
+                observed.answer = NodeAnswer(last.address, last.host, values, at=now)
+            except self._ray.exceptions.RayTaskError as error:  # any exception on the node
+                observed.answer = _failed(last, _problem(error))
             except self._ray.exceptions.RayError:
-                observed.actor = None  # the next look starts another one
-                observed.said = _silent(observed.said, "does not answer: its observer has ended")
-        for observed in asked.values():
+                observed.actor = None  # the next update starts another observer
+                observed.answer = _failed(last, "does not answer: its observer has ended")
+        for observed in pending.values():
             if observed.is_overdue:
-                observed.said = _silent(observed.said, "does not answer")
+                observed.answer = _failed(observed.answer, "does not answer")
 
 
-def _silent(said: Said, problem: str) -> Said:
-    return Said(said.address, said.host, None, problem)
+def _failed(last: NodeAnswer, problem: str) -> NodeAnswer:
+    return NodeAnswer(last.address, last.host, None, problem)
 
 
 def _observer(ray: Any) -> Any:
     class Observer:
-        """Local, so that Ray sends it by value: a node without giveway can still say so."""
+        """A local class, which Ray sends by value. So a node without giveway can report that."""
 
-        def look(self) -> Mapping[str, Any]:
-            from giveway.ray.look import look
+        def read_tasks(self) -> Mapping[str, Any]:
+            from giveway.ray import node
 
-            return look()
+            return node.read_tasks()
 
     return ray.remote(num_cpus=0)(Observer)
 
 
-def _why(error: Exception) -> str:
+def _problem(error: Exception) -> str:
     cause = getattr(error, "cause", None) or error
     if isinstance(cause, ImportError):
         return f"has no giveway that fits ({cause})"
     if isinstance(cause, GivewayError):
         return str(cause)
-    return f"cannot look: {type(cause).__name__}: {first_sentence(str(cause))}"
+    return f"cannot read its tasks: {type(cause).__name__}: {first_sentence(str(cause))}"

@@ -1,4 +1,4 @@
-"""On the node, in the process that becomes a Ray worker: puts it under giveway."""
+"""Puts a Ray worker under giveway. Runs on the node, in the process that becomes the worker."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import NoReturn
 
 from giveway import devices, launch
 from giveway.errors import GivewayError
-from giveway.ray.asked import Asked
+from giveway.ray.worker_start import WorkerStart
 from giveway.version import __version__
 
 
 def worker(text: str, command: list[str]) -> NoReturn:
-    """Becomes the command under giveway, or without it and with a line that says why.
+    """Becomes the command under giveway, or else without giveway after a line with the reason.
 
-    Who calls it starts the command whatever else is raised.
+    The caller starts the command after any other exception.
     """
-    asked = Asked.read(text)
-    if asked.version != __version__:
-        _say(f"it is version {__version__} here and {asked.version} where it was asked for")
+    options = WorkerStart.from_text(text)
+    if options.version != __version__:
+        _warn(f"giveway is version {__version__} here and {options.version} on the driver")
     try:
-        _gated(asked, command)
+        _become_gated(options, command)
     except GivewayError as error:
-        _say(f"{error}: a worker runs ungated")
+        _warn(f"{error}: a worker runs ungated")
     os.execv(command[0], command)
 
 
-def _gated(asked: Asked, command: list[str]) -> NoReturn:
-    device = devices.get(devices.default() if asked.device is None else asked.device)
-    if asked.device is None and device.name == "cpu":
-        _say("giveway finds no GPU, and one was asked for: a worker shares the cpu device")
+def _become_gated(options: WorkerStart, command: list[str]) -> NoReturn:
+    device = devices.get(devices.default() if options.device is None else options.device)
+    if options.device is None and device.name == "cpu":
+        _warn("giveway finds no GPU, though one was requested: a worker shares the cpu device")
     if not device.gates:
         raise GivewayError(device.notice or f"{device.name} cannot be gated")
-    launch.become(command, device, asked.priority, asked.name, asked.settings, _say)
+    launch.become(command, device, options.priority, options.name, options.settings, _warn)
 
 
-def _say(what: str) -> None:
-    # Ray shows what comes before its own first line as the raylet's, so the node is said here.
-    print(f"giveway: on {os.uname().nodename} {what}", file=sys.stderr, flush=True)
+def _warn(message: str) -> None:
+    # Ray attributes lines before the worker's own first line to the raylet. So this names the node.
+    print(f"giveway: on {os.uname().nodename} {message}", file=sys.stderr, flush=True)

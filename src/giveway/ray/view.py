@@ -1,4 +1,4 @@
-"""What the nodes of a cluster said, as values: which task is on which, each of them once."""
+"""The nodes of a cluster with their tasks, each task once, from the answers of the nodes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from giveway.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What is known of a node: who it is, and its answer (`giveway.ray.look`) or why there is
-    none."""
+class NodeAnswer:
+    """A node, with its answer (`giveway.ray.node`) or the reason why there is none."""
 
     address: str
     host: str
     answer: Mapping[str, Any] | None = None
     problem: str = "has not answered yet"
     at: float = 0.0
-    """When it answered, on this machine's monotonic clock."""
+    """When the node answered, on this machine's monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +30,25 @@ class Node:
     id: str
     address: str
     name: str
-    """Its host's; with the beginning of its id where several nodes have that."""
+    """The host's name, with the start of the node's id where several nodes are on the host."""
     version: str | None = None
-    """Of giveway there; None where it did not say."""
+    """The node's version of giveway; None without an answer."""
     problem: str | None = None
-    """Why it says nothing, or what to know about what it says; a line, without its name."""
+    """The reason for no answer, or a warning about the answer; a line, without the node's name."""
     tasks: tuple[Task, ...] = ()
     not_gated: tuple[Program, ...] = ()
     at: float = 0.0
-    """When it said so, on this machine's monotonic clock."""
+    """When the node answered, on this machine's monotonic clock."""
 
 
-def nodes(said: Mapping[str, Said]) -> list[Node]:
-    """The nodes by name, from what is known of each id.
+def nodes(answers: Mapping[str, NodeAnswer]) -> list[Node]:
+    """The nodes by name, from the answer of each node id.
 
-    Nodes on one machine, or that share its gate pages, all see the same tasks. A task is shown with
-    the node that started it, or else with the first that saw it.
+    Nodes that share gate pages all report the same tasks. A task is listed with the node that
+    started it, or else with the first node that reported it.
     """
-    owners = _owners(said)
-    hosts = [each.host for each in said.values()]
+    owners = _owners(answers)
+    hosts = [each.host for each in answers.values()]
     found = [
         _node(
             id_,
@@ -57,15 +56,15 @@ def nodes(said: Mapping[str, Said]) -> list[Node]:
             each.host if hosts.count(each.host) == 1 else f"{each.host}/{id_[:4]}",
             owners,
         )
-        for id_, each in said.items()
+        for id_, each in answers.items()
     ]
     return sorted(found, key=lambda node: (node.name, node.id))
 
 
-def _owners(said: Mapping[str, Said]) -> dict[str, str]:
-    """The node of each task and program, by what these are told apart by."""
+def _owners(answers: Mapping[str, NodeAnswer]) -> dict[str, str]:
+    """The node of each task and program, by its identity."""
     owners: dict[str, str] = {}
-    for id_, each in sorted(said.items()):
+    for id_, each in sorted(answers.items()):
         for row in _rows(each.answer):
             if row.get("mine"):
                 owners[row["identity"]] = id_
@@ -81,23 +80,23 @@ def _rows(answer: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     return [row for row in rows if "identity" in row]
 
 
-def _node(id_: str, said: Said, name: str, owners: Mapping[str, str]) -> Node:
-    if said.answer is None:
-        return Node(id_, said.address, name, problem=said.problem)
-    version, problem = str(said.answer.get("version")), None
+def _node(id_: str, given: NodeAnswer, name: str, owners: Mapping[str, str]) -> Node:
+    if given.answer is None:
+        return Node(id_, given.address, name, problem=given.problem)
+    version, problem = str(given.answer.get("version")), None
     if version != __version__:
         problem = f"has giveway {version}, this is {__version__}"
-    own = [row for row in _rows(said.answer) if owners[row["identity"]] == id_]
+    own = [row for row in _rows(given.answer) if owners[row["identity"]] == id_]
     try:
         tasks = tuple(_known(Task, row) for row in own if "ticket" in row)
         others = tuple(_known(Program, row) for row in own if "ticket" not in row)
     except TypeError:  # a field is missing
         problem = f"has giveway {version}, whose answer {__version__} does not understand"
-        return Node(id_, said.address, name, version, problem)
-    return Node(id_, said.address, name, version, problem, tasks, others, said.at)
+        return Node(id_, given.address, name, version, problem)
+    return Node(id_, given.address, name, version, problem, tasks, others, given.at)
 
 
 def _known(kind: Any, row: Mapping[str, Any]) -> Any:
-    """A value of what is known here; another version may say more."""
+    """A value from the fields that this version knows. Another version may send more fields."""
     names = {field.name for field in fields(kind)}
     return kind(**{key: value for key, value in row.items() if key in names})

@@ -1,4 +1,4 @@
-"""What `ps` and `top` show of a Ray cluster."""
+"""The tasks of a Ray cluster, for `ps` and `top`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from giveway.cli.parts.table import terminal_width
-from giveway.cli.parts.tasks import NOBODY, lines
+from giveway.cli.parts.tasks import NO_TASKS, lines
 from giveway.errors import ClusterError, UsageError
 from giveway.ray.connect import connected
 from giveway.ray.observers import PATIENCE_SECONDS, Observers
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from giveway.sched.task import Task
 
 _SECONDS: Final = 0.25
-"""How long the screen waits for answers, and then for a key, while nodes may still answer."""
+"""Time to wait for answers, and then for a key, while nodes may still answer."""
 
 
 def show(address: str, device: str | None, *, as_json: bool = False) -> int:
-    """Prints the tasks of all nodes; the exit code.
+    """Prints the tasks of all nodes. Returns the exit code.
 
     Raises:
         UsageError: a device is given as well.
         MissingExtraError: Ray is not installed.
-        ClusterError: there is no cluster at that address, or none of its nodes answers.
+        ClusterError: there is no cluster at that address, or no node answers.
     """
     _refuse(device)
     with connected(address) as ray:
-        nodes = Observers(ray).look(PATIENCE_SECONDS)
+        nodes = Observers(ray).update(PATIENCE_SECONDS)
     tasks, others = _rows(nodes)
     if as_json:
         click.echo(json.dumps(_document(nodes), indent=2))
@@ -42,42 +42,42 @@ def show(address: str, device: str | None, *, as_json: bool = False) -> int:
         for line in (*lines(tasks, others, terminal_width()), *_notes(nodes)):
             click.echo(line)
     if not _answered(nodes):
-        raise ClusterError("no node of the cluster says what runs there")
+        raise ClusterError("no node of the cluster lists its tasks")
     if not tasks and not others and not as_json:
-        click.echo(NOBODY, err=True)
+        click.echo(NO_TASKS, err=True)
     return 0
 
 
 def watch(address: str, device: str | None, interval: float) -> int:
-    """Shows them on the screen until `q`; the exit code. Raises as `show`."""
+    """Shows the tasks on the screen until `q`. Returns the exit code. Raises as `show` does."""
     from giveway.cli.live import screen
 
     _refuse(device)
     with connected(address) as ray:
         observers = Observers(ray)
 
-        def look() -> screen.Seen:
-            nodes = observers.look(_SECONDS, interval)
+        def read() -> screen.View:
+            nodes = observers.update(_SECONDS, interval)
             answered = _answered(nodes)
-            return screen.Seen(
+            return screen.View(
                 *_rows(nodes),
                 f"{answered} of {len(nodes)} nodes answer",
                 notes=_notes(nodes),
-                nothing=NOBODY if answered else "No node says what runs there.",
+                empty=NO_TASKS if answered else "No node of the cluster lists its tasks.",
                 at={
                     (task.device, task.ticket): node.at
                     for node in nodes
                     for task in _rows([node])[0]
                 },
-                again=_SECONDS if observers.is_waiting else None,
+                update_after=_SECONDS if observers.is_waiting else None,
             )
 
-        return screen.watch(interval, look)
+        return screen.watch(interval, read)
 
 
 def _refuse(device: str | None) -> None:
     if device is not None:
-        raise UsageError("--device is one of this machine and --ray shows a cluster: leave one out")
+        raise UsageError("--device selects a local device and --ray a cluster: use one of them")
 
 
 def _answered(nodes: Sequence[Node]) -> int:
@@ -92,8 +92,8 @@ def _rows(nodes: Sequence[Node]) -> tuple[list[Task], list[Program]]:
     )
 
 
-def _placed(node: Node, what: Any) -> Any:
-    return dataclasses.replace(what, device=f"{node.name}:{what.device}")
+def _placed(node: Node, row: Any) -> Any:
+    return dataclasses.replace(row, device=f"{node.name}:{row.device}")
 
 
 def _notes(nodes: Sequence[Node]) -> list[str]:

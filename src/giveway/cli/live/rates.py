@@ -1,4 +1,4 @@
-"""What `giveway top` works out between two looks at the page."""
+"""Rates between two snapshots of the gate pages, for `giveway top`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from giveway.sched.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A task, and what it did since the last look."""
+    """A task, and its rates since the last snapshot."""
 
     task: Task
     launches: float
     """Launches per second."""
     held: float
-    """Threads held on average: 0.5 is one thread for half of the time."""
+    """Mean number of held threads: 0.5 is one thread for half of the time."""
     share: float | None = None
-    """Of the time since the last look, in which it ran; None: nobody counts."""
+    """Share of the time since the last snapshot in which the task ran; None: no daemon counts."""
     at: float = 0.0
-    """When it was seen."""
+    """When the snapshot was taken."""
 
 
 SORTS: Final = {"p": "priority", "l": "launches", "h": "held", "n": "name"}
@@ -35,7 +35,7 @@ _KEYS: Final[dict[str, Callable[[Rate], Any]]] = {
 
 
 class Rates:
-    """The tasks of the last look, against those of the one before."""
+    """The tasks of the last snapshot, compared with the one before."""
 
     def __init__(self) -> None:
         self._running: Mapping[tuple[str, int], float] = {}
@@ -48,24 +48,24 @@ class Rates:
         running: Mapping[tuple[str, int], float] | None = None,
         at: Mapping[tuple[str, int], float] | None = None,
     ) -> None:
-        """Takes a look at ``now`` seconds. A task seen for the first time has no rates yet, and one
-        that was not seen again since the last look has those that it had.
+        """Takes a snapshot. A new task has no rates yet. A task whose data is not newer than in the
+        last snapshot keeps its rates.
 
         Args:
-            tasks: all that there are.
+            tasks: all tasks.
             now: seconds on any clock.
-            running: for how many seconds each task (device, ticket) has run, where that is known.
-            at: when each task was seen, on that clock; now, where it is not said.
+            running: seconds for which each task (device, ticket) has run, where that is known.
+            at: when each task's data was read, on that clock; now, for a task without an entry.
         """
         running, at = running or {}, at or {}
         rates: dict[tuple[str, int], Rate] = {}
         for task in tasks:
             key = (task.device, task.ticket)
             last = self._rates.get(key)
-            seen = at.get(key, now)
-            seconds = seen - last.at if last else 0.0
+            read_at = at.get(key, now)
+            seconds = read_at - last.at if last else 0.0
             if last is None:
-                rates[key] = Rate(task, 0.0, 0.0, at=seen)
+                rates[key] = Rate(task, 0.0, 0.0, at=read_at)
             elif seconds <= 0:
                 rates[key] = last
             else:
@@ -76,12 +76,12 @@ class Rates:
                     (running[key] - self._running[key]) / seconds
                     if key in running and key in self._running
                     else None,
-                    seen,
+                    read_at,
                 )
         self._rates, self._running = rates, running
 
     def rows(self, order: str) -> list[Rate]:
-        """By device, then by what the sort key says; the oldest first among equals."""
+        """The rates by device, then by the sort key, then by age with the oldest first."""
         by = _KEYS[order]
         return sorted(
             self._rates.values(), key=lambda rate: (rate.task.device, by(rate), rate.task.ticket)

@@ -21,7 +21,7 @@ from giveway.cli.live.rates import SORTS, Rate, Rates
 from giveway.cli.live.steering import Steering
 from giveway.cli.parts import table
 from giveway.cli.parts.table import Column
-from giveway.cli.parts.tasks import NOBODY
+from giveway.cli.parts.tasks import NO_TASKS
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -44,34 +44,34 @@ _STYLES: Final = {"active": "green", "held": "yellow", "not gated": "dim"}
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What there is to show at one moment."""
+class View:
+    """The content of the screen at one moment."""
 
     tasks: list[Task]
     others: list[Program]
     """Programs that have no task."""
     about: str
-    """For the title: who decides, or where all this is."""
-    who: Steering = field(default_factory=Steering)
+    """For the title: the policy in service, or how much of the cluster is shown."""
+    daemon: Steering = field(default_factory=Steering)
     notes: list[str] = field(default_factory=list)
     """Lines below the tasks."""
-    nothing: str = NOBODY
-    """What to say where there are no tasks."""
+    empty: str = NO_TASKS
+    """The text to show where there are no tasks."""
     at: Mapping[tuple[str, int], float] = field(default_factory=dict)
-    """When each task (device, ticket) was seen, on the monotonic clock; now, where it is not
-    said."""
-    again: float | None = None
-    """Seconds after which there may be more to see already; None: after the interval."""
+    """When each task (device, ticket) was read, on the monotonic clock; now, for a task without an
+    entry."""
+    update_after: float | None = None
+    """Seconds until the next view, where more data may come soon; None: the interval."""
 
 
-def watch(interval: float, look: Callable[[], Seen]) -> int:
-    """Shows what ``look`` sees every ``interval`` seconds until `q`; the exit code.
+def watch(interval: float, read: Callable[[], View]) -> int:
+    """Shows a new view from ``read`` every ``interval`` seconds until `q`. Returns the exit code.
 
-    The terminal is as before afterwards, however it ends.
+    Restores the terminal, also after an error or a signal.
     """
     rates = Rates()
     order = "p"
-    console = Console(file=sys.__stdout__)  # sys.stdout may be kept from what others print
+    console = Console(file=sys.__stdout__)  # sys.stdout may be redirected, as for Ray
     with (
         _keys() as keyboard,
         _terminated(),
@@ -84,11 +84,11 @@ def watch(interval: float, look: Callable[[], Seen]) -> int:
         ) as live,
     ):
         while True:
-            seen = look()
-            rates.update(seen.tasks, time.monotonic(), seen.who.running, seen.at)
-            due = time.monotonic() + (interval if seen.again is None else seen.again)
+            view = read()
+            rates.update(view.tasks, time.monotonic(), view.daemon.running, view.at)
+            due = time.monotonic() + (interval if view.update_after is None else view.update_after)
             while (left := due - time.monotonic()) > 0:
-                live.update(_picture(rates, seen, order, console), refresh=True)
+                live.update(_picture(rates, view, order, console), refresh=True)
                 key = _wait_key(keyboard, left)
                 if key in ("q", ""):
                     return 0
@@ -96,7 +96,7 @@ def watch(interval: float, look: Callable[[], Seen]) -> int:
                     order = str(key)
 
 
-def _picture(rates: Rates, seen: Seen, order: str, console: Console) -> Text:
+def _picture(rates: Rates, view: View, order: str, console: Console) -> Text:
     width, height = console.size
     shown = rates.rows(order)
     rows = [
@@ -108,57 +108,57 @@ def _picture(rates: Rates, seen: Seen, order: str, console: Console) -> Text:
             rate.task.state,
             f"{rate.launches:.0f}",
             f"{100 * rate.held:.0f}",
-            _share(rate, seen.who),
+            _share(rate, view.daemon),
             str(rate.task.preemptions),
         ]
         for rate in shown
     ]
     rows += [
-        [o.device, str(o.pid), o.name, "-", "not gated", "-", "-", "-", "-"] for o in seen.others
+        [o.device, str(o.pid), o.name, "-", "not gated", "-", "-", "-", "-"] for o in view.others
     ]
     header, *lines = table.render(_COLUMNS, rows, width)
-    states = [rate.task.state for rate in shown] + ["not gated" for _ in seen.others]
+    states = [rate.task.state for rate in shown] + ["not gated" for _ in view.others]
 
-    title = f"giveway: {len(shown)} tasks, by {SORTS[order]}; {seen.about}"
+    title = f"giveway: {len(shown)} tasks, by {SORTS[order]}; {view.about}"
     keys = "p priority  l launches  h held  n name  q quit"
     picture = Text(no_wrap=True, overflow="crop")
     picture.append(f"{title}\n", "bold")
     picture.append(f"{keys}\n\n", "dim")
     picture.append(f"{header}\n", "reverse")
-    room = max(height - 5 - len(seen.notes), 0)
+    room = max(height - 5 - len(view.notes), 0)
     for line, state in list(zip(lines, states, strict=True))[:room]:
         picture.append(f"{line}\n", _STYLES.get(state, ""))
     if len(lines) > room:
         picture.append(f"… {len(lines) - room} more\n", "dim")
     elif not lines:
-        picture.append(f"{seen.nothing}\n", "dim")
-    for note in seen.notes:
+        picture.append(f"{view.empty}\n", "dim")
+    for note in view.notes:
         picture.append(f"{note}\n", "yellow")
     picture.right_crop()
     return picture
 
 
-def _share(rate: Rate, who: Steering) -> str:
-    """What it had, and behind a slash what it was promised."""
+def _share(rate: Rate, daemon: Steering) -> str:
+    """The percentage that the task had, and after a slash the promised one."""
     had = "-" if rate.share is None else f"{100 * rate.share:.0f}"
-    promised = who.promised.get((rate.task.device, rate.task.ticket))
+    promised = daemon.promised.get((rate.task.device, rate.task.ticket))
     return had if promised is None else f"{had}/{promised}"
 
 
 def _wait_key(keyboard: int, seconds: float) -> str | None:
-    """The next key; None when none came in time, "" when the terminal is gone."""
+    """The next key; None if no key came in time, "" if the terminal is gone."""
     ready, _, _ = select.select([keyboard], [], [], seconds)
     return os.read(keyboard, 1).decode("ascii", "replace") if ready else None
 
 
 @contextlib.contextmanager
 def _keys() -> Iterator[int]:
-    """Keys as they are typed, without echo, until the end of the block."""
+    """Reads keys one by one, without echo, until the end of the block."""
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
     quiet = termios.tcgetattr(keyboard)
     quiet[3] &= ~(termios.ICANON | termios.ECHO)
-    # Ctrl-Z would leave the shell on our screen.
+    # After Ctrl-Z, the shell would write on this screen.
     quiet[6][termios.VSUSP] = b"\0"
     quiet[6][termios.VMIN], quiet[6][termios.VTIME] = 1, 0
     termios.tcsetattr(keyboard, termios.TCSANOW, quiet)
@@ -170,7 +170,7 @@ def _keys() -> Iterator[int]:
 
 @contextlib.contextmanager
 def _terminated() -> Iterator[None]:
-    """SIGTERM unwinds the stack like an exception, so that the terminal is put back."""
+    """Turns SIGTERM into an exception, so that the terminal is restored."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -1,4 +1,4 @@
-"""What `top` shows of the daemon, where there is one."""
+"""The state of the daemon, for `top`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """Who decides, and what it knows of each task."""
+    """The policy in service, and the daemon's figures of each task."""
 
     policy: str | None = None
     """None: priorities decide, without a daemon."""
@@ -25,20 +25,20 @@ class Steering:
         return "by priority, no daemon" if self.policy is None else f"policy {self.policy}"
 
 
-def look() -> Steering:
-    """As it is now. A daemon that does not answer at once might as well not be there."""
+def read() -> Steering:
+    """The present state. A daemon that does not answer at once counts as absent."""
     from giveway.daemon.client import Client
     from giveway.errors import GivewayError
 
     try:
         with Client(timeout=0.3) as daemon:
-            return read(daemon.status())
+            return from_status(daemon.status())
     except GivewayError:
         return Steering()
 
 
-def read(status: Mapping[str, Any]) -> Steering:
-    """What the daemon's status says."""
+def from_status(status: Mapping[str, Any]) -> Steering:
+    """The state in an answer of the daemon."""
     tasks = {(task["device"], int(task["ticket"])): task for task in status["tasks"]}
     return Steering(
         str(status["policy"]),

@@ -1,1 +1,1 @@
-"""What several subcommands share: options, tables, files, progress."""
+"""Parts that several subcommands share: options, tables, files, progress."""

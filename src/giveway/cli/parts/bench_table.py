@@ -23,9 +23,9 @@ _INDENT: Final = "  "
 
 
 def lines(result: dict[str, Any], width: int | None = None) -> Iterator[str]:
-    """Each scenario: what ran, the figures, the bars, and what to know before believing them.
+    """Each scenario: its programs, the figures, the bars, and warnings about the measurement.
 
-    Of a table that is wider than ``width`` cells, what matters less is left out.
+    A table that is wider than ``width`` cells loses its less important columns.
     """
     machine = result["machine"]
     yield f"{result['device']}: {machine['device']} ({machine['cpu']}, {machine['cores']} cores)"
@@ -67,7 +67,7 @@ def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
 
 
 def _latency(figure: dict[str, Any]) -> str:
-    """How long it took to give way, where that is known."""
+    """The preemption latency, where it is known."""
     if figure["value"] is None:
         return ""
     return f"; it gave way in {figure['value']:.2g} ms (p50), {figure['longest']:.2g} ms at most"

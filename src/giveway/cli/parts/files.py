@@ -28,13 +28,13 @@ def json_option(help_text: str) -> Callable[[_Command], _Command]:
 
 
 def _writable(_context: click.Context, _parameter: click.Parameter, path: str | None) -> str | None:
-    """An error now is better than one when everything has been measured."""
+    """Reports a file that cannot be written before the measurement, not after it."""
     if path in (None, "-"):
         return path
     assert path is not None
     new = not os.path.lexists(path)
     try:
-        # Not a pipe, where this would wait for a reader, or be all that it reads.
+        # A pipe is not opened: that would wait for a reader, and closing would end its input.
         if new or Path(path).is_file():
             Path(path).open("ab").close()
         if new:
@@ -45,7 +45,7 @@ def _writable(_context: click.Context, _parameter: click.Parameter, path: str | 
 
 
 def write_json(path: str, document: dict[str, Any]) -> None:
-    """Writes what ``--json`` was given for; errors as of `write`."""
+    """Writes the document of ``--json``. Raises as `write` does."""
     write(path, json.dumps(document, indent=2) + "\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from typing import Final
@@ -10,10 +11,12 @@ import click
 
 _LEAST: Final = 30
 """Columns; click itself never goes below 50."""
+_LEAST_ASIDE: Final = 20
+"""Columns that the last column of a table needs to be folded within itself."""
 
 
 class Formatter(click.HelpFormatter):
-    """Folds every line, those of examples and tables too, which click leaves as they are."""
+    """Folds every line. Click leaves the lines of examples and tables as they are."""
 
     def __init__(
         self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None
@@ -28,18 +31,22 @@ class Formatter(click.HelpFormatter):
     def _fold(self, line: str) -> str:
         if len(line) <= self.width:
             return line
-        indent = " " * (len(line) - len(line.lstrip()))
+        start = len(line) - len(line.lstrip())
+        indent = start + 4
+        for gap in re.finditer(r"(?<=\S) {2,}", line):  # between the columns of a table
+            if self.width - gap.end() >= _LEAST_ASIDE:
+                start = indent = gap.end()
         return textwrap.fill(
-            line.lstrip(),
+            line[start:],
             self.width,
-            initial_indent=indent,
-            subsequent_indent=f"{indent}    ",
+            initial_indent=line[:start],
+            subsequent_indent=" " * indent,
             break_long_words=False,
             break_on_hyphens=False,
         )
 
 
 class Context(click.Context):
-    """The context of every command here."""
+    """The context of every giveway command."""
 
     formatter_class = Formatter

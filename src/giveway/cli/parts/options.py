@@ -35,30 +35,30 @@ def device(help_text: str, default: str | None = None) -> Callable[[_Command], _
 
 
 def ray(command: _Command) -> _Command:
-    """``--ray [ADDRESS]``, as ``address``: None where it was not said, empty without a value."""
+    """``--ray [ADDRESS]``, as ``address``: None without the option, empty without a value."""
     return click.option(
         "--ray",
         "address",
         metavar="[ADDRESS]",
         is_flag=False,
         flag_value="",
-        help="Of all nodes of a Ray cluster. [default ADDRESS: RAY_ADDRESS, or the cluster of this"
-        " machine]",
+        help="Show the tasks of all nodes of a Ray cluster. [default ADDRESS: RAY_ADDRESS, or the"
+        " cluster of this machine]",
     )(command)
 
 
 _ATTRIBUTES = {
-    "deadline": ("TIME", "How long after it became active the task should be done, as in 20ms."),
-    "laxity": ("TIME", "How long it may wait in all and still be in time."),
-    "share": ("PERCENT", "Of the device's time."),
+    "deadline": ("TIME", "Deadline, counted from when the task becomes active, as in 20ms."),
+    "laxity": ("TIME", "Total time that the task may wait and still be in time."),
+    "share": ("PERCENT", "Share of the device's time."),
     "weight": ("X", "Claim on the device, relative to 1."),
-    "slice": ("TIME", "How long a turn is."),
-    "group": ("NAME", "Tasks of a group share what the group is given."),
+    "slice": ("TIME", "Length of a time slice."),
+    "group": ("NAME", "Group of tasks that divide one share."),
 }
 
 
 def attributes(command: _Command) -> _Command:
-    """``--deadline 20ms`` and so on: what policies go by, as it was written."""
+    """``--deadline 20ms`` and so on: attributes for policies, as the user wrote them."""
     for name, (metavar, help_text) in reversed(_ATTRIBUTES.items()):
         command = click.option(f"--{name}", metavar=metavar, help=f"{help_text} [policies]")(
             command
@@ -67,7 +67,7 @@ def attributes(command: _Command) -> _Command:
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]  # generic since 8.4
-    """A number of the command line; what is wrong with one is said in words."""
+    """A number of the command line, whose errors are in words."""
 
     name = "number"
 
@@ -79,7 +79,7 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # generic since 8.4
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float | int:
-        """The number; an int where only whole ones will do."""
+        """The number; an int where it has to be whole."""
         try:
             number = int(value) if self.whole else float(value)
         except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""How far a command that takes minutes has got."""
+"""The progress of a command that takes minutes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import click
 
 @contextlib.contextmanager
 def bar() -> Iterator[Callable[[str, float], None]]:
-    """Takes a stage and the share of the whole that lies behind it, 0 to 1.
+    """Yields a function that takes a stage and the completed share of the whole, 0 to 1.
 
-    A bar on a terminal; a line for each stage where stderr goes anywhere else.
+    Shows a bar on a terminal, else a line on stderr for each stage.
     """
     if not sys.stderr.isatty():
         yield lambda stage, _: click.echo(stage, err=True)

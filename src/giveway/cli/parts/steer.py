@@ -1,4 +1,4 @@
-"""What `pause` and `resume` ask of the daemon."""
+"""Requests of `pause` and `resume` to the daemon."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from giveway.observe import select
 from giveway.observe.tasks import read
 
 
-def steer(what: str, pid: int, name: str | None, device: str | None) -> None:
-    """Pauses or resumes the one task that is meant.
+def send_request(action: str, pid: int, name: str | None, device: str | None) -> None:
+    """Has the daemon pause or resume one task.
 
     Raises:
         DaemonError: no daemon runs.
-        NoSuchTaskError: no task fits.
-        UsageError: several do.
+        NoSuchTaskError: no task matches.
+        UsageError: several tasks match.
     """
     with Client() as daemon:
         task = select.choose(read(device), pid, name)
-        getattr(daemon, what)(pid, name=task.name, device=task.device)
-    click.echo(f"{task.name} ({pid}): {what}d")
+        getattr(daemon, action)(pid, name=task.name, device=task.device)
+    click.echo(f"{task.name} ({pid}): {action}d")

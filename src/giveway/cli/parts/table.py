@@ -1,4 +1,4 @@
-"""Plain tables: aligned, and cut down to a width where there is one."""
+"""Plain tables: aligned, and cut to the width of a terminal."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How one column is shown."""
+    """The form of one column."""
 
     title: str
     right: bool = False
     """Align to the right, as numbers are."""
     keep: int = 0
-    """What does not fit is left out, the column with the least of this first."""
+    """Importance: of columns that do not fit, the one with the lowest is left out first."""
     least: int | None = None
-    """May be cut down to this many cells; None: not at all."""
+    """The column may be cut to this many cells; None: not at all."""
 
 
 def terminal_width() -> int | None:
-    """What a table has to fit into; None where the output goes anywhere but to a terminal."""
+    """The columns that a table may take; None where stdout is no terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -63,7 +63,7 @@ def _fit(columns: Sequence[Column], shown: list[int], widths: list[int], width: 
 
 
 def _cells(text: str) -> int:
-    """How many cells of a terminal ``text`` takes."""
+    """The number of terminal cells that ``text`` takes."""
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text

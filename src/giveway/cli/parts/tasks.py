@@ -1,4 +1,4 @@
-"""Tasks as a table: what `ps` prints, and `top` without a terminal."""
+"""Tasks as a table, for `ps` and for `top` without a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from giveway.cli.parts.table import Column, render
 from giveway.observe.programs import Program
 from giveway.sched.task import Task
 
-NOBODY: Final = "Nothing runs under giveway. Start a program with: giveway run -- CMD"
+NO_TASKS: Final = "No program runs under giveway. Start one with: giveway run -- CMD"
 
 COLUMNS: Final = (
     Column("DEVICE", keep=2),
@@ -41,7 +41,7 @@ def lines(tasks: list[Task], others: list[Program], width: int | None) -> list[s
 
     Args:
         others: programs that have no task.
-        width: columns of the terminal; None: as wide as it gets.
+        width: columns of the terminal; None: no limit.
     """
     rows = [row(task) for task in tasks]
     rows += [

@@ -1,4 +1,4 @@
-"""What a node says of its tasks, where it cannot know whose process one is."""
+"""The tasks that a node reports, where another process may have the pid of a task."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import pytest
 from giveway import api
 from giveway.observe import tasks
 from giveway.page.observer import page_path
-from giveway.ray import look as looking
+from giveway.ray import node
 from giveway.sched.task import Task
 
 
 @pytest.fixture
 def task(monkeypatch: pytest.MonkeyPatch) -> Iterator[Task]:
     """A task of this process, where all processes were started by this node's raylet."""
-    monkeypatch.setattr(looking, "_is_mine", lambda _pid: True)
+    monkeypatch.setattr(node, "_is_mine", lambda _pid: True)
     with warnings.catch_warnings(action="ignore"), api.task(3, "ray", device="cpu") as task:
         assert task is not None
         yield task
 
 
 def looked(monkeypatch: pytest.MonkeyPatch, task: Task) -> dict[str, Any]:
-    """What is said where this is the one task."""
+    """The node's report, where this is the only task."""
     monkeypatch.setattr(tasks, "snapshot", lambda: ([task], []))
-    (row,) = looking.look()["tasks"]
+    (row,) = node.read_tasks()["tasks"]
     return dict(row)
 
 
@@ -38,15 +38,15 @@ def test_a_task_of_a_process_here_is_the_nodes(monkeypatch: pytest.MonkeyPatch, 
 def test_a_process_that_merely_has_the_number_of_a_task_is_not_taken_for_it(
     monkeypatch: pytest.MonkeyPatch, task: Task
 ) -> None:
-    monkeypatch.setattr(looking, "_title", lambda _pid: "ray::Stranger")
-    real, page = looking._text, page_path("cpu").name
+    monkeypatch.setattr(node, "_title", lambda _pid: "ray::Stranger")
+    real, page = node._text, page_path("cpu").name
 
     def without_the_page(path: str) -> str:
         assert page in real(path) or not path.endswith("/maps")
         return "\n".join(line for line in real(path).splitlines() if page not in line)
 
     assert looked(monkeypatch, task)["name"] == "ray::Stranger"
-    monkeypatch.setattr(looking, "_text", without_the_page)
+    monkeypatch.setattr(node, "_text", without_the_page)
     row = looked(monkeypatch, task)
     assert (row["mine"], row["name"]) == (False, "ray")
 
@@ -54,8 +54,6 @@ def test_a_process_that_merely_has_the_number_of_a_task_is_not_taken_for_it(
 def test_a_process_in_another_namespace_is_not_taken_for_it(
     monkeypatch: pytest.MonkeyPatch, task: Task
 ) -> None:
-    real = looking._file
-    monkeypatch.setattr(
-        looking, "_file", lambda path: "mine" if "self" in str(path) else real(path)
-    )
+    real = node._file
+    monkeypatch.setattr(node, "_file", lambda path: "mine" if "self" in str(path) else real(path))
     assert not looked(monkeypatch, task)["mine"]

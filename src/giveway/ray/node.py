@@ -1,4 +1,4 @@
-"""What one node says about its tasks when asked: plain values, for whatever version asked."""
+"""The tasks of one node as plain values, which every version of giveway can read."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _UNNAMED: Final = "ray"
 _NAMESPACE: Final = "/proc/{}/ns/pid"
 
 
-def look() -> dict[str, Any]:
-    """Tasks and programs of this machine, as its gate pages have them.
+def read_tasks() -> dict[str, Any]:
+    """The tasks and programs in the gate pages of this machine.
 
-    Nodes that share a machine see the same tasks, so each comes with what it is told from others
-    by (``identity``) and with whether this node's raylet started its process (``mine``).
+    Nodes that share a machine report the same tasks. So each task has an ``identity``, which is
+    unique in the cluster, and ``mine``: whether this node's raylet started its process.
 
     Raises:
         PageError: a gate page cannot be used.
@@ -55,16 +55,16 @@ def look() -> dict[str, Any]:
 
 
 def _file(path: Path) -> str:
-    """Which file it is, on this machine."""
+    """The identity of a file on this machine."""
     status = path.stat()
     return f"{status.st_dev}:{status.st_ino}"
 
 
 def _is_here(task: Task, namespace: str) -> bool:
-    """Whether the process that has the task's number here is the task's own.
+    """Whether the process that has the task's pid here is the process of the task.
 
-    A task has the number that its process has in its own PID namespace. In another one that is
-    another process, which has this page in its memory only by chance.
+    The pid of a task is valid in the PID namespace of its process. In another namespace, the same
+    pid belongs to another process, which maps this page only by chance.
     """
     try:
         if _file(Path(_NAMESPACE.format(task.pid))) != namespace:
@@ -84,7 +84,7 @@ def _text(path: str) -> str:
 
 
 def _title(pid: int) -> str:
-    """What Ray calls the process, such as ``ray::Model.predict``."""
+    """Ray's title of the process, such as ``ray::Model.predict``."""
     title = _text(f"/proc/{pid}/cmdline").split("\0")[0]
     return title if title.startswith("ray::") else _UNNAMED
 
