@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from giveway.sched.policies.priority import Priority
-from giveway.sched.scheduler import MAX_STALL_NS, MIN_WAKE_NS
+from giveway.sched.scheduler import MAX_ALL_HELD_NS, MIN_WAKE_NS
 from giveway.sched.task import (
     Active,
     Attributes,
@@ -191,7 +191,7 @@ def test_all_closed_until_a_time_that_is_near_is_not() -> None:
 def test_all_closed_until_a_time_that_is_far_is_refused() -> None:
     scheduler = with_tasks(Scripted(quiet))
     scheduler.handle(Active(LOW), 1)
-    answer = says(scheduler, Close(LOW), WakeAt("d0", 3 + MAX_STALL_NS), now=2)
+    answer = says(scheduler, Close(LOW), WakeAt("d0", 3 + MAX_ALL_HELD_NS), now=2)
     assert len(answer.refusals) == 1
     assert scheduler.view.tasks[LOW].open
 
@@ -201,8 +201,8 @@ def test_a_device_may_wait_for_another_for_as_long_as_that_one_runs() -> None:
     scheduler.handle(Active(LOW), 1)
     scheduler.handle(Active(OTHER), 1)
     assert says(scheduler, Close(LOW, OTHER), now=2).refusals == []
-    assert says(scheduler, now=5 * MAX_STALL_NS).refusals == []
-    answer = scheduler.handle(Idle(OTHER), 6 * MAX_STALL_NS)
+    assert says(scheduler, now=5 * MAX_ALL_HELD_NS).refusals == []
+    answer = scheduler.handle(Idle(OTHER), 6 * MAX_ALL_HELD_NS)
     assert answer.decisions == [Open(LOW)]
     assert len(answer.refusals) == 1
 
@@ -289,7 +289,7 @@ ANYTHING = st.one_of(
                     *(Tick("d0"), Tick("d1")),
                 ]
             ),
-            st.integers(0, MAX_STALL_NS // 2),
+            st.integers(0, MAX_ALL_HELD_NS // 2),
             st.lists(ANYTHING, max_size=6),
         ),
         max_size=30,
@@ -318,7 +318,7 @@ def test_whatever_a_policy_says_a_device_with_work_runs_or_waits_for_something(
                 and scheduler.view.tasks[task.held_by].running_since_ns is not None
             ]
             timer = scheduler.timers.get(device)
-            soon = timer is not None and timer <= now + MAX_STALL_NS
+            soon = timer is not None and timer <= now + MAX_ALL_HELD_NS
             assert not active or runs or held or soon
 
 

@@ -34,7 +34,7 @@ from giveway.sched.task import (
     WakeAt,
 )
 
-MAX_STALL_NS: Final = 1_000_000_000
+MAX_ALL_HELD_NS: Final = 1_000_000_000
 """How long a policy may hold all active tasks of a device when none of them waits for a task."""
 MIN_WAKE_NS: Final = 50_000
 """The earliest wake-up: a policy that always requests the next nanosecond causes no busy loop."""
@@ -132,7 +132,7 @@ class Scheduler:
         self._world = World()
         self._now = 0
         self._timers: dict[str, int] = {}
-        self._stalled: dict[str, int] = {}  # devices whose active tasks all wait, with since when
+        self._all_held: dict[str, int] = {}  # devices whose active tasks all wait, with since when
         self._held_across: dict[str, None] = {}  # those that wait for a task elsewhere
         self.timers: Mapping[str, int] = MappingProxyType(self._timers)
         """The time of the next requested `Tick` of each device."""
@@ -294,12 +294,12 @@ class Scheduler:
         devices |= dict.fromkeys(decided.wakes)
         timers = self._set_timers(decided.wakes, decided.now)
         for device in devices | self._held_across:
-            self._prevent_stall(device, gates, decided.now, answer.refusals)
+            self._open_if_held(device, gates, decided.now, answer.refusals)
         answer.gates += self._world.carry_out(gates, decided.now)
         answer.timers += timers
 
     def _covers_device(self, decision: Only | Open | Close) -> TypeGuard[Only]:
-        """Whether a decision sets all gates of one device and cannot stall the device."""
+        """Whether a decision sets all gates of one device and cannot be refused."""
         if not isinstance(decision, Only) or decision.device not in self._world.devices:
             return False
         if any(id_.device != decision.device for id_ in decision.tasks):
@@ -356,24 +356,24 @@ class Scheduler:
             changed.append(WakeAt(device, at_ns))
         return changed
 
-    def _prevent_stall(self, device: str, gates: Wanted, now: int, refusals: list[Refusal]) -> None:
+    def _open_if_held(self, device: str, gates: Wanted, now: int, refusals: list[Refusal]) -> None:
         """Opens gates if all active tasks of a device would wait.
 
-        They may all wait only for a running task elsewhere, or until a timer within `MAX_STALL_NS`.
+        They may do so only for a task that runs elsewhere, or until a timer that is near.
         """
         waiting = self._world.active(device)
         self._held_across.pop(device, None)
         if not waiting or _one_opens(waiting, gates):
-            self._stalled.pop(device, None)
+            self._all_held.pop(device, None)
             return
         if any(self._is_held_by_running_task(task, gates) for task in waiting):
             self._held_across[device] = None  # to be checked again at every event
-            self._stalled[device] = now
+            self._all_held[device] = now
             return
-        since = self._stalled.setdefault(device, now)
-        if self._timers.get(device, since + MAX_STALL_NS + 1) <= since + MAX_STALL_NS:
+        since = self._all_held.setdefault(device, now)
+        if self._timers.get(device, since + MAX_ALL_HELD_NS + 1) <= since + MAX_ALL_HELD_NS:
             return
-        del self._stalled[device]
+        del self._all_held[device]
         top = max(task.attributes.priority for task in waiting)
         for task in waiting:
             if task.attributes.priority == top:

@@ -81,9 +81,9 @@ class _Engine:
             task = self.tasks[id_] = SimTask(program, id_, pid, device, seed)
             if self.scheduler is not None and not self.model.interrupt:
                 task.window = self.model.window_ns or UNBOUNDED
-            self.at(program.start_ns, self.start, task)
+            self.schedule(program.start_ns, self.start, task)
             if program.stop_ns is not None:
-                self.at(program.stop_ns, self.stop, task)
+                self.schedule(program.stop_ns, self.stop, task)
 
     def run(self) -> Run:
         heap, end = self.heap, self.end
@@ -98,7 +98,7 @@ class _Engine:
         self.result.events = events
         return self.result
 
-    def at(self, when: int, action: Callable[[Any], None], subject: Any) -> None:
+    def schedule(self, when: int, action: Callable[[Any], None], subject: Any) -> None:
         self.sequence += 1
         heappush(self.heap, (when, self.sequence, action, subject))
 
@@ -108,7 +108,7 @@ class _Engine:
         if self.scheduler is not None:
             program = task.program
             self.send(Joined(task.id, task.pid, program.name, program.attributes))
-        self.at(self.now + task.next_gap(), self.arrive, task)
+        self.schedule(self.now + task.next_gap(), self.arrive, task)
 
     def stop(self, task: SimTask) -> None:
         """The program ends. Its launches in flight are dropped, except for the one that runs."""
@@ -132,7 +132,7 @@ class _Engine:
             return
         task.requests.append(self.now)
         if task.program.arrivals != "saturating":
-            self.at(self.now + task.next_gap(), self.arrive, task)
+            self.schedule(self.now + task.next_gap(), self.arrive, task)
         if not task.working:
             self.begin(task)
 
@@ -174,7 +174,7 @@ class _Engine:
         if task.program.arrivals == "saturating":
             gap = task.next_gap()
             if gap:
-                self.at(self.now + gap, self.arrive, task)
+                self.schedule(self.now + gap, self.arrive, task)
             else:
                 task.requests.append(self.now)
         elif task.due >= self.warm:
@@ -188,7 +188,7 @@ class _Engine:
             task.idle_at = self.now + linger
             if not task.lingering:
                 task.lingering = True
-                self.at(task.idle_at, self.end_linger, task)
+                self.schedule(task.idle_at, self.end_linger, task)
 
     def end_linger(self, task: SimTask) -> None:
         task.lingering = False
@@ -196,7 +196,7 @@ class _Engine:
             return
         if self.now < task.idle_at:
             task.lingering = True
-            self.at(task.idle_at, self.end_linger, task)
+            self.schedule(task.idle_at, self.end_linger, task)
         else:
             self.become_idle(task)
 
@@ -218,7 +218,7 @@ class _Engine:
         device.current = ready[0]
         device.began = self.now
         device.ends = self.now + ready[0].queued[0]
-        self.at(device.ends, self.complete, device)
+        self.schedule(device.ends, self.complete, device)
 
     def complete(self, device: Device) -> None:
         task = device.current
@@ -270,13 +270,13 @@ class _Engine:
         self.result.decisions += len(changes)
         for change in changes:
             if delay:
-                self.at(self.now + delay, self.set_gate, change)
+                self.schedule(self.now + delay, self.set_gate, change)
             else:
                 self.set_gate(change)
         for device, at_ns in answer.timers:
             if at_ns is not None and self.ticks.get(device) != at_ns:
                 self.ticks[device] = at_ns
-                self.at(at_ns, self.tick, device)
+                self.schedule(at_ns, self.tick, device)
         if answer.refusals:
             self.result.refused += len(answer.refusals)
             room = KEPT_REFUSALS - len(self.result.refusals)
@@ -316,7 +316,7 @@ class _Engine:
         task.held_since = task.closed_since = self.now
         if self.model.max_wait_ns and not task.checking:
             task.checking = True
-            self.at(self.now + self.model.max_wait_ns, self.check_wait, task)
+            self.schedule(self.now + self.model.max_wait_ns, self.check_wait, task)
 
     def check_wait(self, task: SimTask) -> None:
         task.checking = False
@@ -325,7 +325,7 @@ class _Engine:
         due = task.closed_since + self.model.max_wait_ns
         if self.now < due:
             task.checking = True
-            self.at(due, self.check_wait, task)
+            self.schedule(due, self.check_wait, task)
             return
         self.begin_turn(task)
 
@@ -333,7 +333,7 @@ class _Engine:
         """Tasks that have waited half as long join the turn; running tasks yield during it."""
         device = first.device
         device.turn_until = self.now + self.model.quantum_ns
-        self.at(device.turn_until, self.end_turn, device)
+        self.schedule(device.turn_until, self.end_turn, device)
         since = self.now - self.model.max_wait_ns // 2
         for task in device.tasks:
             if task.gone:
@@ -372,7 +372,7 @@ class _Engine:
                 task.device.turn_until = self.now
                 self.end_turn(task.device)
 
-    # What is counted.
+    # Counts.
 
     def _count_run(self, device: Device, task: SimTask) -> None:
         ran = self.now - device.began

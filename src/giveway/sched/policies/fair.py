@@ -13,8 +13,8 @@ class Fair(TimeSliced):
     The *virtual time* of a task advances while the task runs, inversely to its weight. Among the
     tasks that are not ahead of the mean virtual time, the task whose next slice would end first
     runs next. No task is ever ahead or behind by more than about a slice. Idle tasks save up no
-    time: a task that becomes active starts at the mean of the others. A task with a shorter
-    ``slice`` gets the same share, sooner. No task starves.
+    time: a task that becomes active starts no earlier than the mean of the others. A task with a
+    shorter ``slice`` gets the same share, sooner. No task starves.
 
     Source: earliest eligible virtual deadline first: I. Stoica et al., "A Proportional Share
     Resource Allocation Algorithm for Real-Time, Time-Shared Systems", RTSS 1996; Linux's completely
