@@ -1,4 +1,4 @@
-"""For programs that know of giveway: a thread with a task of its own, and who else is there."""
+"""The API for programs: a task for a single thread, and the tasks of a device."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _device(device: str | None) -> str:
 
 
 def _enter(device: str, name: str | None, priority: int, handle: ctypes.c_void_p) -> bool:
-    """Whether the calling thread has a task from now on; a warning says why it has none."""
+    """Gives the calling thread a task; returns False, after a warning, if that is impossible."""
     problem: PageError | None = None
     try:
         lib = page.library()
         hooked = bool(lib.gw_hooked())
         if not hooked and device != "cpu":
             _warn(_NOT_HOOKED)
-            return False  # a page for each GPU, and only the hook knows which
+            return False  # each GPU has a page, and only the hook knows which GPU is used
         encoded = name.encode() if name else None
         code = lib.gw_enter(device.encode(), encoded, priority, ctypes.byref(handle))
         if code != 0:
@@ -42,7 +42,7 @@ def _enter(device: str, name: str | None, priority: int, handle: ctypes.c_void_p
 
 
 def _warn(text: str) -> None:
-    # Where the block is: below are this function, _enter, task and contextlib's __enter__.
+    # The level of the with block: above it are this function, _enter, task and __enter__.
     warnings.warn(f"giveway: {text}", RuntimeWarning, stacklevel=5)
 
 
@@ -52,13 +52,14 @@ def task(
 ) -> Iterator[Task | None]:
     """Gives the calling thread a task of its own while the block runs; blocks nest.
 
-    What the thread launches inside is gated by ``priority`` (-1000 to 1000, bigger is more urgent)
-    instead of its process's. It concerns this thread alone, so the block must be left by the thread
-    that entered it (not across an ``await`` that may resume elsewhere).
+    Launches of the thread inside the block are gated by ``priority`` (-1000 to 1000, bigger is more
+    urgent) instead of the priority of the process. The task is thread-local: the thread that
+    entered the block must leave it. An ``await`` inside the block may resume on another thread and
+    break this rule.
 
-    Yields the task as it is at the start. A thread joins a GPU when it first uses it, so there it
-    may be None; `current` tells later. It is None as well where the thread runs ungated: where the
-    page cannot be used, which a RuntimeWarning says, the block runs all the same.
+    Yields a snapshot of the task at the start. A thread joins a GPU when it first uses it, so on a
+    GPU the snapshot may be None; `current` returns the task later. It is also None where the thread
+    runs ungated: if the page cannot be used, a RuntimeWarning says why and the block still runs.
 
     Raises:
         UsageError: priority out of range.
@@ -76,10 +77,10 @@ def task(
 
 
 def current() -> Task | None:
-    """The task that the calling thread's launches belong to, as it is now.
+    """A snapshot of the task that launches of the calling thread belong to.
 
-    None before the process's first launch, and where it runs ungated. On a machine with several
-    GPUs, the one on the thread's current GPU.
+    None before the first launch of the process, and where the process runs ungated. On a machine
+    with several GPUs, the task on the current GPU of the thread.
     """
     lib = page.library()
     info = page.TaskInfo()
@@ -90,9 +91,9 @@ def current() -> Task | None:
 
 
 def tasks(device: str | None = None) -> list[Task]:
-    """All live tasks of this user on a device (by default the one this program runs on).
+    """All live tasks of this user on a device (default: the device of this program).
 
-    Of all GPUs, where that is ``cuda``. Empty where nothing has run on it.
+    ``cuda`` means all GPUs. The list is empty if no program has run on the device.
 
     Raises:
         PageError: the device's page cannot be used.

@@ -1,4 +1,4 @@
-"""The client of the daemon, for programs: docs/guides/daemon.md shows it."""
+"""The daemon's client for programs; docs/guides/daemon.md shows its use."""
 
 from giveway.daemon.client import Client
 

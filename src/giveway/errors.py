@@ -1,4 +1,4 @@
-"""Errors a user can cause: one line each, with the exit code the command line gives them."""
+"""Errors that a user can cause: each has a one-line text and an exit code of the command line."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 
 class GivewayError(Exception):
-    """Something went wrong that the user can act on; its text is one line."""
+    """An error that the user can act on; its text is one line."""
 
     exit_code = 1
 
 
 class UsageError(GivewayError):
-    """An argument that cannot be right, whatever the state of the machine."""
+    """An argument that is invalid, whatever the state of the machine."""
 
     exit_code = 2
 
@@ -26,17 +26,17 @@ class PageError(GivewayError):
     def __init__(self, message: str, code: int = 0) -> None:
         super().__init__(message)
         self.code = code
-        """The ``gw_error`` of the C library, 0 where it did not come from there."""
+        """The ``gw_error`` of the C library; 0 for an error from elsewhere."""
 
 
 class NoSuchTaskError(GivewayError):
-    """No task with that pid (any more)."""
+    """No task with that pid exists, or it has ended."""
 
     exit_code = 4
 
 
 class MissingExtraError(GivewayError):
-    """A command needs packages that giveway itself does not."""
+    """A command needs an optional package that is not installed."""
 
     exit_code = 5
 
@@ -48,19 +48,19 @@ class ProgramError(GivewayError):
 
 
 class DaemonError(GivewayError):
-    """No daemon runs, or it does not answer; or one runs already."""
+    """No daemon runs, the daemon does not answer, or another daemon already runs."""
 
     exit_code = 7
 
 
 class ClusterError(GivewayError):
-    """There is no Ray cluster, or it does not answer or do what was asked."""
+    """No Ray cluster runs, or it does not answer or does not carry out a request."""
 
     exit_code = 8
 
 
 def choices(word: str, known: Iterable[str]) -> str:
-    """What to say behind an unknown word: the nearest right one, or all that there are."""
+    """The hint after an unknown word: the closest known word, or all known words."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1)
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"

@@ -23,7 +23,7 @@ _PYTHON_VALUE_OPTIONS: Final = ("-W", "-X", "--check-hash-based-pycs")
 
 
 class CommandError(GivewayError):
-    """The program cannot be started; the exit code is the one a shell gives."""
+    """The program cannot be started; the exit code is that of a shell."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -31,10 +31,10 @@ class CommandError(GivewayError):
 
 
 def derive_name(command: Sequence[str]) -> str:
-    """What to call a program that was given no name: what a person would call it.
+    """The name of a task whose user gave none, derived from the command.
 
-    ``python train.py`` is ``train.py``, ``python -m pkg.mod`` is ``pkg.mod``, and anything else
-    goes by its own file name.
+    ``python train.py`` becomes ``train.py``, ``python -m pkg.mod`` becomes ``pkg.mod``, and any
+    other command becomes its own file name.
     """
     program = os.path.basename(command[0])
     if program.startswith(("python", "pypy")):
@@ -50,7 +50,7 @@ def _python_target(arguments: Sequence[str]) -> str | None:
         elif argument.startswith("--") or argument == "-":
             continue
         elif argument.startswith("-"):
-            # Short options bundle (-um pkg), and -c and -m end the list.
+            # Short options can be combined (-um pkg); -c and -m are always the last option.
             flags = argument[1:]
             if flags[0] in "WX":
                 continue
@@ -75,14 +75,14 @@ def environment(
     name: str,
     settings: Iterable[str] = (),
 ) -> dict[str, str]:
-    """``base_env`` with what makes a program a task of this name and priority on a device.
+    """``base_env`` with the variables that make a program a task of a device.
 
     Args:
-        base_env: the environment the program would have had; unchanged.
-        device: a device's name, as ``giveway doctor`` lists them.
+        base_env: the original environment of the program; not modified.
+        device: the name of a device, as ``giveway doctor`` lists it.
         priority: -1000 to 1000, bigger is more urgent.
         name: at most 47 bytes of UTF-8, printable.
-        settings: what else policies go by, such as ``deadline=20ms``.
+        settings: further attributes for policies, such as ``deadline=20ms``.
 
     Raises:
         UsageError: unknown device, priority out of range, or unusable name or setting.
@@ -104,14 +104,14 @@ def _environment(
         raise UsageError(f"name {name!r} is not 1 to {NAME_BYTES} bytes of printable text")
     env = device.environment(base_env)
     if env.get("GIVEWAY_DIR"):
-        env["GIVEWAY_DIR"] = _absolute(env["GIVEWAY_DIR"])  # the program may go elsewhere
+        env["GIVEWAY_DIR"] = _absolute(env["GIVEWAY_DIR"])  # the program may change its folder
     env["GIVEWAY_DEVICE"] = device.name
     env["GIVEWAY_PRIORITY"] = str(priority)
     env["GIVEWAY_NAME"] = name
     env.pop("GIVEWAY_ATTRIBUTES", None)
-    if said := attributes.write("", attributes.changes(settings)):
-        env["GIVEWAY_ATTRIBUTES"] = said
-    # It says which process `giveway run` became; one that is merely inherited would lie.
+    if text := attributes.write("", attributes.changes(settings)):
+        env["GIVEWAY_ATTRIBUTES"] = text
+    # The variable holds the pid that `giveway run` had; an inherited value would be wrong.
     env.pop("GIVEWAY_RUN", None)
     return env
 
@@ -132,20 +132,20 @@ def run(
     name: str | None = None,
     settings: Sequence[str] = (),
 ) -> NoReturn:
-    """Replaces this process by ``command``, gated.
+    """Replaces this process with ``command``, gated.
 
-    Being the very same process, the program gets stdin, the terminal, signals and the parent that
-    this one had, and its exit code is its own.
+    The process stays the same: the program keeps stdin, the terminal, the signals and the parent,
+    and its exit code is that of the process.
 
     Raises:
-        UsageError: see `environment`; or the command is empty.
-        CommandError: there is no such program (127), or it cannot be executed (126).
+        UsageError: as `environment`; or the command is empty.
+        CommandError: the program does not exist (127) or cannot be executed (126).
     """
     if not command:
-        raise UsageError("no command: say giveway run [OPTIONS] -- CMD [ARGS]")
+        raise UsageError("no command: write giveway run [OPTIONS] -- CMD [ARGS]")
     chosen = devices.get(devices.default() if device is None else device)
     given_name = derive_name(command) if name is None else name
-    become(command, chosen, priority, given_name, settings, _say)
+    become(command, chosen, priority, given_name, settings, _warn)
 
 
 def become(
@@ -154,34 +154,36 @@ def become(
     priority: int,
     name: str,
     settings: Iterable[str],
-    say: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> NoReturn:
-    """Replaces this process by ``command``, gated on a device of this machine; raises as `run`.
+    """Replaces this process with ``command``, gated on a device of this machine; raises as `run`.
 
     Args:
-        say: is told what a user should know about the device, if there is anything.
+        warn: called with the notice of the device, if it has one.
     """
     env = _environment(os.environ, device, priority, name, settings)
     env["GIVEWAY_RUN"] = str(os.getpid())
     if device.notice is not None:
-        say(device.notice)
-    # Python ignores these, and what is ignored stays so across exec.
+        warn(device.notice)
+    # Python ignores these signals, and ignored signals stay ignored across exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     try:
         os.execvpe(command[0], list(command), env)
     except (OSError, ValueError) as error:
-        # Python has no errno for an empty name; to a shell it is one more file that is not there.
-        _explain(command, env, error if isinstance(error, OSError) else OSError(errno.ENOENT, ""))
+        # Python has no errno for an empty name; a shell treats it as a missing file.
+        _raise_exec_error(
+            command, env, error if isinstance(error, OSError) else OSError(errno.ENOENT, "")
+        )
 
 
-def _say(what: str) -> None:
+def _warn(what: str) -> None:
     if sys.stderr is not None:
         print(f"giveway: {what}", file=sys.stderr)
 
 
-def _explain(command: Sequence[str], env: Mapping[str, str], error: OSError) -> NoReturn:
-    """Raises what a shell would say to a failed exec, or runs a script that has no ``#!``."""
+def _raise_exec_error(command: Sequence[str], env: Mapping[str, str], error: OSError) -> NoReturn:
+    """Raises the error that a shell would report, or runs a script without ``#!``."""
     program = command[0]
     found = _locate(program, env)
     if found is None:
@@ -224,5 +226,5 @@ def _interpreter(path: Path) -> str:
 
 
 def _is_binary(path: Path) -> bool:
-    # The test that shells use, and for the same end.
+    # Shells use the same test for the same purpose.
     return b"\0" in _first_bytes(path).split(b"\n")[0]

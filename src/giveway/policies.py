@@ -1,5 +1,5 @@
-"""What a policy of your own imports; docs/guides/own-policy.md shows one. All of it lives in
-`giveway.sched`."""
+"""The names that a user's own policy imports; docs/guides/own-policy.md shows an example. They are
+defined in `giveway.sched`."""
 
 from giveway.sched.policies import Policy, TaskView, View, everyone, only
 from giveway.sched.task import (

@@ -1,4 +1,4 @@
-"""The earlier import path of what policies hear and decide; `giveway.policies` has it all."""
+"""The earlier import path of events and decisions; use `giveway.policies`."""
 
 from giveway.sched.task import (
     Active,

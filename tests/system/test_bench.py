@@ -365,7 +365,7 @@ def test_a_bad_scenario_file_is_one_line(giveway: Runner, tmp_path: Path) -> Non
     assert done.returncode == 2
     assert done.stderr == (
         f"giveway: {path}:9: rate: 0 is not allowed; allowed: a number above 0 of requests per "
-        "second, or a table with cpu and gpu of such\n"
+        "second, or a table with such a value for cpu and for gpu\n"
     )
 
 

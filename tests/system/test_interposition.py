@@ -348,7 +348,7 @@ def test_a_generation_that_is_not_known_is_let_alone(tmp_path: Path) -> None:
     report = examine()
     (problem,) = report.problems
     assert problem.what == devices.get("hip").notice.removesuffix("; nothing is gated")
-    assert problem.do.startswith("say where another is: GIVEWAY_HIP_LIBRARY=")
+    assert problem.do.startswith("name another one: GIVEWAY_HIP_LIBRARY=")
 
 
 @pytest.mark.usefixtures("amd")

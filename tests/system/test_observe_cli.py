@@ -251,7 +251,7 @@ def test_doctor_says_that_a_parent_is_missing(giveway: Runner, tmp_path: Path) -
     code, report = doctor(giveway, env=env)
     assert code == 1
     (problem,) = report["problems"]
-    assert problem["what"] == f"{folder} cannot be made: {folder.parent} is not there"
+    assert problem["what"] == f"{folder} cannot be made: {folder.parent} does not exist"
     assert os.system(problem["do"]) == 0
     assert (doctor(giveway, env=env)[0], refusal(env)) == (0, "")
 

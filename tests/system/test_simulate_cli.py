@@ -86,7 +86,7 @@ def test_a_users_policies(giveway: Runner, scenario: str) -> None:
     done = giveway("simulate", scenario, *(part for name in names for part in ("-p", name)))
     assert (done.returncode, done.stderr) == (0, "")
     assert "mine:Closed: " in done.stdout
-    assert "decisions refused, such as: all that have work on d0 would wait" in done.stdout
+    assert "decisions refused, such as: all active tasks on d0 would wait" in done.stdout
     assert "mine:Broken failed, and strict priority went on:\nTraceback" in done.stdout
     assert "where is it" in done.stdout
 

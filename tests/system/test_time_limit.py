@@ -38,7 +38,7 @@ def limit() -> TimeLimit:
 
 @pytest.mark.parametrize("endless", [spin, sleep, ignore_errors])
 def test_what_takes_too_long_is_interrupted(limit: TimeLimit, endless: Callable[[], None]) -> None:
-    limit.rest()
+    limit.sample_waiting()
     with pytest.raises(TooSlowError, match="longer than 50 ms"):
         limit.call(endless)
 

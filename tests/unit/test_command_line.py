@@ -169,7 +169,7 @@ def test_a_wrong_argument_is_said_in_words(giveway: Command, args: list[str], sa
         (["set", "1"], "nothing to set"),
         (["set", "1", "dedline=20ms"], "did you mean 'deadline'?"),
         (["set", "1", "deadline=20"], "has no unit"),
-        (["set", "1", "deadline"], "says no value"),
+        (["set", "1", "deadline"], "has no value"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_right_name(

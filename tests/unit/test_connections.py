@@ -13,9 +13,9 @@ import pytest
 from giveway.daemon.client import short_path
 from giveway.daemon.connections import (
     BATCH,
+    IDLE_TIMEOUT_SECONDS,
     MAX_CONNECTIONS,
     MAX_UNREAD,
-    PATIENCE_SECONDS,
     Connections,
 )
 from giveway.daemon.log import Log
@@ -55,7 +55,7 @@ class Clients:
             self.all.read(connection)
         for connection in self.all.writers():
             self.all.write(connection)
-        self.all.tell()
+        self.all.send_events()
 
     def says(self, peer: socket.socket) -> list[dict[str, Any]]:
         return [json.loads(line) for line in peer.recv(1 << 20).splitlines()]
@@ -72,13 +72,13 @@ def clients(tmp_path: Path) -> Iterator[Clients]:
 
 def test_whoever_says_nothing_is_dropped_after_a_while(clients: Clients) -> None:
     silent, talks = clients.connect(), clients.connect()
-    clients.now += PATIENCE_SECONDS - 1
-    clients.all.drop_silent()
+    clients.now += IDLE_TIMEOUT_SECONDS - 1
+    clients.all.drop_idle()
     assert len(clients.all.readers()) == 2
     talks.sendall(b'{"do": "status"}\n')
     clients.turn()
     clients.now += 2
-    clients.all.drop_silent()
+    clients.all.drop_idle()
     assert silent.recv(10) == b""
     assert clients.says(talks)[0]["did"] == "status"
 
@@ -87,7 +87,7 @@ def test_there_is_room_again_when_the_silent_have_gone(clients: Clients) -> None
     for _ in range(MAX_CONNECTIONS):
         clients.connect()
     assert clients.says(clients.connect()) == [{"error": "too many connections", "code": 7}]
-    clients.now += PATIENCE_SECONDS + 1
+    clients.now += IDLE_TIMEOUT_SECONDS + 1
     clients.connect()  # turns the next one away once more, and drops the others
     peer = clients.connect()
     peer.sendall(b'{"do": "status"}\n')
@@ -101,8 +101,8 @@ def test_a_follower_that_has_been_told_all_may_be_silent(clients: Clients) -> No
     clients.turn()
     clients.log.add("held")
     clients.turn()
-    clients.now += 100 * PATIENCE_SECONDS
-    clients.all.drop_silent()
+    clients.now += 100 * IDLE_TIMEOUT_SECONDS
+    clients.all.drop_idle()
     clients.log.add("opened")
     clients.turn()
     assert [said.get("what") for said in clients.says(follower)] == [None, "held", "opened"]
@@ -119,10 +119,10 @@ def test_a_follower_that_does_not_read_costs_little_and_is_dropped(clients: Clie
     other.sendall(b'{"do": "status"}\n')
     clients.turn()
     assert clients.says(other)[0]["did"] == "status"
-    clients.now += PATIENCE_SECONDS + 1
+    clients.now += IDLE_TIMEOUT_SECONDS + 1
     other.sendall(b'{"do": "status"}\n')
     clients.turn()
-    clients.all.drop_silent()
+    clients.all.drop_idle()
     assert len(clients.all.readers()) == 1
 
 

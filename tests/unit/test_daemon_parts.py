@@ -32,11 +32,11 @@ def test_a_histogram_counts_a_value_below_the_first_bound_that_is_not_less() -> 
 
 def test_a_task_waits_while_it_has_work_and_a_closed_gate() -> None:
     figures = TaskFigures()
-    figures.see(True, True, 0)
-    figures.see(True, False, 1_000_000)
-    figures.see(True, True, 4_000_000)
-    figures.see(False, True, 9_000_000)
-    figures.see(False, False, 10_000_000)
+    figures.update(True, True, 0)
+    figures.update(True, False, 1_000_000)
+    figures.update(True, True, 4_000_000)
+    figures.update(False, True, 9_000_000)
+    figures.update(False, False, 10_000_000)
     assert figures.waits.to_json()["sum"] == pytest.approx(0.003)
     assert figures.bursts.to_json()["sum"] == pytest.approx(0.009)
     assert sum(figures.waits.to_json()["counts"]) == 1
@@ -44,13 +44,13 @@ def test_a_task_waits_while_it_has_work_and_a_closed_gate() -> None:
 
 def test_a_device_is_busy_while_somebody_runs() -> None:
     busy = Busy()
-    busy.see(True, 0)
-    busy.see(True, 1_000_000_000)
-    busy.see(False, 2_000_000_000)
+    busy.update(True, 0)
+    busy.update(True, 1_000_000_000)
+    busy.update(False, 2_000_000_000)
     assert busy.seconds(9_000_000_000) == 2.0
-    busy.see(True, 9_000_000_000)
+    busy.update(True, 9_000_000_000)
     assert busy.seconds(10_000_000_000) == 3.0
-    busy.see(False, 10_000_000_000)
+    busy.update(False, 10_000_000_000)
     assert busy.seconds(20_000_000_000) == 3.0
 
 

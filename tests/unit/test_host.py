@@ -137,7 +137,7 @@ def test_a_policy_that_always_wants_to_be_woken_keeps_nobody_waiting() -> None:
     machine = Machine(failing.Sleepless())
     row = machine.page.join()
     machine.run(100)
-    assert machine.host.wait() == 0
+    assert machine.host.seconds_to_tick() == 0
     assert machine.ran(row) == pytest.approx(0.1, abs=0.001)
 
 
@@ -179,7 +179,7 @@ def test_a_page_that_is_lost_is_left() -> None:
     machine.run(100)
     (lost,) = machine.events("device lost")
     assert (lost["device"], lost["why"]) == ("cpu", "it was deleted")
-    assert (machine.host.pages, machine.host.known) == ({}, {})
+    assert (machine.host.pages, machine.host.tasks) == ({}, {})
     assert not machine.page.is_decided
 
 

@@ -101,22 +101,22 @@ def test_all_scenarios_are_there() -> None:
         ('"resnet18"', '"resnet19"', 6, 'model: \'resnet19\' is not allowed; allowed: "resnet18"'),
         ('"fixed"', '"sometimes"', 7, 'allowed: "fixed", "poisson", "trace", "saturating"'),
         ("{ gpu = 10 }", "{ gpu = -1 }", 8, "rate: -1 is not allowed; allowed: a number above 0"),
-        ("{ gpu = 10 }", "{ tpu = 1 }", 8, "or a table with cpu and gpu of such"),
+        ("{ gpu = 10 }", "{ tpu = 1 }", 8, "or a table with such a value for cpu and for gpu"),
         ("busy = { cpu = 0.25 }", "busy = 1.5", 9, "busy: 1.5 is not allowed"),
         ("{ image = 96 }", "{ pixels = 96 }", 10, "pixels: unknown; resnet18 has batch, image"),
         ("{ image = 96 }", "{ image = 0 }", 10, "image: 0 is not allowed"),
-        ('name = "low"', 'name = "high"', 13, "'high' is there twice"),
+        ('name = "low"', 'name = "high"', 13, "'high' is used twice"),
         ('name = "low"', "", 12, "name is required: 1 to 20 letters"),
         ('["python", "train.py"]', "[]", 14, "command: [] is not allowed"),
         ('["python", "train.py"]', '["x"]\nmodel = "bert"', 12, "one of model and command"),
         ('["python", "train.py"]', '["x"]\nhints = {PATH = "x"}', 15, "hints: "),
         ('["python", "train.py"]', '["x"]\nrate = 5', 15, "a command makes its own requests"),
-        ('program = "high"', 'program = "hgih"', 17, "'hgih' is no program; there are high, low"),
+        ('program = "high"', 'program = "hgih"', 17, "'hgih' is not a program; there are high"),
         ('"p99_ratio"', '"p98_ratio"', 18, 'allowed: "p50_ms", '),
         ('"p99_ratio"', '"p99_ratio"\nat_least = 1', 16, "one of at_most and at_least"),
         ('arrivals = "fixed"', 'arrivals = "trace"', 7, '"trace" needs trace'),
         ('"fixed"', '"trace"\ntrace = "gone.txt"', 8, "trace: cannot read "),
-        ('model = "resnet18"', 'model = "resnet18"\ncommand = ["x"]', 3, "and there are both"),
+        ('model = "resnet18"', 'model = "resnet18"\ncommand = ["x"]', 3, "not both"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
@@ -141,7 +141,7 @@ def test_a_period_is_a_rate(tmp_path: Path) -> None:
     (high, _) = load(write(tmp_path, text), "cuda").programs
     assert high.arrivals.rate == 10
     both = write(tmp_path, text.replace("busy", "rate = 5\nbusy"))
-    with pytest.raises(UsageError, match=r"mine\.toml:9: rate: there is a period already"):
+    with pytest.raises(UsageError, match=r"mine\.toml:9: rate: the period is already given"):
         load(both, "cuda")
 
 

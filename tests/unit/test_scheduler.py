@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from giveway.sched.policies.priority import Priority
-from giveway.sched.scheduler import MAX_DARK_NS, MIN_WAKE_NS
+from giveway.sched.scheduler import MAX_ALL_HELD_NS, MIN_WAKE_NS
 from giveway.sched.task import (
     Active,
     Attributes,
@@ -89,19 +89,19 @@ def test_only_changes_are_passed_on_and_the_last_word_counts() -> None:
         ("close", "str"),
         (LOW, "TaskId"),
         (Open, "type"),
-        (Open(TaskId("d0", 9)), "not there"),
-        (Open(("d0", 1)), "not there"),  # type: ignore[arg-type]
-        (Close([]), "not there"),  # type: ignore[arg-type]
-        (Close(LOW, TaskId("d9", 1)), "to wait for one"),
-        (Close(LOW, "p11"), "to wait for one"),  # type: ignore[arg-type]
-        (Only("d0", [HIGH, TaskId("d0", 9)]), "not there"),
-        (Only("d0", "p10"), "not there"),  # type: ignore[arg-type]
+        (Open(TaskId("d0", 9)), "does not exist"),
+        (Open(("d0", 1)), "does not exist"),  # type: ignore[arg-type]
+        (Close([]), "does not exist"),  # type: ignore[arg-type]
+        (Close(LOW, TaskId("d9", 1)), "would wait for"),
+        (Close(LOW, "p11"), "would wait for"),  # type: ignore[arg-type]
+        (Only("d0", [HIGH, TaskId("d0", 9)]), "does not exist"),
+        (Only("d0", "p10"), "does not exist"),  # type: ignore[arg-type]
         (Only("d0", LOW.ticket), "collection"),  # type: ignore[arg-type]
-        (Only(LOW, [LOW]), "no device"),  # type: ignore[arg-type]
+        (Only(LOW, [LOW]), "not a device"),  # type: ignore[arg-type]
         (WakeAt("d0", 1.5), "float"),  # type: ignore[arg-type]
         (WakeAt("d0", True), "bool"),
         (WakeAt("d9", 5), "no task has joined"),
-        (WakeAt(LOW, 5), "no device"),  # type: ignore[arg-type]
+        (WakeAt(LOW, 5), "not a device"),  # type: ignore[arg-type]
     ],
 )
 def test_what_cannot_be_is_refused_and_the_rest_is_done(decision: Any, why: str) -> None:
@@ -154,7 +154,7 @@ def test_a_policy_that_has_no_end_of_things_to_say_is_replaced() -> None:
 def test_a_decision_about_a_task_that_left_is_refused() -> None:
     scheduler = with_tasks(Scripted(quiet))
     scheduler.handle(Left(LOW), 1)
-    assert says(scheduler, Close(LOW)).refusals[0].why.endswith("not there")
+    assert says(scheduler, Close(LOW)).refusals[0].why.endswith("does not exist")
 
 
 def test_all_closed_for_nobody_is_refused() -> None:
@@ -191,7 +191,7 @@ def test_all_closed_until_a_time_that_is_near_is_not() -> None:
 def test_all_closed_until_a_time_that_is_far_is_refused() -> None:
     scheduler = with_tasks(Scripted(quiet))
     scheduler.handle(Active(LOW), 1)
-    answer = says(scheduler, Close(LOW), WakeAt("d0", 3 + MAX_DARK_NS), now=2)
+    answer = says(scheduler, Close(LOW), WakeAt("d0", 3 + MAX_ALL_HELD_NS), now=2)
     assert len(answer.refusals) == 1
     assert scheduler.view.tasks[LOW].open
 
@@ -201,8 +201,8 @@ def test_a_device_may_wait_for_another_for_as_long_as_that_one_runs() -> None:
     scheduler.handle(Active(LOW), 1)
     scheduler.handle(Active(OTHER), 1)
     assert says(scheduler, Close(LOW, OTHER), now=2).refusals == []
-    assert says(scheduler, now=5 * MAX_DARK_NS).refusals == []
-    answer = scheduler.handle(Idle(OTHER), 6 * MAX_DARK_NS)
+    assert says(scheduler, now=5 * MAX_ALL_HELD_NS).refusals == []
+    answer = scheduler.handle(Idle(OTHER), 6 * MAX_ALL_HELD_NS)
     assert answer.decisions == [Open(LOW)]
     assert len(answer.refusals) == 1
 
@@ -289,7 +289,7 @@ ANYTHING = st.one_of(
                     *(Tick("d0"), Tick("d1")),
                 ]
             ),
-            st.integers(0, MAX_DARK_NS // 2),
+            st.integers(0, MAX_ALL_HELD_NS // 2),
             st.lists(ANYTHING, max_size=6),
         ),
         max_size=30,
@@ -318,7 +318,7 @@ def test_whatever_a_policy_says_a_device_with_work_runs_or_waits_for_something(
                 and scheduler.view.tasks[task.held_by].running_since_ns is not None
             ]
             timer = scheduler.timers.get(device)
-            soon = timer is not None and timer <= now + MAX_DARK_NS
+            soon = timer is not None and timer <= now + MAX_ALL_HELD_NS
             assert not active or runs or held or soon
 
 

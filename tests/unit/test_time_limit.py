@@ -85,7 +85,7 @@ def test_work_counts_whether_or_not_its_ticks_came(machine: Machine) -> None:
 def test_to_have_no_core_is_no_fault(machine: Machine) -> None:
     time_limit = TimeLimit()
     time_limit.call(machine.wait_for_a_core, 10.0)
-    time_limit.rest()
+    time_limit.sample_waiting()
     with pytest.raises(TooSlowError):
         time_limit.call(machine.work, 0.05)
 
@@ -101,7 +101,7 @@ def test_to_have_a_core_now_and_then_is_no_fault(machine: Machine) -> None:
 def test_what_was_waited_before_a_call_is_no_excuse(machine: Machine) -> None:
     time_limit = TimeLimit()
     machine.wait_for_a_core(10.0)
-    time_limit.rest()
+    time_limit.sample_waiting()
     with pytest.raises(TooSlowError):
         time_limit.call(machine.sleep, 0.2)
 

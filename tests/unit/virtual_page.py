@@ -121,7 +121,7 @@ class VirtualPage:
 class NoLimit:
     """No time limit for a policy."""
 
-    def rest(self) -> None:
+    def sample_waiting(self) -> None:
         pass
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -155,9 +155,9 @@ class Machine:
         if self.page.device not in self.host.pages:
             return
         try:
-            self.host.look(self.page.device)
+            self.host.read_changes(self.page.device)
         except PageError as error:
-            self.host.complain(self.page.device, error)
+            self.host.handle_page_error(self.page.device, error)
 
     def _work(self, row: Row, step: int) -> None:
         if not row.work_ns:

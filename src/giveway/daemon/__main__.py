@@ -1,4 +1,4 @@
-"""The process that decides; ``giveway serve`` starts it and looks after it."""
+"""The daemon process; ``giveway serve`` starts and supervises it."""
 
 from __future__ import annotations
 
@@ -27,66 +27,66 @@ LOCK_NAME = "daemon.lock"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="giveway serve")
     parser.add_argument("--policy", required=True)
-    parser.add_argument("--again", action="store_true", help="the one before this hung")
+    parser.add_argument("--again", action="store_true", help="the previous daemon hung")
     parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--signs", type=int, required=True, help="a descriptor")
+    parser.add_argument("--heartbeat", type=int, required=True, help="descriptor of a pipe")
     options = parser.parse_args()
     supervisor.end_with(options.parent)
     try:
-        serve(options.policy, supervisor.Signs(options.signs), again=options.again)
+        serve(options.policy, supervisor.Heartbeat(options.heartbeat), again=options.again)
     except GivewayError as error:
         print(f"giveway: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def serve(policy: str, signs: supervisor.Signs, *, again: bool) -> None:
-    """Decides until SIGTERM or SIGINT.
+def serve(policy: str, heartbeat: supervisor.Heartbeat, *, again: bool) -> None:
+    """Decides about all gates until SIGTERM or SIGINT.
 
     Raises:
-        DaemonError: another process does.
-        UsageError: there is no such policy.
+        DaemonError: another daemon runs.
+        UsageError: no such policy.
         PageError: the folder of the gate pages cannot be used.
     """
     for name in registry.BUILT_IN:
-        registry.policy_class(name)  # not while somebody waits for a switch
+        registry.policy_class(name)  # import now, not while a client waits for a change of policy
     first = registry.make(policy)
     folder = client.folder()
     make_folder(folder)
     lock = take_lock(folder / LOCK_NAME)
     log = Log()
     if again:
-        failed, why = supervisor.last_words()
+        failed, why = supervisor.read_crash()
         log.add("failed", policy=failed, traceback=why[:4000])
     log.add("started", pid=os.getpid(), policy=first.name)
-    loop = Loop(Host(first, log, TimeLimit()), folder / supervisor.CRASH_NAME, signs)
+    loop = Loop(Host(first, log, TimeLimit()), folder / supervisor.CRASH_NAME, heartbeat)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     gc.collect()
     gc.freeze()
-    gc.disable()  # the loop does it when nobody waits
+    gc.disable()  # the loop collects when no task waits
     print(f"serving: policy {first.name}, process {os.getpid()}", flush=True)
     try:
         loop.run()
     except Exception:
-        loop.last_words(traceback.format_exc())
+        loop.write_crash(traceback.format_exc())
         raise
     lock.close()
 
 
 def make_folder(folder: Path) -> None:
-    """The folder of the gate pages, as libgiveway wants it."""
+    """Makes the folder of the gate pages with the permissions that libgiveway requires."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
     except OSError as error:
         raise PageError(f"{folder} cannot be made: {error.strerror}") from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise PageError(f"{folder} is not a directory of this user alone")
+        raise PageError(f"{folder} is not a directory that only this user can write to")
 
 
 def take_lock(path: Path) -> TextIO:
-    """Becomes the one daemon of this folder, until the file is closed."""
+    """Takes the lock of the folder's only daemon; closing the file releases it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     file = os.fdopen(descriptor, "r+")
     try:
@@ -94,8 +94,8 @@ def take_lock(path: Path) -> TextIO:
     except OSError:
         first = file.read(20).strip()
         file.close()
-        who = f": process {first}" if first.isdigit() else ""
-        raise DaemonError(f"a daemon runs already{who}") from None
+        holder = f": process {first}" if first.isdigit() else ""
+        raise DaemonError(f"a daemon runs already{holder}") from None
     file.seek(0)
     file.truncate()
     file.write(f"{os.getpid()}\n")

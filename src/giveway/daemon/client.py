@@ -1,4 +1,4 @@
-"""Talks to the daemon, if there is one."""
+"""A client of the daemon."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _ERRORS: Final = {error.exit_code: error for error in (UsageError, NoSuchTaskErr
 
 
 def folder() -> Path:
-    """Where the daemon of these gate pages has its socket: beside them."""
+    """The folder of the daemon's socket: that of the gate pages."""
     return page.page_path("any").parent
 
 
 @contextlib.contextmanager
 def short_path(path: Path) -> Iterator[str]:
-    """A name for a socket that is short enough, wherever its folder is."""
+    """A path of a socket that fits into a socket address, however long the folder's path is."""
     descriptor = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{descriptor}/{path.name}"
@@ -39,7 +39,7 @@ class Client:
     """A connection to the daemon.
 
     Raises:
-        DaemonError: none runs, or it does not answer within the ``timeout`` (seconds).
+        DaemonError: no daemon runs, or it does not answer within ``timeout`` (seconds).
     """
 
     def __init__(self, timeout: float = 5.0) -> None:
@@ -63,7 +63,7 @@ class Client:
             while True:
                 try:
                     self._socket.connect(path)
-                except BlockingIOError:  # so many others want to
+                except BlockingIOError:  # the queue of waiting clients is full
                     if time.monotonic() > until:
                         raise
                     time.sleep(0.01)
@@ -85,24 +85,25 @@ class Client:
         self._lines.close()
         self._socket.close()
 
-    def ask(self, do: str, **details: object) -> dict[str, Any]:
+    def request(self, do: str, **details: object) -> dict[str, Any]:
         """Sends one request and returns the answer.
 
         Raises:
-            GivewayError: the daemon refuses, with the error it would be here; or it is gone.
+            GivewayError: the daemon refuses the request, with the class of its error; or the daemon
+                has ended.
         """
         line = json.dumps({"do": do, **details}).encode() + b"\n"
         try:
             self._socket.sendall(line)
         except OSError as error:
-            answer = self._last_words()
+            answer = self._read_final_answer()
             if answer is None:
                 raise DaemonError(f"the daemon does not answer: {error}") from None
             return answer
         return self._read()
 
-    def _last_words(self) -> dict[str, Any] | None:
-        """What it said before it closed the connection."""
+    def _read_final_answer(self) -> dict[str, Any] | None:
+        """The answer that the daemon sent before it closed the connection; None without one."""
         with contextlib.suppress(DaemonError):
             return self._read()
         return None
@@ -122,41 +123,41 @@ class Client:
 
     def status(self) -> dict[str, Any]:
         """The policy in service, every task and device; docs/guides/daemon.md has the schema."""
-        return self.ask("status")
+        return self.request("status")
 
     def policy(self, policy: str | None = None) -> str:
         """The name of the policy in service, after putting ``policy`` in service if given.
 
         Raises:
-            UsageError: there is no such policy.
+            UsageError: no such policy.
         """
-        status = self.status() if policy is None else self.ask("policy", policy=policy)
+        status = self.status() if policy is None else self.request("policy", policy=policy)
         return str(status["policy"])
 
     def pause(self, pid: int, *, name: str | None = None, device: str | None = None) -> None:
         """Holds a task until it is resumed or the daemon ends.
 
         Raises:
-            NoSuchTaskError: no task fits.
-            UsageError: several do.
+            NoSuchTaskError: no task matches.
+            UsageError: several tasks match.
         """
-        self.ask("pause", pid=pid, name=name, device=device)
+        self.request("pause", pid=pid, name=name, device=device)
 
     def resume(self, pid: int, *, name: str | None = None, device: str | None = None) -> None:
-        """Takes back `pause`; raises as it does."""
-        self.ask("resume", pid=pid, name=name, device=device)
+        """Ends a `pause`; raises as `pause`."""
+        self.request("resume", pid=pid, name=name, device=device)
 
     def events(self, *, follow: bool = False, after: int = 0) -> Iterator[dict[str, Any]]:
-        """What happened, the oldest that is still known first.
+        """The events in the daemon's log, the oldest first.
 
         Args:
-            follow: go on with what happens from now on, until the daemon ends.
-            after: only what came after the event of this number.
+            follow: continue with new events until the daemon ends.
+            after: only events after the event of this number.
 
         Raises:
-            DaemonError: the daemon ended before it had told all, and was not to be followed.
+            DaemonError: without ``follow``, the daemon ended before it had sent all events.
         """
-        self.ask("events", after=after, follow=follow)
+        self.request("events", after=after, follow=follow)
         if follow:
             self._socket.settimeout(None)
         while True:
@@ -172,16 +173,16 @@ class Client:
 
 
 def refuse_second() -> None:
-    """For who is about to be the daemon.
+    """Checks that no daemon runs, before this process starts one.
 
     Raises:
-        DaemonError: there is one, and which.
+        DaemonError: a daemon runs; the text has its process id and policy.
     """
     try:
         with Client() as first:
             status = first.status()
     except DaemonError:
-        return  # or it will be found by its lock
+        return  # a daemon that does not answer is found by its lock
     raise DaemonError(
         f"a daemon runs already: process {status['pid']}, policy {status['policy']}; "
         "giveway policy NAME puts another policy in service"
@@ -189,6 +190,6 @@ def refuse_second() -> None:
 
 
 def user_of(peer: socket.socket) -> int:
-    """The user at the other end, from the kernel."""
+    """The user id of the peer, as the kernel reports it."""
     data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", data)[1])

@@ -1,4 +1,4 @@
-"""The daemon's clients: each has a bounded share of its memory and of its patience."""
+"""The connections of the daemon's clients, with limits on memory and idle time for each."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from giveway.errors import GivewayError
 
 MAX_CONNECTIONS: Final = 64
 MAX_UNREAD: Final = 1 << 20
-"""Bytes of answers that a client may leave unread before it is dropped."""
-PATIENCE_SECONDS: Final = 10.0
-"""For how long a connection may neither say nor take anything, unless it follows events and has
-been told of all."""
+"""Bytes of answers that a client may leave unread before its connection is dropped."""
+IDLE_TIMEOUT_SECONDS: Final = 10.0
+"""How long a connection may transfer nothing. Connections that follow events and have received all
+of them are exempt."""
 BATCH: Final = 1 << 16
-"""Bytes of events that wait for a client at a time."""
+"""Bytes of events that are queued for a client at a time."""
 
 Answer = Callable[[Request], dict[str, Any]]
 
@@ -34,16 +34,16 @@ class Connection:
         self.socket = peer
         self.unread = bytearray()
         self.unsent = bytearray()
-        self.told: int | None = None
-        """The last event it was told of, where it wants to be told of them."""
-        self.until: int | None = None
-        """The last event it wants to be told of; None: there is no last one."""
-        self.heard = now
+        self.last_sent: int | None = None
+        """The number of the last event sent; None: the client did not request events."""
+        self.last_wanted: int | None = None
+        """The number of the last event to send; None: no end."""
+        self.last_activity = now
 
     def fileno(self) -> int:
         return self.socket.fileno()
 
-    def say(self, document: dict[str, Any]) -> None:
+    def queue(self, document: dict[str, Any]) -> None:
         self.unsent += json.dumps(document, ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
@@ -70,17 +70,17 @@ class Connections:
         return [connection for connection in self._all.values() if connection.unsent]
 
     def accept(self) -> None:
-        """Takes whoever waits, or sends them away."""
+        """Accepts all waiting clients; rejects those of other users and those above the limit."""
         for _ in range(MAX_CONNECTIONS):
             try:
                 peer, _ = self.listener.accept()
-            except OSError:  # nobody more; or no descriptor is left, and one may be soon
+            except OSError:  # no client waits, or no descriptor is free at the moment
                 return
             peer.setblocking(False)
             if client.user_of(peer) != os.geteuid():
                 peer.close()
             elif len(self._all) >= MAX_CONNECTIONS:
-                self.drop_silent()
+                self.drop_idle()
                 with contextlib.suppress(OSError):
                     peer.send(b'{"error": "too many connections", "code": 7}\n')
                 peer.close()
@@ -88,7 +88,7 @@ class Connections:
                 self._all[peer.fileno()] = Connection(peer, self._clock())
 
     def read(self, connection: Connection) -> None:
-        """Takes what a client says, and answers whole lines; one that was dropped says nothing."""
+        """Reads from a client and answers each complete line; ignores a dropped connection."""
         if connection.fileno() < 0:
             return
         try:
@@ -100,7 +100,7 @@ class Connections:
         if not data:
             self._drop(connection)
             return
-        connection.heard = self._clock()
+        connection.last_activity = self._clock()
         connection.unread += data
         while (end := connection.unread.find(b"\n")) >= 0:
             line = bytes(connection.unread[:end])
@@ -110,14 +110,14 @@ class Connections:
                 self._drop(connection)
                 return
         if len(connection.unread) >= MAX_LINE:
-            connection.say({"error": "a request is at most 65536 bytes", "code": 2})
+            connection.queue({"error": "a request is at most 65536 bytes", "code": 2})
             self.write(connection)
             self._drop(connection)
         elif connection.unsent:
             self.write(connection)
 
     def write(self, connection: Connection) -> None:
-        """Sends what is still to be sent, as far as the client takes it."""
+        """Sends queued bytes, as many as the client accepts now."""
         if connection.fileno() < 0:
             return
         try:
@@ -128,35 +128,35 @@ class Connections:
             self._drop(connection)
             return
         del connection.unsent[:sent]
-        connection.heard = self._clock()
+        connection.last_activity = self._clock()
 
-    def tell(self) -> None:
-        """Sends events to those who want them, as fast as they read."""
+    def send_events(self) -> None:
+        """Sends events to the clients that requested them, as fast as the clients read."""
         for connection in list(self._all.values()):
-            told, until = connection.told, connection.until
-            last = self._log.last if until is None else until
-            if told is None or len(connection.unsent) >= BATCH:
+            sent, wanted = connection.last_sent, connection.last_wanted
+            last = self._log.last if wanted is None else wanted
+            if sent is None or len(connection.unsent) >= BATCH:
                 continue
-            if told < last:
-                for event in self._log.after(told):
+            if sent < last:
+                for event in self._log.after(sent):
                     if event["event"] > last or len(connection.unsent) >= BATCH:
                         break
-                    connection.say(event)
-                    connection.told = event["event"]
+                    connection.queue(event)
+                    connection.last_sent = event["event"]
                 else:
-                    connection.told = last  # also where they have been forgotten by now
-            if connection.told == until:
-                connection.say({"end": True})
-                connection.told = None
+                    connection.last_sent = last  # also if the log has dropped the events
+            if connection.last_sent == wanted:
+                connection.queue({"end": True})
+                connection.last_sent = None
             if connection.unsent:
                 self.write(connection)
 
-    def drop_silent(self) -> None:
-        """Ends connections on which nothing has moved for a while."""
+    def drop_idle(self) -> None:
+        """Drops the connections whose idle timeout has passed."""
         now = self._clock()
         for connection in list(self._all.values()):
-            waits = connection.unsent or connection.told is None
-            if waits and now - connection.heard > PATIENCE_SECONDS:
+            waits = connection.unsent or connection.last_sent is None
+            if waits and now - connection.last_activity > IDLE_TIMEOUT_SECONDS:
                 self._drop(connection)
 
     def close(self) -> None:
@@ -167,13 +167,13 @@ class Connections:
     def _handle(self, connection: Connection, line: bytes) -> None:
         try:
             request = parse(line)
-            connection.say(self._answer(request))
+            connection.queue(self._answer(request))
         except GivewayError as error:
-            connection.say({"error": " ".join(str(error).split()), "code": error.exit_code})
+            connection.queue({"error": " ".join(str(error).split()), "code": error.exit_code})
             return
         if request.do == "events":
-            connection.told = min(request.after, self._log.last)
-            connection.until = None if request.follow else self._log.last
+            connection.last_sent = min(request.after, self._log.last)
+            connection.last_wanted = None if request.follow else self._log.last
 
     def _drop(self, connection: Connection) -> None:
         self._all.pop(connection.fileno(), None)

@@ -1,4 +1,4 @@
-"""What the daemon measures: for `top` and for metrics."""
+"""The daemon's measurements, for `giveway top` and for metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TASK_BOUNDS: Final = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1,
 
 
 class Histogram:
-    """How many values were at most each of some bounds."""
+    """A histogram with fixed bucket bounds."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
@@ -26,23 +26,24 @@ class Histogram:
         self._sum += value
 
     def to_json(self) -> dict[str, Any]:
-        """Bounds, counts between them (one more, for what is above the last), and the sum."""
+        """The bounds, the count of each bucket (one more than bounds, for values above the last),
+        and the sum."""
         return {"bounds": list(self._bounds), "counts": list(self._counts), "sum": self._sum}
 
 
 @dataclass(slots=True)
 class TaskFigures:
-    """Of one task, since the daemon has known it."""
+    """The measurements of one task, since the daemon has known it."""
 
     waits: Histogram = field(default_factory=lambda: Histogram(TASK_BOUNDS))
-    """Seconds for which it had work and its gate was closed, each time."""
+    """The duration in seconds of each wait: work, and a closed gate."""
     bursts: Histogram = field(default_factory=lambda: Histogram(TASK_BOUNDS))
-    """Seconds from when it became active until it was idle."""
+    """The time in seconds from each becoming active to becoming idle."""
     waiting_since_ns: int | None = None
     active_since_ns: int | None = None
 
-    def see(self, active: bool, may_run: bool, now: int) -> None:
-        """How the task is from now on."""
+    def update(self, active: bool, may_run: bool, now: int) -> None:
+        """Records the state of the task from ``now`` on."""
         if active and self.active_since_ns is None:
             self.active_since_ns = now
         elif not active and self.active_since_ns is not None:
@@ -58,12 +59,12 @@ class TaskFigures:
 
 @dataclass(slots=True)
 class Busy:
-    """For how long somebody had a device."""
+    """For how long at least one task ran on a device."""
 
     total_ns: int = 0
     since_ns: int | None = None
 
-    def see(self, busy: bool, now: int) -> None:
+    def update(self, busy: bool, now: int) -> None:
         if busy and self.since_ns is None:
             self.since_ns = now
         elif not busy and self.since_ns is not None:

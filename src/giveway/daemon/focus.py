@@ -1,7 +1,7 @@
-"""Says which tasks belong to the window that the user looks at, on X11.
+"""Sets the attribute ``focused`` of the tasks whose window has the focus, on X11.
 
-Runs in a thread beside the daemon and sets the attribute ``focused``, as ``giveway set`` would: a
-window system that hangs keeps no decision waiting.
+A thread beside the daemon sets the attribute, in the way ``giveway set`` does. A window system that
+hangs therefore delays no decision.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from giveway.errors import GivewayError
 from giveway.page.observer import Page, page_names
 from giveway.sched import attributes
 
-LOOK_SECONDS: Final = 1.0
-"""How soon a program that starts while its window has the focus is noticed."""
+POLL_SECONDS: Final = 1.0
+"""The delay until a program is noticed that starts while its window has the focus."""
 
 
 class Marks:
-    """Which tasks are focused because of us; what users have said themselves is left alone."""
+    """The tasks that this module has marked as focused. Values set by users stay as they are."""
 
     def __init__(self) -> None:
         self._ours: set[tuple[str, int]] = set()
 
     def update(self, focused: int | None) -> None:
-        """Marks the tasks of the process ``focused`` and of what it has started, and no others."""
+        """Marks the tasks of the process ``focused`` and of its descendants, and no others."""
         family: dict[int, bool] = {}
         for device in page_names():
             with contextlib.suppress(GivewayError):
@@ -36,7 +36,7 @@ class Marks:
                 for task in page.tasks():
                     pid = task.pid
                     if pid not in family:
-                        family[pid] = focused is not None and focused in _line(pid)
+                        family[pid] = focused is not None and focused in _ancestry(pid)
                     with contextlib.suppress(GivewayError):
                         self._mark(page, task.ticket, family[pid])
 
@@ -44,15 +44,15 @@ class Marks:
         key = (page.device, ticket)
         if focused is (key in self._ours):
             return
-        said = page.attributes(ticket)
-        if focused and "focused=" in said:
+        text = page.attributes(ticket)
+        if focused and "focused=" in text:
             return
         (self._ours.add if focused else self._ours.discard)(key)
-        page.set_attributes(ticket, attributes.write(said, {"focused": "yes" if focused else None}))
+        page.set_attributes(ticket, attributes.write(text, {"focused": "yes" if focused else None}))
 
 
-def _line(pid: int) -> Iterable[int]:
-    """A process and those that it comes from."""
+def _ancestry(pid: int) -> Iterable[int]:
+    """A process and its ancestors."""
     import psutil
 
     try:
@@ -63,7 +63,7 @@ def _line(pid: int) -> Iterable[int]:
 
 
 def missing() -> str | None:
-    """Why nobody can say which window has the focus; None: somebody can."""
+    """Why the focus cannot be read; None: it can."""
     if not os.environ.get("DISPLAY"):
         return "there is no X11 display"
     try:
@@ -74,7 +74,7 @@ def missing() -> str | None:
 
 
 class Watcher:
-    """Watches until `stop`, or until the X server goes away."""
+    """A thread that follows the focus until `stop`, or until the X server ends."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
@@ -82,9 +82,9 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Takes all marks back."""
+        """Ends the thread, which first removes all marks."""
         self._stopping.set()
-        self._thread.join(timeout=2 * LOOK_SECONDS)
+        self._thread.join(timeout=2 * POLL_SECONDS)
 
     def _run(self) -> None:
         from Xlib import X, display, error
@@ -98,14 +98,14 @@ class Watcher:
             root.change_attributes(event_mask=X.PropertyChangeMask)
             while not self._stopping.is_set():
                 marks.update(_focused(server, root))
-                select.select([server.fileno()], [], [], LOOK_SECONDS)
+                select.select([server.fileno()], [], [], POLL_SECONDS)
                 while server.pending_events():
                     server.next_event()
         marks.update(None)
 
 
 def _focused(server: Any, root: Any) -> int | None:
-    """The process of the active window, as window managers and programs say (EWMH)."""
+    """The process of the active window, from the properties that EWMH defines."""
     from Xlib import X, error
 
     try:
@@ -115,5 +115,5 @@ def _focused(server: Any, root: Any) -> int | None:
         window = server.create_resource_object("window", int(active.value[0]))
         pid = window.get_full_property(server.intern_atom("_NET_WM_PID"), X.AnyPropertyType)
     except error.XError:
-        return None  # it has been closed just now
+        return None  # the window has just been closed
     return int(pid.value[0]) if pid is not None and pid.value else None

@@ -1,4 +1,4 @@
-"""A time limit for code that is not ours, in the main thread of a process."""
+"""A time limit for foreign code in the main thread of a process."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LIMIT_SECONDS: Final = 0.05
-"""How long a policy may take: of work or of sleep, not of waiting for a core."""
+"""How long a policy may compute or sleep, not counting the time that it waits for a core."""
 BLIND_LIMIT_SECONDS: Final = 0.2
-"""The same in all, where nobody counts the waiting."""
+"""The limit on systems that do not report how long a thread waits for a core."""
 ROUNDING: Final = 0.9
-"""The kernel's two clocks do not agree to the last microsecond."""
+"""Tolerance, because two clocks of the kernel differ by some microseconds."""
 TICK_SECONDS: Final = 0.02
-"""How often a call's time is looked at."""
+"""The interval at which the time of a call is checked."""
 WAITS: Final = Path("/proc/thread-self/schedstat")
-"""Its second number: nanoseconds for which the thread could have run and had no core."""
+"""The second number is the time in nanoseconds that the thread was runnable without a core."""
 
 
 class TooSlowError(BaseException):
-    """What runs into the limit gets this; no Exception, so that a policy's own handlers let it
-    pass."""
+    """Raised inside a call that exceeds the limit. Not an Exception, so that the handlers of a
+    policy do not catch it."""
 
 
 class TimeLimit:
-    """Interrupts a call that takes too long, also one that sleeps or never ends.
+    """Interrupts a call that takes too long, even if it sleeps or never ends.
 
-    Python acts on a signal between two bytecodes only: what loops inside C code is beyond this. One
-    object in a process, made in its main thread.
+    Python handles signals only between two bytecodes, so a loop in C code is not interrupted. A
+    process has at most one object, made in its main thread.
     """
 
     def __init__(self) -> None:
@@ -46,27 +46,30 @@ class TimeLimit:
         self._began = self._worked = 0.0
         self._ticked = 0
         signal.signal(signal.SIGALRM, self._tick)
-        # Python takes the handler away as it ends, and a tick that finds none ends the process.
+        # Python removes the handler as it exits; a tick without a handler would end the process.
         atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
-        self.rest()
+        self.sample_waiting()
 
-    def rest(self) -> None:
-        """To be called every now and then between calls: who waited for a core before this did not
-        do so within a call to come. Not done by `call`, which is to begin at once."""
+    def sample_waiting(self) -> None:
+        """Reads how long the thread has waited for a core so far, as the baseline of later calls.
+
+        To be called regularly between calls. `call` does not do this itself, to start without
+        delay.
+        """
         self._waited_before = _waited()
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """``function(*args)``.
+        """Returns ``function(*args, **kwargs)``.
 
         Raises:
-            TooSlowError: it took too long, and was interrupted where it was.
+            TooSlowError: the call took too long and was interrupted.
         """
         self._unused = False
         self._ticked = 0
         self._worked = time.thread_time()
         self._began = time.monotonic()
         self._armed = True
-        if not self._ticks:  # to start the timer for each call would take it 10 us
+        if not self._ticks:  # starting the timer for each call would cost 10 us
             self._ticks = True
             signal.setitimer(signal.ITIMER_REAL, TICK_SECONDS, TICK_SECONDS)
         try:
@@ -89,8 +92,8 @@ class TimeLimit:
         if waited is not None and self._waited_before is not None:
             took -= waited - self._waited_before
             limit = LIMIT_SECONDS
-        # Who sleeps sees every tick. Where they did not come, this process was stopped, and that is
-        # nobody's time, or it worked.
+        # A sleeping call receives every tick. Missing ticks mean that the call computed, which the
+        # thread's CPU time shows, or that the process was stopped, which is not charged.
         self._ticked += 1
         seen = self._ticked * TICK_SECONDS
         took = min(took, max(seen, time.thread_time() - self._worked))
@@ -99,7 +102,7 @@ class TimeLimit:
 
 
 def _waited() -> float | None:
-    """Seconds for which the calling thread has waited for a core; None where nobody counts them."""
+    """How long the calling thread has waited for a core, in seconds; None where not reported."""
     try:
         return int(WAITS.read_text().split()[1]) / 1e9
     except (OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""What the daemon remembers of what happened."""
+"""The daemon's event log, in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEPT: Final = 10_000
 
 
 class Log:
-    """The last events, numbered from 1."""
+    """The last `KEPT` events, numbered from 1."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -24,7 +24,7 @@ class Log:
         self._entries.append({"event": self.last, "time": self._clock(), "what": what, **details})
 
     def after(self, number: int) -> Iterator[dict[str, Any]]:
-        """The events that came after that one, and are still known."""
+        """The events after that number that are still in the log."""
         new = min(self.last - number, len(self._entries))
         if new > 0:
             start = len(self._entries) - new

@@ -1,4 +1,4 @@
-"""The daemon's one loop: pages, time, clients."""
+"""The daemon's event loop: pages, timers, clients."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from giveway.daemon import client, service
 from giveway.daemon.connections import MAX_CONNECTIONS, Connections
 from giveway.daemon.host import Host
 from giveway.daemon.requests import Request
-from giveway.daemon.supervisor import END, Signs
+from giveway.daemon.supervisor import END, Heartbeat
 from giveway.errors import PageError
 from giveway.page.decider import Gates
 
 BEAT_SECONDS: Final = 0.1
 HANG_SECONDS: Final = 2
-"""After so long without a turn of the loop the process is ended: something loops in C."""
+"""The heartbeat timeout: the supervisor ends a process that has looped in C code for so long."""
 LOADING_SECONDS: Final = 60
-"""The same while a user's module is imported."""
+"""The heartbeat timeout while a user's module is imported."""
 
 
 def _private(path: str, flags: int) -> int:
@@ -34,14 +34,14 @@ def _private(path: str, flags: int) -> int:
 
 
 class Loop:
-    """Runs until `stop`."""
+    """Serves pages, timers and clients until `stop`."""
 
-    def __init__(self, host: Host, crash_log: Path, signs: Signs) -> None:
+    def __init__(self, host: Host, crash_log: Path, heartbeat: Heartbeat) -> None:
         self._host = host
-        self._signs = signs
-        # Opened now, because who writes into it cannot wait for anything.
+        self._heartbeat = heartbeat
+        # Opened now, because a signal handler cannot open a file.
         self._crash = open(crash_log, "w", opener=_private)  # noqa: SIM115
-        # It writes within the signal's C handler, then chains to the end of the process.
+        # The handler writes a traceback from within C, then the default action ends the process.
         faulthandler.register(END, file=self._crash, chain=True)
         self._suspect = ""
         self._socket_path = client.folder() / client.SOCKET_NAME
@@ -60,16 +60,16 @@ class Loop:
         """Makes `run` return soon. May be called by a signal handler."""
         self._stopping = True
 
-    def last_words(self, traceback: str) -> None:
-        """For who takes over: why this process ends."""
+    def write_crash(self, traceback: str) -> None:
+        """Writes why this process ends, for the supervisor."""
         self._crash.write(traceback)
         self._crash.flush()
 
     def run(self) -> None:
-        self._alive(HANG_SECONDS)
+        self._send_heartbeat(HANG_SECONDS)
         try:
             while not self._stopping:
-                self._turn()
+                self._iterate()
         finally:
             self._connections.close()
             with contextlib.suppress(OSError):
@@ -78,9 +78,9 @@ class Loop:
             for gates in self._host.pages.values():
                 gates.leave()
 
-    def _turn(self) -> None:
+    def _iterate(self) -> None:
         host, clients = self._host, self._connections
-        timeout = min(max(self._next_beat - time.monotonic(), 0.0), host.wait())
+        timeout = min(max(self._next_beat - time.monotonic(), 0.0), host.seconds_to_tick())
         pages = {gates.fileno(): device for device, gates in host.pages.items()}
         readers = {each.fileno(): each for each in clients.readers()}
         writers = {each.fileno(): each for each in clients.writers()}
@@ -91,7 +91,7 @@ class Loop:
         )
         for ready in readable:
             if ready in pages:
-                self._look(pages[ready])
+                self._read_changes(pages[ready])
         host.tick()
         if time.monotonic() >= self._next_beat:
             self._beat()
@@ -105,13 +105,13 @@ class Loop:
                 clients.accept()
         for ready in writable:
             clients.write(writers[ready])
-        clients.tell()
+        clients.send_events()
 
-    def _look(self, device: str) -> None:
+    def _read_changes(self, device: str) -> None:
         try:
-            self._host.look(device)
+            self._host.read_changes(device)
         except PageError as error:
-            self._host.complain(device, error)
+            self._host.handle_page_error(device, error)
 
     def _beat(self) -> None:
         self._host.beat()
@@ -123,17 +123,19 @@ class Loop:
         elif self._beats % 10 == 0:
             gc.collect(1)
         if self._beats % 5 == 0:
-            self._alive(HANG_SECONDS)
+            self._send_heartbeat(HANG_SECONDS)
         if self._beats % 10 == 0:
             self._host.refresh()
-            self._connections.drop_silent()
+            self._connections.drop_idle()
             if not self._is_ours():
-                self._host.log.add("socket", why="somebody has removed or replaced the socket")
+                self._host.log.add(
+                    "socket", why="another process has removed or replaced the socket"
+                )
                 self._connections.listener.close()
                 self._connections.listener = self._listen()
 
-    def _alive(self, seconds: int) -> None:
-        """From now on the process may take so long until it says this again."""
+    def _send_heartbeat(self, seconds: int) -> None:
+        """Sends a heartbeat to the supervisor; the next one is due within ``seconds``."""
         suspect = self._host.scheduler.policy.name
         if suspect != self._suspect:
             self._suspect = suspect
@@ -141,7 +143,7 @@ class Loop:
             self._crash.truncate()
             self._crash.write(f"{suspect}\n")
             self._crash.flush()
-        self._signs.give(seconds)
+        self._heartbeat.send(seconds)
 
     def _find_pages(self) -> None:
         for device in page.page_names():
@@ -158,14 +160,14 @@ class Loop:
     def _answer(self, request: Request) -> dict[str, Any]:
         if request.do != "policy":
             return service.answer(self._host, request)
-        self._alive(LOADING_SECONDS)
+        self._send_heartbeat(LOADING_SECONDS)
         try:
             return service.answer(self._host, request)
         finally:
-            self._alive(HANG_SECONDS)
+            self._send_heartbeat(HANG_SECONDS)
 
     def _listen(self) -> socket.socket:
-        """A socket of the right name, which nobody else can connect to before it is ready."""
+        """A listening socket, moved to its path only after its permissions are set."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         listener.setblocking(False)
         temporary = self._socket_path.with_name(f".{self._socket_path.name}.{os.getpid()}")

@@ -1,5 +1,4 @@
-"""What the daemon knows, for Prometheus. Runs beside the daemon, as one of its clients: who scrapes
-never keeps a decision waiting."""
+"""Metrics for Prometheus. The exporter is a client of the daemon: a scrape delays no decision."""
 
 from __future__ import annotations
 
@@ -20,10 +19,12 @@ TASK_LABELS = ("device", "pid", "name", "ticket")
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Host and port of ``127.0.0.1:9400``; whoever can connect sees all, so only this machine.
+    """Host and port of an address such as ``127.0.0.1:9400``.
+
+    Only loopback addresses are allowed, because every client that can connect can read all metrics.
 
     Raises:
-        UsageError: it is none, or of another machine's network.
+        UsageError: not an address, or not a loopback address.
     """
     host, _, port = text.rpartition(":")
     host = host.strip("[]")
@@ -38,11 +39,11 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 def start(host: str, port: int) -> int:
-    """Answers scrapes from now on, in threads of this process; the port.
+    """Starts to answer scrapes, in threads of this process; returns the port.
 
     Raises:
         MissingExtraError: prometheus-client is not installed.
-        DaemonError: the port cannot be had.
+        DaemonError: the port cannot be opened.
     """
     try:
         from prometheus_client import CollectorRegistry, start_http_server
@@ -60,10 +61,10 @@ def start(host: str, port: int) -> int:
 
 
 class Exporter:
-    """A collector: asks the daemon and the pages whenever somebody scrapes."""
+    """A collector that reads the daemon's status and the pages at every scrape."""
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is known before the first scrape."""
+        """Empty: the metrics are known only after the first scrape."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -86,7 +87,7 @@ def _read_tasks() -> list[Task]:
 
 
 def metrics(status: Mapping[str, Any] | None, tasks: Iterable[Task]) -> list[Metric]:
-    """All metrics; only what the pages tell where no daemon answers."""
+    """All metrics; those of the pages alone if no daemon answers (``status`` is None)."""
     from prometheus_client.core import GaugeMetricFamily
 
     up = GaugeMetricFamily("giveway_up", "Whether the daemon answers.")
@@ -102,12 +103,14 @@ def _from_pages(tasks: Iterable[Task]) -> list[Metric]:
 
     active = GaugeMetricFamily("giveway_task_active", "1: the task has work.", labels=TASK_LABELS)
     held = GaugeMetricFamily(
-        "giveway_task_held", "1: it has work and waits at its gate.", labels=TASK_LABELS
+        "giveway_task_held", "1: the task has work and waits at its gate.", labels=TASK_LABELS
     )
     priority = GaugeMetricFamily("giveway_task_priority", "Bigger first.", labels=TASK_LABELS)
     launches = CounterMetricFamily("giveway_task_launches", "Launches.", labels=TASK_LABELS)
     preemptions = CounterMetricFamily(
-        "giveway_task_preemptions", "Gate closed while it had work.", labels=TASK_LABELS
+        "giveway_task_preemptions",
+        "Times the gate closed while the task had work.",
+        labels=TASK_LABELS,
     )
     waited = CounterMetricFamily(
         "giveway_task_held_seconds", "Time at a closed gate, all threads.", labels=TASK_LABELS
@@ -130,17 +133,19 @@ def _from_daemon(status: Mapping[str, Any]) -> list[Metric]:
         HistogramMetricFamily,
     )
 
-    policy = GaugeMetricFamily("giveway_policy", "1: it is in service.", labels=("policy",))
+    policy = GaugeMetricFamily("giveway_policy", "1: the policy is in service.", labels=("policy",))
     policy.add_metric([status["policy"]], 1.0)
-    events = CounterMetricFamily("giveway_events", "Events that the daemon has noted.")
+    events = CounterMetricFamily("giveway_events", "Events in the daemon's log so far.")
     events.add_metric([], status["last_event"])
     busy = CounterMetricFamily(
-        "giveway_device_busy_seconds", "Time in which some task ran.", labels=("device",)
+        "giveway_device_busy_seconds",
+        "Time during which at least one task ran.",
+        labels=("device",),
     )
     for device, seconds in status["devices"].items():
         busy.add_metric([device], seconds)
     decisions = HistogramMetricFamily(
-        "giveway_decision_seconds", "From waking up to gates that are written."
+        "giveway_decision_seconds", "From the wake-up of the daemon to the written gates."
     )
     _add_histogram(decisions, [], status["decisions"])
     return [policy, events, busy, decisions]
@@ -159,9 +164,11 @@ def _of_tasks(tasks: Iterable[Mapping[str, Any]]) -> list[Metric]:
         labels=TASK_LABELS,
     )
     promised = GaugeMetricFamily(
-        "giveway_task_share_ratio", "The share it was promised, where it was.", labels=TASK_LABELS
+        "giveway_task_share_ratio", "The share promised to the task, if any.", labels=TASK_LABELS
     )
-    paused = GaugeMetricFamily("giveway_task_paused", "1: giveway pause.", labels=TASK_LABELS)
+    paused = GaugeMetricFamily(
+        "giveway_task_paused", "1: paused by giveway pause.", labels=TASK_LABELS
+    )
     waits = HistogramMetricFamily(
         "giveway_task_wait_seconds", "Each wait at a closed gate.", labels=TASK_LABELS
     )

@@ -1,4 +1,4 @@
-"""What clients ask of the daemon: one JSON object a line, checked before anything is done."""
+"""The requests of the daemon's clients: one JSON object a line, fully checked before any action."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_LINE: Final = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request in which everything has its type and a sane size."""
+    """A request whose fields have valid types and sizes."""
 
     do: str
     policy: str = ""
@@ -43,7 +43,7 @@ _FIELDS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "follow": (lambda value: type(value) is bool, "true or false"),
 }
 
-# What must be said, and what may be.
+# The required and the optional fields of each request.
 _REQUESTS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "status": ((), ()),
     "policy": (("policy",), ()),
@@ -54,10 +54,10 @@ _REQUESTS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 
 
 def parse(line: bytes) -> Request:
-    """The request of a line.
+    """Parses a request.
 
     Raises:
-        UsageError: whatever is wrong with it.
+        UsageError: the line is not a valid request.
     """
     try:
         document = json.loads(line)
@@ -72,9 +72,9 @@ def parse(line: bytes) -> Request:
     for key, value in document.items():
         if key not in required and key not in optional:
             raise UsageError(f"request {do!r} has no {key[:100]!r}")
-        fits, what = _FIELDS[key]
-        if not fits(value):
-            raise UsageError(f"{key} of request {do!r} is {what}")
+        is_valid, allowed = _FIELDS[key]
+        if not is_valid(value):
+            raise UsageError(f"{key} of request {do!r} must be {allowed}")
     for key in required:
         if key not in document:
             raise UsageError(f"request {do!r} needs {key!r}")

@@ -1,4 +1,4 @@
-"""Answers requests, given a host."""
+"""Carries out the requests of clients on a host."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from giveway.sched.policies.base import Policy
 
 
 def answer(host: Host, request: Request) -> dict[str, Any]:
-    """Does what was asked, and says how it is now.
+    """Carries out a request and returns the answer.
 
     Raises:
-        GivewayError: it cannot be done.
+        GivewayError: the request cannot be carried out.
     """
     if request.do == "policy":
         policy = _make(request.policy)
         host.use(policy)
         if host.scheduler.policy is not policy:
-            raise UsageError(f"policy {policy.name} fails at once: giveway events says how")
+            raise UsageError(f"policy {policy.name} fails at once: giveway events shows the error")
     elif request.do in ("pause", "resume"):
-        there = [task for task in host.known.values() if request.device in (None, task.device)]
-        task = select.choose(there, request.pid, request.name)
+        tasks = [task for task in host.tasks.values() if request.device in (None, task.device)]
+        task = select.choose(tasks, request.pid, request.name)
         host.pause(task.id, request.do == "pause")
         return {**task.about, "policy": host.scheduler.policy.name}
     elif request.do == "events":
@@ -40,17 +40,18 @@ def _make(text: str) -> Policy:
         return registry.make(text)
     except Exception:
         raise
-    except BaseException as error:  # a module that exits is no reason to exit
+    except BaseException as error:  # a module that exits must not end the daemon
         raise UsageError(f"policy {text!r} cannot be made: {type(error).__name__}") from None
 
 
 def status(host: Host) -> dict[str, Any]:
-    """How things are. Times are seconds; counts are since the daemon has known a task."""
+    """The policy, all tasks and devices. Times are in seconds. The counts of a task start when the
+    daemon first sees it."""
     now = host.clock()
     tasks = []
-    for id_, task in host.known.items():
+    for id_, task in host.tasks.items():
         view = host.scheduler.view.tasks[id_]
-        by = host.known.get(view.held_by) if view.held_by is not None else None
+        by = host.tasks.get(view.held_by) if view.held_by is not None else None
         tasks.append(
             {
                 **task.about,

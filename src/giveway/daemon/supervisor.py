@@ -1,5 +1,4 @@
-"""Starts the process that decides, and starts it again without its policy where that hangs for
-good."""
+"""Starts the daemon process, and restarts it with strict priority if its policy hangs for good."""
 
 from __future__ import annotations
 
@@ -17,46 +16,47 @@ from typing import Final
 from giveway.daemon import client
 
 CRASH_NAME: Final = "daemon.crash"
-"""Where a daemon that hangs leaves the name of its policy and a traceback, in this folder."""
+"""The file with the name of the policy and, after a hang, a traceback."""
 FAILED: Final = 1
-"""The exit code of a Python that has failed."""
+"""The exit code of Python after an uncaught exception."""
 END: Final = signal.SIGUSR1
-"""Sent to a daemon that hangs: it writes a traceback, even from within C code, and ends."""
-AT_ONCE_SECONDS: Final = 10.0
-"""Whoever was started again and ends this soon is not started a third time."""
-LOOK_SECONDS: Final = 0.5
-"""How often it is asked whether the daemon hangs."""
+"""The signal to a daemon that hangs: the daemon writes a traceback, even from C code, and ends."""
+RESTART_SECONDS: Final = 10.0
+"""A daemon that ends so soon after a restart is not restarted again."""
+POLL_SECONDS: Final = 0.5
+"""The interval at which the supervisor checks whether the daemon hangs."""
 END_SECONDS: Final = 5.0
-"""How long it may take to write the traceback."""
+"""How long the daemon may take to write the traceback."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
-class Signs:
-    """The daemon's end of a pipe, into which it says for how long it may be silent from now on."""
+class Heartbeat:
+    """The daemon's end of the pipe to its supervisor. A heartbeat is one byte: the time in seconds
+    until the next one."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
         os.set_inheritable(descriptor, False)
         self._descriptor = descriptor
 
-    def give(self, seconds: int) -> None:
-        """Alive; the next sign comes within these seconds, 255 at most."""
-        with contextlib.suppress(OSError):  # a parent that does not read is not waited for
+    def send(self, seconds: int) -> None:
+        """Sends a heartbeat; the next one follows within ``seconds``, at most 255."""
+        with contextlib.suppress(OSError):  # the daemon never waits for a supervisor that is slow
             os.write(self._descriptor, bytes([seconds]))
 
 
 def end_with(parent: int) -> None:
-    """Makes the kernel kill this process when its parent, which has that pid, ends."""
+    """Makes the kernel kill this process when its parent, the process ``parent``, ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
-        os._exit(1)  # it has ended already
+        os._exit(1)  # the parent has already ended
 
 
 def run(policy: str) -> int:
-    """Keeps a daemon running until SIGTERM or SIGINT; its exit code."""
-    with contextlib.suppress(OSError):  # of a folder that cannot be used, the daemon says so
+    """Keeps a daemon running until SIGTERM or SIGINT; returns its exit code."""
+    with contextlib.suppress(OSError):  # the daemon itself reports a folder that cannot be used
         (client.folder() / CRASH_NAME).unlink()
-    process, signs = _start(policy, False)
+    process, heartbeat = _start(policy, False)
     stopping = False
 
     def stop(number: int, _frame: object) -> None:
@@ -68,38 +68,38 @@ def run(policy: str) -> int:
         signal.signal(number, stop)
     started = 0.0
     while True:
-        code = _watch(process, signs)
-        at_once = time.monotonic() - started < AT_ONCE_SECONDS
-        cured = code in (FAILED, -END) and not at_once and last_words()[1] != ""
+        code = _watch(process, heartbeat)
+        at_once = time.monotonic() - started < RESTART_SECONDS
+        cured = code in (FAILED, -END) and not at_once and read_crash()[1] != ""
         if stopping or not cured:
-            return 0 if stopping else _said(code)
+            return 0 if stopping else _report_exit(code)
         started = time.monotonic()
-        process, signs = _start("priority", True)
+        process, heartbeat = _start("priority", True)
 
 
-def _watch(process: subprocess.Popen[bytes], signs: int) -> int:
-    """Waits for the process to end, and makes it end where it hangs; its exit code.
+def _watch(process: subprocess.Popen[bytes], heartbeat: int) -> int:
+    """Waits for the process to end, and ends it if it hangs; returns its exit code.
 
-    Its silence is counted in looks at it, not by the clock: a suspended machine, or a stop of both
-    processes (Ctrl-Z), is one look. Nor does a stop of the daemon alone count.
+    Missing heartbeats are counted in polls, not in clock time: a suspended machine, or a stop of
+    both processes (Ctrl-Z), counts as one poll. A stop of the daemon alone does not count.
     """
     limit, silent = float("inf"), 0.0
     while process.poll() is None:
-        ready, _, _ = select.select([signs], [], [], LOOK_SECONDS)
-        said = os.read(signs, 4096) if ready else b""
-        if said:
-            limit, silent = said[-1], 0.0
-        elif ready:  # it has ended
+        ready, _, _ = select.select([heartbeat], [], [], POLL_SECONDS)
+        received = os.read(heartbeat, 4096) if ready else b""
+        if received:
+            limit, silent = received[-1], 0.0
+        elif ready:  # the daemon has ended
             break
         elif not _is_stopped(process.pid):
-            silent += LOOK_SECONDS
+            silent += POLL_SECONDS
         if silent >= limit:
             process.send_signal(END)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(END_SECONDS)
                 break
-            process.kill()  # it lets no signal in
-    os.close(signs)
+            process.kill()  # the daemon does not react to the signal
+    os.close(heartbeat)
     return process.wait()
 
 
@@ -111,8 +111,8 @@ def _is_stopped(pid: int) -> bool:
     return state in (b"T", b"t")
 
 
-def _said(code: int) -> int:
-    """The exit code for one of `subprocess`; a daemon that was killed could not say so itself."""
+def _report_exit(code: int) -> int:
+    """Converts an exit code of `subprocess`, and reports a daemon that was killed by a signal."""
     if code >= 0:
         return code
     if code == -END:
@@ -124,8 +124,8 @@ def _said(code: int) -> int:
     return 128 - code
 
 
-def last_words() -> tuple[str, str]:
-    """The policy that made the last daemon hang, and where; two empty texts if none did."""
+def read_crash() -> tuple[str, str]:
+    """The policy that made the last daemon hang, and the traceback; two empty texts if none did."""
     try:
         text = (client.folder() / CRASH_NAME).read_text(errors="replace")
     except OSError:
@@ -135,14 +135,14 @@ def last_words() -> tuple[str, str]:
 
 
 def _start(policy: str, again: bool) -> tuple[subprocess.Popen[bytes], int]:
-    """The process, and where its signs of life can be read."""
+    """Starts the daemon; returns the process and the pipe with its heartbeats."""
     ours, theirs = os.pipe()
-    # -P: a module of the user's that happens to be called json is not ours.
+    # -P: a user's module in the current folder must not replace one of the standard library.
     command = [sys.executable, "-P", "-m", "giveway.daemon", "--policy", policy]
-    command += ["--parent", str(os.getpid()), "--signs", str(theirs)]
+    command += ["--parent", str(os.getpid()), "--heartbeat", str(theirs)]
     if again:
         command.append("--again")
-    # A Ctrl-C is passed on, and once is enough.
+    # A process group of its own: the supervisor forwards Ctrl-C, so it arrives once.
     process = subprocess.Popen(command, process_group=0, pass_fds=[theirs])
     os.close(theirs)
     return process, ours

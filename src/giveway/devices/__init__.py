@@ -1,5 +1,5 @@
-"""The devices of this machine. A name in `KINDS`, and the file of that name here with a
-``find() -> list[Device]``, are a kind of device."""
+"""The devices of this machine. A kind of device has a name in `KINDS` and a module of that name in
+this folder with a function ``find() -> list[Device]``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from giveway.errors import UsageError
 __all__ = ["KINDS", "Capability", "Device", "default", "find", "get"]
 
 KINDS: Final = ("cuda", "hip", "cpu")
-"""Of devices, here or elsewhere; the preferred ones first."""
+"""All kinds of devices, whether this machine has one or not; the preferred ones first."""
 
 
 def find() -> list[Device]:
-    """Every device that this machine has and this version of giveway can gate."""
+    """Every device of this machine that this version of giveway can gate."""
     found: list[Device] = []
     for kind in sorted(KINDS):
         found += importlib.import_module(f"{__name__}.{kind}").find()
@@ -24,7 +24,7 @@ def find() -> list[Device]:
 
 
 def default() -> str:
-    """What ``giveway run`` gates unless told otherwise: the GPU, where there is one."""
+    """The default device of ``giveway run``: a GPU if this machine has one."""
     found = {device.name for device in find()}
     return next(name for name in KINDS if name in found)
 
@@ -33,7 +33,7 @@ def get(name: str) -> Device:
     """The device of that name.
 
     Raises:
-        UsageError: there is none here.
+        UsageError: this machine has no such device.
     """
     found = find()
     for device in found:

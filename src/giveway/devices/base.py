@@ -1,4 +1,4 @@
-"""What giveway knows about a device it can gate."""
+"""The description of a device that giveway can gate."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ class Capability(NamedTuple):
 
     supported: bool
     reason: str
-    """What that means here, or why not; one line."""
+    """How the gate stops the work, or why it cannot; one line."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """One device, and how ``giveway run`` gets a program's launches on it through the gate."""
+    """One device, and the hook with which ``giveway run`` gates launches on it."""
 
     name: str
-    """As on the command line and in the name of the device's page."""
+    """The name on the command line and of the device's page."""
     description: str
     hook: Path
     """The library that is preloaded into programs."""
     capabilities: Mapping[str, Capability]
-    """By ``launch_gate``, ``stream_gate`` and ``interrupt``."""
+    """Keyed by ``launch_gate``, ``stream_gate`` and ``interrupt``."""
     defaults: Mapping[str, str] = field(default_factory=dict)
-    """Variables that programs should have under the hook."""
+    """Environment variables to set for programs under the hook."""
     unless: tuple[str, ...] = ()
-    """The user who has set any of these has decided: no defaults then."""
+    """If the user has set any of these variables, the defaults are not set."""
     pages: tuple[str, ...] = ()
-    """The names of its gate pages: one for each GPU."""
+    """The names of the gate pages: one for each GPU."""
     soname: str | None = None
-    """The driver library that the hook stands in for; None where it stands beside the program."""
+    """The SONAME of the driver library that the hook replaces; None: it replaces no library."""
     library: Path | None = None
-    """Where that library is; None where it was not found, or the hook needs none."""
+    """The path of that library; None: not found, or the hook needs none."""
     library_is_given: bool = False
-    """Whether the user has named it, and the loader might find another one."""
+    """Whether the user named the library, so that the loader might find a different one."""
 
     def __post_init__(self) -> None:
         if not self.pages:
@@ -51,10 +51,10 @@ class Device:
 
     @cached_property
     def verdict(self) -> drivers.Verdict | None:
-        """Whether the hook can stand in for the driver library; None where there is none to read.
+        """Whether the hook can replace the driver library; None if there is no readable library.
 
-        What is wrong with an installation, or with a library that no program could load either, is
-        not for this to say.
+        Other problems of an installation, or of a library that no program could load, are reported
+        by `giveway.doctor`.
         """
         if self.library is None:
             return None
@@ -65,7 +65,7 @@ class Device:
 
     @property
     def notice(self) -> str | None:
-        """What a user should know who starts a program on this device; one line."""
+        """A warning for users who start a program on this device, in one line; None: no warning."""
         verdict = self.verdict
         if verdict is None or verdict.api is None or not verdict.why:
             return None
@@ -76,15 +76,15 @@ class Device:
 
     @property
     def gates(self) -> bool:
-        """Whether a program's launches on it can be gated; where not, `notice` says why."""
+        """Whether launches on this device can be gated; if not, `notice` has the reason."""
         verdict = self.verdict
         return verdict is None or verdict.api is None or verdict.hook is not None
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """``base`` with what gates a program's launches on this device.
+        """``base`` with the variables that gate a program's launches on this device.
 
         Raises:
-            GivewayError: the hook is missing, or lies where it cannot be preloaded from.
+            GivewayError: the hook is missing, or its path cannot be preloaded.
         """
         env = dict(base)
         hook, verdict = self.hook, self.verdict
@@ -93,21 +93,21 @@ class Device:
                 return env
             hook = verdict.hook
             if verdict.mode == "interposition" and self.library_is_given:
-                _let_the_loader_find(verdict.library, env)
+                _add_library_path(verdict.library, env)
         env["LD_PRELOAD"] = _prepend(hook, env.get("LD_PRELOAD", ""), {self.hook, hook})
         if hook == self.hook and not any(name in env for name in self.unless):
             env.update(self.defaults)
         return env
 
 
-def _let_the_loader_find(library: Path, env: dict[str, str]) -> None:
-    """Who stands beside the driver opens none, so what the user has named is for the loader."""
+def _add_library_path(library: Path, env: dict[str, str]) -> None:
+    """Makes the loader find the library that the user named: an interposing hook opens none."""
     others = env.get("LD_LIBRARY_PATH")
     env["LD_LIBRARY_PATH"] = f"{library.absolute().parent}{f':{others}' if others else ''}"
 
 
 def _prepend(hook: Path, preload: str, ours: Collection[Path]) -> str:
-    # The loader splits LD_PRELOAD at both, and there is no way to quote them.
+    # The loader splits LD_PRELOAD at spaces and colons, and has no quoting.
     if any(char in " :" for char in str(hook)):
         raise GivewayError(
             f"cannot preload {hook}: its path has a space or a colon; "

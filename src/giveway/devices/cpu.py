@@ -1,4 +1,4 @@
-"""The processor itself: every machine has it, so it is what giveway does without a GPU."""
+"""The CPU: every machine has one, so giveway uses it where there is no GPU."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 from giveway.devices.base import Capability, Device
 from giveway.page.library import hook_path
 
-# Idle OpenMP workers spin before they sleep: libgomp's for some milliseconds, LLVM's for 200.
-# Those of a held program would spin on the cores that the urgent one needs; not to spin at all
-# costs both a wake-up in every region. By this very number the hook finds where libgomp keeps it,
-# to put it right for the processor and for how many share it. Measured in decision 4:
-# docs/decisions/0004-openmp-spinning.md.
+# Idle OpenMP workers spin before they sleep: those of libgomp for some milliseconds, those of LLVM
+# for 200 ms. Workers of a held program would spin on the cores that the urgent program needs.
+# Without any spinning, both programs would pay for a wake-up in every region. The hook searches for
+# this value in libgomp's memory, and adapts it to the processor and to the number of programs that
+# share it. docs/decisions/0004-openmp-spinning.md has the measurements.
 SPINNING: Final = {"GOMP_SPINCOUNT": "30011", "KMP_BLOCKTIME": "1"}
 SPINNING_IS_DECIDED_BY: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 

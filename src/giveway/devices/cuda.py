@@ -1,4 +1,4 @@
-"""NVIDIA GPUs, all as one device to ``giveway run``: programs choose theirs themselves."""
+"""NVIDIA GPUs. They are one device for ``giveway run``: programs choose a GPU themselves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def capabilities() -> dict[str, Capability]:
             f"before kernels, graphs and copies; in flight {window} µs, or to the next stream gate",
         ),
         "stream_gate": stream_gate(DEFAULT_US),
-        "interrupt": Capability(False, "a kernel that runs is not stopped"),
+        "interrupt": Capability(False, "a running kernel is not stopped"),
     }
 
 
@@ -36,12 +36,12 @@ class Gpu(NamedTuple):
     """One GPU."""
 
     uuid: str
-    """``GPU-…``, which is also the name of its page."""
+    """``GPU-…``, which is also the name of the GPU's page."""
     model: str
 
 
 def find() -> list[Device]:
-    """The ``cuda`` device, where this machine has an NVIDIA GPU and its driver."""
+    """The ``cuda`` device, if this machine has an NVIDIA GPU and its driver."""
     gpus = _from_kernel(_PROC) or _from_tool()
     if not gpus:
         return []
@@ -62,18 +62,18 @@ def find() -> list[Device]:
 
 
 def _from_kernel(folder: Path) -> list[Gpu]:
-    """From the driver's kernel module: neither libcuda nor NVML is loaded for this."""
+    """Reads the GPUs from the driver's kernel module, without loading libcuda or NVML."""
     gpus = []
     for path in sorted(folder.glob("*/information")):
         try:
             lines = path.read_text(errors="replace").splitlines()
         except OSError:
             continue
-        said = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
-        uuid = said.get("GPU UUID", "")
-        # It has question marks until somebody has used the GPU since the machine started.
+        fields = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
+        uuid = fields.get("GPU UUID", "")
+        # The UUID contains question marks until a process first uses the GPU after boot.
         if uuid.startswith("GPU-") and "?" not in uuid:
-            gpus.append(Gpu(uuid, said.get("Model", "NVIDIA GPU")))
+            gpus.append(Gpu(uuid, fields.get("Model", "NVIDIA GPU")))
     return gpus
 
 

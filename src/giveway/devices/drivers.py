@@ -1,9 +1,9 @@
-"""Whether giveway can stand in for a driver library, or has to stand beside it.
+"""Decides whether giveway can impersonate a driver library or has to interpose.
 
-*Impersonation*: the preloaded shim has the library's SONAME and all it exports, so every way to the
-driver leads through it. What a program is linked to that the shim lacks would not resolve, so where
-the library has more, it is *interposition*: a preloaded library of another SONAME with the hooks
-alone. docs/decisions/0013-interposition.md has the reasons.
+*Impersonation*: the preloaded shim has the SONAME and all exports of the library, so every way to
+the driver leads through the shim. A symbol that the shim lacks would not resolve. A library with
+further exports therefore needs *interposition*: a preloaded library with a different SONAME and
+only the hooks. docs/decisions/0013-interposition.md has the reasons.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from giveway.page.library import library_path
 Mode = Literal["impersonation", "interposition"]
 
 EXECUTABLE_STACKS_REFUSED_SINCE: Final = (2, 41)
-"""The first glibc that does not open a library that asks for one, unless told to."""
+"""The first glibc that by default refuses libraries that request an executable stack."""
 
 _SHOWN_NAMES: Final = 3
-# The linker's own, which older ones export from every library and nobody looks for elsewhere.
+# Symbols of the linker: older linkers export them from every library, and no program imports them.
 _OF_EVERY_LIBRARY: Final = frozenset(
     {"_init", "_fini", "_edata", "_end", "__bss_start", "__data_start", "edata", "end"}
 )
@@ -38,23 +38,23 @@ _ESCAPES: Final[Mapping[Mode, tuple[str, ...]]] = {
 
 
 class Api(NamedTuple):
-    """A driver interface that there are shims for: a row of `APIS` for each."""
+    """A driver interface with shims; `APIS` lists them."""
 
     name: str
     device: str
-    """The kind of device behind it."""
+    """The kind of device of the driver."""
     vendor: str
     stem: str
-    """Of the library's name: libcuda.so"""
+    """The library's name without the generation: libcuda.so"""
     generations: tuple[str, ...]
-    """What follows it in the SONAMEs that are known; the newest first."""
+    """The suffixes of the known SONAMEs; the newest first."""
     impersonator: str
-    """Beside libgiveway, for each generation: what impersonates the library."""
+    """The path of the shim that impersonates a generation, relative to libgiveway."""
     interposer: str
-    """The same of what interposes."""
+    """The path of the library that interposes for a generation, relative to libgiveway."""
 
     def soname(self, generation: str) -> str:
-        """The name that the loader knows the library by."""
+        """The SONAME of a generation of the library."""
         return f"{self.stem}.{generation}"
 
     def shim(self, generation: str) -> Path:
@@ -89,26 +89,26 @@ APIS: Final = (CUDA, HIP)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What giveway does about one library."""
+    """How giveway treats one library."""
 
     library: Path
     api: str | None
-    """``CUDA`` or ``HIP``; None where it is no driver library that programs here could load."""
+    """``CUDA`` or ``HIP``; None: not a driver library that programs on this machine could load."""
     mode: Mode | None
-    """None where giveway keeps off it."""
+    """None: giveway does not gate this library."""
     why: tuple[str, ...]
-    """Why not impersonation: what the library does or is, a phrase each."""
+    """The reasons against impersonation: phrases with the library as their subject."""
     escapes: tuple[str, ...]
-    """What reaches the driver past the hooks."""
+    """The calls that reach the driver past the hooks."""
     hook: Path | None
-    """What is preloaded."""
+    """The library that is preloaded."""
 
 
 def judge(library: Path, environment: Mapping[str, str]) -> Verdict:
-    """Looks at a library, without loading it.
+    """Examines a library without loading it.
 
     Raises:
-        OSError: it, or the shim it is compared with, cannot be read.
+        OSError: the library, or the shim that it is compared with, cannot be read.
         elf.ElfError: the shim is damaged.
     """
     try:
@@ -144,7 +144,7 @@ def _neither(library: Path, why: str, api: Api | None = None) -> Verdict:
 
 
 def _newest(nodes: set[str]) -> str | None:
-    """The generation of a library whose SONAME has lost it, as in PyTorch's wheels."""
+    """The generation of a library whose SONAME lacks it, as in PyTorch's wheels."""
     majors = [int(found[1]) for node in nodes if (found := re.fullmatch(r"hip_(\d+)\.\d+", node))]
     return str(max(majors)) if majors else None
 
@@ -179,16 +179,16 @@ def _refuses_executable_stacks(environment: Mapping[str, str]) -> bool:
 
 
 def glibc_version() -> tuple[int, ...]:
-    """This system's; (0,) where it has none."""
+    """The version of this system's glibc; (0,) if it has a different C library."""
     try:
-        said = os.confstr("CS_GNU_LIBC_VERSION") or ""
+        version = os.confstr("CS_GNU_LIBC_VERSION") or ""
     except (OSError, ValueError):
-        said = ""
-    return tuple(int(number) for number in re.findall(r"\d+", said)) or (0,)
+        version = ""
+    return tuple(int(number) for number in re.findall(r"\d+", version)) or (0,)
 
 
 def _moved(real: elf.Library, hooks: elf.Library) -> str:
-    """Hooked calls of which the library has a version that no hook stands for."""
+    """Hooked calls that the library exports in a version node without a hook."""
     hooked = {name for name, _ in hooks.exports}
     moved = [
         f"{name}@{node}"
@@ -199,7 +199,7 @@ def _moved(real: elf.Library, hooks: elf.Library) -> str:
 
 
 def _newer(real: elf.Library, shim: elf.Library, hooks: elf.Library) -> str:
-    """Versions of hooked calls that are newer than giveway, the look-ups among them."""
+    """Versions of hooked calls, and of symbol look-ups, that are newer than giveway."""
     hooked = {_base(name) for name, _ in hooks.exports}
     known = {name for name, _ in shim.exports}
     return _list(
@@ -208,7 +208,7 @@ def _newer(real: elf.Library, shim: elf.Library, hooks: elf.Library) -> str:
 
 
 def _base(name: str) -> str:
-    """A call without what tells its versions and its default streams apart."""
+    """The name of a call without the suffixes for its version and default stream."""
     return re.sub(r"(_v\d+)?(_ptsz|_ptds|_spt)?$", "", name)
 
 

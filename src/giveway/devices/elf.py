@@ -1,6 +1,6 @@
-"""What a shared library exports and asks of the loader: as much of ELF as that takes.
+"""A minimal ELF reader: the exports of a shared library and its requirements on the loader.
 
-From the program headers and the dynamic section, as the loader reads them; section headers may be
+It reads the program headers and the dynamic section, as the loader does; section headers may be
 stripped. Layouts are those of the System V ABI, its x86-64 supplement, and the GNU extensions.
 """
 
@@ -26,38 +26,38 @@ _KINDS: Final[dict[int, Kind]] = {1: "data", 5: "data", 6: "TLS"}
 
 
 class ElfError(Exception):
-    """Not a shared library that this machine could load; the text says what it is instead."""
+    """The file is not a shared library that this machine can load; the text says what it is."""
 
 
 class Export(NamedTuple):
-    """A symbol that a library defines for others."""
+    """A symbol that a library exports."""
 
     kind: Kind
     size: int
-    """In bytes; of no meaning for functions."""
+    """In bytes; meaningless for functions."""
 
 
 @dataclass
 class Library:
-    """A shared library's dynamic section, as far as it matters here."""
+    """The relevant contents of a shared library's dynamic section."""
 
     soname: str = ""
     needed: list[str] = field(default_factory=list)
     exports: dict[tuple[str, str], Export] = field(default_factory=dict)
-    """By name and version node, which is empty where the symbol has none."""
+    """Keyed by name and version node; the node is empty for an unversioned symbol."""
     wants: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
-    """What it refers to with a version: names and nodes, by the SONAME that they are wanted of."""
+    """The versioned imports: names and version nodes, keyed by the SONAME of their library."""
     nodes: set[str] = field(default_factory=set)
     executable_stack: bool = True
-    """As the loader takes it to be where the file says nothing."""
+    """True is the loader's default for a file without the header."""
 
 
 def read(path: Path) -> Library:
     """Reads a library without loading it.
 
     Raises:
-        ElfError: it is not an x86-64 shared library, or is damaged.
-        OSError: it cannot be read.
+        ElfError: the file is not an x86-64 shared library, or is damaged.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         start = file.read(20)
@@ -86,7 +86,7 @@ class _Reader:
         return struct.unpack_from(layout, self.image, offset)
 
     def offset(self, address: int) -> int:
-        """Where in the file what is loaded at an address is."""
+        """The offset in the file of the byte that is loaded at an address."""
         for kind, _, offset, start, _, size, _, _ in self.headers:
             if kind == _LOAD and start <= address < start + size:
                 return offset + address - start
@@ -124,7 +124,7 @@ class _Reader:
         return found
 
     def symbols(self, tags: dict[int, int]) -> Iterator[tuple[int, int, int, int, int]]:
-        """Of each that is not local: name, type, section, size and index of the version node."""
+        """The name, type, section, size and version index of each symbol that is not local."""
         count = self.count(tags)
         if count * 24 > len(self.image):
             raise ValueError(count)
@@ -135,14 +135,14 @@ class _Reader:
         rows = struct.iter_unpack("<IBBHQQ", self.image[symbols : symbols + 24 * count])
         for (name, info, _, section, _, size), version in zip(rows, versions, strict=True):
             if info >> 4 != 0:
-                # The version's last bit: not the default one.
+                # The highest bit of the version marks a version that is not the default.
                 yield name, info & 15, section, size, version & 0x7FFF
 
     def exports(
         self, tags: dict[int, int], strings: int, nodes: dict[int, str]
     ) -> Iterator[tuple[tuple[str, str], Export]]:
         for name, kind, section, size, node in self.symbols(tags):
-            # Not the absolute ones: they stand for the nodes themselves.
+            # Absolute symbols are the version nodes themselves.
             if 0 < section < 0xFF00 and node != _LOCAL:
                 export = Export(_KINDS.get(kind, "function"), size)
                 yield (self.text(strings + name), nodes.get(node, "")), export
@@ -157,7 +157,7 @@ class _Reader:
         return found
 
     def wanted_nodes(self, at: int, strings: int) -> Iterator[tuple[int, tuple[str, str]]]:
-        """The library and the version node that each index stands for."""
+        """The library and the version node of each version index."""
         while True:
             _, count, library, inner, following = self.at("<HHIII", at)
             inner += at
@@ -170,7 +170,7 @@ class _Reader:
             at += following
 
     def nodes(self, at: int, strings: int) -> Iterator[tuple[int, str]]:
-        """The version nodes by index, but for the library's own name."""
+        """The version nodes by index, without the base node, which has the library's own name."""
         while True:
             _, flags, index, _, _, names, following = self.at("<HHHHIII", at)
             if not flags & 1:
@@ -180,7 +180,7 @@ class _Reader:
             at += following
 
     def count(self, tags: dict[int, int]) -> int:
-        """How many symbols there are: only the hash tables know."""
+        """The number of symbols, which only the hash tables contain."""
         if _HASH in tags:
             return self.at("<II", self.offset(tags[_HASH]))[1]
         table = self.offset(tags[_GNU_HASH])

@@ -1,4 +1,4 @@
-"""AMD GPUs, all as one device to ``giveway run``: programs choose theirs themselves."""
+"""AMD GPUs. They are one device for ``giveway run``: programs choose a GPU themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from giveway.devices.drivers import HIP
 from giveway.devices.stream_gate import stream_gate
 
 VARIABLE: Final = "GIVEWAY_HIP_LIBRARY"
-"""Names the runtime, where it is not the one that the loader finds."""
+"""The variable that names the runtime, if it is not the one that the loader finds."""
 
 _NODES: Final = Path("/sys/class/kfd/kfd/topology/nodes")
 _FOLDERS: Final = ("/opt/rocm/lib",)
@@ -27,7 +27,7 @@ def capabilities() -> dict[str, Capability]:
             "before kernels, graphs and copies; work in flight is bounded by GIVEWAY_WINDOW_US",
         ),
         "stream_gate": stream_gate(0),
-        "interrupt": Capability(False, "a kernel that runs is not stopped"),
+        "interrupt": Capability(False, "a running kernel is not stopped"),
     }
 
 
@@ -35,12 +35,12 @@ class Gpu(NamedTuple):
     """One GPU."""
 
     page: str
-    """The name of its page, as the shim derives it from what the runtime says."""
+    """The name of the GPU's page, as the shim derives it from the runtime."""
     model: str
 
 
 def find() -> list[Device]:
-    """The ``hip`` device, where the kernel's compute driver lists an AMD GPU."""
+    """The ``hip`` device, if the kernel's compute driver lists an AMD GPU."""
     gpus = _from_kernel(_NODES)
     if not gpus:
         return []
@@ -55,8 +55,8 @@ def find() -> list[Device]:
             library=library,
             library_is_given=bool(os.environ.get(VARIABLE)),
             capabilities=capabilities(),
-            # Triton opens the runtime by its path, and where AMD's Python packages bring one it
-            # refuses to run beside another, which is what it takes the hook for.
+            # Triton opens the runtime by its path. If AMD's Python packages include a runtime,
+            # Triton refuses to run beside a second one, for which it mistakes the hook.
             defaults={"TRITON_LIBHIP_PATH": str(HIP.shim(generation))},
             unless=("TRITON_LIBHIP_PATH",),
             pages=tuple(gpu.page for gpu in gpus),
@@ -65,7 +65,7 @@ def find() -> list[Device]:
 
 
 def _from_kernel(nodes: Path) -> list[Gpu]:
-    """From the driver's topology: no library of AMD's is loaded for this."""
+    """Reads the GPUs from the driver's topology, without loading a library of AMD."""
     gpus = []
     for node in sorted(nodes.glob("*"), key=lambda path: (len(path.name), path.name)):
         try:
@@ -74,24 +74,24 @@ def _from_kernel(nodes: Path) -> list[Gpu]:
         except OSError:
             continue
         pairs = (line.partition(" ") for line in lines)
-        said = {key: int(value) for key, _, value in pairs if value.isdigit()}
-        if said.get("simd_count", 0):  # nodes without are processors
-            gpus.append(Gpu(_page(said), model or "AMD GPU"))
+        fields = {key: int(value) for key, _, value in pairs if value.isdigit()}
+        if fields.get("simd_count", 0):  # nodes without SIMD units are CPUs
+            gpus.append(Gpu(_page(fields), model or "AMD GPU"))
     return gpus
 
 
-def _page(said: Mapping[str, int]) -> str:
-    if said.get("unique_id", 0):
-        return f"GPU-{said['unique_id']:016x}"
-    bus = said.get("location_id", 0)
-    domain = said.get("domain", 0)
+def _page(fields: Mapping[str, int]) -> str:
+    if fields.get("unique_id", 0):
+        return f"GPU-{fields['unique_id']:016x}"
+    bus = fields.get("location_id", 0)
+    domain = fields.get("domain", 0)
     return f"GPU-pci-{domain:04x}-{bus >> 8 & 0xFF:02x}-{bus >> 3 & 0x1F:02x}.{bus & 7:x}"
 
 
 def installed(environment: Mapping[str, str]) -> tuple[str, Path | None]:
-    """The generation of the runtime that programs here will most likely load, and that runtime.
+    """The generation of the runtime that programs most likely load, and the path of that runtime.
 
-    It may be of another generation, where there is none of those that are known.
+    If no runtime of a known generation is installed, the runtime may be of another generation.
     """
     given = environment.get(VARIABLE)
     if given:
@@ -105,7 +105,7 @@ def installed(environment: Mapping[str, str]) -> tuple[str, Path | None]:
 
 
 def _generation(library: Path) -> str | None:
-    """By its name; None where that does not tell, or the generation is not known."""
+    """The generation from the name of a library; None: missing or not known."""
     known = HIP.generations
     return next((g for g in known if f"{library.name}.".startswith(f"{HIP.soname(g)}.")), None)
 
@@ -120,7 +120,7 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def folders(environment: Mapping[str, str]) -> list[Path]:
-    """Where programs look for AMD's libraries."""
+    """The folders in which programs search for AMD's libraries."""
     listed = environment.get("LD_LIBRARY_PATH", "").split(":")
     return [Path(folder) for folder in (*listed, *loader.FOLDERS, *_FOLDERS) if folder]
 

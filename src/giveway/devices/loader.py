@@ -1,7 +1,7 @@
-"""Where the dynamic loader finds a library, without loading it.
+"""Finds the library that the dynamic loader would load, without loading it.
 
-In its order, as native/gpu/load/locate.c has it for programs: LD_LIBRARY_PATH, the cache, the
-default folders. What a program's own RUNPATH adds is the program's matter.
+The order is that of the loader and of native/gpu/load/locate.c: LD_LIBRARY_PATH, the cache, the
+default folders. A program's RUNPATH is not considered.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _X86_64: Final = 0x0300
 
 
 def candidates(soname: str, environment: Mapping[str, str]) -> Iterator[Path]:
-    """The files of that name, the one that is loaded first."""
+    """The files of that name; the loader loads the first."""
     for folder in _split(environment.get("LD_LIBRARY_PATH", "")):
         yield from _in(folder, soname)
     for path in cached(soname):
@@ -38,7 +38,7 @@ def candidates(soname: str, environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _split(folders: str) -> list[str]:
-    # An empty entry is the current folder, but an empty list is no entry.
+    # An empty entry means the current folder, but an empty list has no entries.
     return [folder or "." for folder in folders.replace(";", ":").split(":")] if folders else []
 
 
@@ -49,7 +49,7 @@ def _in(folder: str, soname: str) -> Iterator[Path]:
 
 
 def is_of_this_machine(path: Path) -> bool:
-    """Whether the loader would take the file, or fail over it; others it passes over."""
+    """Whether the loader would load the file or fail on it; it skips files of other machines."""
     try:
         with path.open("rb") as file:
             start = file.read(20)
@@ -59,7 +59,7 @@ def is_of_this_machine(path: Path) -> bool:
 
 
 def cached(soname: str, cache: Path = CACHE) -> list[Path]:
-    """What the loader's cache has under that name; nothing where it cannot be read."""
+    """The paths under that name in the loader's cache; empty if the cache cannot be read."""
     try:
         content = cache.read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a measurement was made on and with: facts to print beside the numbers."""
+"""The machine and the software of a measurement, to print beside the numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from giveway.devices.nvml import Utilization
 
 
 def machine(device: str = "cpu") -> dict[str, object]:
-    """CPU model, cores this process may use, memory in bytes, the system, and the device."""
+    """The device, CPU model, cores that this process may use, memory in bytes, and the system."""
     return {
         "device": devices.get(device).description,
         "driver": Utilization().driver() if device == "cuda" else None,
@@ -27,7 +27,7 @@ def machine(device: str = "cpu") -> dict[str, object]:
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of Python and of the packages a result depends on; None for one not installed."""
+    """Versions of Python and of the packages that a result depends on; None: not installed."""
     packages = ("giveway", "torch", "torchvision", "numpy")
     return {"python": platform.python_version()} | {name: _version(name) for name in packages}
 

@@ -1,4 +1,4 @@
-"""How busy an NVIDIA GPU was, as its driver sampled it; NVML alone, no CUDA context."""
+"""The utilization of an NVIDIA GPU, as sampled by its driver. Uses NVML only, no CUDA context."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _MAX_SAMPLES: Final = 4096
 
 
 class _Sample(ctypes.Structure):
-    """``nvmlSample_t``: microseconds since 1970, and a union whose first four bytes count."""
+    """``nvmlSample_t``: microseconds since 1970, and a union whose first 4 bytes are used."""
 
     _fields_ = (("time_us", ctypes.c_ulonglong), ("value", ctypes.c_uint), ("rest", ctypes.c_uint))
 
 
 def _first_visible() -> str:
-    """The GPU that programs here see as their first: its number or its UUID."""
+    """The first GPU that programs see in this environment: its number or its UUID."""
     return os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip() or "0"
 
 
 class Utilization:
-    """Reads the driver's own samples, some per second, after the fact: nothing runs meanwhile."""
+    """Reads the driver's own samples, a few per second, afterwards: no sampling thread runs."""
 
     def __init__(self) -> None:
         self.reason: str | None = None
-        """Why there is nothing to read; None where there is."""
+        """Why no samples can be read; None: they can."""
         self._device = ctypes.c_void_p()
         try:
             self._nvml = ctypes.CDLL("libnvidia-ml.so.1")
@@ -53,10 +53,10 @@ class Utilization:
         return text.value.decode()
 
     def share(self, since: float) -> float | None:
-        """The mean of the samples since a moment on the monotonic clock, 0 to 1.
+        """The mean of the samples since a time on the monotonic clock, 0 to 1; None: no samples.
 
-        A sample is the share of its period in which some kernel ran, not how much of the GPU it
-        used. None where there are no samples.
+        A sample is the share of its period in which at least one kernel ran, not the part of the
+        GPU that the kernel used.
         """
         if self.reason is not None:
             return None

@@ -1,4 +1,4 @@
-"""Whether a GPU itself can wait for the gate: what the shim does, told before it has run."""
+"""Whether the shim will use stream gates on this machine, determined without running it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from giveway.page.observer import page_path
 
 VARIABLE: Final = "GIVEWAY_STREAM_GATE_US"
 DEFAULT_US: Final = 250
-"""On NVIDIA: device time between two gates on a stream."""
+"""The default on NVIDIA: device time between two gates on a stream, in microseconds."""
 
 _PINNABLE: Final = ("tmpfs", "ramfs", "hugetlbfs")
-"""Where a file is memory and nothing else, so that a driver may hold on to it."""
+"""File systems whose files exist only in memory, so that a driver can pin their pages."""
 
 
 def stream_gate(default_us: float, mounts: Path = Path("/proc/self/mountinfo")) -> Capability:
-    """What `giveway doctor` says of it."""
+    """The capability that `giveway doctor` shows."""
     try:
         us = float(os.environ.get(VARIABLE) or default_us)
     except ValueError:
@@ -36,7 +36,7 @@ def stream_gate(default_us: float, mounts: Path = Path("/proc/self/mountinfo")) 
 
 
 def _filesystem(mounts: Path) -> str | None:
-    """The type of the file system that the pages are on, or will be; None if that is not known."""
+    """The type of the file system of the gate pages, existing or not; None: unknown."""
     try:
         folder = page_path("cpu").parent
         while not folder.exists() and folder != folder.parent:

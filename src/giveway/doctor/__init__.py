@@ -1,1 +1,1 @@
-"""What ``giveway doctor`` examines, and what it found."""
+"""The checks and the report of ``giveway doctor``."""

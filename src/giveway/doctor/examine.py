@@ -1,4 +1,4 @@
-"""What `giveway doctor` finds out about this machine and this installation."""
+"""The checks of `giveway doctor` on this machine and this installation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from giveway.errors import PageError
 from giveway.page.library import NO_PAGE, library_path
 from giveway.page.observer import Page, page_path
 
-# More than a page, which is some 50 kB, so that the advice comes before the trouble.
+# Much more than a page, which is about 50 kB, so that the warning comes before the space runs out.
 SPACE_BYTES: Final = 1 << 20
 
 
 def examine() -> Report:
-    """Looks at everything, and changes nothing."""
+    """Runs all checks; changes nothing."""
     found = devices.find()
     report = Report(library=str(library_path()), drivers=list(probe.unused_drivers(found)))
     report.problems += _library_problems(library_path())
@@ -39,7 +39,7 @@ def examine() -> Report:
         report.problems += probe.hook_problems(device, described)
         for name in device.pages if usable else ():
             report.problems += _place_problems(name, described)
-    # Pages share a folder, and what is wrong with it.
+    # Pages share a folder, so that its problems occur several times.
     report.problems = list(dict.fromkeys(report.problems))
     return report
 
@@ -91,7 +91,7 @@ def _parent_problems(folder: Path, page: PageReport) -> Iterator[Problem]:
     parent = next(above for above in folder.absolute().parents if os.path.exists(above))
     if parent != folder.absolute().parent:
         yield Problem(
-            f"{folder} cannot be made: {folder.absolute().parent} is not there",
+            f"{folder} cannot be made: {folder.absolute().parent} does not exist",
             f"mkdir -p -m 0700 {folder}",
         )
     elif not os.access(parent, os.W_OK | os.X_OK):
@@ -113,7 +113,7 @@ def _space_problems(folder: Path, page: PageReport) -> Iterator[Problem]:
 
 
 def _page_problems(page: PageReport, path: Path, device: str) -> Iterator[Problem]:
-    # Looked at, never opened: closing any descriptor of the page would drop this process's locks.
+    # lstat, never open: closing any descriptor of the page would drop this process's locks.
     try:
         status = os.lstat(path)
     except OSError:

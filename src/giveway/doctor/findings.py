@@ -1,4 +1,4 @@
-"""What `giveway doctor` reports."""
+"""The report of `giveway doctor`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from giveway.version import __version__
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong, and what to do about it; a line each."""
+    """A problem, and its remedy; one line each."""
 
     what: str
     do: str
@@ -23,38 +23,38 @@ class PageReport:
     """The state of one gate page."""
 
     device: str
-    """The page's name: the device's, or that of one GPU."""
+    """The name of the page: that of the device, or of one GPU."""
     path: str
     exists: bool = False
     folder_mode: str | None = None
     mode: str | None = None
     tasks: int | None = None
-    """Live tasks; None where the page cannot be read."""
+    """The number of live tasks; None: the page cannot be read."""
     free_bytes: int | None = None
 
 
 @dataclass
 class DeviceReport:
-    """One device, and what programs on it will find."""
+    """One device, with the hook and the driver that programs get."""
 
     name: str
     description: str
     capabilities: dict[str, dict[str, Any]]
     hook: str
     driver: str | None = None
-    """The driver library behind the hook; None where there is none, or it was not found."""
+    """The driver library behind the hook; None: the device has none, or it was not found."""
     mode: Mode | None = None
-    """Whether the hook stands in for it or beside it."""
+    """Whether the hook impersonates the library or interposes."""
     why: tuple[str, ...] = ()
-    """Why not in its place."""
+    """The reasons against impersonation."""
     escapes: tuple[str, ...] = ()
-    """What reaches the driver past the hook."""
+    """The calls that reach the driver past the hook."""
     pages: list[PageReport] = field(default_factory=list)
 
 
 @dataclass
 class Report:
-    """Everything; ``problems`` is empty where all is well."""
+    """The whole report; ``problems`` is empty if there are none."""
 
     version: str = __version__
     python: str = sys.version.split()[0]

@@ -1,4 +1,4 @@
-"""What a program finds that `giveway run` starts: the hook, and the driver behind it."""
+"""Checks the hook, and the driver behind it, in a program started as by `giveway run`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from giveway.errors import GivewayError
 
 _SECONDS: Final = 30
 _ROCM_FOLDERS: Final = "rocm*/lib"
-# What decides which driver library a program gets.
+# The variables that determine which driver library a program gets.
 _DECISIVE: Final = ("LD_LIBRARY_PATH", "GIVEWAY_CUDA_LIBRARY", "GIVEWAY_HIP_LIBRARY")
 
-# What the hook finds behind itself: the first call opens the real library, and this one touches no
-# device.
+# Finds the library behind the hook: the first call makes the hook open the real library. This call
+# uses no device.
 _PROBE: Final = """
 import ctypes, json, sys
 soname, hook = sys.argv[1:]
@@ -37,12 +37,12 @@ print(json.dumps({"code": code, "version": version.value, "found": found}))
 
 
 def hook_problems(device: devices.Device, report: DeviceReport) -> Iterator[Problem]:
-    """Preloads the hook into a program, as ``giveway run`` does."""
+    """The problems of preloading the hook into a program, as ``giveway run`` does."""
     verdict = device.verdict
     if verdict is not None and verdict.mode is None:
         yield Problem(
             f"{verdict.library} {verdict.why[0]}",
-            f"say where another is: GIVEWAY_{device.name.upper()}_LIBRARY=/path/to/{device.soname}",
+            f"name another one: GIVEWAY_{device.name.upper()}_LIBRARY=/path/to/{device.soname}",
         )
         return
     if verdict is not None:
@@ -55,8 +55,8 @@ def hook_problems(device: devices.Device, report: DeviceReport) -> Iterator[Prob
         what, _, do = str(error).rpartition("; ")
         yield Problem(what, do)
         return
-    asks = device.soname == drivers.CUDA.soname("1")
-    probe = [_PROBE, device.soname or "", os.path.realpath(report.hook)] if asks else [""]
+    reads_driver = device.soname == drivers.CUDA.soname("1")
+    probe = [_PROBE, device.soname or "", os.path.realpath(report.hook)] if reads_driver else [""]
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", *probe],
@@ -76,33 +76,33 @@ def hook_problems(device: devices.Device, report: DeviceReport) -> Iterator[Prob
     except subprocess.TimeoutExpired:
         yield Problem(
             f"a program with {report.hook} does not answer",
-            "look at what the driver does: run nvidia-smi",
+            "check the driver: run nvidia-smi",
         )
         return
-    if done.returncode == 0 and asks:
+    if done.returncode == 0 and reads_driver:
         yield from _driver_problems(device, json.loads(done.stdout), done.stderr, report)
     elif done.returncode != 0 or done.stderr:
-        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        yield Problem(f"{report.hook} cannot be preloaded: {said}", "reinstall giveway")
+        output = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        yield Problem(f"{report.hook} cannot be preloaded: {output}", "reinstall giveway")
 
 
 def _driver_problems(
-    device: devices.Device, answer: dict[str, Any], said: str, report: DeviceReport
+    device: devices.Device, answer: dict[str, Any], output: str, report: DeviceReport
 ) -> Iterator[Problem]:
     if answer["code"] == 0 and answer["found"]:
         version = answer["version"]
         report.driver = f"{answer['found'][0]} (CUDA {version // 1000}.{version % 1000 // 10})"
         return
     report.driver = None
-    why = said.strip().removeprefix("giveway: ").partition("; see ")[0]
+    why = output.strip().removeprefix("giveway: ").partition("; see ")[0]
     yield Problem(
         f"the hook finds no driver: {why or device.soname}",
-        "say where it is: GIVEWAY_CUDA_LIBRARY=/path/to/libcuda.so.1",
+        "name it: GIVEWAY_CUDA_LIBRARY=/path/to/libcuda.so.1",
     )
 
 
 def unused_drivers(found_devices: list[devices.Device]) -> Iterator[dict[str, str]]:
-    """Driver libraries that are here and that no device stands for."""
+    """The driver libraries on this machine without a device."""
     names = {device.name for device in found_devices}
     for api in drivers.APIS:
         if api.device in names:

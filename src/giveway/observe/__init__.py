@@ -1,1 +1,1 @@
-"""The programs and tasks of this machine, as an observer sees them."""
+"""The programs and tasks of this machine, for observers."""

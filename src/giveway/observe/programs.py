@@ -1,4 +1,4 @@
-"""Programs that `giveway run` started, whether or not they ever had a launch to gate."""
+"""Programs that `giveway run` started, whether or not they have made a launch."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Program:
 
 
 def not_gated(read_tasks: Callable[[], Iterable[Task]]) -> list[Program]:
-    """This user's programs under ``giveway run`` of which no process has a task.
+    """This user's programs under ``giveway run`` without a task in any process.
 
-    Such a program has made no launch yet, or makes none that giveway can see. Those with another
-    folder of gate pages have their tasks there, and are not looked at.
+    Such a program has made no launch yet, or makes none that giveway hooks. Programs with another
+    folder of gate pages have their tasks there, and are ignored.
 
     Args:
-        read_tasks: reads the tasks of all devices. It is called after the processes were listed:
-            a program that joins in between then has its task, and is not reported by mistake.
+        read_tasks: reads the tasks of all devices. The call follows the listing of processes, so
+            that a program that joins in between has its task and is not reported by mistake.
     """
     processes = _processes()
     gated = _with_ancestors({task.pid for task in read_tasks()}, processes)
@@ -64,7 +64,7 @@ def _processes() -> dict[int, _Process]:
                 continue
             parent = handle.ppid()
         except (psutil.Error, OSError):
-            # It ended under our eyes, or is not ours to look at.
+            # The process has just ended, or may not be inspected.
             continue
         found[handle.pid] = _Process(handle, parent, environ, int(environ["GIVEWAY_RUN"]))
     return found
@@ -76,10 +76,10 @@ def _folder(environ: Mapping[str, str]) -> str:
 
 
 def _with_ancestors(pids: Iterable[int], processes: dict[int, _Process]) -> set[int]:
-    """``pids``, their ancestors under ``giveway run``, and the programs they belong to.
+    """``pids``, their ancestors under ``giveway run``, and the programs that they belong to.
 
-    The program is named in the environment as well, which still holds when the process in between
-    has ended and the parent is gone.
+    The environment of a process also names its program, which works even after a process in between
+    has ended.
     """
     seen: set[int] = set()
     left = list(pids)

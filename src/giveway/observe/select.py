@@ -1,4 +1,4 @@
-"""Which task users mean, who know a pid and perhaps a name."""
+"""Selects a task by its process id and, optionally, its name."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 from giveway.errors import NoSuchTaskError, UsageError
 
 
-class Known(Protocol):
-    """What a task is told from others by."""
+class Selectable(Protocol):
+    """The properties by which a task can be selected."""
 
     @property
     def device(self) -> str: ...
@@ -21,15 +21,15 @@ class Known(Protocol):
     def is_thread(self) -> bool: ...
 
 
-T = TypeVar("T", bound=Known)
+T = TypeVar("T", bound=Selectable)
 
 
 def choose(tasks: Iterable[T], pid: int, name: str | None) -> T:
-    """The one task that is meant: of that name, else the process's own.
+    """The task of a process with that name; without a name, the process's own task.
 
     Raises:
-        NoSuchTaskError: nothing fits.
-        UsageError: more than one does.
+        NoSuchTaskError: no task matches.
+        UsageError: several tasks match.
     """
     of_process = [task for task in tasks if task.pid == pid]
     if name is None:
@@ -37,9 +37,9 @@ def choose(tasks: Iterable[T], pid: int, name: str | None) -> T:
     else:
         fit = [task for task in of_process if task.name == name]
     if not fit:
-        what = f"process {pid} has no task" + ("" if name is None else f" named {name!r}")
-        raise NoSuchTaskError(f"{what}: giveway ps lists the tasks there are")
+        problem = f"process {pid} has no task" + ("" if name is None else f" named {name!r}")
+        raise NoSuchTaskError(f"{problem}: giveway ps lists all tasks")
     if len(fit) > 1:
         names = ", ".join(sorted(f"{task.name} on {task.device}" for task in fit))
-        raise UsageError(f"process {pid} has several such tasks ({names}): say --name or --device")
+        raise UsageError(f"process {pid} has several such tasks ({names}): add --name or --device")
     return fit[0]

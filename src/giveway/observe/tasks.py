@@ -1,4 +1,4 @@
-"""What there is to see on this machine: the tasks of one device or of all, and who has none."""
+"""Reads the tasks of one device or of all devices, and the programs without a task."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from giveway.sched.task import Task
 
 
 def pages(device: str | None = None) -> list[Page]:
-    """The gate pages there are; a device that nothing has run on has none.
+    """The existing gate pages; a device that no program has run on has none.
 
     Raises:
-        PageError: there is one, and it cannot be used.
+        PageError: a page exists and cannot be used.
     """
     found = []
     for name in devices.get(device).pages if device else page_names():
@@ -28,7 +28,7 @@ def pages(device: str | None = None) -> list[Page]:
 
 
 def read(device: str | None = None) -> list[Task]:
-    """The live tasks, by device, the most urgent first.
+    """The live tasks, sorted by device; on each device, the most urgent first.
 
     Raises:
         PageError: as `pages`.
@@ -38,7 +38,7 @@ def read(device: str | None = None) -> list[Task]:
 
 
 def snapshot(device: str | None = None) -> tuple[list[Task], list[Program]]:
-    """The tasks of a device (None: of all), and the programs under giveway that have none.
+    """The tasks of a device (None: of all devices), and the programs under giveway without a task.
 
     Raises:
         PageError: as `pages`.

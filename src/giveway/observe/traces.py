@@ -1,4 +1,4 @@
-"""What programs leave behind under ``GIVEWAY_TRACE``: one file of JSON for each process."""
+"""Reads the files that programs write under ``GIVEWAY_TRACE``: one JSON file for each process."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """What each process left, in the order in which they ended.
+    """The traces of all processes, in the order in which the processes ended.
 
-    One that was killed while it wrote has left nothing that could be read.
+    A file that a killed process left incomplete is skipped.
     """
     processes = []
     for path in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
@@ -25,7 +25,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 
 def _by_name(kernels: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A name may have several handles: one for each module and context it was loaded into."""
+    """Sums launches by name: a kernel has one handle for each module and context that loads it."""
     launches: dict[str, int] = {}
     for kernel in kernels:
         launches[kernel["name"]] = launches.get(kernel["name"], 0) + kernel["launches"]

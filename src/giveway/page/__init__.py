@@ -1,6 +1,6 @@
-"""The gate pages, through ctypes over libgiveway: what an observer of a page sees and changes.
+"""The gate pages, through ctypes over libgiveway: the operations of an observer.
 
-``giveway.page.decider`` has what only a daemon needs.
+``giveway.page.decider`` has the operations that only a daemon needs.
 """
 
 from giveway.page.library import (

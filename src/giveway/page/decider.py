@@ -1,6 +1,6 @@
-"""The gates of one page, for the one process that decides about them.
+"""The gates of one page, for the process that decides about them.
 
-As in `giveway.page`, all reads and writes are libgiveway's.
+As in `giveway.page`, libgiveway does all reads and writes of the page.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from giveway.page.observer import Page
 
 
 class Flags(IntFlag):
-    """``enum gw_change_flags``, in the order in which things happened."""
+    """``enum gw_change_flags``, in the order of the changes."""
 
     LEFT = 1
     JOINED = 2
@@ -49,15 +49,15 @@ class ChangeStruct(ctypes.Structure):
 
 
 class Change(NamedTuple):
-    """What is different in one row since the last look."""
+    """The changes of one row since the last read."""
 
     ticket: int
     left: int
-    """The ticket of the task that left, where `Flags.LEFT` says so."""
+    """The ticket of the task that left; valid with `Flags.LEFT`."""
     row: int
     flags: int
     priority: int
-    """The one that counts: the task's own, or a higher one that it was lent."""
+    """The effective priority: the task's own, or a higher one by priority inheritance."""
 
 
 @functools.cache
@@ -85,13 +85,14 @@ def _library() -> ctypes.CDLL:
 
 
 class Gates:
-    """A page whose gates this process decides about until `leave`, or until it falls silent."""
+    """A page whose gates this process decides about, until `leave` or until its heartbeat stops."""
 
     def __init__(self, of: Page) -> None:
-        """Takes the page over; its gates stay as they are.
+        """Takes over the page; the gates keep their states.
 
         Raises:
-            PageError: with ``code == TAKEN`` where another process decides, else why not.
+            PageError: ``code == TAKEN``: another process decides; otherwise why the page cannot be
+                used.
         """
         self.page = of
         self.device = of.device
@@ -114,19 +115,19 @@ class Gates:
         return code
 
     def fileno(self) -> int:
-        """Readable after transitions, until `changes` has been called."""
+        """A descriptor that is readable after changes, until `changes` is called."""
         return self._descriptor
 
     def beat(self) -> None:
-        """Says that this process lives; due every 100 ms.
+        """Writes the heartbeat of this process; due every 100 ms.
 
         Raises:
-            PageError: the page cannot be trusted any more, or its lock not be had just now.
+            PageError: the page is no longer valid, or its lock is not available at the moment.
         """
         self._check(self._lib.gw_decider_beat(self._handle))
 
     def changes(self) -> list[Change]:
-        """What has changed since the last call, one change for each row at most.
+        """Reads the changes since the last call, at most one for each row.
 
         Raises:
             PageError: as `beat`.
@@ -135,24 +136,24 @@ class Gates:
         return [Change(c.ticket, c.left, c.row, c.flags, c.priority) for c in self._changes[:count]]
 
     def info(self, row: int, ticket: int) -> TaskInfo | None:
-        """The task of that row, if it is still there; overwritten by the next call."""
+        """The task of a row, or None if it has left. The next call overwrites the result."""
         code = self._lib.gw_task_at(self._handle, row, ticket, ctypes.byref(self._info))
         return self._info if code == 0 else None
 
     def decide(self, tickets: list[int], rows: list[int], gates: list[Gate]) -> None:
-        """Sets the gates of tasks; those that have left are passed over.
+        """Sets the gates of tasks; tasks that have left are skipped.
 
         Raises:
             PageError: as `beat`.
         """
-        # Arrays, because filling ctypes structures one by one takes too long with many tasks.
+        # Arrays, because filling ctypes structures one by one is too slow with many tasks.
         arrays = (array("Q", tickets), array("I", rows), array("I", gates))
         addresses = (each.buffer_info()[0] for each in arrays)
         self._check(self._lib.gw_decide(self._handle, *addresses, len(tickets)))
 
     def only(self, tickets: list[int], rows: list[int]) -> None:
-        """Opens the gates of these tasks, and closes those of all others that `changes` has told
-        of; paused ones stay closed.
+        """Opens the gates of these tasks, and closes those of all other tasks that `changes` has
+        returned; paused gates stay closed.
 
         Raises:
             PageError: as `beat`.
@@ -162,5 +163,5 @@ class Gates:
         self._check(self._lib.gw_decide_only(self._handle, *addresses, len(tickets)))
 
     def leave(self) -> None:
-        """Leaves the gates to priorities again."""
+        """Releases the page: from now on the gates follow the priorities."""
         self._lib.gw_decider_leave(self._handle)

@@ -1,4 +1,4 @@
-"""libgiveway: where it is installed, its functions, and what they return."""
+"""libgiveway: its location, its functions and their results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ATTRIBUTES_SIZE = 248
 
 
 class TaskInfo(ctypes.Structure):
-    """``struct gw_task_info`` of giveway.h; a test holds the two against each other."""
+    """``struct gw_task_info`` of giveway.h; a test compares the two."""
 
     _fields_ = (
         ("ticket", ctypes.c_uint64),
@@ -47,21 +47,21 @@ def _library_folder() -> Path:
 
 
 def library_path() -> Path:
-    """Where libgiveway.so is installed."""
+    """The path of libgiveway.so."""
     return _library_folder() / "libgiveway.so"
 
 
 def hook_path(device: str) -> Path:
-    """Where the library is installed that ``giveway run`` preloads for a kind of device."""
+    """The path of the library that ``giveway run`` preloads for a kind of device."""
     return _library_folder() / f"libgiveway-{device}.so"
 
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """libgiveway, loaded once; in a program under ``giveway run`` the copy that gates it.
+    """libgiveway, loaded once; in a program under ``giveway run``, the copy that gates the program.
 
     Raises:
-        PageError: the library is not there or does not load.
+        PageError: the library is missing or cannot be loaded.
     """
     path = library_path()
     try:
@@ -106,7 +106,7 @@ def library() -> ctypes.CDLL:
 
 
 def error(code: int, subject: str) -> PageError:
-    """The error behind a negative ``enum gw_error`` of the calling thread, in one line."""
+    """Converts a negative ``enum gw_error`` of the calling thread to a one-line error."""
     lib = library()
     text = lib.gw_error_text(code).decode()
     system = lib.gw_error_errno()

@@ -1,8 +1,8 @@
 """The gate page of a device, through libgiveway.
 
-Nothing here reads or writes the page itself: other processes read it at the same moment, and
-Python cannot write a word at once. Nor may anything in a process open the page file by other
-means: closing such a descriptor would drop the record locks that show that its tasks are alive.
+This module never reads or writes the page itself: other processes read it concurrently, and Python
+cannot write a word atomically. A process must not open the page file by other means either: closing
+such a descriptor would drop the record locks that show that its tasks are alive.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PAGE_PREFIXES = {"cuda": "GPU-", "hip": "GPU-"}
 
 
 def page_path(device: str) -> Path:
-    """Where the page of a device is, or would be.
+    """The path of a device's page, which need not exist.
 
     Raises:
         PageError: the device name cannot be part of a file name.
@@ -33,10 +33,10 @@ def page_path(device: str) -> Path:
 
 
 def page_names(device: str | None = None) -> list[str]:
-    """The names of the pages there are: what this user's programs have run on.
+    """The names of all existing pages: the devices that this user's programs have run on.
 
     Args:
-        device: only those of this device, which may have several: a page for each GPU.
+        device: only the pages of this device, which may have several: one for each GPU.
 
     Raises:
         PageError: the folder of the pages cannot be read.
@@ -56,7 +56,7 @@ def page_names(device: str | None = None) -> list[str]:
 
 
 class Page:
-    """The page of one device, as an observer sees it."""
+    """The page of one device, for an observer."""
 
     def __init__(self, device: str, handle: ctypes.c_void_p) -> None:
         self.device = device
@@ -65,10 +65,11 @@ class Page:
 
     @classmethod
     def open(cls, device: str = "cpu", *, create: bool = False) -> Page:
-        """Maps the page, making it first if asked to.
+        """Maps the page; with ``create``, makes a missing page first.
 
         Raises:
-            PageError: with ``code == NO_PAGE`` where there is none, else why it cannot be used.
+            PageError: ``code == NO_PAGE``: the page does not exist; otherwise why it cannot be
+                used.
         """
         handle = ctypes.c_void_p()
         path = page_path(device)
@@ -78,20 +79,20 @@ class Page:
         return cls(device, handle)
 
     def check(self) -> None:
-        """Looks whether the page can be trusted as it is now.
+        """Checks that the page is valid.
 
         Raises:
-            PageError: why it cannot.
+            PageError: the page is not valid; the text has the reason.
         """
         code = library().gw_page_check(self._handle)
         if code != 0:
             raise error(code, str(self.path))
 
     def tasks(self) -> list[Task]:
-        """The live tasks, in the order of their rows; dead ones are reaped first.
+        """The live tasks, in the order of their rows; rows of dead tasks are freed first.
 
         Raises:
-            PageError: the page cannot be trusted.
+            PageError: the page is not valid.
         """
         infos = (TaskInfo * ROWS)()
         count = library().gw_tasks(self._handle, infos, ROWS)
@@ -100,48 +101,50 @@ class Page:
         return [as_task(info) for info in infos[:count]]
 
     def set_priority(self, ticket: int, priority: int) -> None:
-        """Gives a task another priority; in force from its next launch.
+        """Sets the priority of a task, in force from its next launch.
 
         Raises:
             NoSuchTaskError: the task has ended.
-            PageError: priority out of range, or the page cannot be trusted.
+            PageError: priority out of range, or the page is not valid.
         """
-        self._about(ticket, library().gw_set_priority(self._handle, ticket, priority))
+        self._check_task(ticket, library().gw_set_priority(self._handle, ticket, priority))
 
     def attributes(self, ticket: int) -> str:
-        """What has been said about a task for policies, as `giveway.sched.attributes` writes it.
+        """Reads the attributes of a task, as text in the format of `giveway.sched.attributes`.
 
         Raises:
             NoSuchTaskError: the task has ended.
-            PageError: the page cannot be trusted.
+            PageError: the page is not valid.
         """
         text = ctypes.create_string_buffer(ATTRIBUTES_SIZE)
-        self._about(ticket, library().gw_attributes(self._handle, ticket, text, ATTRIBUTES_SIZE))
+        self._check_task(
+            ticket, library().gw_attributes(self._handle, ticket, text, ATTRIBUTES_SIZE)
+        )
         return text.value.decode(errors="replace")
 
     def set_attributes(self, ticket: int, text: str) -> None:
-        """Replaces what has been said about a task for policies.
+        """Replaces the attributes of a task by ``text``.
 
         Raises:
-            UsageError: it is more than 247 bytes.
+            UsageError: the text is longer than 247 bytes.
             NoSuchTaskError: the task has ended.
-            PageError: the page cannot be trusted.
+            PageError: the page is not valid.
         """
         encoded = text.encode()
         if len(encoded) >= ATTRIBUTES_SIZE:
             raise UsageError(f"{len(encoded)} bytes of attributes are too many: 247 at most")
-        self._about(ticket, library().gw_set_attributes(self._handle, ticket, encoded))
+        self._check_task(ticket, library().gw_set_attributes(self._handle, ticket, encoded))
 
     def decider(self) -> int:
-        """The pid of the daemon that decides about the gates; 0: priorities do."""
+        """The pid of the daemon that decides about the gates; 0: the gates follow priorities."""
         return int(library().gw_decider(self._handle))
 
     @property
     def handle(self) -> ctypes.c_void_p:
-        """For other parts of giveway: the ``gw_page``."""
+        """The ``gw_page`` handle, for other modules of giveway."""
         return self._handle
 
-    def _about(self, ticket: int, code: int) -> None:
+    def _check_task(self, ticket: int, code: int) -> None:
         if code == NO_TASK:
             raise NoSuchTaskError(f"task {ticket} on {self.device} has ended")
         if code != 0:
@@ -149,7 +152,7 @@ class Page:
 
 
 def as_task(info: TaskInfo) -> Task:
-    """A ctypes snapshot as the value that everything else works with."""
+    """Converts a ctypes snapshot to a `Task`."""
     state: State = "idle"
     if info.active:
         state = "held" if info.gate_closed else "active"

@@ -1,4 +1,4 @@
-"""The models that a scenario can name, without importing any of what builds them."""
+"""The models that a scenario can name, without importing the code that builds them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLASSIFIERS: Final = (
     "alexnet",
     "googlenet",
 )
-"""Names as torchvision has them."""
+"""Names of torchvision models."""
 
 SEGMENTERS: Final = ("deeplabv3_mobilenet_v3_large",)
 
@@ -30,4 +30,4 @@ SIZES: Final[dict[str, dict[str, int]]] = dict.fromkeys((*CLASSIFIERS, *SEGMENTE
     "bert": _BERT,
     "whisper": _WHISPER,
 }
-"""For each model, what its size consists of, with the values of the published model."""
+"""The size parameters of each model, with the values of the published model."""

@@ -1,6 +1,6 @@
 """Reads a scenario file: TOML by the rules of `giveway.scenarios.schema`.
 
-What is wrong is said with file, line, key, and what is allowed.
+Errors name the file, the line, the key, and the allowed values.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Values = dict[str, Any]
 
 
 def shipped() -> dict[str, Path]:
-    """The scenarios that come with giveway, by name."""
+    """The scenarios that are part of giveway, by name."""
     found = {path.stem: path for path in Path(__file__).parent.glob("*.toml")}
     return dict(sorted(found.items()))
 
 
-def text_of(path: Path) -> str:
+def read_text(path: Path) -> str:
     """The text of a scenario file.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the file cannot be read.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ class Document:
     """One scenario file, resolved for a kind of device, with the positions of its keys.
 
     Raises:
-        UsageError: the file is wrong; says where and what is allowed.
+        UsageError: the file is invalid; the text has the position and the allowed values.
     """
 
     def __init__(self, path: Path, text: str, kind: str) -> None:
@@ -62,11 +62,11 @@ class Document:
         names: set[str] = set()
         for number, program in enumerate(self.programs):
             if program["name"] in names:
-                self.wrong("program", number, "name", f"{program['name']!r} is there twice")
+                self.reject("program", number, "name", f"{program['name']!r} is used twice")
             names.add(program["name"])
 
     def has(self, table: str, number: int, key: str) -> bool:
-        """Whether a table has a key, whatever for."""
+        """Whether a table has a key, for any device."""
         return key in self.top[table][number]
 
     def _tables(self, name: str, rules: Mapping[str, Rule]) -> list[Values]:
@@ -75,11 +75,11 @@ class Document:
     def _read(
         self, table: Mapping[str, Any], rules: Mapping[str, Rule], name: str, number: int
     ) -> Values:
-        """The values of a table, resolved for the device, with the defaults of what is missing."""
+        """The values of a table, resolved for the device, with defaults for missing keys."""
         for key in table:
             if key not in rules:
                 moved = MOVED.get(name, {}).get(key)
-                self.wrong(name, number, key, moved or f"unknown: {choices(key, rules)}")
+                self.reject(name, number, key, moved or f"unknown: {choices(key, rules)}")
         values = {}
         for key, rule in rules.items():
             value = table.get(key)
@@ -91,7 +91,7 @@ class Document:
             elif value is not None:
                 value = self._value(rule, value, name, number, key)
             elif rule.required:
-                self.wrong(name, number, "", f"{key} is required: {rule.allowed}")
+                self.reject(name, number, "", f"{key} is required: {rule.allowed}")
             values[key] = rule.default if value is None else value
         return values
 
@@ -101,27 +101,32 @@ class Document:
         except ValueError:
             allowed = rule.allowed
             if rule.by_device:
-                allowed += ", or a table with cpu and gpu of such"
+                allowed += ", or a table with such a value for cpu and for gpu"
             what = f"{value!r} is not allowed; allowed: {allowed}"
             if key == "arrivals" and isinstance(value, str) and value in RENAMED:
                 what = f"{value!r} is called {RENAMED[value]!r} now"
-            self.wrong(name, number, key, what)
+            self.reject(name, number, key, what)
         except UsageError as error:
-            self.wrong(name, number, key, str(error))
+            self.reject(name, number, key, str(error))
 
-    def wrong(self, table: str, number: int, key: str, what: str, inside: bool = False) -> NoReturn:
-        """Says what is wrong with a key, or with a table where there is no key.
+    def reject(
+        self, table: str, number: int, key: str, what: str, inside: bool = False
+    ) -> NoReturn:
+        """Raises an error about a key, or about a whole table if ``key`` is empty.
 
         Args:
-            table: its name; empty: what stands above all tables.
-            number: which of the tables of that name, from 0.
-            inside: whether the key stands within the value of another.
+            table: the name of the table; empty: the keys above all tables.
+            number: the index among the tables of that name, from 0.
+            inside: whether the key is inside the value of another key.
+
+        Raises:
+            UsageError: always.
         """
         where = f"{self.path}:{self._line(table, number, key, inside)}"
         raise UsageError(f"{where}: {f'{key}: ' if key else ''}{what}")
 
     def _line(self, table: str, number: int, key: str, inside: bool) -> int:
-        """The line of a key, or of its table where it has none; tomllib does not tell."""
+        """The line of a key, or of its table without one; tomllib does not report lines."""
         wanted = re.compile(rf"{'.*' if inside else ''}\s*[\"']?{re.escape(key)}[\"']?\s*=")
         current, count, header = "", -1, 1
         for at, line in enumerate(self._text.splitlines(), 1):

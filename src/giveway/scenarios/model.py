@@ -1,4 +1,4 @@
-"""A scenario: which programs share the device, how their work arrives, and what must hold."""
+"""A scenario: the programs that share a device, the arrivals of their work, and the bars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ArrivalProcess = Literal["fixed", "poisson", "trace", "saturating"]
 ARRIVALS: Final = ("fixed", "poisson", "trace", "saturating")
 TASKS: Final = ("infer", "train")
 MODES: Final = ("alone", "native", "giveway", "streams", "mps", "nice")
-"""In the order in which they are measured and shown."""
+"""The modes, in the order in which they are measured and shown."""
 
 FIGURES: Final = (
     "p50_ms",
@@ -24,10 +24,10 @@ FIGURES: Final = (
     "worst_share_of_alone",
     "share_of_left",
 )
-"""What a bar can be about; docs/reference/scenario.md says what each is."""
+"""The figures that a bar can limit; docs/reference/scenario.md defines them."""
 
 Size = Mapping[str, int]
-"""What a model is built with: ``batch``, ``image``, ``layers``, …"""
+"""The size parameters of a model: ``batch``, ``image``, ``layers``, …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +36,21 @@ class Arrivals:
 
     process: ArrivalProcess
     rate: float | None = None
-    """Requests per second; None: as many as ``busy`` makes them."""
+    """Requests per second; None: derived from ``busy``."""
     busy: float | None = None
-    """The largest share of the time that the program may be at work when alone, 0 to 1."""
+    """The largest share of the time that the program may be busy when alone, 0 to 1."""
     trace: tuple[float, ...] = ()
-    """Seconds from the start of a trace, ascending, of each request; it is repeated."""
+    """The time of each request in seconds from the start, ascending; the trace repeats."""
 
     @property
     def open_loop(self) -> bool:
-        """Whether requests are due at moments that do not depend on the answers."""
+        """Whether the times of requests are independent of the answers (open loop)."""
         return self.process != "saturating"
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One of the programs: a model of ours, or any command."""
+    """One of the programs: a model of the catalog, or any command."""
 
     name: str
     arrivals: Arrivals
@@ -58,28 +58,28 @@ class Program:
     model: str | None = None
     task: Literal["infer", "train"] = "infer"
     sizes: tuple[Size, ...] = ()
-    """Tried in turn; the first with which a segment holds enough requests is taken."""
+    """Tried one after another until a segment holds enough requests."""
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     """Set in every mode."""
     hints: Mapping[str, str] = field(default_factory=dict)
-    """Further ``GIVEWAY_…`` variables, set in the mode ``giveway`` only."""
+    """Further ``GIVEWAY_…`` variables, set only in the mode ``giveway``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Something that must hold in one mode."""
+    """A condition that must hold in one mode."""
 
     figure: str
     program: str = ""
     order: tuple[str, ...] = ()
-    """Instead of a program: of these, each has a figure no greater than that of the next."""
+    """Instead of a program: the figure must not decrease from each program to the next."""
     at_most: float | None = None
     at_least: float | None = None
     mode: str = "giveway"
 
     def text(self) -> str:
-        """The bar as a person would say it."""
+        """The bar as a short text."""
         if self.order:
             return f"{self.figure} of {' ≤ '.join(self.order)}"
         limit = f"≤ {self.at_most:g}" if self.at_most is not None else f"≥ {self.at_least:g}"
@@ -88,26 +88,26 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a scenario file says, for one kind of device."""
+    """The contents of a scenario file, for one kind of device."""
 
     name: str
     title: str
     programs: tuple[Program, ...]
     bars: tuple[Bar, ...] = ()
     together: bool = True
-    """False: the programs never run at the same time; what giveway itself costs is measured."""
+    """False: the programs never run at the same time, to measure the overhead of giveway."""
     modes: tuple[str, ...] = MODES
     start_timeout: float = 180.0
-    """Seconds for a program to start or to build its model."""
+    """Seconds that a program may take to start or to build its model."""
     answer_timeout: float = 120.0
-    """Seconds past the end of a segment for a program to finish what it has begun."""
+    """Seconds after the end of a segment for a program to finish its last request."""
 
     def groups(self) -> list[tuple[Program, ...]]:
         """The programs that run at the same time, group by group."""
         return [self.programs] if self.together else [(each,) for each in self.programs]
 
     def above(self, program: Program) -> list[Program]:
-        """The programs that are more urgent than this one and run beside it."""
+        """The programs that run beside this one and are more urgent."""
         if not self.together:
             return []
         return [each for each in self.programs if each.priority > program.priority]

@@ -1,4 +1,4 @@
-"""What ``bench`` makes of a scenario file."""
+"""Reads a scenario file for ``bench``."""
 
 from __future__ import annotations
 
@@ -7,37 +7,38 @@ from pathlib import Path
 
 from giveway.errors import UsageError
 from giveway.scenarios.catalog import SIZES
-from giveway.scenarios.document import Document, Values, shipped, text_of
+from giveway.scenarios.document import Document, Values, read_text, shipped
 from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Size
 
 __all__ = ["load", "shipped"]
 
 
 def load(name: str, device: str) -> Scenario:
-    """The scenario of that name, or in the file of that path, as it is on a device.
+    """The scenario of that name, or in the file of that path, resolved for a device.
 
     Raises:
-        UsageError: there is none, or the file is wrong; says where and what is allowed.
+        UsageError: no such scenario, or the file is invalid; the text has the position and the
+            allowed values.
     """
     known = shipped()
     path = known.get(name) or Path(name)
     if name not in known and not name.endswith(".toml"):
         raise UsageError(
             f"no scenario {name!r}: there are {', '.join(known)}; "
-            "one of your own is the path of a .toml file"
+            "for one of your own, give the path of a .toml file"
         )
-    return scenario(Document(path, text_of(path), "cpu" if device == "cpu" else "gpu"))
+    return scenario(Document(path, read_text(path), "cpu" if device == "cpu" else "gpu"))
 
 
 def scenario(document: Document) -> Scenario:
-    """What is measured of a scenario file.
+    """The scenario of a file, for a measurement.
 
     Raises:
-        UsageError: it lacks what a measurement needs; says where.
+        UsageError: a key that a measurement needs is missing; the text has the position.
     """
     top = document.top
     if top["title"] is None:
-        document.wrong("", 0, "", "title is required: a line of text")
+        document.reject("", 0, "", "title is required: a line of text")
     programs = tuple(_program(document, n, each) for n, each in enumerate(document.programs))
     return Scenario(
         name=document.path.stem,
@@ -53,8 +54,8 @@ def scenario(document: Document) -> Scenario:
 
 def _program(document: Document, number: int, values: Values) -> Program:
     if bool(values["model"]) == bool(values["command"]):
-        both = " and there are both" if values["model"] else ""
-        document.wrong("program", number, "", f"one of model and command is required{both}")
+        both = ", not both" if values["model"] else ""
+        document.reject("program", number, "", f"one of model and command is required{both}")
     return Program(
         name=values["name"],
         arrivals=_arrivals(document, number, values),
@@ -72,35 +73,35 @@ def _arrivals(document: Document, number: int, values: Values) -> Arrivals:
     process, rate, busy = values["arrivals"], values["rate"], values["busy"]
     if values["period"] is not None:
         if rate is not None:
-            document.wrong("program", number, "rate", "there is a period already")
+            document.reject("program", number, "rate", "the period is already given")
         rate = 1e9 / values["period"]
     trace: tuple[float, ...] = ()
     if process == "trace":
         if values["trace"] is None:
-            document.wrong("program", number, "arrivals", '"trace" needs trace = "FILE"')
+            document.reject("program", number, "arrivals", '"trace" needs trace = "FILE"')
         trace = _trace(document, number, values["trace"])
     elif process in ("fixed", "poisson") and not values["command"]:
         if rate is None and busy is None:
-            document.wrong("program", number, "arrivals", f'"{process}" needs rate or busy')
+            document.reject("program", number, "arrivals", f'"{process}" needs rate or busy')
     elif (rate, busy) != (None, None):
         what = "a command makes its own requests" if values["command"] else f'not for "{process}"'
         key = "busy" if rate is None else "rate" if values["period"] is None else "period"
-        document.wrong("program", number, key, what)
+        document.reject("program", number, key, what)
     return Arrivals(process, rate, busy, trace)
 
 
 def _trace(document: Document, number: int, name: str) -> tuple[float, ...]:
-    """The moments in a trace file: one number of seconds a line, ascending."""
+    """Reads a trace file: one time in seconds a line, ascending."""
     path = document.path.parent / name
     try:
         moments = tuple(float(line) for line in path.read_text().split())
     except OSError as error:
-        document.wrong("program", number, "trace", f"cannot read {path}: {error.strerror}")
+        document.reject("program", number, "trace", f"cannot read {path}: {error.strerror}")
     except ValueError as error:
-        document.wrong("program", number, "trace", f"{path} has to hold numbers: {error}")
+        document.reject("program", number, "trace", f"{path} must hold numbers: {error}")
     if len(moments) < 2 or list(moments) != sorted(moments) or moments[0] < 0:
         allowed = "two or more ascending numbers of seconds from 0"
-        document.wrong("program", number, "trace", f"{path} has to hold {allowed}")
+        document.reject("program", number, "trace", f"{path} must hold {allowed}")
     return moments
 
 
@@ -113,10 +114,10 @@ def _sizes(document: Document, number: int, values: Values) -> tuple[Size, ...]:
         for key, value in size.items():
             if key not in known:
                 allowed = f"{model} has {', '.join(known)}"
-                document.wrong("program", number, key, f"unknown; {allowed}", inside=True)
+                document.reject("program", number, key, f"unknown; {allowed}", inside=True)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                said = f"{value!r} is not allowed; allowed: a whole number from 1"
-                document.wrong("program", number, key, said, inside=True)
+                problem = f"{value!r} is not allowed; allowed: a whole number from 1"
+                document.reject("program", number, key, problem, inside=True)
     return tuple({**known, **size} for size in sizes or [{}])
 
 
@@ -126,14 +127,14 @@ def _bars(document: Document, names: list[str]) -> Iterator[Bar]:
         for key, given in (("program", [values["program"]]), ("order", order)):
             for name in filter(None, given):
                 if name not in names:
-                    said = f"{name!r} is no program; there are {', '.join(names)}"
-                    document.wrong("bar", number, key, said)
+                    problem = f"{name!r} is not a program; there are {', '.join(names)}"
+                    document.reject("bar", number, key, problem)
         if bool(values["program"]) == bool(order):
-            document.wrong("bar", number, "", "one of program and order is required")
+            document.reject("bar", number, "", "one of program and order is required")
         limits = sum(document.has("bar", number, key) for key in ("at_most", "at_least"))
         if limits != (0 if order else 1):
-            said = "no limit with order" if order else "one of at_most and at_least is required"
-            document.wrong("bar", number, "", said)
+            problem = "no limit with order" if order else "one of at_most and at_least is required"
+            document.reject("bar", number, "", problem)
         at_most, at_least = values["at_most"], values["at_least"]
-        if order or (at_most, at_least) != (None, None):  # else it is for the other devices
+        if order or (at_most, at_least) != (None, None):  # otherwise the bar is for other devices
             yield Bar(values["figure"], values["program"], order, at_most, at_least, values["mode"])

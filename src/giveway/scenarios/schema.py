@@ -1,5 +1,5 @@
-"""What each key of a scenario file may be: one set of words, of which ``bench`` and ``simulate``
-each read what concerns them."""
+"""The rules for each key of a scenario file: one vocabulary, from which ``bench`` and ``simulate``
+each read their keys."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ MAX_TASKS: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One key: what is allowed, and what it is when missing."""
+    """The rule of one key: its allowed values and its default."""
 
     read: Callable[[Any], Any]
-    """The value of what the file has there; ValueError or UsageError where that is not allowed."""
+    """Converts the value in the file; raises ValueError or UsageError if it is not allowed."""
     allowed: str
-    """In words, for the one who wrote something else."""
+    """The allowed values in words, for error messages."""
     default: Any = None
     required: bool = False
     by_device: bool = False
-    """May be a table with ``cpu`` and ``gpu`` instead, each with such a value."""
+    """Whether a table with a value for ``cpu`` and for ``gpu`` is allowed as well."""
     field: str = ""
-    """Of the value that a simulation makes of it."""
+    """The field of the simulation's dataclass that stores the value."""
 
 
 def _checked(ok: Callable[[Any], bool]) -> Callable[[Any], Any]:
-    """Reads a value as it stands."""
+    """A reader that returns a valid value unchanged."""
 
     def read(value: Any) -> Any:
         if not ok(value):
@@ -91,7 +91,7 @@ def _words(names: tuple[str, ...]) -> str:
 
 
 def _of(kind: Kind, by_device: bool = False) -> Rule:
-    """The rule of what is also written on a command line, as text."""
+    """The rule of a key that can also be given as text on a command line."""
     flag = kind.parse is yes
 
     def read(value: Any) -> Any:
@@ -151,7 +151,7 @@ MODEL: Final = {
     "timeslice": _of(Kind("timeslice_ns", duration(1000), "a time from 1us")),
 }
 SIMULATION: Final = RUN | MODEL
-"""``[simulation]``: how long, where, and how devices and gates behave."""
+"""``[simulation]``: duration, devices, and the behaviour of devices and gates."""
 
 ATTRIBUTES: Final = {name: _of(kind) for name, kind in KINDS.items() if name != "priority"}
 LAUNCHES: Final = {
@@ -167,7 +167,7 @@ LAUNCHES: Final = {
     "start": _of(Kind("start_ns", duration(0), _TIME)),
     "stop": _of(Kind("stop_ns", duration(0), _TIME)),
 }
-"""What a simulation has to know of a program that it does not run."""
+"""The keys that describe a program's launches to a simulation, which does not run the program."""
 
 PROGRAM: Final = {
     "name": Rule(
@@ -188,7 +188,7 @@ PROGRAM: Final = {
     "rate": Rule(_number(0, _LARGE), f"{_POSITIVE} of requests per second", by_device=True),
     "period": _of(Kind("period_ns", duration(1000), "a time from 1us"), by_device=True),
     "busy": Rule(_number(0, 1), "a share above 0, at most 1", by_device=True),
-    "trace": Rule(_checked(_is_text), "the path of a file, from where this file is"),
+    "trace": Rule(_checked(_is_text), "the path of a file, relative to this file"),
     "environment": Rule(_variables(r"[A-Za-z_]\w*"), 'a table like {NAME = "text"}', {}),
     "hints": Rule(_variables(r"GIVEWAY_\w+"), 'a table like {GIVEWAY_LINGER_MS = "5"}', {}),
     **ATTRIBUTES,
@@ -207,11 +207,11 @@ BAR: Final = {
 MOVED: Final = {
     "": {
         "task": "a program is a [[program]] table",
-        "model": "how devices behave stands in the table [simulation]",
-        "name": "a scenario has the name of its file, and a title",
+        "model": "the behaviour of devices belongs to the table [simulation]",
+        "name": "a scenario is named by its file, and has a title",
         **{key: f"{key} belongs to the table [simulation]" for key in RUN},
     },
 }
-"""By table, keys of the time when ``simulate`` had words of its own: what to write now."""
+"""Keys of the former vocabulary of ``simulate``, by table, with the advice that replaces them."""
 RENAMED: Final = {"continuous": "saturating", "periodic": "fixed"}
-"""The same of arrivals."""
+"""Former names of arrivals, with their present names."""

@@ -1,4 +1,4 @@
-"""What users write about a task (``deadline=20ms``), and what it means."""
+"""Task attributes as users write them (``deadline=20ms``), and their parsed values."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN, Attributes
 _UNITS: Final = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?) ?([^\W\d]*)")
 NONE: Final = "none"
-"""Takes back what was said."""
+"""The value that resets an attribute to its default."""
 
 
 def parse_duration(text: str) -> int:
-    """Nanoseconds of a time such as ``20ms`` or ``1.5s``.
+    """Converts a time such as ``20ms`` or ``1.5s`` to nanoseconds.
 
     Raises:
-        UsageError: it is none.
+        UsageError: ``text`` is not a time.
     """
     found = _DURATION.fullmatch(text.strip())
     if found is None:
@@ -34,13 +34,13 @@ def parse_duration(text: str) -> int:
 
 
 def show_duration(nanoseconds: int) -> str:
-    """The shortest spelling that `parse_duration` takes back as the same."""
+    """The shortest spelling that `parse_duration` converts back to the same value."""
     unit = next(u for u in ("s", "ms", "us", "ns") if nanoseconds % _UNITS[u] == 0)
     return f"{nanoseconds // _UNITS[unit]}{unit}"
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
-    """Reads a whole number in a range; what is returned raises ValueError, as all of these do."""
+    """A parser of whole numbers in a range. Like the parsers below, it raises ValueError."""
 
     def parse(text: str) -> int:
         value = int(text)
@@ -52,7 +52,7 @@ def whole(low: int, high: int) -> Callable[[str], int]:
 
 
 def real(low: float, high: float, suffix: str = "") -> Callable[[str], float]:
-    """Reads a number above ``low``, up to ``high``."""
+    """A parser of numbers above ``low``, up to ``high``."""
 
     def parse(text: str) -> float:
         value = float(text.removesuffix(suffix))
@@ -64,7 +64,7 @@ def real(low: float, high: float, suffix: str = "") -> Callable[[str], float]:
 
 
 def duration(low_ns: int) -> Callable[[str], int]:
-    """Reads a time from ``low_ns`` to an hour, in nanoseconds."""
+    """A parser of times from ``low_ns`` to one hour; its result is in nanoseconds."""
 
     def parse(text: str) -> int:
         value = parse_duration(text)
@@ -76,21 +76,21 @@ def duration(low_ns: int) -> Callable[[str], int]:
 
 
 def word(text: str) -> str:
-    """Reads a name."""
+    """Parses a name."""
     if len(text) > 64 or not text.isprintable():
         raise ValueError
     return text
 
 
 def one_word(text: str) -> str:
-    """Reads a name without spaces, which stand between attributes."""
+    """Parses a name without spaces, because spaces separate attributes."""
     if " " in text:
         raise ValueError
     return word(text)
 
 
 def yes(text: str) -> bool:
-    """Reads ``yes`` or ``no``."""
+    """Parses ``yes`` or ``no``."""
     if text not in ("yes", "no"):
         raise ValueError
     return text == "yes"
@@ -98,13 +98,13 @@ def yes(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One thing that users can set, as they know it."""
+    """One value that users can set: its field, its parser and its range."""
 
     field: str
-    """Of `Attributes`, or of what else it belongs to."""
+    """The field of `Attributes`, or of another dataclass that stores the value."""
     parse: Callable[[str], Any]
     allowed: str
-    """Its range, for people."""
+    """The range in words, for error messages."""
 
 
 KINDS: Final = {
@@ -120,14 +120,14 @@ KINDS: Final = {
     "group": Kind("group", one_word, "a name of up to 64 characters, without spaces"),
     "focused": Kind("focused", yes, "yes or no"),
 }
-"""By the names that users write."""
+"""Keyed by the names that users write."""
 
 
 def parse(name: str, text: str) -> tuple[str, Any]:
-    """The field of `Attributes` and its value. ``none`` sets it back to what it is by default.
+    """The field of `Attributes` and its value. ``none`` stands for the default.
 
     Raises:
-        UsageError: there is no such attribute, or it cannot have that value.
+        UsageError: there is no such attribute, or the value is out of its range.
     """
     kind = KINDS.get(name)
     if kind is None:
@@ -137,43 +137,47 @@ def parse(name: str, text: str) -> tuple[str, Any]:
     try:
         return kind.field, kind.parse(text)
     except ValueError:
-        raise UsageError(f"{name} cannot be {text!r}: it is {kind.allowed}") from None
+        raise UsageError(f"{name} cannot be {text!r}: allowed is {kind.allowed}") from None
 
 
 def change(attributes: Attributes, settings: Iterable[str]) -> Attributes:
-    """``attributes`` with changes such as ``deadline=20ms`` and ``share=30``.
+    """``attributes`` after settings such as ``deadline=20ms`` and ``share=30``.
 
     Raises:
-        UsageError: as `parse`, or a change has no ``=``.
+        UsageError: as `parse`; or a setting has no ``=``.
     """
     changes: dict[str, Any] = {}
     for setting in settings:
         name, sign, text = setting.partition("=")
         if not sign:
-            raise UsageError(f"{setting!r} says no value: write {setting}=VALUE")
+            raise UsageError(f"{setting!r} has no value: write {setting}=VALUE")
         field, value = parse(name, text)
         changes[field] = value
     return replace(attributes, **changes)
 
 
 def changes(settings: Iterable[str]) -> dict[str, str | None]:
-    """What settings such as ``deadline=20ms`` say, each checked, as users write it; None for what
-    is taken back.
+    """Checks settings such as ``deadline=20ms``; their values by name, as users write them.
+
+    The value of an attribute that is reset to its default is None.
 
     Raises:
         UsageError: as `change`.
     """
     found: dict[str, str | None] = {}
     for setting in settings:
-        said = show(change(Attributes(), [setting]))
+        stated = show(change(Attributes(), [setting]))
         name, _, text = setting.partition("=")
-        found[name] = None if text == NONE else said.get(name, text)
+        found[name] = None if text == NONE else stated.get(name, text)
     return found
 
 
-def write(said: str, changes: Mapping[str, str | None]) -> str:
-    """What is said about a task on its page, changed; the priority has a place of its own there."""
-    words = dict(word.split("=", 1) for word in said.split() if "=" in word)
+def write(text: str, changes: Mapping[str, str | None]) -> str:
+    """The attribute text of a task after ``changes``.
+
+    The page keeps the priority in a field of its own, so the text never contains it.
+    """
+    words = dict(word.split("=", 1) for word in text.split() if "=" in word)
     for name, value in changes.items():
         if value is None:
             words.pop(name, None)
@@ -184,7 +188,7 @@ def write(said: str, changes: Mapping[str, str | None]) -> str:
 
 
 def show(attributes: Attributes) -> dict[str, str]:
-    """What differs from the defaults, as users write it."""
+    """The attributes that differ from the defaults, as users write them."""
     shown = {}
     for name, kind in KINDS.items():
         value = getattr(attributes, kind.field)

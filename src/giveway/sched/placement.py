@@ -1,7 +1,7 @@
-"""What tasks take of a device where something else places them: one urgent task, others beside it.
+"""The fraction of a device that a task reserves: one urgent task, others beside it.
 
-Values only: `giveway.ray` asks Ray for these fractions and `giveway.simulate` places by them.
-Why these and not others: docs/decisions/0016-ray.md.
+For schedulers such as Ray, which place tasks by fractions. `giveway.ray` requests these fractions
+and `giveway.simulate` places tasks by them. docs/decisions/0016-ray.md has the reasons.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 from typing import Final
 
 URGENT: Final = 0.95
-"""More than half, so that no two fit on a device; so much more that what several urgent tasks
-leave on one node never adds up to room for another."""
+"""Above one half, so that no two urgent tasks fit on a device. So far above one half that the
+remainders of several devices of a node never add up to room for another urgent task."""
 BESIDE: Final = 0.05
-"""For others, beside an urgent task."""
+"""The fraction that an urgent task leaves for other tasks on its device."""
 PRECISION: Final = 4
-"""Decimal places that Ray keeps of a fraction."""
+"""Decimal places of a fraction that Ray keeps."""
 
 
 def fraction(urgent: bool, share: float | None = None) -> float:
-    """The part of a device, of 1, that a task asks for.
+    """The part of a device that a task reserves, above 0 and below 1.
 
     Args:
-        urgent: whether it wants the one urgent place.
-        share: percent, above 0 to 100: of those that are not urgent, as many fit beside an urgent
-            task as their shares add up to 100. None: one does.
+        urgent: whether the task takes the one urgent place of a device.
+        share: percent, above 0 to 100. Tasks that are not urgent fit beside an urgent task as long
+            as their shares add up to at most 100. None: 100.
     """
     if urgent:
         return URGENT

@@ -1,11 +1,11 @@
 """Between a host (the daemon, the simulator) and a policy: events in, checked decisions out.
 
-No clock, thread, file or connection here: the host says what happens and when, and does what is
-decided. What a policy gets wrong, up to and including an exception, ends here.
+The scheduler has no clock, thread, file or connection. The host passes in events with their times
+and carries out the answers. Errors of a policy, exceptions included, never reach the host.
 
-An event takes two steps. `Scheduler.decide` asks the policy and checks what it says. The host may
-then write the gates that this is about. `Scheduler.settle` keeps the accounts of all tasks, which
-takes longer than the decision, and says what else is to be done.
+An event takes two steps. `Scheduler.decide` calls the policy and checks its decisions. The host may
+then write the decided gates. `Scheduler.settle` updates the state of all tasks, which takes longer
+than the decision, and returns everything else that the host has to do.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from giveway.sched.task import (
     WakeAt,
 )
 
-MAX_DARK_NS: Final = 1_000_000_000
-"""How long a policy may keep every task of a device that has work waiting for nothing but time."""
+MAX_ALL_HELD_NS: Final = 1_000_000_000
+"""How long a policy may hold all active tasks of a device when none of them waits for a task."""
 MIN_WAKE_NS: Final = 50_000
-"""No wake-up comes sooner: a policy that always wants the next nanosecond gets no busy loop."""
+"""The earliest wake-up: a policy that always requests the next nanosecond causes no busy loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A decision that is not carried out."""
+    """A decision that the scheduler does not carry out."""
 
     decision: object
     why: str
@@ -51,39 +51,39 @@ class Refusal:
 
 @dataclass(slots=True)
 class Decided:
-    """What the policy says about an event: checked, and not yet in force."""
+    """The checked decisions of the policy about an event, not yet in force."""
 
     now: int
     gates: Only | None = None
-    """All gates of a device, where the policy says this alone and nothing can stand against it: a
-    host may write them before it has this settled. The answer has them as well."""
-    said: list[Only | Open | Close] = field(default_factory=list)
-    """About gates; the last word about each counts."""
+    """All gates of a device, if this is the only decision and it cannot be refused. The host may
+    write them before `Scheduler.settle`. The answer contains them as well."""
+    about_gates: list[Only | Open | Close] = field(default_factory=list)
+    """The decisions about gates; the last one about each task counts."""
     wakes: dict[str, int | None] = field(default_factory=dict)
-    """When the policy wants to be asked again, by device."""
+    """The requested wake-up of each device."""
     devices: dict[str, None] = field(default_factory=dict)
-    """That the event and the decisions are about, in this order; empty: nothing is different."""
+    """The devices of the event and of the decisions, in this order; empty: nothing changed."""
     refusals: list[Refusal] = field(default_factory=list)
     failure: str | None = None
-    """The policy's traceback, where it failed: then nothing of what it says comes into force."""
+    """The traceback of a policy that failed: none of its decisions come into force."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """What the host is to do, and what it may want to tell."""
+    """What the host has to do, and may want to report."""
 
     gates: list[TaskView] = field(default_factory=list)
-    """Tasks whose gates are different now, in this order."""
+    """Tasks whose gates have changed, in this order."""
     timers: list[WakeAt] = field(default_factory=list)
-    """Timers that are different now."""
+    """Timers that have changed."""
     refusals: list[Refusal] = field(default_factory=list)
     failure: str | None = None
-    """Why the policy has just been replaced by strict priority: its traceback, or what the host
-    said to `Scheduler.fall_back`."""
+    """Why strict priority has just replaced the policy: the traceback of the policy, or the reason
+    that the host passed to `Scheduler.fall_back`."""
 
     @property
     def decisions(self) -> list[Decision]:
-        """All that changes, as a policy would say it. To be asked before the next event."""
+        """All changes, as decisions. Valid until the next event."""
         gates = (
             Open(task.id) if task.open else Close(task.id, task.held_by) for task in self.gates
         )
@@ -91,40 +91,40 @@ class Answer:
 
 
 def validate(decision: object, view: View) -> str | None:
-    """Why a decision cannot be carried out, whatever else is decided; None: it can."""
+    """Why a decision is invalid, whatever the other decisions are; None: it is valid."""
     kind = type(decision)
     tasks = view.tasks
     if isinstance(decision, Only):
         if type(decision.device) is not str:
-            return "a decision about something that is no device"
+            return "a decision about something that is not a device"
         if not isinstance(decision.tasks, Collection):
-            return f"tasks are a collection, not a {type(decision.tasks).__name__}"
+            return f"tasks must be a collection, not a {type(decision.tasks).__name__}"
         if any(type(task) is not TaskId or task not in tasks for task in decision.tasks):
-            return "a decision about a task that is not there"
+            return "a decision about a task that does not exist"
         return None
     if kind is Close or kind is Open:
         task = decision.task  # type: ignore[attr-defined]
         if type(task) is not TaskId or task not in tasks:
-            return "a decision about a task that is not there"
+            return "a decision about a task that does not exist"
         if kind is Close:
             holder = decision.holder  # type: ignore[attr-defined]
             if holder is not None and (type(holder) is not TaskId or holder not in tasks):
-                return "a task is to wait for one that is not there"
+                return "a task would wait for a task that does not exist"
         return None
     if not isinstance(decision, WakeAt) or kind is not WakeAt:
         return f"a {kind.__name__} is not a decision"
     at_ns = decision.at_ns
     if at_ns is not None and type(at_ns) is not int:
-        return f"a wake-up is at a whole number of nanoseconds, not at a {type(at_ns).__name__}"
+        return f"a wake-up must be at a whole number of nanoseconds, not a {type(at_ns).__name__}"
     if type(decision.device) is not str:
-        return "a wake-up for something that is no device"
+        return "a wake-up for something that is not a device"
     if at_ns is not None and decision.device not in view.devices:
         return "a wake-up for a device that no task has joined"
     return None
 
 
 class Scheduler:
-    """Keeps what is known of all tasks of all devices, and asks one policy what to do about it."""
+    """Keeps the state of all tasks of all devices, and passes events to one policy."""
 
     def __init__(self, policy: Policy, fallback: Callable[[], Policy] = Priority) -> None:
         self._policy = policy
@@ -132,10 +132,10 @@ class Scheduler:
         self._world = World()
         self._now = 0
         self._timers: dict[str, int] = {}
-        self._dark: dict[str, int] = {}  # devices whose active tasks all wait: since when
-        self._elsewhere: dict[str, None] = {}  # of these, those that wait for another device
+        self._all_held: dict[str, int] = {}  # devices whose active tasks all wait, with since when
+        self._held_across: dict[str, None] = {}  # those that wait for a task elsewhere
         self.timers: Mapping[str, int] = MappingProxyType(self._timers)
-        """When the policy wants a `Tick`, for each device for which it does."""
+        """The time of the next requested `Tick` of each device."""
 
     @property
     def policy(self) -> Policy:
@@ -144,7 +144,7 @@ class Scheduler:
 
     @property
     def view(self) -> View:
-        """What is known of all tasks, for the policy and for whoever reports."""
+        """The state of all tasks, for the policy and for reports."""
         return self._world
 
     def next_wake(self) -> tuple[int, str] | None:
@@ -152,53 +152,54 @@ class Scheduler:
         return min(((at, device) for device, at in self._timers.items()), default=None)
 
     def decide(self, event: Event, now: int) -> Decided:
-        """Takes note of an event and asks the policy about it. To be settled before the next one.
+        """Records an event and passes it to the policy. `settle` must follow before the next event.
 
         Args:
-            event: one that changes nothing (`Active` about an active task) is passed over.
-            now: nanoseconds on the monotonic clock; one that runs backwards is taken to stand.
+            event: an event that changes nothing (`Active` about an active task) is ignored.
+            now: nanoseconds on the monotonic clock. A time before the last one counts as the last.
 
         Raises:
-            ValueError: the host is wrong: a task joins twice, or an event is about one that never
-                joined.
+            ValueError: the host is in error: a task joins twice, or an event is about a task that
+                never joined.
         """
         now = self._now = max(now, self._now)
-        if not self._note(event, now):
+        if not self._record(event, now):
             return Decided(now)
-        decided = self._consult((event,), now)
-        if len(decided.said) == 1 and self._is_plain(decided.said[0]):
-            decided.gates = decided.said[0]
+        decided = self._run_policy((event,), now)
+        if len(decided.about_gates) == 1 and self._covers_device(decided.about_gates[0]):
+            decided.gates = decided.about_gates[0]
         return decided
 
     def settle(self, decided: Decided) -> Answer:
-        """Brings into force what was decided, as of the moment of the event."""
+        """Brings the decisions into force, as of the time of the event."""
         answer = Answer()
         if decided.devices:
             self._carry_out(decided, answer)
             if decided.failure is not None:
-                self._failed(decided.failure, decided.now, answer)
+                self._handle_failure(decided.failure, decided.now, answer)
         return answer
 
     def handle(self, event: Event, now: int) -> Answer:
-        """Both steps, for a host that has nothing to write in between; errors as of `decide`."""
+        """Both steps, for a host that writes nothing in between; raises as `decide`."""
         return self.settle(self.decide(event, now))
 
     def use(self, policy: Policy, now: int) -> Answer:
-        """Puts another policy in service; tasks keep their attributes and what they have used."""
+        """Puts another policy in service; tasks keep their attributes and used times."""
         now = self._now = max(now, self._now)
         answer = Answer()
         self._replace(policy, now, answer)
         return answer
 
     def fall_back(self, why: str, now: int) -> Answer:
-        """Takes the policy out of service for something that only the host can see: it is slow."""
+        """Replaces the policy by strict priority for a reason that only the host can detect, such
+        as an exceeded time limit."""
         now = self._now = max(now, self._now)
         answer = Answer(failure=why)
         self._replace(self._fallback(), now, answer)
         return answer
 
-    def _note(self, event: Event, now: int) -> bool:
-        """Whether anything is different now."""
+    def _record(self, event: Event, now: int) -> bool:
+        """Updates the state of the tasks; returns whether the event changed anything."""
         world = self._world
         if isinstance(event, Tick):
             if self._timers.get(event.device, now + 1) <= now:
@@ -226,8 +227,8 @@ class Scheduler:
         return True
 
     def _replace(self, policy: Policy, now: int, answer: Answer) -> None:
-        """The new policy sees tasks join and become active one by one, as one that was there from
-        the beginning did: it may keep an account of its own."""
+        """Starts a policy. It receives a `Joined` event for every task and an `Active` event for
+        every active one, as if it had been in service from the beginning."""
         self._policy = policy
         timers = list(self._timers)
         self._timers.clear()
@@ -243,28 +244,28 @@ class Scheduler:
 
         for task in active:
             put_active(task, False)
-        decided = self._consult(events(), now)
+        decided = self._run_policy(events(), now)
         for task in active:
             put_active(task, True)
         self._carry_out(decided, answer)
         answer.timers += (WakeAt(at, None) for at in timers if at not in self._timers)
         if decided.failure is not None:
-            self._failed(decided.failure, now, answer)
+            self._handle_failure(decided.failure, now, answer)
 
-    def _consult(self, events: Iterable[Event], now: int) -> Decided:
-        """Asks the policy about each event, and keeps what can be carried out of all it says."""
+    def _run_policy(self, events: Iterable[Event], now: int) -> Decided:
+        """Passes each event to the policy, and collects its valid decisions."""
         decided = Decided(now)
         try:
             for event in events:
                 decided.devices[event.device] = None
-                self._listen(event, decided)
+                self._collect_decisions(event, decided)
         except (Exception, SystemExit):
             decided.failure = traceback.format_exc()
         return decided
 
-    def _listen(self, event: Event, decided: Decided) -> None:
-        """Sorts out what the policy says about an event."""
-        # Nobody has more to say about each task than to open it, to close it and to be woken.
+    def _collect_decisions(self, event: Event, decided: Decided) -> None:
+        """Collects the valid decisions of the policy about one event, and the refusals."""
+        # A sensible policy opens, closes and requests a wake-up at most once for each task.
         world = self._world
         most = 3 * len(world.tasks) + 8
         for count, decision in enumerate(self._policy.decide(event, world, decided.now), 1):
@@ -276,29 +277,29 @@ class Scheduler:
             elif isinstance(decision, WakeAt):
                 decided.wakes[decision.device] = decision.at_ns
             elif isinstance(decision, Only):
-                # The policy's own collection may change, or do anything when it is asked again.
-                decided.said.append(Only(decision.device, tuple(decision.tasks)))
+                # A copy: the policy's own collection may change, or run code when it is read again.
+                decided.about_gates.append(Only(decision.device, tuple(decision.tasks)))
             else:
-                decided.said.append(decision)
+                decided.about_gates.append(decision)
 
     def _carry_out(self, decided: Decided, answer: Answer) -> None:
-        """Brings a decision into force, but for one of a policy that failed."""
+        """Brings decisions into force, except those of a policy that failed."""
         answer.refusals += decided.refusals
         if decided.failure is not None:
             return
         gates: Wanted = {}
         devices = decided.devices
-        for decision in decided.said:
-            self._sort(decision, gates, devices)
+        for decision in decided.about_gates:
+            self._collect_gates(decision, gates, devices)
         devices |= dict.fromkeys(decided.wakes)
         timers = self._set_timers(decided.wakes, decided.now)
-        for device in devices | self._elsewhere:
-            self._keep_lit(device, gates, decided.now, answer.refusals)
+        for device in devices | self._held_across:
+            self._open_if_held(device, gates, decided.now, answer.refusals)
         answer.gates += self._world.carry_out(gates, decided.now)
         answer.timers += timers
 
-    def _is_plain(self, decision: Only | Open | Close) -> TypeGuard[Only]:
-        """Whether it is about all tasks of a device and keeps nobody waiting for nothing."""
+    def _covers_device(self, decision: Only | Open | Close) -> TypeGuard[Only]:
+        """Whether a decision sets all gates of one device and cannot be refused."""
         if not isinstance(decision, Only) or decision.device not in self._world.devices:
             return False
         if any(id_.device != decision.device for id_ in decision.tasks):
@@ -308,18 +309,20 @@ class Scheduler:
             task.active for task in self._world.on(decision.device)
         )
 
-    def _sort(self, decision: Only | Open | Close, gates: Wanted, devices: dict[str, None]) -> None:
-        """What a decision says of each task."""
+    def _collect_gates(
+        self, decision: Only | Open | Close, gates: Wanted, devices: dict[str, None]
+    ) -> None:
+        """Adds the gate of each task that a decision is about."""
         if isinstance(decision, Only):
-            self._choose(decision, gates)
+            self._expand_only(decision, gates)
             devices[decision.device] = None
             return
         holder = decision.holder if isinstance(decision, Close) else None
         gates[self._world.tasks[decision.task]] = (isinstance(decision, Open), holder)
         devices[decision.task.device] = None
 
-    def _choose(self, decision: Only, gates: Wanted) -> None:
-        """What `Only` says of each task of a device."""
+    def _expand_only(self, decision: Only, gates: Wanted) -> None:
+        """Adds the gate of each task of a device under `Only`."""
         world, chosen = self._world, frozenset(decision.tasks)
         holder = next((id_ for id_ in decision.tasks if world.has_work(id_)), None)
         held = (False, holder)
@@ -331,16 +334,16 @@ class Scheduler:
             else:
                 gates[task] = (False, task.held_by)
 
-    def _failed(self, failure: str, now: int, answer: Answer) -> None:
+    def _handle_failure(self, failure: str, now: int, answer: Answer) -> None:
         if answer.failure is None:
             answer.failure = failure
             self._replace(self._fallback(), now, answer)
-        else:  # the fallback fails too: nobody waits
+        else:  # the fallback fails too: open all gates
             opened = dict.fromkeys(self._world.tasks.values(), OPEN)
             answer.gates += self._world.carry_out(opened, now)
 
     def _set_timers(self, wakes: Mapping[str, int | None], now: int) -> list[WakeAt]:
-        """The timers that are different now."""
+        """Sets the timers; returns those that have changed."""
         changed: list[WakeAt] = []
         for device, wanted in wakes.items():
             at_ns = None if wanted is None else max(wanted, now + MIN_WAKE_NS)
@@ -353,32 +356,34 @@ class Scheduler:
             changed.append(WakeAt(device, at_ns))
         return changed
 
-    def _keep_lit(self, device: str, gates: Wanted, now: int, refusals: list[Refusal]) -> None:
-        """Sees to it that tasks with work never all wait, unless for a task that runs or for a time
-        that is near."""
+    def _open_if_held(self, device: str, gates: Wanted, now: int, refusals: list[Refusal]) -> None:
+        """Opens gates if all active tasks of a device would wait.
+
+        They may do so only for a task that runs elsewhere, or until a timer that is near.
+        """
         waiting = self._world.active(device)
-        self._elsewhere.pop(device, None)
+        self._held_across.pop(device, None)
         if not waiting or _one_opens(waiting, gates):
-            self._dark.pop(device, None)
+            self._all_held.pop(device, None)
             return
-        if any(self._is_held_by_a_runner(task, gates) for task in waiting):
-            self._elsewhere[device] = None  # to be looked at again whatever happens
-            self._dark[device] = now
+        if any(self._is_held_by_running_task(task, gates) for task in waiting):
+            self._held_across[device] = None  # to be checked again at every event
+            self._all_held[device] = now
             return
-        since = self._dark.setdefault(device, now)
-        if self._timers.get(device, since + MAX_DARK_NS + 1) <= since + MAX_DARK_NS:
+        since = self._all_held.setdefault(device, now)
+        if self._timers.get(device, since + MAX_ALL_HELD_NS + 1) <= since + MAX_ALL_HELD_NS:
             return
-        del self._dark[device]
+        del self._all_held[device]
         top = max(task.attributes.priority for task in waiting)
         for task in waiting:
             if task.attributes.priority == top:
                 wanted = gates.get(task)
                 closing = None if wanted is None else Close(task.id, wanted[1])
                 gates[task] = OPEN
-                why = f"all that have work on {device} would wait for nobody"
+                why = f"all active tasks on {device} would wait without a holder"
                 refusals.append(Refusal(closing, why))
 
-    def _is_held_by_a_runner(self, task: TaskView, gates: Wanted) -> bool:
+    def _is_held_by_running_task(self, task: TaskView, gates: Wanted) -> bool:
         wanted = gates.get(task)
         holder = task.held_by if wanted is None else wanted[1]
         other = None if holder is None else self._world.tasks.get(holder)
@@ -386,7 +391,7 @@ class Scheduler:
 
 
 def _one_opens(tasks: Iterable[TaskView], gates: Wanted) -> bool:
-    """Whether the gate of one of these is open once this is carried out."""
+    """Whether the gate of any of these tasks is open after ``gates`` is carried out."""
     for task in tasks:
         wanted = gates.get(task)
         if task.open if wanted is None else wanted[0]:

@@ -1,4 +1,4 @@
-"""What is known of all tasks: the view that policies have, with what changes it."""
+"""The state of all tasks: the view that policies have, with the operations that change it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from giveway.sched.policies.base import TaskView, View
 from giveway.sched.task import Joined, TaskId
 
 Wanted: TypeAlias = dict[TaskView, tuple[bool, TaskId | None]]
-"""Whether gates are to be open, and for whom their tasks wait; the last word about each counts."""
+"""For each task, whether its gate is to be open, and the task for which it waits otherwise."""
 OPEN: Final[tuple[bool, TaskId | None]] = (True, None)
 
 _Key = TypeVar("_Key")
 
 
 def _setter(name: str) -> Callable[[TaskView, object], None]:
-    """Of a view's attribute: views are frozen for policies, and here is the one place that changes
-    them. The slot's own, because object.__setattr__ takes twice as long and an event may change
-    hundreds."""
+    """The setter of an attribute of `TaskView`, which is frozen for policies.
+
+    The slot's own setter: object.__setattr__ takes twice as long, and an event may change hundreds
+    of tasks.
+    """
     setter: Callable[[TaskView, object], None] = TaskView.__dict__[name].__set__
     return setter
 
@@ -33,7 +35,7 @@ _put_used = _setter("used_ns")
 
 
 class World(View):
-    """The view, with what changes it."""
+    """The view, with the operations that change it."""
 
     def join(self, event: Joined, now: int) -> None:
         id_ = event.task
@@ -47,20 +49,20 @@ class World(View):
         self._by_pid[task.pid] = (*self.of(task.pid), task)
 
     def leave(self, task: TaskView, now: int) -> None:
-        self.set_active(task, False, now)  # for a policy that still has it at hand
+        self.set_active(task, False, now)  # for a policy that keeps the object
         del self._tasks[task.id]
         _drop(self._by_device, task.id.device, task)
         _drop(self._by_pid, task.pid, task)
 
     def set_active(self, task: TaskView, active: bool, now: int) -> None:
-        """Whether a task has work."""
+        """Records whether a task has work from ``now`` on."""
         if active is not task.active:
             put_active(task, active)
             _put_since(task, now)
             _account(task, now)
 
     def carry_out(self, gates: Wanted, now: int) -> list[TaskView]:
-        """Sets the gates of tasks; the tasks whose gates are different then."""
+        """Sets the gates of tasks; returns the tasks whose gates have changed."""
         changed = []
         for task, (is_open, holder) in gates.items():
             if holder != task.held_by:
@@ -73,7 +75,7 @@ class World(View):
 
 
 def _account(task: TaskView, now: int) -> None:
-    """Takes note of whether a task runs from now on, and of how long it did until now."""
+    """Adds the run that ends now to the used time, and starts the next run if the task may run."""
     since = task.running_since_ns
     if since is not None:
         _put_used(task, task.used_ns + now - since)

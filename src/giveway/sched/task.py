@@ -1,4 +1,4 @@
-"""What giveway knows about one task, as a value; what happens to it, and what is decided about it.
+"""The values of the scheduler: tasks and their attributes, events, and decisions.
 
 Times are integer nanoseconds of the monotonic clock where a name ends in ``_ns``, float seconds
 where it ends in ``_seconds``.
@@ -20,14 +20,14 @@ PRIORITY_MAX = 1000
 class Task:
     """One task on a device: a process, or a thread that opted into a task of its own.
 
-    A snapshot: the counters are those of the moment it was taken.
+    A snapshot: the counters are those of the moment at which it was taken.
     """
 
     ticket: int
-    """Identifies the task on its device's page; never used twice."""
+    """The identifier of the task on its device's page; never reused."""
     device: str
     pid: int
-    """Process id as the task's own PID namespace has it."""
+    """Process id in the task's own PID namespace."""
     name: str
     priority: int
     """-1000 to 1000, bigger is more urgent."""
@@ -38,7 +38,7 @@ class Task:
     """Launches so far: outermost parallel regions and gated operators on the cpu device; kernels,
     graphs, copies and memsets on a GPU."""
     operators: int
-    """Of these, single-threaded torch operators."""
+    """The single-threaded torch operators among the launches."""
     holds: int
     """Launches that met a closed gate."""
     held_seconds: float
@@ -48,17 +48,19 @@ class Task:
     joined_seconds: float
     """When the task joined, on the monotonic clock."""
     closed_seconds: float = 0.0
-    """When its gate last closed, or it last became active, on the monotonic clock; 0: never."""
+    """When the gate last closed or the task last became active, on the monotonic clock; 0: never.
+    """
     stopped_seconds: float = 0.0
-    """When what ran as a gate closed was last seen stopped, on the monotonic clock: of an earlier
-    closing if before ``closed_seconds``. 0: never, as on a GPU, where only the device knows."""
+    """When running work was last observed to have stopped after its gate closed, on the monotonic
+    clock. A time before ``closed_seconds`` belongs to an earlier closing. 0: never; always 0 on a
+    GPU, where the host cannot observe it."""
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 
 class TaskId(NamedTuple):
-    """Which task: a ticket is never used twice on its device."""
+    """Identifies a task: a ticket is never reused on its device."""
 
     device: str
     ticket: int
@@ -66,35 +68,35 @@ class TaskId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What users say about a task.
+    """The properties of a task that users set for policies.
 
-    The task's own, not a policy's: each policy reads what it needs, and a switch of policy loses
-    nothing. ``giveway.sched.attributes`` has their ranges and spellings.
+    Attributes belong to the task, not to a policy: each policy reads the ones that it needs, and a
+    change of policy loses none. ``giveway.sched.attributes`` has their ranges and spellings.
     """
 
     priority: int = 0
     """-1000 to 1000, bigger is more urgent."""
     weight: float = 1.0
-    """Relative claim on the device: one of weight 2 gets twice what one of weight 1 gets."""
+    """Relative claim on the device: a task of weight 2 gets twice as much as one of weight 1."""
     share: float | None = None
-    """Percent of the device's time; None: what is not promised to others."""
+    """Percent of the device's time; None: an equal part of the unpromised time."""
     deadline_ns: int | None = None
-    """How long after it became active the task should be done; None: whenever."""
+    """The time from becoming active until the task should be done; None: no deadline."""
     laxity_ns: int | None = None
-    """How long a task that became active may wait in all and still be in time."""
+    """The total time that the task may wait after becoming active and still be in time."""
     slice_ns: int | None = None
-    """How long a turn is, for policies that take turns; None: as the policy has it."""
+    """The length of a time slice, for time-slicing policies; None: the default of the policy."""
     nice: int = 0
     """The process's CPU nice value, -20 (most urgent) to 19."""
     group: str = ""
-    """Tasks of one group share what the group is given; empty: those of one process do."""
+    """Tasks of one group divide the share of the group; empty: the process is the group."""
     focused: bool = False
-    """Whether the user is looking at the process's window."""
+    """Whether a window of the process has the focus."""
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A task came to a device. It is idle, and its gate is open."""
+    """A task joined a device. The task is idle, and its gate is open."""
 
     task: TaskId
     pid: int
@@ -108,7 +110,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A task is gone: nothing can be decided about it any more."""
+    """A task has left: no decision can be about it any more."""
 
     task: TaskId
 
@@ -119,7 +121,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """An idle task has work."""
+    """An idle task has become active."""
 
     task: TaskId
 
@@ -130,7 +132,7 @@ class Active:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """An active task is done."""
+    """An active task has become idle."""
 
     task: TaskId
 
@@ -141,7 +143,7 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A task has other attributes than before."""
+    """The attributes of a task have changed."""
 
     task: TaskId
     attributes: Attributes
@@ -153,7 +155,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The time has come for which a `WakeAt` asked, or something else calls for another look."""
+    """The time of a `WakeAt` has come, or the host wants a new decision."""
 
     device: str
 
@@ -162,10 +164,12 @@ Event: TypeAlias = Joined | Left | Active | Idle | Changed | Tick
 
 
 class Only(NamedTuple):
-    """Of all tasks of a device these may launch, and the others wait for the first of them that has
-    work. Who waits already goes on waiting for whom it does, for as long as that one has work.
+    """Of all tasks of a device only these may launch.
 
-    One decision however many tasks there are: it is what most policies say, at each event."""
+    The other tasks wait for the first of these that has work. A task that already waits keeps its
+    holder for as long as the holder has work. This is one decision, however many tasks the device
+    has; most policies return it for every event.
+    """
 
     device: str
     tasks: Collection[TaskId]
@@ -182,13 +186,13 @@ class Close(NamedTuple):
 
     task: TaskId
     holder: TaskId | None = None
-    """For whom it waits, where it is for somebody: what ``giveway events`` shows, and the reason
-    for which a whole device may stay closed."""
+    """The task for which this one waits, if any. ``giveway events`` shows it, and it is the one
+    reason for which all gates of a device may stay closed."""
 
 
 class WakeAt(NamedTuple):
-    """Asks for a `Tick` for the device. There is one timer for each: this replaces what was asked
-    before; None cancels it."""
+    """Requests a `Tick` for the device. A device has one timer: a new request replaces the old one,
+    and None cancels it."""
 
     device: str
     at_ns: int | None

@@ -1,6 +1,6 @@
-"""Policies and the scheduler on virtual time: the same objects as in the daemon, over a model of
-programs and devices.
+"""Simulation of policies on virtual time. The scheduler and the policies are those of the daemon;
+programs and devices are models.
 
-``load`` reads what is to be simulated, ``engine`` runs it, ``figures`` says what came of it and
-``plot`` draws it.
+``load`` reads a scenario, ``engine`` runs it, ``figures`` computes the results and ``plot`` draws
+them.
 """

@@ -1,7 +1,7 @@
 """Discrete-event simulation of programs that share devices under a policy.
 
-A program submits launches as far as its gate and its window let it; a device runs what is in
-flight. Everything that takes host time is left out, but for the gaps that a program states.
+A program submits launches while its gate is open and its window has room; a device runs the
+launches in flight. Host time is not simulated, except for the gaps that a program states.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from giveway.simulate.scenario import Scenario
 
 KEPT_REFUSALS: Final = 5
 ALONE_COPIES: Final = 20
-"""How many copies of a program are enough to know what it does alone."""
+"""The number of copies of a program that are simulated alone."""
 
 
 @dataclass(slots=True)
 class Run:
-    """What came of a simulation, before any arithmetic."""
+    """The raw counts of a simulation."""
 
     tasks: list[SimTask]
     devices: list[Device]
     events: int = 0
     decisions: int = 0
-    """Gates changed."""
+    """The number of changed gates."""
     refused: int = 0
     refusals: list[str] = field(default_factory=list)
-    """The first few."""
+    """The first `KEPT_REFUSALS` refusals."""
     failure: str | None = None
-    """The traceback of the policy, where it failed and strict priority went on."""
+    """The traceback of a policy that failed; strict priority then replaced it."""
 
 
 def run(scenario: Scenario, policy: Policy | None, record: Record | None = None) -> Run:
-    """Simulates a scenario under a policy; without one, each task alone on a device of its own, up
-    to 20 of each program.
+    """Simulates a scenario under a policy. Without a policy, each task runs alone on a device of
+    its own, up to 20 copies of each program.
 
-    The same scenario and policy give the same result.
+    Deterministic: the same scenario and policy give the same result.
     """
     return _Engine(scenario, policy, record).run()
 
@@ -81,9 +81,9 @@ class _Engine:
             task = self.tasks[id_] = SimTask(program, id_, pid, device, seed)
             if self.scheduler is not None and not self.model.interrupt:
                 task.window = self.model.window_ns or UNBOUNDED
-            self.at(program.start_ns, self.start, task)
+            self.schedule(program.start_ns, self.start, task)
             if program.stop_ns is not None:
-                self.at(program.stop_ns, self.stop, task)
+                self.schedule(program.stop_ns, self.stop, task)
 
     def run(self) -> Run:
         heap, end = self.heap, self.end
@@ -98,7 +98,7 @@ class _Engine:
         self.result.events = events
         return self.result
 
-    def at(self, when: int, action: Callable[[Any], None], subject: Any) -> None:
+    def schedule(self, when: int, action: Callable[[Any], None], subject: Any) -> None:
         self.sequence += 1
         heappush(self.heap, (when, self.sequence, action, subject))
 
@@ -107,11 +107,11 @@ class _Engine:
     def start(self, task: SimTask) -> None:
         if self.scheduler is not None:
             program = task.program
-            self.tell(Joined(task.id, task.pid, program.name, program.attributes))
-        self.at(self.now + task.next_gap(), self.arrive, task)
+            self.send(Joined(task.id, task.pid, program.name, program.attributes))
+        self.schedule(self.now + task.next_gap(), self.arrive, task)
 
     def stop(self, task: SimTask) -> None:
-        """It ends, and with it what it has in flight, but for the launch that runs."""
+        """The program ends. Its launches in flight are dropped, except for the one that runs."""
         task.gone = True
         task.remaining = 0
         task.requests.clear()
@@ -124,15 +124,15 @@ class _Engine:
         self._count_held(task)
         self.leave_turn(task)
         if self.scheduler is not None:
-            self.tell(Left(task.id))
+            self.send(Left(task.id))
 
     def arrive(self, task: SimTask) -> None:
-        """A request is due, or the next batch."""
+        """A request, or the next batch, is due."""
         if task.gone:
             return
         task.requests.append(self.now)
         if task.program.arrivals != "saturating":
-            self.at(self.now + task.next_gap(), self.arrive, task)
+            self.schedule(self.now + task.next_gap(), self.arrive, task)
         if not task.working:
             self.begin(task)
 
@@ -143,15 +143,15 @@ class _Engine:
         if not task.active:
             task.active = True
             if self.scheduler is not None:
-                self.tell(Active(task.id))
+                self.send(Active(task.id))
         if task.open:
             self.submit(task)
         else:
             self.hold(task)
 
     def submit(self, task: SimTask) -> None:
-        """As many launches as fit into the window; one always does."""
-        room = task.window - task.program.launch_ns  # what one takes is known on average only
+        """Submits as many launches as the window has room for; one is always allowed."""
+        room = task.window - task.program.launch_ns  # only the mean time of a launch is known
         queued, next_launch = task.queued, task.next_launch
         in_flight, remaining = task.in_flight, task.remaining
         while remaining and (in_flight <= room or not in_flight):
@@ -167,14 +167,14 @@ class _Engine:
                 self.dispatch(task.device)
 
     def finish(self, task: SimTask) -> None:
-        """The last launch of a request or batch is done."""
+        """The last launch of a request or batch has ended."""
         task.working = False
         if task.gone:
             return
         if task.program.arrivals == "saturating":
             gap = task.next_gap()
             if gap:
-                self.at(self.now + gap, self.arrive, task)
+                self.schedule(self.now + gap, self.arrive, task)
             else:
                 task.requests.append(self.now)
         elif task.due >= self.warm:
@@ -188,15 +188,15 @@ class _Engine:
             task.idle_at = self.now + linger
             if not task.lingering:
                 task.lingering = True
-                self.at(task.idle_at, self.linger, task)
+                self.schedule(task.idle_at, self.end_linger, task)
 
-    def linger(self, task: SimTask) -> None:
+    def end_linger(self, task: SimTask) -> None:
         task.lingering = False
         if task.working or task.gone:
             return
         if self.now < task.idle_at:
             task.lingering = True
-            self.at(task.idle_at, self.linger, task)
+            self.schedule(task.idle_at, self.end_linger, task)
         else:
             self.become_idle(task)
 
@@ -204,7 +204,7 @@ class _Engine:
         task.active = False
         self.leave_turn(task)
         if self.scheduler is not None:
-            self.tell(Idle(task.id))
+            self.send(Idle(task.id))
 
     # The device.
 
@@ -218,12 +218,12 @@ class _Engine:
         device.current = ready[0]
         device.began = self.now
         device.ends = self.now + ready[0].queued[0]
-        self.at(device.ends, self.complete, device)
+        self.schedule(device.ends, self.complete, device)
 
     def complete(self, device: Device) -> None:
         task = device.current
         if task is None or device.ends != self.now:
-            return  # it was interrupted
+            return  # the launch was interrupted
         self._count_run(device, task)
         task.in_flight -= task.queued.popleft()
         if self.now > self.warm:
@@ -241,7 +241,7 @@ class _Engine:
             self.dispatch(device)
 
     def interrupt(self, task: SimTask) -> None:
-        """Nothing of the task runs any more; what has begun goes on later where it was."""
+        """Stops the running launch of the task; the launch resumes later where it stopped."""
         device = task.device
         if device.current is task:
             self._count_run(device, task)
@@ -253,7 +253,7 @@ class _Engine:
         if task.ready:
             device.ready.remove(task)
             task.ready = False
-        if task.queued and task.queued[0] == 0:  # it was done at this very moment
+        if task.queued and task.queued[0] == 0:  # the launch was due to end now
             task.queued[0] = 1
             task.in_flight += 1
         if device.current is None:
@@ -261,22 +261,22 @@ class _Engine:
 
     # The gate.
 
-    def tell(self, event: Event) -> None:
+    def send(self, event: Event) -> None:
         assert self.scheduler is not None
         answer = self.scheduler.handle(event, self.now)
         delay = self.model.gate_delay_ns
-        # Values, because to set a gate may bring the next event.
+        # A copy, because setting a gate may cause the next event.
         changes = [(self.tasks[view.id], view.open) for view in answer.gates]
         self.result.decisions += len(changes)
         for change in changes:
             if delay:
-                self.at(self.now + delay, self.set_gate, change)
+                self.schedule(self.now + delay, self.set_gate, change)
             else:
                 self.set_gate(change)
         for device, at_ns in answer.timers:
             if at_ns is not None and self.ticks.get(device) != at_ns:
                 self.ticks[device] = at_ns
-                self.at(at_ns, self.tick, device)
+                self.schedule(at_ns, self.tick, device)
         if answer.refusals:
             self.result.refused += len(answer.refusals)
             room = KEPT_REFUSALS - len(self.result.refusals)
@@ -287,7 +287,7 @@ class _Engine:
     def tick(self, device: str) -> None:
         assert self.scheduler is not None
         if self.scheduler.timers.get(device) == self.now:
-            self.tell(Tick(device))
+            self.send(Tick(device))
 
     def set_gate(self, change: tuple[SimTask, bool]) -> None:
         task, is_open = change
@@ -295,9 +295,9 @@ class _Engine:
         if is_open and task.has_turn:
             self.end_needless_turn(task.device)
         if not (task.yields if is_open else task.has_turn):
-            self.swing(task, is_open)
+            self.apply_gate(task, is_open)
 
-    def swing(self, task: SimTask, is_open: bool) -> None:
+    def apply_gate(self, task: SimTask, is_open: bool) -> None:
         if is_open is task.open or task.gone:
             return
         task.open = is_open
@@ -312,28 +312,28 @@ class _Engine:
             self.interrupt(task)
 
     def hold(self, task: SimTask) -> None:
-        """It has work and a closed gate, and a turn after ``max_wait`` all the same."""
+        """The task has work and a closed gate. After ``max_wait`` it gets a turn."""
         task.held_since = task.closed_since = self.now
         if self.model.max_wait_ns and not task.checking:
             task.checking = True
-            self.at(self.now + self.model.max_wait_ns, self.check, task)
+            self.schedule(self.now + self.model.max_wait_ns, self.check_wait, task)
 
-    def check(self, task: SimTask) -> None:
+    def check_wait(self, task: SimTask) -> None:
         task.checking = False
         if task.open or task.gone or not task.working:
             return
         due = task.closed_since + self.model.max_wait_ns
         if self.now < due:
             task.checking = True
-            self.at(due, self.check, task)
+            self.schedule(due, self.check_wait, task)
             return
         self.begin_turn(task)
 
     def begin_turn(self, first: SimTask) -> None:
-        """Who has waited for half as long has its turn as well; who runs yields meanwhile."""
+        """Tasks that have waited half as long join the turn; running tasks yield during it."""
         device = first.device
         device.turn_until = self.now + self.model.quantum_ns
-        self.at(device.turn_until, self.end_turn, device)
+        self.schedule(device.turn_until, self.end_turn, device)
         since = self.now - self.model.max_wait_ns // 2
         for task in device.tasks:
             if task.gone:
@@ -345,7 +345,7 @@ class _Engine:
                 task.has_turn = waited or task is first
         for task in device.tasks:
             if task.yields or task.has_turn:
-                self.swing(task, task.has_turn)
+                self.apply_gate(task, task.has_turn)
 
     def end_turn(self, device: Device) -> None:
         if self.now < device.turn_until:
@@ -353,26 +353,26 @@ class _Engine:
         for task in device.tasks:
             if task.yields or task.has_turn:
                 task.yields = task.has_turn = False
-                self.swing(task, task.gate)
+                self.apply_gate(task, task.gate)
 
     def end_needless_turn(self, device: Device) -> None:
-        """Nobody has to yield to those who may run anyway."""
+        """Ends the yielding if all tasks of the turn have open gates anyway."""
         if any(task.has_turn and not task.gate for task in device.tasks):
             return
         for task in device.tasks:
             if task.yields:
                 task.yields = False
-                self.swing(task, task.gate)
+                self.apply_gate(task, task.gate)
 
     def leave_turn(self, task: SimTask) -> None:
         if task.has_turn:
             task.has_turn = False
-            self.swing(task, task.gate)
+            self.apply_gate(task, task.gate)
             if not any(other.has_turn for other in task.device.tasks):
                 task.device.turn_until = self.now
                 self.end_turn(task.device)
 
-    # What is counted.
+    # Counts.
 
     def _count_run(self, device: Device, task: SimTask) -> None:
         ran = self.now - device.began

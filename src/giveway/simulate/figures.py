@@ -1,4 +1,4 @@
-"""From what was counted to the figures that ``giveway demo`` and ``bench`` give as well."""
+"""Computes the figures of a simulation, which are those of ``giveway demo`` and ``bench``."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ SCHEMA: Final = 1
 PERCENTILES: Final = {"p50": 50, "p90": 90, "p99": 99, "p99.9": 99.9}
 
 Result = dict[str, Any]
-"""What ``giveway simulate --json`` writes."""
+"""The document that ``giveway simulate --json`` writes."""
 
 
 def percentile(ordered: Sequence[int], percent: float) -> int:
-    """The nearest rank: the smallest that at least that share of all do not exceed."""
+    """The nearest-rank percentile: the smallest value that ``percent`` % of all do not exceed."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100 - 1e-9) - 1)]
 
 
 def make_result(scenario: Scenario, alone: Run, runs: Mapping[str, Run]) -> Result:
-    """All figures of a scenario, by policy; ``alone`` is the run in which nobody had rivals.
+    """All figures of a scenario, by policy; ``alone`` is the run in which no task had rivals.
 
-    Times are in milliseconds. Copies of a program are taken together: latencies are those of all
-    of them, throughput is the mean of one.
+    Times are in milliseconds. Copies of a program are combined: latencies are those of all copies,
+    throughput is the mean of the copies.
     """
     seconds = (scenario.duration_ns - scenario.warm_ns) / 1e9
     base = {
@@ -75,13 +75,13 @@ def _policy(
 
 
 def _placement(scenario: Scenario, run: Run) -> dict[str, Any]:
-    """Who shares a device with whom."""
+    """How urgent and other tasks share devices."""
     urgent = Counter(task.device.name for task in run.tasks if is_urgent(task.program))
     others = Counter(task.device.name for task in run.tasks if not is_urgent(task.program))
-    asked = sum(program.count for program in scenario.programs)
+    requested = sum(program.count for program in scenario.programs)
     return {
         "kind": scenario.placement,
-        "waiting": asked - len(run.tasks),
+        "waiting": requested - len(run.tasks),
         "urgent": urgent.total(),
         "urgent_sharing": sum(count for count in urgent.values() if count > 1),
         "devices_of_others": len(others),
@@ -115,14 +115,14 @@ def _figures(scenario: Scenario, program: Program, run: Run, seconds: float) -> 
 
 
 def _ages(task: SimTask, scenario: Scenario) -> list[int]:
-    """How long requests have waited that were not done when the simulation ended: they count, with
-    what they have waited so far."""
+    """The ages of requests that were unfinished at the end of the simulation. They count as
+    latencies."""
     due = [*([task.due] if task.working else []), *task.requests]
     return [scenario.duration_ns - at for at in due if at >= scenario.warm_ns]
 
 
 def _left(program: Program, run: Run, base: Mapping[str, Any]) -> float:
-    """What part of its devices' time programs with requests leave, as they are alone."""
+    """The part of the devices' time that programs with requests leave when they run alone."""
     shares: dict[str, float] = {}
     for task in run.tasks:
         if task.program.arrivals != "saturating":

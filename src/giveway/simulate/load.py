@@ -1,4 +1,4 @@
-"""Reads what is to be simulated: a scenario in TOML, or what was measured in JSON."""
+"""Reads the input of a simulation: a scenario in TOML, or a measured result in JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from giveway.errors import UsageError
-from giveway.scenarios.document import Document, Values, shipped, text_of
+from giveway.scenarios.document import Document, Values, read_text, shipped
 from giveway.scenarios.schema import ATTRIBUTES, LAUNCHES, MAX_TASKS, MODEL, RUN, Rule
 from giveway.sched.task import Attributes
 from giveway.simulate import measured
@@ -21,17 +21,18 @@ _TIMING: Final = {"period", "rate", "gap", "phase"}
 
 
 def load(path: Path) -> Scenario:
-    """Reads a scenario, or makes one of what ``trace --json``, ``bench`` or ``demo --json`` wrote.
+    """Reads a scenario, or derives one from the output of ``trace --json``, ``bench`` or ``demo
+    --json``.
 
     Args:
-        path: of a file, or the name of a scenario that comes with giveway.
+        path: the path of a file, or the name of a scenario that is part of giveway.
 
     Raises:
-        UsageError: it cannot be read or is wrong; says the file, the line, the key and what is
-            allowed.
+        UsageError: the file cannot be read or is invalid; the text has the file, the line, the key
+            and the allowed values.
     """
     path = shipped().get(str(path)) or path
-    text = text_of(path)
+    text = read_text(path)
     if text.lstrip().startswith("{"):
         try:
             return measured.scenario(path.name, json.loads(text))
@@ -48,17 +49,17 @@ def _scenario(document: Document) -> Scenario:
         **_fields(document.simulation, RUN),
     )
     if scenario.warm_ns >= scenario.duration_ns:
-        document.wrong("simulation", 0, "warm", "has to be shorter than the duration")
+        document.reject("simulation", 0, "warm", "must be shorter than the duration")
     if sum(program.count for program in scenario.programs) > MAX_TASKS:
-        document.wrong("", 0, "count", f"more than {MAX_TASKS} tasks in all")
+        document.reject("", 0, "count", f"more than {MAX_TASKS} tasks in all")
     for n, program in enumerate(scenario.programs):
         if program.device is not None and program.device >= scenario.devices:
-            document.wrong("program", n, "device", f"there are {scenario.devices}, from 0")
+            document.reject("program", n, "device", f"there are {scenario.devices}, from 0")
     return scenario
 
 
 def _fields(values: Values, rules: Mapping[str, Rule]) -> dict[str, Any]:
-    """What a file says, by the names of the fields that it is for."""
+    """The values of a table that are given, keyed by the fields that store them."""
     return {rule.field: values[key] for key, rule in rules.items() if values[key] is not None}
 
 
@@ -66,19 +67,19 @@ def _program(document: Document, n: int, values: Values) -> Program:
     fields = _fields(values, LAUNCHES)
     if "launch_ns" not in fields:
         what = "a simulation needs launch: the device time of a launch, such as 20us"
-        document.wrong("program", n, "", what)
+        document.reject("program", n, "", what)
     arrivals = values["arrivals"]
     if arrivals == "trace":
-        document.wrong("program", n, "arrivals", "a simulation has no traces of arrivals")
+        document.reject("program", n, "arrivals", "a simulation has no traces of arrivals")
     timing = {key for key in _TIMING if values[key] is not None}
     for key in sorted(timing - _FOR[arrivals]):
         allowed = " or ".join(sorted(_FOR[arrivals]))
-        document.wrong("program", n, key, f"{arrivals} arrivals have {allowed}")
+        document.reject("program", n, key, f"{arrivals} arrivals have {allowed}")
     if {"period", "rate"} <= timing:
-        document.wrong("program", n, "rate", "there is a period already")
+        document.reject("program", n, "rate", "the period is already given")
     if arrivals != "saturating":
         if not {"period", "rate"} & timing:
-            document.wrong("program", n, "", f'arrivals "{arrivals}" need rate or period')
+            document.reject("program", n, "", f'arrivals "{arrivals}" need rate or period')
         fields["period_ns"] = values["period"] or round(SECOND / values["rate"])
     return Program(
         name=values["name"],

@@ -1,4 +1,4 @@
-"""Scenarios of what was measured: ``giveway trace --json``, ``bench`` and ``demo --json``."""
+"""Derives scenarios from measurements: ``giveway trace --json``, ``bench`` and ``demo --json``."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from giveway.sched.task import Attributes
 from giveway.simulate.scenario import SECOND, Arrivals, Model, Program, Scenario
 
 _PARTS: Final = 20
-"""Launches into which a request is divided where their number is not known. With interrupts it does
-not matter, and without it says how soon a request can be held up."""
+"""The number of launches of a request where it is unknown. It matters only without interrupts,
+where it bounds how soon a request can be preempted."""
 
 _ARRIVALS: Final[tuple[Arrivals, ...]] = ("fixed", "poisson", "saturating")
 
 
 def scenario(name: str, result: dict[str, Any]) -> Scenario:
-    """The scenario behind a result.
+    """The scenario behind a result of a trace or of a benchmark.
 
     Raises:
-        UsageError: it is neither of the two.
+        UsageError: the document is neither, or is damaged.
     """
     try:
         if "processes" in result:
@@ -32,10 +32,10 @@ def scenario(name: str, result: dict[str, Any]) -> Scenario:
 
 
 def _of_trace(name: str, result: dict[str, Any]) -> Scenario:
-    """Each task that was traced, launching as often as it did.
+    """The traced tasks, with as many launches as each made.
 
-    A trace does not say how long launches take on the device. They are taken to fill the time in
-    which the task was not held, which is the most that it can be.
+    A trace has no device times of launches. The launches are assumed to fill the time in which the
+    task was not held, which is an upper bound.
     """
     seconds = float(result["seconds"])
     programs: list[Program] = []
@@ -60,14 +60,14 @@ def _of_trace(name: str, result: dict[str, Any]) -> Scenario:
                 )
             )
     if not programs:
-        raise UsageError(f"{name} has no launches in it")
+        raise UsageError(f"{name} contains no launches")
     return Scenario(
         name, tuple(programs), devices=len(devices), model=Model(interrupt="cpu" in devices)
     )
 
 
 def _of_bench(name: str, result: dict[str, Any]) -> Scenario:
-    """The programs of its first scenario, as they were alone: here they come together."""
+    """The programs of the first scenario, as measured alone; the simulation runs them together."""
     measured = result["results"][0]
     programs = []
     for each, program in measured["programs"].items():

@@ -13,7 +13,7 @@ UNBOUNDED = 1 << 62
 
 
 class Device:
-    """Serves the tasks that have launches in flight in turn, one launch at a time."""
+    """Serves the tasks with launches in flight one after another, one launch at a time."""
 
     __slots__ = (
         *("began", "busy_ns", "current", "ends", "name", "ready", "slice_left", "tasks"),
@@ -22,14 +22,14 @@ class Device:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.ready: deque[SimTask] = deque()  # the one that is served first
+        self.ready: deque[SimTask] = deque()  # the first one is served
         self.current: SimTask | None = None
         self.began = 0
         self.ends = -1
         self.slice_left = 0
         self.busy_ns = 0
         self.tasks: list[SimTask] = []
-        self.turn_until = 0  # of those who have waited for too long
+        self.turn_until = 0  # the end of the current turn
 
 
 class SimTask:
@@ -51,26 +51,26 @@ class SimTask:
         self.next_launch = _launch_times(program, f"{seed} launches")
         self.next_gap = _gaps(program, f"{seed} arrivals")
         self.window = UNBOUNDED
-        # What it does: the requests that wait, and when the one at work was due.
+        # The program: its waiting requests, and the time at which the current one was due.
         self.requests: deque[int] = deque()
         self.due = 0
         self.working = False
         self.remaining = 0  # launches not yet submitted
-        self.queued: deque[int] = deque()  # launches in flight: what is left of each
-        self.in_flight = 0  # the sum of these
-        self.ready = False  # is among those that the device serves
-        # What the scheduler knows and says of it.
+        self.queued: deque[int] = deque()  # remaining time of each launch in flight
+        self.in_flight = 0  # the sum of these times
+        self.ready = False  # in the device's queue
+        # The state that the scheduler reads or sets.
         self.active = False
-        self.lingering = False  # there is an event to come that looks at idle_at
+        self.lingering = False  # an event that checks idle_at is scheduled
         self.idle_at = 0
-        self.gate = True  # as was decided
-        self.open = True  # as it is, turns included
-        self.has_turn = False  # it is open although the gate is not
-        self.yields = False  # it waits for somebody's turn to end
+        self.gate = True  # as decided by the policy
+        self.open = True  # as in force, turns included
+        self.has_turn = False  # open during a turn, whatever the gate
+        self.yields = False  # closed until the turn of other tasks ends
         self.closed_since = 0
-        self.checking = False  # there is an event to come that looks at closed_since
+        self.checking = False  # an event that checks closed_since is scheduled
         self.gone = False
-        # What is counted, after the warm-up.
+        # Counts after the warm-up.
         self.latencies: list[int] = []
         self.launches = 0
         self.busy_ns = 0
@@ -80,7 +80,7 @@ class SimTask:
 
 
 def _launch_times(program: Program, seed: str) -> Callable[[], int]:
-    """What the next launch takes; the same sequence whatever happens around the program."""
+    """The device time of each next launch; the sequence is independent of other programs."""
     mean, jitter = program.launch_ns, program.jitter
     if jitter == 0:
         return lambda: mean
@@ -90,7 +90,7 @@ def _launch_times(program: Program, seed: str) -> Callable[[], int]:
 
 
 def _gaps(program: Program, seed: str) -> Callable[[], int]:
-    """The time to the next request, or batch; the first time, to the first."""
+    """The time until the next request or batch; on the first call, until the first one."""
     period = program.period_ns
     if program.arrivals == "saturating":
         return lambda: period

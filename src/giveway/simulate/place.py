@@ -1,7 +1,8 @@
-"""On which device each task of a scenario runs: as it says itself, or as Ray would place it.
+"""Places the tasks of a scenario on devices: as the scenario states, or as Ray would place them.
 
-Ray looks for a node that has enough in all, then for the device on it that the fraction fits best.
-Where no single device of the node has enough, the task waits there, whatever others have free.
+Ray selects a node with enough free capacity in total, then the device of the node with the best
+fit. If no single device of the node has enough, the task waits there, whatever other nodes have
+free.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ Place = int | None
 """The number of a device; None: the task waits for one."""
 
 _WHOLE: Final = 10**placement.PRECISION
-"""Of a device, in units that Ray does not divide."""
+"""One device, in the smallest units that Ray allocates."""
 _PREFERRED: Final = 0.2
-"""The share of the nodes among which Ray chooses at random by default."""
+"""The share of the nodes from which Ray chooses at random by default."""
 
 
 def place(scenario: Scenario) -> Iterator[tuple[Program, int, Place]]:
-    """Each copy of each program, with its number and where it runs."""
+    """Each copy of each program, with its number and its device."""
     copies = [(program, copy) for program in scenario.programs for copy in range(program.count)]
     if scenario.placement == "next":
         for program, copy in copies:
@@ -32,28 +33,28 @@ def place(scenario: Scenario) -> Iterator[tuple[Program, int, Place]]:
         return
     cluster = _Cluster(scenario)
     order = list(range(len(copies)))
-    cluster.random.shuffle(order)  # they come at any time
-    part = _as_asked if scenario.placement == "fractions" else _as_ruled
+    cluster.random.shuffle(order)  # tasks arrive in any order
+    part = _requested_part if scenario.placement == "fractions" else _placement_part
     places = {number: cluster.place(part(copies[number][0])) for number in order}
     for number, (program, copy) in enumerate(copies):
         yield program, copy, places[number]
 
 
 def is_urgent(program: Program) -> bool:
-    """Whether `giveway.ray.options` would give it the one urgent place of a device."""
+    """Whether `giveway.ray.options` would give the program the one urgent place of a device."""
     return program.attributes.priority > 0
 
 
-def _as_asked(program: Program) -> float:
+def _requested_part(program: Program) -> float:
     return program.gpus
 
 
-def _as_ruled(program: Program) -> float:
+def _placement_part(program: Program) -> float:
     return placement.fraction(is_urgent(program), program.attributes.share)
 
 
 class _Cluster:
-    """What is free of each device, by node."""
+    """The free capacity of each device, by node."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.random = Random(f"{scenario.seed} placement")
@@ -62,7 +63,7 @@ class _Cluster:
         self.total = [sum(node) for node in self.free]
         self.size = size
         self.choose = self._next if scenario.spread else self._packed
-        self.turn = 0
+        self.next_node = 0
 
     def place(self, part: float) -> Place:
         wanted = round(part * _WHOLE)
@@ -80,11 +81,11 @@ class _Cluster:
         return node * self.size + best
 
     def _next(self, enough: list[int]) -> int:
-        """Node after node, as with the strategy SPREAD."""
-        node = next((node for node in enough if node >= self.turn), enough[0])
-        self.turn = node + 1
+        """The next node, as with Ray's strategy SPREAD."""
+        node = next((node for node in enough if node >= self.next_node), enough[0])
+        self.next_node = node + 1
         return node
 
     def _packed(self, enough: list[int]) -> int:
-        """One of the first, as by default while their cores are less than half in use."""
+        """One of the first nodes, as Ray's default while their cores are less than half used."""
         return self.random.choice(enough[: max(1, round(len(self.free) * _PREFERRED))])

@@ -1,4 +1,4 @@
-"""Draws who ran when, as SVG: one panel for each policy, one row for each task."""
+"""Draws when each task ran, as SVG: one panel for each policy, one row for each task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEFT, _WIDTH, _ROW, _HEAD, _FOOT = 170, 1000, 22, 34, 34  # pixels
 
 
 def draw(panels: Mapping[str, tuple[Sequence[SimTask], Record]]) -> str:
-    """The drawing: solid where a task ran, grey where it had work and was held."""
+    """The drawing: coloured where a task ran, grey where it was held with work."""
     body: list[str] = []
     top = 0
     for title, (tasks, record) in panels.items():
@@ -66,7 +66,7 @@ def _short(name: str) -> str:
 
 
 def _visible(spans: Sequence[Span], pixel_ns: float) -> Iterator[Span]:
-    """Spans with gaps that nobody could see closed: a drawing of millions opens nowhere."""
+    """Merges spans whose gaps are too small to see; a viewer cannot open millions of spans."""
     begin = end = -1
     for span in spans:
         if begin >= 0 and span[0] - end < pixel_ns / 4:

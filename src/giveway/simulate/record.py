@@ -1,4 +1,4 @@
-"""Who ran when, and who was held, for a plot."""
+"""Records when each task ran and when it was held, for a plot."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from giveway.sched.task import TaskId
 from giveway.simulate.parts import SimTask
 
 Span = tuple[int, int]
-"""From and until, in nanoseconds."""
+"""Begin and end, in nanoseconds."""
 
 
 @dataclass(slots=True)
 class Record:
-    """The spans that touch the time from ``begin_ns`` to ``end_ns``."""
+    """The spans of all tasks, clipped to the time from ``begin_ns`` to ``end_ns``."""
 
     begin_ns: int
     end_ns: int
@@ -21,16 +21,16 @@ class Record:
     holds: dict[TaskId, list[Span]] = field(default_factory=dict)
 
     def ran(self, task: SimTask, begin: int, end: int) -> None:
-        self._note(self.runs, task, begin, end)
+        self._add(self.runs, task, begin, end)
 
     def held(self, task: SimTask, begin: int, end: int) -> None:
-        self._note(self.holds, task, begin, end)
+        self._add(self.holds, task, begin, end)
 
-    def _note(self, spans: dict[TaskId, list[Span]], task: SimTask, begin: int, end: int) -> None:
+    def _add(self, spans: dict[TaskId, list[Span]], task: SimTask, begin: int, end: int) -> None:
         begin, end = max(begin, self.begin_ns), min(end, self.end_ns)
         if begin >= end:
             return
         mine = spans.setdefault(task.id, [])
         if mine and mine[-1][1] == begin:
-            begin = mine.pop()[0]  # one launch behind the other is one span
+            begin = mine.pop()[0]  # merge back-to-back launches
         mine.append((begin, end))

@@ -1,4 +1,4 @@
-"""What is simulated, as values. Times are integer nanoseconds."""
+"""The input of a simulation, as values. Times are integer nanoseconds."""
 
 from __future__ import annotations
 
@@ -12,56 +12,57 @@ SECOND = 1_000_000_000
 
 Arrivals = Literal["fixed", "poisson", "saturating"]
 Placement = Literal["next", "fractions", "urgent"]
-"""Each copy on the next device; as Ray places fractions of devices; the same with the fractions of
-`giveway.sched.placement`."""
+"""``next``: each copy on the next device. ``fractions``: as Ray places the stated fractions.
+``urgent``: as Ray places the fractions of `giveway.sched.placement`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """How devices and gates behave; the defaults are those of a GPU under giveway."""
+    """The behaviour of devices and gates; the defaults are those of a GPU under giveway."""
 
     window_ns: int = 500_000
-    """Device time that a task has in flight at most; 0: no bound. One launch may always be in
-    flight."""
+    """The device time that a task may have in flight; 0: no bound. One launch is always allowed."""
     gate_delay_ns: int = 100_000
     """From an event to the changed gate: the scheduler wakes, decides and writes."""
     linger_ns: int = 2 * MS
-    """How long a task stays active after its last work; 0: it is idle between any two requests."""
+    """The idle timeout: how long a task stays active after its last work. 0: the task becomes idle
+    after every request."""
     interrupt: bool = False
-    """Whether a closed gate stops what runs, as on the cpu device; then there is no window."""
+    """Whether a closed gate stops running work, as on the cpu device; there is no window then."""
     max_wait_ns: int = SECOND
-    """After how long a held task gets a turn all the same; 0: never."""
+    """How long a task is held before it gets a turn; 0: it gets none."""
     quantum_ns: int = 10 * MS
-    """How long that turn is; who runs yields meanwhile."""
+    """The length of a turn; running tasks yield during it."""
     timeslice_ns: int = 2 * MS
-    """How long the device itself serves one task before it serves the next that has launches in
-    flight. A launch is never divided."""
+    """How long the device serves one task before it serves the next task with launches in flight.
+    Launches are never divided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One kind of program; ``count`` of them run."""
+    """One kind of program, of which ``count`` copies run."""
 
     name: str
     arrivals: Arrivals
     launch_ns: int
     """Device time of one launch."""
     launches: int = 1
-    """Of one request or batch; the program waits for the last before it goes on."""
+    """The launches of one request or batch. The program waits for the last one before it goes on.
+    """
     jitter: float = 0.0
     """Launches take ``launch_ns`` times 1 - jitter to 1 + jitter."""
     period_ns: int = 0
-    """Mean time between requests; of saturating ones, between the end of a batch and the next
-    (what the host does in between)."""
+    """Mean time between requests; for saturating arrivals, the host time between the end of a batch
+    and the next batch."""
     phase_ns: int | None = None
-    """When the first request of fixed arrivals is due; None: at random in the first period."""
+    """The time of the first request of fixed arrivals; None: random within the first period."""
     count: int = 1
     device: int | None = None
-    """Where they run; None: each on the next device."""
+    """The device of all copies; None: each copy on the next device."""
     gpus: float = 1.0
-    """The fraction of a device that it asks for, where fractions are placed."""
+    """The fraction of a device that each copy requests under the placement ``fractions``."""
     process: str | None = None
-    """Programs that say the same are tasks of one process; None: each is a process of its own."""
+    """Programs with the same value are tasks of one process; None: a process of its own."""
     start_ns: int = 0
     stop_ns: int | None = None
     attributes: Attributes = field(default_factory=Attributes)
@@ -73,11 +74,11 @@ class Scenario:
     programs: tuple[Program, ...]
     duration_ns: int = 30 * SECOND
     warm_ns: int = SECOND
-    """At the head, not counted."""
+    """The warm-up at the start, which is not counted."""
     seed: int = 0
     devices: int = 1
     devices_per_node: int = 8
     placement: Placement = "next"
     spread: bool = False
-    """Whether Ray is told to spread tasks over nodes."""
+    """Whether Ray spreads tasks over nodes (strategy SPREAD)."""
     model: Model = Model()

@@ -1,4 +1,4 @@
-"""Who may run when: one file per policy, found by name in ``registry``."""
+"""The scheduling policies: one file per policy, found by name in ``registry``."""
 
 from giveway.sched.policies.base import Policy, TaskView, View, everyone, only
 

@@ -9,14 +9,15 @@ from giveway.sched.task import Close, Decision, Event, Open, TaskId
 
 
 class PriorityAcross(Policy):
-    """Strict priority over all devices of a process: while it has work on one, less urgent tasks
-    wait on its others too, so that it finds them free when it gets there.
+    """Strict priority over all devices of a process: while the process has work on one device, less
+    urgent tasks wait on its other devices too.
 
-    A task that itself waits holds nobody. As with `priority`, less urgent tasks may starve.
+    The process then finds its other devices free when it gets to them. A task that itself waits
+    holds no other task. As with `priority`, less urgent tasks may starve.
 
     Source: heterogeneous highest priority first, in W. Shen et al., "XSched: Preemptive Scheduling
-    for Diverse XPUs", OSDI 2025; the idea of holding a program's other processors for it is J. K.
-    Ousterhout's, "Scheduling Techniques for Concurrent Systems", ICDCS 1982.
+    for Diverse XPUs", OSDI 2025. The idea of reserving a program's other processors is from J. K.
+    Ousterhout, "Scheduling Techniques for Concurrent Systems", ICDCS 1982.
     """
 
     name = "priority-across"
@@ -24,7 +25,7 @@ class PriorityAcross(Policy):
     def decide(self, event: Event, view: View, now: int) -> Iterator[Decision]:
         devices = _linked(event.device, view)
         active = [task for device in devices for task in view.active(device)]
-        claims: dict[str, tuple[int, TaskId]] = {}  # how urgent who has the device is, and who
+        claims: dict[str, tuple[int, TaskId]] = {}  # the holder of a device and its priority
         for task in sorted(active, key=lambda task: -task.attributes.priority):
             if _passes(task, claims):
                 for own in view.of(task.pid):
@@ -38,7 +39,7 @@ class PriorityAcross(Policy):
 
 
 def _linked(device: str, view: View) -> list[str]:
-    """The devices that processes have tasks on together with this one, and so on from these."""
+    """The devices connected to this one through processes with tasks on both, transitively."""
     found = {device: None}
     left = [device]
     while left:

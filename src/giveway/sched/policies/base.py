@@ -1,7 +1,7 @@
-"""What a policy is, and what it sees.
+"""The interface of a policy, and its view of all tasks.
 
-A policy is told what happens and answers with decisions. It has no clock, thread, file or
-connection: ``now`` is passed in, so the same object runs in a daemon and in a simulation.
+A policy receives events and returns decisions. It has no clock, thread, file or connection: the
+caller passes ``now`` in. The same object therefore runs in a daemon and in a simulation.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from giveway.sched.task import Attributes, Decision, Event, Only, TaskId
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskView:
-    """A task as a policy sees it, always as of now: the same object for as long as the task lives.
+    """The current state of one task, for policies.
 
-    Only the scheduler changes it.
+    The object stays the same for the lifetime of the task. Only the scheduler changes it.
     """
 
     id: TaskId
@@ -27,26 +27,27 @@ class TaskView:
     name: str
     attributes: Attributes
     active: bool
-    """Whether it has work."""
+    """Whether the task has work."""
     open: bool
-    """Whether its gate is open."""
+    """Whether the gate of the task is open."""
     held_by: TaskId | None
-    """For whom its gate was closed, where the policy said so."""
+    """The task for which the gate was closed, where the policy named one."""
     since_ns: int
-    """When it became active, or idle."""
+    """When the task last became active or idle."""
     used_ns: int
-    """How long it has run (been active with an open gate) until `running_since_ns`, or in all."""
+    """How long the task has run (been active with an open gate), without the current run."""
     running_since_ns: int | None
-    """Since when it runs; None: it does not."""
+    """When the current run began; None: the task does not run."""
 
     def used(self, now: int) -> int:
-        """How long it has run by now, in nanoseconds; a switch of policy does not reset it."""
+        """How long the task has run until ``now``, in nanoseconds. A change of policy does not
+        reset this time."""
         since = self.running_since_ns
         return self.used_ns if since is None else self.used_ns + now - since
 
 
 class View:
-    """All tasks as a policy sees them."""
+    """All tasks, for policies."""
 
     def __init__(self) -> None:
         self._tasks: dict[TaskId, TaskView] = {}
@@ -56,7 +57,7 @@ class View:
 
     @property
     def devices(self) -> Collection[str]:
-        """The devices that tasks have joined."""
+        """The devices that have at least one task."""
         return self._by_device.keys()
 
     def on(self, device: str) -> tuple[TaskView, ...]:
@@ -68,7 +69,7 @@ class View:
         return self._by_pid.get(pid, ())
 
     def has_work(self, task: TaskId | None) -> bool:
-        """Whether there is such a task and it is active."""
+        """Whether the task exists and is active."""
         return task is not None and task in self._tasks and self._tasks[task].active
 
     def active(self, device: str) -> list[TaskView]:
@@ -77,40 +78,41 @@ class View:
 
 
 class Policy(ABC):
-    """Who may run. A subclass has a name and says what to do about each event.
+    """Decides which tasks may run. A subclass has a name and returns decisions for each event.
 
     Parameters that users may set (``--policy edf,k=2``) are keyword arguments of ``__init__`` with
-    a default, annotated ``int``, ``float`` or ``str``; where the name ends in ``_ns`` users write a
-    time (``slice=2ms`` for ``slice_ns``).
+    a default, annotated ``int``, ``float`` or ``str``. For a parameter whose name ends in ``_ns``
+    users write a time (``slice=2ms`` for ``slice_ns``).
     """
 
     name: ClassVar[str]
 
     @abstractmethod
     def decide(self, event: Event, view: View, now: int) -> Iterable[Decision]:
-        """What follows from an event.
+        """The decisions that follow from an event.
 
         Args:
-            event: what happened; ``event.device`` says where. A policy that takes over is told of
-                every task there is as if it joined now, then of those that are active as if they
-                became so one by one.
-            view: all tasks, the event included; one that left is gone.
-            now: nanoseconds on the monotonic clock; never less than before.
+            event: the event; ``event.device`` is its device. A policy that takes over first gets a
+                `Joined` event for every existing task, then an `Active` event for every active one.
+            view: all tasks after the event. A task that left is no longer in it.
+            now: nanoseconds on the monotonic clock; never decreases.
 
         Returns:
-            Decisions, of which the last about each task counts; gates stay as they are where there
-            is none. It may be a generator. The scheduler refuses what cannot be, and where this
-            raises it goes on with strict priority.
+            Decisions, possibly as a generator. The last decision about each task counts; a gate
+            without a decision keeps its state. The scheduler refuses invalid decisions. If this
+            method raises, the scheduler continues with strict priority.
         """
 
 
 def everyone(view: View, device: str) -> Only:
-    """Opens every gate of a device: for when nobody has work, so that whoever comes first need not
-    wait to be seen."""
+    """Opens every gate of a device. For a device without work: the first task that launches then
+    does not have to wait for a decision."""
     return only(device, view.on(device))
 
 
 def only(device: str, chosen: Iterable[TaskView]) -> Only:
-    """Opens the gates of ``chosen`` and closes all others on the device, those of idle tasks
-    included: who comes next is decided upon before it runs."""
+    """Opens the gates of ``chosen`` and closes all others on the device.
+
+    The gates of idle tasks are closed too, so that no task runs before a decision about it.
+    """
     return Only(device, [task.id for task in chosen])

@@ -8,12 +8,13 @@ from giveway.sched.task import Decision, Event
 
 
 class EarliestDeadline(Policy):
-    """The k tasks with the earliest deadlines run: becoming active plus ``deadline`` each.
+    """The k tasks with the earliest deadlines run; a deadline is ``deadline`` after the task became
+    active.
 
-    With k = 1 every deadline is met where that is possible at all. Tasks without a deadline run
-    when no other has work, by priority, and may starve; so may all where there is more to do than
-    time. A task that goes from one job to the next without being idle in between keeps the deadline
-    of the first.
+    With k = 1 every deadline is met if any schedule meets them all. Tasks without a deadline run
+    by priority when no other task has work, and may starve. Under overload any task may starve. A
+    task that starts its next job without becoming idle in between keeps the deadline of the first
+    job.
 
     Source: C. L. Liu and J. W. Layland, "Scheduling Algorithms for Multiprogramming in a Hard-Real-
     Time Environment", Journal of the ACM 20(1), 1973.
@@ -23,7 +24,7 @@ class EarliestDeadline(Policy):
 
     def __init__(self, *, k: int = 1) -> None:
         if k < 1:
-            raise UsageError(f"k of policy edf cannot be {k}: at least one task has to run")
+            raise UsageError(f"k of policy edf cannot be {k}: at least one task must run")
         self._k = k
 
     def decide(self, event: Event, view: View, now: int) -> list[Decision]:

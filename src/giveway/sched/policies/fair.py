@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from giveway.sched.policies.base import TaskView, View
-from giveway.sched.policies.turns import SLICE_NS, Turns
+from giveway.sched.policies.slices import SLICE_NS, TimeSliced
 from giveway.sched.task import Active, Decision, Event, Idle, TaskId
 
 
-class Fair(Turns):
-    """The device's time in proportion to ``weight``, among the tasks that have work.
+class Fair(TimeSliced):
+    """Divides the device's time in proportion to ``weight`` among the tasks that have work.
 
-    Each task's *virtual time* runs while it does, the slower the greater its weight. Of those that
-    are not ahead of the mean, the one whose next slice would end first is next: nobody is ever
-    ahead or behind by more than about a slice. Who was idle has not saved up time: it starts where
-    the others are. A task with a shorter ``slice`` gets as much as before, and sooner. Nobody
-    starves.
+    The *virtual time* of a task advances while the task runs, inversely to its weight. Among the
+    tasks that are not ahead of the mean virtual time, the task whose next slice would end first
+    runs next. No task is ever ahead or behind by more than about a slice. Idle tasks save up no
+    time: a task that becomes active starts no earlier than the mean of the others. A task with a
+    shorter ``slice`` gets the same share, sooner. No task starves.
 
     Source: earliest eligible virtual deadline first: I. Stoica et al., "A Proportional Share
     Resource Allocation Algorithm for Real-Time, Time-Shared Systems", RTSS 1996; Linux's completely
@@ -27,10 +27,10 @@ class Fair(Turns):
         super().__init__(slice_ns=slice_ns)
         self._virtual: dict[TaskId, float] = {}
         self._claims: dict[TaskId, float] = {}
-        self._last: dict[str, float] = {}  # of who was the last to be done
+        self._last: dict[str, float] = {}  # virtual time of the last task to become idle
 
     def claims(self, active: list[TaskView]) -> dict[TaskId, float]:
-        """The tasks' claims on the device's time, relative to each other."""
+        """The relative claims of the tasks on the device's time."""
         return {task.id: task.attributes.weight for task in active}
 
     def ready(self, view: View, device: str, now: int) -> tuple[list[TaskView], int | None]:
@@ -41,12 +41,12 @@ class Fair(Turns):
     def pick(self, waiting: list[TaskView], now: int) -> TaskView:
         mean = self._mean(waiting)
         eligible = [task for task in waiting if self._virtual[task.id] <= mean] or waiting
-        return min(eligible, key=lambda task: (self._end(task), self.place(task)))
+        return min(eligible, key=lambda task: (self._end(task), self.queue_position(task)))
 
     def preempts(self, newcomer: TaskView, current: TaskView, now: int) -> bool:
         return self._end(newcomer) < self._end(current)
 
-    def ran(self, task: TaskView, ns: int) -> None:
+    def charge(self, task: TaskView, ns: int) -> None:
         self._virtual[task.id] += ns / self._claims[task.id]
 
     def forget(self, task: TaskId) -> None:
@@ -70,5 +70,5 @@ class Fair(Turns):
         return total / sum(claims)
 
     def _end(self, task: TaskView) -> float:
-        """The virtual time at the end of its next slice."""
+        """The virtual time of the task at the end of its next slice."""
         return self._virtual[task.id] + self.slice(task) / self._claims[task.id]

@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from giveway.sched.policies.base import TaskView, View
-from giveway.sched.policies.turns import SLICE_NS, Turns
+from giveway.sched.policies.slices import SLICE_NS, TimeSliced
 from giveway.sched.task import Changed, Decision, Event, Joined, Left
 
 PERIOD_NS = 100_000_000
 
 Group: TypeAlias = str | int
-"""The name of a group, or the pid of a process that is in none."""
+"""The name of a group, or the pid of a process without a group."""
 
 
 @dataclass(slots=True)
 class _Budget:
-    """Of one device, in nanoseconds."""
+    """The quotas and the spent time of one device, in nanoseconds."""
 
     began: int
-    """When the period began."""
+    """When the current period began."""
     quotas: dict[Group, float] = field(default_factory=dict)
     spent: dict[Group, float] = field(default_factory=dict)
 
@@ -30,12 +30,12 @@ class _Budget:
         return self.quotas[group] - self.spent.get(group, 0)
 
 
-class GroupShare(Turns):
+class GroupShare(TimeSliced):
     """Each ``group`` (else each process) gets ``share`` of every 100 ms, and never more.
 
-    The largest share that one of its tasks states is the group's. What a group does not use is lent
-    to nobody: a program is as fast with rivals as without. Groups without a share have what is not
-    promised, at least 1 %, in equal parts. Nobody starves.
+    The share of a group is the largest share of its tasks. Not work-conserving: time that a group
+    does not use is not lent to others, so that a program is as fast with rivals as without. Groups
+    without a share divide the unpromised time equally, at least 1 % in all. No task starves.
 
     Source: quota and period as in P. Turner, B. B. Rao and N. Rao, "CPU bandwidth control for CFS",
     Linux Symposium 2010.
@@ -48,7 +48,7 @@ class GroupShare(Turns):
         self._period_ns = period_ns
         self._budgets: dict[str, _Budget] = {}
 
-    def ran(self, task: TaskView, ns: int) -> None:
+    def charge(self, task: TaskView, ns: int) -> None:
         spent, group = self._budgets[task.id.device].spent, group_of(task)
         spent[group] = spent.get(group, 0) + ns
 
@@ -58,7 +58,7 @@ class GroupShare(Turns):
         periods = (now - budget.began) // self._period_ns
         if periods > 0:
             budget.began += periods * self._period_ns
-            # Who had too much, by what a late wake-up let it have, has that much less now.
+            # A late wake-up lets a group overrun its quota: the excess counts in this period.
             budget.spent = {
                 group: max(0, spent - periods * quotas[group])
                 for group, spent in budget.spent.items()
@@ -77,7 +77,7 @@ class GroupShare(Turns):
         budget = self._budgets[waiting[0].id.device]
 
         def order(task: TaskView) -> tuple[float, int]:
-            return (-budget.left(task) / budget.quotas[group_of(task)], self.place(task))
+            return (-budget.left(task) / budget.quotas[group_of(task)], self.queue_position(task))
 
         return min(waiting, key=order)
 
@@ -86,7 +86,7 @@ class GroupShare(Turns):
 
 
 def shares(tasks: Sequence[TaskView], whole: float) -> dict[Group, float]:
-    """What part of ``whole`` each group of these tasks gets."""
+    """The part of ``whole`` that each group of these tasks gets."""
     promised = dict.fromkeys(map(group_of, tasks), 0.0)
     for task in tasks:
         promised[group_of(task)] = max(promised[group_of(task)], task.attributes.share or 0.0)
@@ -96,5 +96,5 @@ def shares(tasks: Sequence[TaskView], whole: float) -> dict[Group, float]:
 
 
 def group_of(task: TaskView) -> Group:
-    """What the task's time is charged to."""
+    """The group that the task's time is charged to."""
     return task.attributes.group or task.pid

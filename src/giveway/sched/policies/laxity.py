@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from giveway.sched.policies.base import TaskView, View
-from giveway.sched.policies.turns import SLICE_NS, Turns
+from giveway.sched.policies.slices import SLICE_NS, TimeSliced
 from giveway.sched.task import Active, Decision, Event, TaskId
 
 
-class LeastLaxity(Turns):
-    """Who can wait the least runs: ``laxity`` less what it has waited since it became active.
+class LeastLaxity(TimeSliced):
+    """The task with the least laxity runs: ``laxity`` less its waiting time since it became active.
 
-    Laxity is how long a task may still wait and be in time: where the deadline is 20 ms and the
-    work takes 5, it starts at 15 ms. It shrinks while the task waits and stands while it runs, so
-    nobody has to know how long the work takes. Without ``laxity`` the ``deadline`` counts. Who runs
-    has a slice before it is compared again, as equals would take turns without end. Tasks with
-    neither run when no other has work, and may starve; those with one cannot.
+    Laxity is how long a task may still wait and meet its deadline: for a deadline of 20 ms and 5 ms
+    of work it starts at 15 ms. It shrinks while the task waits and stays constant while the task
+    runs, so the policy need not know how long the work takes. Without ``laxity`` the ``deadline``
+    counts. A task runs for a slice before it is compared again; otherwise equal tasks would
+    alternate without end. Tasks with neither attribute run when no other task has work, and may
+    starve. Tasks with one of them do not starve.
 
     Source: A. K. Mok, "Fundamental Design Problems of Distributed Systems for the Hard-Real-Time
     Environment", Ph.D. thesis, MIT, 1983.
@@ -27,7 +28,7 @@ class LeastLaxity(Turns):
         self._used_before: dict[TaskId, int] = {}
 
     def laxity(self, task: TaskView, now: int) -> float:
-        """In nanoseconds; negative: it is too late."""
+        """The laxity in nanoseconds; negative: the deadline can no longer be met."""
         attributes = task.attributes
         start = attributes.deadline_ns if attributes.laxity_ns is None else attributes.laxity_ns
         if start is None:
@@ -41,7 +42,7 @@ class LeastLaxity(Turns):
             key=lambda task: (
                 self.laxity(task, now),
                 -task.attributes.priority,
-                self.place(task),
+                self.queue_position(task),
             ),
         )
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from giveway.errors import UsageError
 from giveway.sched.policies.base import TaskView, View
-from giveway.sched.policies.turns import SLICE_NS, Turns
+from giveway.sched.policies.slices import SLICE_NS, TimeSliced
 from giveway.sched.task import Decision, Event, TaskId
 
 
-class MultiLevelFeedback(Turns):
-    """Short work first, without being told what is short.
+class MultiLevelFeedback(TimeSliced):
+    """Short work first, without knowing in advance which work is short.
 
-    A task starts at the top level. Whoever has run for a slice there, at once or in pieces, goes a
-    level down, where slices are twice as long; a level runs when those above have no work, in turn.
-    Every ``boost`` all go back to the top, so nobody starves.
+    A task starts at the top level. A task that has run for a slice, at once or in pieces, moves one
+    level down, where slices are twice as long. A level runs round robin when the levels above it
+    have no work. Every ``boost`` all tasks return to the top level, so that no task starves.
 
     Source: F. J. Corbató, M. Merwin-Daggett and R. C. Daley, "An Experimental Time-Sharing System",
     AFIPS SJCC 1962; the rules are those of R. H. and A. C. Arpaci-Dusseau, "Operating Systems:
@@ -26,7 +26,7 @@ class MultiLevelFeedback(Turns):
         self, *, levels: int = 4, slice_ns: int = SLICE_NS, boost_ns: int = 1_000_000_000
     ) -> None:
         if levels < 1:
-            raise UsageError(f"levels of policy mlfq cannot be {levels}: there is at least one")
+            raise UsageError(f"levels of policy mlfq cannot be {levels}: at least one is needed")
         super().__init__(slice_ns=slice_ns)
         self._lowest = levels - 1
         self._boost_ns = boost_ns
@@ -35,19 +35,19 @@ class MultiLevelFeedback(Turns):
         self._spent: dict[TaskId, int] = {}
 
     def level(self, task: TaskView) -> int:
-        """0 is the top."""
+        """The level of the task; 0 is the top."""
         return self._levels.get(task.id, 0)
 
     def slice(self, task: TaskView) -> int:
         return super().slice(task) << self.level(task)
 
     def pick(self, waiting: list[TaskView], now: int) -> TaskView:
-        return min(waiting, key=lambda task: (self.level(task), self.place(task)))
+        return min(waiting, key=lambda task: (self.level(task), self.queue_position(task)))
 
     def preempts(self, newcomer: TaskView, current: TaskView, now: int) -> bool:
         return self.level(newcomer) < self.level(current)
 
-    def ran(self, task: TaskView, ns: int) -> None:
+    def charge(self, task: TaskView, ns: int) -> None:
         spent = self._spent.get(task.id, 0) + ns
         while spent >= self.slice(task) and self.level(task) < self._lowest:
             spent -= self.slice(task)

@@ -7,10 +7,10 @@ from giveway.sched.policies.priority import Priority
 
 
 class Nice(Priority):
-    """Strict priority by CPU nice value: who is nicer gives way; then by priority.
+    """Strict priority by CPU nice value: the higher value gives way; ties go by priority.
 
-    For programs that are started with ``nice`` already. The host keeps the attribute in step with
-    the process.
+    For programs that already run under ``nice``. The host keeps the attribute in step with the
+    process.
 
     Source: nice, as POSIX.1-2017 defines it ("a lower nice value shall cause more favorable
     scheduling").

@@ -9,11 +9,11 @@ from giveway.sched.task import Active, Decision, Event, Idle
 
 
 class Priority(Policy):
-    """Strict priority: while a task has work, all less urgent ones on its device wait.
+    """Strict priority: while a task has work, all less urgent tasks on its device wait.
 
-    Tasks of equal priority run side by side. This is what the gates do by themselves where no
-    daemon runs, and what the scheduler falls back to. Nothing here keeps a low priority from
-    starving; the gates themselves do, with a quantum after ``max_wait``.
+    Tasks of equal priority run side by side. The gates follow this policy by themselves where no
+    daemon runs, and the scheduler falls back to it. The policy lets low priorities starve; the
+    gates do not, because they grant a turn after ``max_wait``.
 
     Source: preemptive fixed priority, as in C. L. Liu and J. W. Layland, "Scheduling Algorithms for
     Multiprogramming in a Hard-Real-Time Environment", Journal of the ACM 20(1), 1973.
@@ -23,7 +23,7 @@ class Priority(Policy):
 
     def __init__(self) -> None:
         self._ranked: dict[str, list[tuple[tuple[int, ...], TaskView]]] = {}
-        """The tasks of each device, the most urgent first: who comes first is seen at once."""
+        """The tasks of each device, the most urgent first, so that no event has to sort them."""
 
     def decide(self, event: Event, view: View, now: int) -> list[Decision]:
         device = event.device
@@ -37,5 +37,5 @@ class Priority(Policy):
         return [only(device, [task for _, task in takewhile(lambda each: each[0] >= top, ranked)])]
 
     def urgency(self, task: TaskView) -> tuple[int, ...]:
-        """What tasks are ordered by; bigger is more urgent."""
+        """The sort key of a task; bigger is more urgent."""
         return (task.attributes.priority,)

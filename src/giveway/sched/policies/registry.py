@@ -1,4 +1,4 @@
-"""Finds policies by name: ours, those of installed packages, and a user's own class."""
+"""Finds policies by name: built-in ones, those of installed packages, and a user's own class."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from giveway.sched.attributes import parse_duration
 from giveway.sched.policies.base import Policy
 
 GROUP: Final = "giveway.policies"
-"""The entry points by which a package adds policies: a name and a class."""
+"""The entry point group with which packages add policies, each a name and a class."""
 
 BUILT_IN: Final = {
     "priority": "priority:Priority",
     "nice": "nice:Nice",
-    "window": "window:Window",
+    "window": "focus:Focus",
     "priority-across": "across:PriorityAcross",
     "edf": "edf:EarliestDeadline",
     "laxity": "laxity:LeastLaxity",
@@ -35,28 +35,28 @@ _NAMES: Final = {int: "a whole number", float: "a number", str: "a word"}
 
 
 def names() -> list[str]:
-    """The policies that have a name here: ours, then those that installed packages add."""
+    """The names of all policies: the built-in ones, then those of installed packages."""
     return [*BUILT_IN, *sorted(_added().keys() - BUILT_IN.keys())]
 
 
 def describe(name: str) -> str:
-    """The first sentence of what a policy says of itself, in one line."""
+    """The first sentence of a policy's docstring, in one line."""
     first = (inspect.getdoc(policy_class(name)) or "").partition("\n\n")[0]
     sentence = re.split(r"(?<=\.)\s", first, maxsplit=1)[0]
     return " ".join(sentence.replace("``", "").split())
 
 
 def make(text: str) -> Policy:
-    """The policy that users mean by ``rr``, ``edf,k=2`` or ``mypackage.mymodule:MyPolicy``.
+    """Makes a policy from text such as ``rr``, ``edf,k=2`` or ``mypackage.mymodule:MyPolicy``.
 
     Raises:
-        UsageError: there is none, it is no policy, or it has no such parameter. What a user's own
-            module raises when it is imported is said in one line.
+        UsageError: no such policy, not a policy, or no such parameter. An exception from the import
+            of a user's own module becomes one line.
     """
-    name, *settings = text.split(",")
+    name, *arguments = text.split(",")
     cls = policy_class(name)
     try:
-        return cls(**_parameters(name, cls, settings))
+        return cls(**_parameters(name, cls, arguments))
     except UsageError:
         raise
     except Exception as error:
@@ -80,11 +80,11 @@ def policy_class(name: str) -> type[Policy]:
             raise UsageError(f"unknown policy {name!r}: {choices(name, [*BUILT_IN, *added])}")
         cls = _load(name, added[name])
     if not (isinstance(cls, type) and issubclass(cls, Policy)):
-        raise UsageError(f"{name!r} is no policy: not a subclass of giveway.policies.Policy")
+        raise UsageError(f"{name!r} is not a policy: not a subclass of giveway.policies.Policy")
     if inspect.isabstract(cls):
-        raise UsageError(f"{name!r} is no policy yet: it has no method decide")
+        raise UsageError(f"{name!r} is not a complete policy: it has no method decide")
     if not isinstance(getattr(cls, "name", None), str):
-        raise UsageError(f"{name!r} is no policy yet: it has no name")
+        raise UsageError(f"{name!r} is not a complete policy: it has no name")
     return cls
 
 
@@ -101,7 +101,7 @@ def _load(name: str, point: EntryPoint) -> object:
 
 def _import(name: str) -> object:
     module, _, attribute = name.partition(":")
-    # A console script does not look where the user is; for a module of the user's own it should.
+    # A console script does not search the current folder, where a user's own module often is.
     here = os.getcwd()
     path = list(sys.path)
     sys.path.insert(0, here)
@@ -113,20 +113,20 @@ def _import(name: str) -> object:
         sys.path[:] = path
 
 
-def _parameters(name: str, cls: type[Policy], settings: list[str]) -> dict[str, Any]:
+def _parameters(name: str, cls: type[Policy], arguments: list[str]) -> dict[str, Any]:
     known = {
         key.removesuffix("_ns"): parameter
         for key, parameter in inspect.signature(cls, eval_str=True).parameters.items()
         if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     }
     values = {}
-    for setting in settings:
-        key, sign, text = setting.partition("=")
+    for argument in arguments:
+        key, sign, text = argument.partition("=")
         if not sign:
-            raise UsageError(f"{setting!r} says no value: write {name},{key}=VALUE")
+            raise UsageError(f"{argument!r} has no value: write {name},{key}=VALUE")
         if key not in known:
-            has = choices(key, known) if known else "it has none"
-            raise UsageError(f"policy {name} has no parameter {key!r}: {has}")
+            hint = choices(key, known) if known else "it has none"
+            raise UsageError(f"policy {name} has no parameter {key!r}: {hint}")
         values[known[key].name] = _value(f"{key} of policy {name}", known[key], text)
     return values
 
@@ -138,7 +138,7 @@ def _value(what: str, parameter: inspect.Parameter, text: str) -> int | float | 
     try:
         value: int | float | str = kind(text)
     except ValueError:
-        raise UsageError(f"{what} cannot be {text!r}: it is {_NAMES[kind]}") from None
+        raise UsageError(f"{what} cannot be {text!r}: allowed is {_NAMES[kind]}") from None
     return value
 
 

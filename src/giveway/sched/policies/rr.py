@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from giveway.sched.policies.base import TaskView
-from giveway.sched.policies.turns import Turns
+from giveway.sched.policies.slices import TimeSliced
 
 
-class RoundRobin(Turns):
-    """Everybody in turn, each for its slice; nobody starves: of n tasks with work each runs after n
-    - 1 slices of others.
+class RoundRobin(TimeSliced):
+    """Tasks run one after another, each for its slice. No task starves: of n tasks with work, each
+    waits for n - 1 slices.
 
     Source: L. Kleinrock, "Analysis of a Time-Shared Processor", Naval Research Logistics Quarterly
     11(1), 1964.
@@ -17,4 +17,4 @@ class RoundRobin(Turns):
     name = "rr"
 
     def pick(self, waiting: list[TaskView], now: int) -> TaskView:
-        return min(waiting, key=self.place)
+        return min(waiting, key=self.queue_position)

@@ -10,13 +10,13 @@ from giveway.sched.task import TaskId
 class Share(Fair):
     """Each task with work gets at least its ``share`` of the device's time.
 
-    Tasks without a share have what is not promised, in equal parts. What somebody does not use is
-    lent to those with work, in proportion to what they have. Where more than 100 % is promised, all
-    get less, in proportion. Nobody starves.
+    Tasks without a share divide the unpromised time equally. Work-conserving: tasks with work use
+    the time of idle tasks, in proportion to their own shares. If more than 100 % is promised, all
+    shares shrink in proportion. No task starves.
 
     Source: the shares are the tickets of C. A. Waldspurger and W. E. Weihl, "Stride Scheduling:
-    Deterministic Proportional-Share Resource Management", MIT/LCS/TM-528, 1995; who is next is
-    decided as in `fair`.
+    Deterministic Proportional-Share Resource Management", MIT/LCS/TM-528, 1995. The order of the
+    tasks is that of `fair`.
     """
 
     name = "share"

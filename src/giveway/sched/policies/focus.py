@@ -1,4 +1,4 @@
-"""The program in front of the user first."""
+"""The focused program first."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from giveway.sched.policies.base import TaskView
 from giveway.sched.policies.priority import Priority
 
 
-class Window(Priority):
-    """Strict priority, and before it the process whose window has the focus.
+class Focus(Priority):
+    """The process whose window has the focus runs first; then strict priority.
 
-    The host sets ``focused`` where it can see windows; ``giveway set PID focused=yes`` does so by
-    hand.
+    The host sets ``focused`` where it can read the focus from the window system. ``giveway set PID
+    focused=yes`` sets the attribute by hand.
 
     Source: Y. Etsion, D. Tsafrir, D. G. Feitelson, "Desktop Scheduling: How Can We Know What the
     User Wants?", NOSSDAV 2004.

@@ -1,4 +1,4 @@
-"""A task as the daemon knows it."""
+"""The daemon's record of one task."""
 
 from __future__ import annotations
 
@@ -10,14 +10,26 @@ from giveway.sched.task import TaskId
 
 OPEN: Final = Gate.OPEN
 CLOSED: Final = Gate.CLOSED
-"""Names for what is said of every task: to look it up in the enum takes as long as to write it."""
+"""Constants, because a lookup in the enum takes as long as writing a gate."""
 
 
-class Known:
-    """A task on a page, and what only the host knows of it."""
+class HostTask:
+    """A task on a page, with the state that only the host has."""
 
-    __slots__ = ("about", "active", "device", "figures", "gate", "id", "is_thread", "name",
-                 "paused", "pid", "row", "said")  # fmt: skip
+    __slots__ = (
+        "about",
+        "active",
+        "attributes_text",
+        "device",
+        "figures",
+        "gate",
+        "id",
+        "is_thread",
+        "name",
+        "paused",
+        "pid",
+        "row",
+    )  # fmt: skip
 
     def __init__(self, id_: TaskId, row: int, pid: int, name: str, is_thread: bool) -> None:
         self.id = id_
@@ -27,11 +39,11 @@ class Known:
         self.name = name
         self.is_thread = is_thread
         self.about = {"device": id_.device, "pid": pid, "name": name}
-        """The task in an event."""
+        """The fields that identify the task in a log event."""
         self.active = False
         self.paused = False
-        """To the policy it is idle."""
+        """Whether a user paused the task; the policy then sees it as idle."""
         self.gate = OPEN
-        """What the page was told last."""
-        self.said = ""
+        """The gate last written to the page."""
+        self.attributes_text = ""
         self.figures = TaskFigures()
