@@ -11,10 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Final
 
 from giveway.daemon import client
+from giveway.daemon.silence import Silence
 
 CRASH_NAME: Final = "daemon.crash"
 """Where a daemon that hangs leaves the name of its policy and a traceback, in this folder."""
@@ -56,44 +56,45 @@ def run(policy: str) -> int:
     """Keeps a daemon running until SIGTERM or SIGINT; its exit code."""
     with contextlib.suppress(OSError):  # of a folder that cannot be used, the daemon says so
         (client.folder() / CRASH_NAME).unlink()
-    process, signs = _start(policy, False)
-    stopping = False
+    process: subprocess.Popen[bytes] | None = None
+    stopping = again = False
 
-    def stop(number: int, _frame: object) -> None:
+    def stop(_number: int, _frame: object) -> None:
         nonlocal stopping
         stopping = True
-        process.send_signal(number)
+        if process is not None:
+            process.terminate()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     started = 0.0
     while True:
+        process, signs = _start(policy, again)
+        if stopping:  # the signal came before there was a process to pass it on to
+            process.terminate()
         code = _watch(process, signs)
-        at_once = time.monotonic() - started < AT_ONCE_SECONDS
+        at_once = again and time.monotonic() - started < AT_ONCE_SECONDS
         cured = code in (FAILED, -END) and not at_once and last_words()[1] != ""
         if stopping or not cured:
             return 0 if stopping else _said(code)
         started = time.monotonic()
-        process, signs = _start("priority", True)
+        policy, again = "priority", True
 
 
 def _watch(process: subprocess.Popen[bytes], signs: int) -> int:
-    """Waits for the process to end, and makes it end where it hangs; its exit code.
-
-    Its silence is counted in looks at it, not by the clock: a suspended machine, or a stop of both
-    processes (Ctrl-Z), is one look. Nor does a stop of the daemon alone count.
-    """
-    limit, silent = float("inf"), 0.0
+    """Waits for the process to end, and makes it end where it hangs; its exit code."""
+    limit, silence = float("inf"), Silence(process.pid)
     while process.poll() is None:
         ready, _, _ = select.select([signs], [], [], LOOK_SECONDS)
         said = os.read(signs, 4096) if ready else b""
         if said:
-            limit, silent = said[-1], 0.0
+            limit = said[-1]
+            silence.end()
         elif ready:  # it has ended
             break
-        elif not _is_stopped(process.pid):
-            silent += LOOK_SECONDS
-        if silent >= limit:
+        else:
+            silence.add(LOOK_SECONDS)
+        if silence.seconds >= limit:
             process.send_signal(END)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(END_SECONDS)
@@ -101,14 +102,6 @@ def _watch(process: subprocess.Popen[bytes], signs: int) -> int:
             process.kill()  # it lets no signal in
     os.close(signs)
     return process.wait()
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1]
-    except OSError:
-        return False
-    return state in (b"T", b"t")
 
 
 def _said(code: int) -> int:
