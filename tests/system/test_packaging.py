@@ -16,9 +16,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built where `make` builds: what was compiled there is not compiled again."""
+    """Built where `make` builds and by the same name of Python, which is in the commands of the
+    build: what was compiled there is not compiled again."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
+    pip = str(Path(sys.executable).with_name("pip"))
+    command = [pip, "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
     done = subprocess.run(
         [*command, f"--wheel-dir={folder}", str(ROOT)],
         capture_output=True,
