@@ -16,9 +16,13 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built in the build folder of `make`, so that nothing is compiled twice."""
+    """Built in the build folder of `make`, so that nothing is compiled twice.
+
+    The commands of that build contain the name of Python, so the same one is used here.
+    """
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
+    pip = str(Path(sys.executable).with_name("pip"))
+    command = [pip, "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
     done = subprocess.run(
         [*command, f"--wheel-dir={folder}", str(ROOT)],
         capture_output=True,

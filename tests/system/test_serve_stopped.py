@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from giveway.daemon.silence import look_at
 from tests.conftest import Runner, Spawner
 from tests.system.conftest import Regions
 from tests.system.daemons import Daemon
@@ -71,6 +74,37 @@ def test_a_hang_again_at_once_is_not_tried_a_third_time(spawn: Spawner) -> None:
     assert "in serve" in failed["traceback"]
     os.kill(daemon.status()["pid"], signal.SIGUSR1)
     assert daemon.process.wait(60) == 1
+
+
+def test_a_daemon_that_loops_in_c_ends_with_its_parent(spawn: Spawner, bursts: Regions) -> None:
+    """It acts on no signal that Python handles."""
+    daemon = Daemon(spawn, "--policy", "policies_that_fail:LoopsInC")
+    pid = daemon.status()["pid"]
+    os.kill(daemon.process.pid, signal.SIGSTOP)  # it would end the daemon
+    bursts()
+    seen = look_at(pid)
+    assert eventually(lambda: (look_at(pid).worked or 0) > (seen.worked or 0) + 0.5)
+    daemon.process.kill()
+    assert eventually(lambda: look_at(pid).state in ("", "Z"))
+
+
+def test_a_signal_that_comes_at_once_is_not_lost() -> None:
+    """Between the start of the daemon and the first look at it."""
+    code = (
+        "import os, signal, sys\n"
+        "from giveway.daemon import supervisor\n"
+        "start = supervisor._start\n"
+        "def signalled(*arguments):\n"
+        "    started = start(*arguments)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return started\n"
+        "supervisor._start = signalled\n"
+        "sys.exit(supervisor.run('priority'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_folder_that_is_none_is_one_line(giveway: Runner, tmp_path: Path) -> None:

@@ -110,8 +110,9 @@ def test_others_do_not_wait_for_a_paused_task(
 ) -> None:
     monkeypatch.setenv("GIVEWAY_MAX_WAIT_MS", "0")  # no turns
     daemon = serve("--policy", "priority")
-    high, low = regions("--priority", "5").pid, regions().pid
-    assert eventually(lambda: daemon.running(high) > 0)
+    low = regions().pid  # first: it could not begin while the other one runs
+    high = regions("--priority", "5").pid
+    assert eventually(lambda: stands_still(low, high))
     daemon.pause(high)
     assert goes_on(low)
 

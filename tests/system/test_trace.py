@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from giveway.observe import tasks
@@ -67,3 +69,23 @@ def test_a_file_that_cannot_be_written_is_said_before_the_program_runs(
         assert (done.returncode, done.stdout) == (2, "")
         (line,) = done.stderr.splitlines()
         assert line.startswith("giveway: ")
+
+
+def test_a_signal_that_comes_at_once_is_one_to_the_program_too() -> None:
+    """Before trace has seen that the program runs."""
+    code = (
+        "import os, signal, subprocess, sys\n"
+        "from giveway.cli import main\n"
+        "class Signalled(subprocess.Popen):\n"
+        "    def __init__(self, *arguments, **options):\n"
+        "        super().__init__(*arguments, **options)\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "subprocess.Popen = Signalled\n"
+        "sys.argv[1:] = ['trace', '--', 'sleep', '1000']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 128 + signal.SIGTERM
+    assert "No process used the device" in done.stdout

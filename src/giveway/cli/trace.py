@@ -122,14 +122,26 @@ def command(
 def _run(arguments: Sequence[str], folder: str, events: int) -> int:
     """Runs the program. Returns its exit code as a shell would, 128 + N after signal N."""
     code = "from giveway.cli import main; main()"
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-c", code, "run", *arguments],
-        env={**os.environ, "GIVEWAY_TRACE": folder, "GIVEWAY_TRACE_EVENTS": str(events)},
-    )
-    # The terminal sends Ctrl-C to both; the program decides what it means.
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    terminate = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    child: subprocess.Popen[bytes] | None = None
+    ended = False
+
+    def end(_number: int, _frame: object) -> None:
+        nonlocal ended
+        ended = True
+        if child is not None:
+            child.terminate()
+
+    # Before there is a child: a signal that comes at once is for it too. The terminal sends Ctrl-C
+    # to both, and the program decides what it means. It would inherit SIG_IGN, but no handler.
+    previous = signal.signal(signal.SIGINT, lambda *_: None)
+    terminate = signal.signal(signal.SIGTERM, end)
     try:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-c", code, "run", *arguments],
+            env={**os.environ, "GIVEWAY_TRACE": folder, "GIVEWAY_TRACE_EVENTS": str(events)},
+        )
+        if ended:
+            child.terminate()
         status = child.wait()
     finally:
         signal.signal(signal.SIGINT, previous)

@@ -10,10 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Final
 
 from giveway.daemon import client
+from giveway.daemon.silence import Silence
 
 CRASH_NAME: Final = "daemon.crash"
 """The file with the name of the policy and, after a hang, a traceback."""
@@ -56,44 +56,45 @@ def run(policy: str) -> int:
     """Keeps a daemon running until SIGTERM or SIGINT; returns its exit code."""
     with contextlib.suppress(OSError):  # the daemon itself reports a folder that cannot be used
         (client.folder() / CRASH_NAME).unlink()
-    process, heartbeat = _start(policy, False)
-    stopping = False
+    process: subprocess.Popen[bytes] | None = None
+    stopping = again = False
 
-    def stop(number: int, _frame: object) -> None:
+    def stop(_number: int, _frame: object) -> None:
         nonlocal stopping
         stopping = True
-        process.send_signal(number)
+        if process is not None:
+            process.terminate()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     started = 0.0
     while True:
+        process, heartbeat = _start(policy, again)
+        if stopping:  # the signal came before there was a process to pass it on to
+            process.terminate()
         code = _watch(process, heartbeat)
-        at_once = time.monotonic() - started < RESTART_SECONDS
+        at_once = again and time.monotonic() - started < RESTART_SECONDS
         cured = code in (FAILED, -END) and not at_once and read_crash()[1] != ""
         if stopping or not cured:
             return 0 if stopping else _report_exit(code)
         started = time.monotonic()
-        process, heartbeat = _start("priority", True)
+        policy, again = "priority", True
 
 
 def _watch(process: subprocess.Popen[bytes], heartbeat: int) -> int:
-    """Waits for the process to end, and ends it if it hangs; returns its exit code.
-
-    Missing heartbeats are counted in polls, not in clock time: a suspended machine, or a stop of
-    both processes (Ctrl-Z), counts as one poll. A stop of the daemon alone does not count.
-    """
-    limit, silent = float("inf"), 0.0
+    """Waits for the process to end, and ends it if it hangs; returns its exit code."""
+    limit, silence = float("inf"), Silence(process.pid)
     while process.poll() is None:
         ready, _, _ = select.select([heartbeat], [], [], POLL_SECONDS)
         received = os.read(heartbeat, 4096) if ready else b""
         if received:
-            limit, silent = received[-1], 0.0
+            limit = received[-1]
+            silence.end()
         elif ready:  # the daemon has ended
             break
-        elif not _is_stopped(process.pid):
-            silent += POLL_SECONDS
-        if silent >= limit:
+        else:
+            silence.add(POLL_SECONDS)
+        if silence.seconds >= limit:
             process.send_signal(END)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(END_SECONDS)
@@ -101,14 +102,6 @@ def _watch(process: subprocess.Popen[bytes], heartbeat: int) -> int:
             process.kill()  # the daemon does not react to the signal
     os.close(heartbeat)
     return process.wait()
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1]
-    except OSError:
-        return False
-    return state in (b"T", b"t")
 
 
 def _report_exit(code: int) -> int:
