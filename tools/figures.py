@@ -144,9 +144,9 @@ def _run(path: Path, keys: Sequence[str]) -> dict[str, Any]:
 def _scenario(path: Path, mode: str, program: str) -> dict[str, Any]:
     """A scenario of which only one mode was measured, and only the latencies of one program: the
     intervals of all others take long."""
-    head = store.header_of(path.parent)
+    head = store.read_header(path.parent)
     records = []
-    for each in store.records_of(path.parent, path.name):
+    for each in store.read_records(path.parent, path.name):
         if each["kind"] == "segment":
             if each["mode"] not in ("alone", mode):
                 continue

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from giveway.results import result
-from giveway.results.store import records_of
+from giveway.results.store import read_records
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.processes import all_gone, started_under
 from tests.waiting import eventually
@@ -89,7 +89,9 @@ def test_programs_of_ones_own(giveway: Runner, tmp_path: Path) -> None:
     done = giveway(*arguments(tmp_path, scenario(tmp_path, "mine", SERVE), repeats=2))
     assert done.returncode == 0, done.stderr
     found = result.read(tmp_path / "out")
-    segments = [each for each in records_of(tmp_path / "out", "mine") if each["kind"] == "segment"]
+    segments = [
+        each for each in read_records(tmp_path / "out", "mine") if each["kind"] == "segment"
+    ]
     order = [(each["round"], each["mode"], *each["programs"]) for each in segments]
     assert order == [
         (0, "alone", "high"), (0, "alone", "low"), (0, "native", "high", "low"),
@@ -118,11 +120,11 @@ def test_a_bar_that_fails_is_exit_code_1(giveway: Runner, tmp_path: Path) -> Non
 
 
 BAD = {
-    "dies": ("raise SystemExit('no weights')", "ended with exit code 1 before it said `ready`"),
+    "dies": ("raise SystemExit('no weights')", "ended with exit code 1 before it wrote `ready`"),
     "killed": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "was killed by signal 9"),
-    "ends": ("print('done')\n" + CHILD, "ended with exit code 0 before it said `ready`"),
+    "ends": ("print('done')\n" + CHILD, "ended with exit code 0 before it wrote `ready`"),
     "missing": ("", "cannot be started: No such file or directory"),
-    "silent": (SILENT, "did not say `done` within 2 s"),
+    "silent": (SILENT, "did not write `done` within 2 s"),
     "nonsense": (
         WORK.replace("done 0.01", "done soon"),
         "reported 'done soon', not `done LATENCY [BUSY]`",
@@ -255,7 +257,7 @@ def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
     assert process.returncode == 0, err
     small = of(result.read(tmp_path / "out"), "small")
     assert set(small["modes"]) == {"alone", "native", "giveway", "nice"}
-    assert small["modes_not_measured"] == {"mps": "cpu has none"}
+    assert small["modes_not_measured"] == {"mps": "the device cpu does not support it"}
     for mode, programs in small["modes"].items():
         assert set(programs) == {"high", "low"}
         assert programs["low"]["throughput"] > 0
@@ -271,7 +273,7 @@ def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
     assert bar["verdict"] == "NOT MEASURED"
     assert "needs 100" in bar["reason"]
     native, gated = (
-        each for each in records_of(tmp_path / "out", "small") if each["kind"] == "timeline"
+        each for each in read_records(tmp_path / "out", "small") if each["kind"] == "timeline"
     )
     assert (native["mode"], gated["mode"]) == ("native", "giveway")
     assert gated["spans"]["low"]
@@ -308,7 +310,7 @@ def test_a_stall_of_the_program_is_charged_to_all_that_were_due(
     options[options.index("--seconds") + 1] = "2"
     done = giveway(*options)
     assert done.returncode == 0, done.stderr
-    first, *_ = (each for each in records_of(tmp_path / "out", "small") if "programs" in each)
+    first, *_ = (each for each in read_records(tmp_path / "out", "small") if "programs" in each)
     latencies = first["programs"]["high"]["latencies_us"]
     assert max(latencies) >= 500_000
     # Twenty were due meanwhile. One at a time, asked for after the last answer, there would be one.
@@ -382,5 +384,5 @@ def test_a_result_is_not_overwritten(giveway: Runner, tmp_path: Path) -> None:
     before = os.stat(tmp_path / "out" / "run.json").st_mtime_ns
     done = giveway(*options)
     assert done.returncode == 2
-    assert "holds a result already" in done.stderr
+    assert "already holds a result" in done.stderr
     assert os.stat(tmp_path / "out" / "run.json").st_mtime_ns == before

@@ -26,7 +26,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     write(folder)
     found = result.read(folder)
-    assert store.records_of(folder, "dual") == records()
+    assert store.read_records(folder, "dual") == records()
     assert [each["status"] for each in found["results"]] == ["measured", "not started"]
     assert found["complete"] is False
     assert sorted(path.name for path in folder.iterdir()) == ["dual.jsonl", "run.json"]
@@ -37,7 +37,7 @@ def test_a_half_written_line_is_left_out(tmp_path: Path, cut: int) -> None:
     write(tmp_path / "run", lines=9)
     path = tmp_path / "run" / "dual.jsonl"
     path.write_bytes(path.read_bytes()[:-cut])
-    assert store.records_of(tmp_path / "run", "dual") == records()[: 9 if cut == 1 else 8]
+    assert store.read_records(tmp_path / "run", "dual") == records()[: 9 if cut == 1 else 8]
     (dual, _) = result.read(tmp_path / "run")["results"]
     assert dual["status"] == "incomplete"
     assert dual["modes"]["alone"]["high"]["requests"] == 200
@@ -47,7 +47,7 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "run")
     path = tmp_path / "run" / "run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 7}))
-    with pytest.raises(UsageError, match=r"of schema 7; this version of giveway reads schema 1"):
+    with pytest.raises(UsageError, match=r"has schema 7; this version of giveway reads schema 1"):
         result.read(tmp_path / "run")
 
 
@@ -56,8 +56,8 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
     [
         ("{", "is damaged"),
         ("[]", "is damaged: not an object"),
-        ("{}", "is not of giveway bench"),
-        ('{"kind": "giveway bench", "schema": 1, "date": ""}', "is damaged: no device, machine"),
+        ("{}", "is not a result of giveway bench"),
+        ('{"kind": "giveway bench", "schema": 1, "date": ""}', "is damaged: device, machine"),
         ("[" * 100_000, "is damaged: maximum recursion"),
         (None, "cannot read .*No such file"),
     ],
@@ -82,7 +82,7 @@ def test_a_header_of_wrong_types_is_damaged(tmp_path: Path, key: str) -> None:
     write(tmp_path / "run")
     path = tmp_path / "run" / "run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: 7}))
-    with pytest.raises(UsageError, match=rf"run\.json is damaged: {key} is of a wrong type"):
+    with pytest.raises(UsageError, match=rf"run\.json is damaged: {key} has the wrong type"):
         result.read(tmp_path / "run")
 
 
@@ -97,7 +97,7 @@ def test_a_scenario_is_not_looked_for_elsewhere(tmp_path: Path, names: object) -
 
 def test_a_result_is_not_overwritten(tmp_path: Path) -> None:
     write(tmp_path / "run")
-    with pytest.raises(UsageError, match="holds a result already"):
+    with pytest.raises(UsageError, match="already holds a result"):
         write(tmp_path / "run")
 
 
