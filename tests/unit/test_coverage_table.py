@@ -15,7 +15,7 @@ def gcov(file: str, counts: dict[int, int]) -> dict[str, object]:
 
 
 def test_a_line_has_run_if_it_did_in_any_object() -> None:
-    shim = "./native/shim/common/hook.c"
+    shim = "./native/gpu/hooks.c"
     reports = [gcov(shim, {1: 0, 2: 0, 3: 5}), gcov(shim, {1: 7, 2: 0, 3: 0})]
     lines = coverage_table.c_lines(reports, ROOT)
     assert lines == {"native/gpu/hooks.c": {1: True, 2: False, 3: True}}
