@@ -32,7 +32,7 @@ def added(plain: Mapping[str, str], gated: Mapping[str, str]) -> Finding:
             seconds.append(_import_seconds(plain))
             differences.append(_import_seconds(gated) - seconds[-1])
         except (TimeoutError, ChildProcessError) as error:
-            return Finding(f"import torch {error}, in pair {len(differences) + 1} of runs")
+            return Finding(f"import torch {error}, in pair {len(differences) + 1} of timed runs")
         within = sum(each <= MOST_SECONDS for each in differences)
         if within >= _ENOUGH and statistics.median(differences) <= MOST_SECONDS:
             break

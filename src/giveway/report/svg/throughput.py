@@ -47,14 +47,14 @@ def chart(scenario: Scenario) -> Markup | None:
     shares = [each["share_of_alone"] for group in groups.values() for each in group.values()]
     x = Linear(0, min(max(1.0, *(each["value"] for each in shares)), 2.0) * 104, "%")
     rows, height = _rows(x, groups)
-    said = "; ".join(
+    listed = "; ".join(
         f"{program} {mode_name(mode)}: {words.percentage(figures['share_of_alone'])}"
         for program, group in groups.items()
         for mode, figures in group.items()
     )
     title = "Throughput"
     picture = plot.drawing(
-        title, f"Of its throughput alone, each program had: {said}.", height,
+        title, f"Of its throughput alone, each program had: {listed}.", height,
         plot.x_axis(x, "of its throughput alone"), *rows,
     )  # fmt: skip
     note = (
@@ -88,7 +88,7 @@ def _rows(x: Scale, groups: Mapping[str, Group]) -> tuple[list[Markup], int]:
 def _bar(x: Scale, top: int, label: Child, mode: str, figures: Mapping[str, Any]) -> Markup:
     of_alone, of_left = figures["share_of_alone"], figures["share_of_left"]
     left = of_alone["value"] / of_left["value"] if of_left and of_left["value"] else None
-    said = f"{words.share(of_alone['value'])}, {words.number(figures['throughput'])}/s"
+    text = f"{words.share(of_alone['value'])}, {words.number(figures['throughput'])}/s"
     middle = top + _LABEL + _BAR / 2
     bar = element(
         "rect", x="0%", y=top + _LABEL, rx=2, height=_BAR,
@@ -102,7 +102,7 @@ def _bar(x: Scale, top: int, label: Child, mode: str, figures: Mapping[str, Any]
         )  # fmt: skip
     return joined(
         (
-            element("text", label, said, x="0%", y=top + _LABEL - 6),
+            element("text", label, text, x="0%", y=top + _LABEL - 6),
             bar,
             plot.whisker(x, of_alone["interval"], middle, 100),
             diamond,
