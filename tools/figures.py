@@ -144,9 +144,9 @@ def _run(path: Path, keys: Sequence[str]) -> dict[str, Any]:
 def _scenario(path: Path, mode: str, program: str) -> dict[str, Any]:
     """The figures of a scenario, reduced to one mode and to the latencies of one program, because
     the intervals of all programs take long to compute."""
-    head = store.read_header(path.parent)
+    head = store.header_of(path.parent)
     records = []
-    for each in store.read_records(path.parent, path.name):
+    for each in store.records_of(path.parent, path.name):
         if each["kind"] == "segment":
             if each["mode"] not in ("alone", mode):
                 continue

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from giveway.results import result
-from giveway.results.store import read_records
+from giveway.results.store import records_of
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.processes import all_gone, started_under
 from tests.waiting import eventually
@@ -89,9 +89,7 @@ def test_programs_of_ones_own(giveway: Runner, tmp_path: Path) -> None:
     done = giveway(*arguments(tmp_path, scenario(tmp_path, "mine", SERVE), repeats=2))
     assert done.returncode == 0, done.stderr
     found = result.read(tmp_path / "out")
-    segments = [
-        each for each in read_records(tmp_path / "out", "mine") if each["kind"] == "segment"
-    ]
+    segments = [each for each in records_of(tmp_path / "out", "mine") if each["kind"] == "segment"]
     order = [(each["round"], each["mode"], *each["programs"]) for each in segments]
     assert order == [
         (0, "alone", "high"), (0, "alone", "low"), (0, "native", "high", "low"),
@@ -273,7 +271,7 @@ def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
     assert bar["verdict"] == "NOT MEASURED"
     assert "needs 100" in bar["reason"]
     native, gated = (
-        each for each in read_records(tmp_path / "out", "small") if each["kind"] == "timeline"
+        each for each in records_of(tmp_path / "out", "small") if each["kind"] == "timeline"
     )
     assert (native["mode"], gated["mode"]) == ("native", "giveway")
     assert gated["spans"]["low"]
@@ -310,7 +308,7 @@ def test_a_stall_of_the_program_is_charged_to_all_that_were_due(
     options[options.index("--seconds") + 1] = "2"
     done = giveway(*options)
     assert done.returncode == 0, done.stderr
-    first, *_ = (each for each in read_records(tmp_path / "out", "small") if "programs" in each)
+    first, *_ = (each for each in records_of(tmp_path / "out", "small") if "programs" in each)
     latencies = first["programs"]["high"]["latencies_us"]
     assert max(latencies) >= 500_000
     # Twenty were due meanwhile. One at a time, asked for after the last answer, there would be one.

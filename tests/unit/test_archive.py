@@ -86,7 +86,7 @@ def test_a_missing_readme_changes_nothing(packed: Path) -> None:
 def test_a_folder_beside_the_archive_is_read_as_it_is(packed: Path) -> None:
     report_examples.run(packed / "mine", {"dual": noisy(4)})
     assert result.read(packed / "mine")["complete"]
-    assert store.read_records(packed / "mine", "dual") == noisy(4)
+    assert store.records_of(packed / "mine", "dual") == noisy(4)
 
 
 def test_an_archive_is_not_written_beside(packed: Path) -> None:

@@ -26,7 +26,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     write(folder)
     found = result.read(folder)
-    assert store.read_records(folder, "dual") == records()
+    assert store.records_of(folder, "dual") == records()
     assert [each["status"] for each in found["results"]] == ["measured", "not started"]
     assert found["complete"] is False
     assert sorted(path.name for path in folder.iterdir()) == ["dual.jsonl", "run.json"]
@@ -37,7 +37,7 @@ def test_a_half_written_line_is_left_out(tmp_path: Path, cut: int) -> None:
     write(tmp_path / "run", lines=9)
     path = tmp_path / "run" / "dual.jsonl"
     path.write_bytes(path.read_bytes()[:-cut])
-    assert store.read_records(tmp_path / "run", "dual") == records()[: 9 if cut == 1 else 8]
+    assert store.records_of(tmp_path / "run", "dual") == records()[: 9 if cut == 1 else 8]
     (dual, _) = result.read(tmp_path / "run")["results"]
     assert dual["status"] == "incomplete"
     assert dual["modes"]["alone"]["high"]["requests"] == 200

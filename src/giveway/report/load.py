@@ -25,7 +25,7 @@ class Run:
     @cached_property
     def records(self) -> dict[str, store.Records]:
         """The raw records, by scenario."""
-        return {name: store.read_records(self.folder, name) for name in self.result["scenarios"]}
+        return {name: store.records_of(self.folder, name) for name in self.result["scenarios"]}
 
     @property
     def device(self) -> str:

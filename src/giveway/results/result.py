@@ -22,8 +22,8 @@ def read(folder: Path) -> Result:
     Raises:
         UsageError: the folder has no result, or the result is damaged or of another schema.
     """
-    head = store.read_header(folder)
-    records = {name: store.read_records(folder, name) for name in head["scenarios"]}
+    head = store.header_of(folder)
+    records = {name: store.records_of(folder, name) for name in head["scenarios"]}
     try:
         return summarise(head, records)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

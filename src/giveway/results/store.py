@@ -68,8 +68,8 @@ class Store:
         temporary.replace(self.folder / name)
 
 
-def read_header(folder: Path) -> dict[str, Any]:
-    """Reads ``run.json``.
+def header_of(folder: Path) -> dict[str, Any]:
+    """The content of ``run.json``.
 
     Raises:
         UsageError: the file is missing, damaged, or of another schema.
@@ -96,8 +96,8 @@ def read_header(folder: Path) -> dict[str, Any]:
     return header
 
 
-def read_records(folder: Path, scenario: str) -> Records:
-    """Reads the raw records of a scenario; empty if none were written."""
+def records_of(folder: Path, scenario: str) -> Records:
+    """The raw records of a scenario; empty if none were written."""
     try:
         content = archive.read(folder / f"{scenario}.jsonl")
     except FileNotFoundError:
