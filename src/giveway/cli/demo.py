@@ -11,6 +11,7 @@ import click
 from giveway.cli.parts import files, options
 from giveway.cli.parts.progress import bar
 from giveway.errors import GivewayError, MissingExtraError, ProgramError
+from giveway.results import names
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -61,7 +62,7 @@ def _measure(device: str, seconds: float) -> dict[str, Any]:
     """The result of the scenario ``dual``, as ``giveway bench`` would have it."""
     from giveway.bench import engine
     from giveway.bench.header import header
-    from giveway.results import names, result
+    from giveway.results import result
     from giveway.scenarios import reader
 
     rounds = max(_MIN_ROUNDS, round(seconds / (_SEGMENTS * _SEGMENT_SECONDS)))
@@ -97,7 +98,6 @@ def _measure(device: str, seconds: float) -> dict[str, Any]:
 
 def show(figures: dict[str, Any], console: Console) -> None:
     """What was measured, the table, what was gained, and what to know before believing it."""
-    from giveway.results import names
     from giveway.results.verdict import verdict, warnings
 
     (scenario,) = figures["results"]
@@ -126,7 +126,6 @@ def _table(scenario: dict[str, Any]) -> RenderableType:
     from rich import box
     from rich.table import Table
 
-    from giveway.results import names
     from giveway.results.verdict import times
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
