@@ -1,10 +1,10 @@
-"""What giveway costs a program that is alone on its device, and on a CPU for how long its idle
-OpenMP workers spin: decision 4.
+"""Measures what giveway costs a program that is alone on its device. On a CPU, also measures the
+spin time of idle OpenMP workers (decision 4).
 
-One process for each setting, and all of them compute in turn, in an order that changes, while the
-others sleep: what the machine does in a second meets all of them alike. Each figure is the
-throughput (steps a second) of one turn; the ratios are of turns of one round. The default is there
-twice: what its two processes differ by is chance. Prints JSON. Run it where nothing else runs.
+There is one process for each variant. The processes compute in turn, in an order that changes,
+while the others sleep, so that disturbances of the machine affect all variants alike. Each figure
+is the throughput (steps per second) of one turn; ratios are between turns of one round. The default
+has two processes, whose difference shows the noise. Prints JSON. Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from pathlib import Path
 from giveway.devices.machine import machine, versions
 
 COUNTS = (10_000, 30_000, 100_000)
-"""Of ``GOMP_SPINCOUNT``, on a CPU."""
+"""Values of ``GOMP_SPINCOUNT`` to measure on a CPU."""
 MODELS = (
     *("resnet50", "resnet18", "mobilenet_v2", "efficientnet_b0", "vit_b_16", "densenet121"),
     *("vgg16", "squeezenet1_1", "alexnet", "googlenet", "resnet18:train", "mobilenet_v2:train"),
 )
-"""Those of the scenario ``overhead``, and their sizes."""
+"""The models of the scenario ``overhead``."""
 IMAGE = {"cpu": 96, "cuda": 224}
 TRAINING_BATCH = {"cpu": 4, "cuda": 32}
 
@@ -38,11 +38,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", choices=IMAGE, default="cpu")
     parser.add_argument("--models", nargs="*", default=MODELS, metavar="MODEL[:train]")
-    parser.add_argument("--counts", nargs="*", type=int, help="of GOMP_SPINCOUNT")
-    parser.add_argument("--seconds", type=float, default=0.7, help="of one turn")
+    parser.add_argument("--counts", nargs="*", type=int, help="values of GOMP_SPINCOUNT")
+    parser.add_argument("--seconds", type=float, default=0.7, help="length of one turn")
     parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--other", help="another version's giveway command: one more setting")
-    parser.add_argument("--answer", action="store_true", help="what one of the processes does")
+    parser.add_argument("--other", help="giveway command of another version, as one more variant")
+    parser.add_argument("--answer", action="store_true", help="run as one of the processes")
     options = parser.parse_args()
     if options.answer:
         answer(options.device)
@@ -67,25 +67,25 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
-    """Of every model and setting: steps a second of every turn."""
+    """By model and variant: the steps per second of every turn."""
     command = [sys.executable, __file__, "--answer", "--device", options.device]
     ours = str(Path(sys.executable).with_name("giveway"))
     clean = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
-    settings = dict.fromkeys(("default", "default again"), (command, clean))
-    settings |= {str(n): (command, clean | {"GOMP_SPINCOUNT": str(n)}) for n in options.counts}
-    # In memory, or a driver would not take a page for its own.
+    variants = dict.fromkeys(("default", "default again"), (command, clean))
+    variants |= {str(n): (command, clean | {"GOMP_SPINCOUNT": str(n)}) for n in options.counts}
+    # In memory, because a driver does not accept a page on a disk.
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         for name, giveway in (("giveway", ours), ("other giveway", options.other)):
             if giveway is not None:
-                # Gate pages of its own: it has the device to itself.
+                # Its own gate pages, so that it is alone on the device.
                 own = clean | {"GIVEWAY_DIR": f"{folder}/{name}"}
                 run = [giveway, "run", "--device", options.device, "--", *command]
-                settings[name] = (run, own)
+                variants[name] = (run, own)
         processes = {
             name: subprocess.Popen(
                 argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
-            for name, (argv, env) in settings.items()
+            for name, (argv, env) in variants.items()
         }
         try:
             return {model: rounds(model, processes, options) for model in options.models}
@@ -100,15 +100,15 @@ def rounds(
 ) -> dict[str, list[float]]:
     turns: dict[str, list[float]] = {name: [] for name in processes}
     for process in processes.values():
-        ask(process, model, 1.0)  # warm-up
+        request_turn(process, model, 1.0)  # warm-up
     for _ in range(options.rounds):
         for name in random.sample(list(processes), len(processes)):
-            turns[name].append(ask(processes[name], model, options.seconds))
+            turns[name].append(request_turn(processes[name], model, options.seconds))
     print(model, ratios(turns), file=sys.stderr, flush=True)
     return turns
 
 
-def ask(process: subprocess.Popen[str], model: str, seconds: float) -> float:
+def request_turn(process: subprocess.Popen[str], model: str, seconds: float) -> float:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(f"{model} {seconds}\n")
@@ -117,7 +117,7 @@ def ask(process: subprocess.Popen[str], model: str, seconds: float) -> float:
 
 
 def answer(device: str) -> None:
-    """Runs the model for as many seconds as each line says."""
+    """Runs a model for some seconds, both given by a line of stdin; prints the steps per second."""
     from giveway.models import build
 
     loaded: dict[str, Callable[[], object]] = {}
@@ -137,7 +137,7 @@ def answer(device: str) -> None:
 
 
 def ratios(turns: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Of each setting by the default in the same round: lower quartile, median, upper quartile."""
+    """The ratio of each variant to the default in the same round: the three quartiles."""
     of_default = {
         name: [value / base for value, base in zip(values, turns["default"], strict=True)]
         for name, values in turns.items()

@@ -1,12 +1,12 @@
-"""An urgent program's bursts of kernels beside a program that never stops, in rounds of every mode.
+"""Measures bursts of an urgent program beside a saturating program, in rounds of every mode.
 
-The two programs of ``native/programs/burst.c``: one launches COUNT kernels about every 20 ms and
-waits for them, its latency counts from when the burst was due; the other launches without a pause.
-Modes: each alone; each alone under the shim; the other beside an urgent program that has nothing
-to do (what marks and gates cost it); together without giveway, with windows, with stream gates.
-Prints JSON: every figure of every round, and ratios to *alone* of the same round.
+Both programs are roles of ``native/programs/burst.c``. The urgent one launches COUNT kernels about
+every 20 ms and waits for them; latency counts from when the burst was due. The other launches
+without a pause. Modes: each alone; each alone under the shim; the other beside an idle urgent
+program (the cost of marks and gates); together without giveway, with windows, with stream gates.
+Prints JSON: all figures of all rounds, and ratios to *alone* of the same round.
 
-On the machine's driver, or, with ``--fake``, on the fake one: then times are simulated.
+Runs on the driver of the machine or, with ``--fake``, on the fake driver with simulated times.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Figures = dict[str, Any]
 
 
 class Programs:
-    """The two programs, and how to start them."""
+    """Starts the two programs."""
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         build = options.build.absolute() / "native"
@@ -62,7 +62,7 @@ class Programs:
         return figures(self.start(role, self._options.seconds, gate))
 
     def beside_idle(self, gate: str) -> Figures:
-        """The other one's figures, while somebody outranks it and holds nothing."""
+        """The figures of the other program beside an urgent program that is idle."""
         idle = self.start("idle", self._options.seconds + 2, gate)
         time.sleep(1)
         other = self.alone("other", gate)
@@ -96,8 +96,12 @@ def one_round(programs: Programs) -> dict[str, dict[str, Figures]]:
 
 
 def ratios(rounds: list[dict[str, dict[str, Figures]]], left: float) -> dict[str, Any]:
-    """By mode and figure: least, median and greatest ratio to alone, of the rounds; the other one's
-    is of what is left to it, where the urgent one works beside it."""
+    """By mode and figure: the smallest, median and largest ratio to alone over the rounds.
+
+    Args:
+        left: the share of the time that the urgent program leaves. The ratios of the other program
+            are relative to it in modes in which the urgent program works.
+    """
     table: dict[str, Any] = {}
     for mode in [mode for mode in rounds[0] if mode != "alone"]:
         table[mode] = {
@@ -125,16 +129,20 @@ def spread(values: list[float]) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("build", type=Path, help="what make native has built: build/native")
+    parser.add_argument("build", type=Path, help="folder that make native built: build/native")
     parser.add_argument("--fake", action="store_true", help="on the fake driver")
     parser.add_argument("--stream", action="store_true", help="a created stream, not the NULL one")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--us", type=int, default=200, help="each of the urgent program's kernels")
-    parser.add_argument("--count", type=int, default=10, help="of them in a burst")
-    parser.add_argument("--other-us", type=int, default=200, help="each of the other's kernels")
+    parser.add_argument(
+        "--us", type=int, default=200, help="length of each kernel of the urgent program"
+    )
+    parser.add_argument("--count", type=int, default=10, help="kernels in a burst")
+    parser.add_argument(
+        "--other-us", type=int, default=200, help="length of each kernel of the other program"
+    )
     options = parser.parse_args()
-    # Drivers hold on to a page in memory, not to a file on a disk.
+    # In memory, because a driver does not accept a page on a disk.
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         programs = Programs(options, Path(folder))
         rounds = [one_round(programs) for _ in range(options.repeats)]

@@ -1,8 +1,8 @@
-"""Whether every piece of work that reaches an NVIDIA GPU has passed the gate, model by model.
+"""Checks for each model that all work which reaches an NVIDIA GPU has passed the gate.
 
-Under ``giveway run``: CUPTI, by way of torch's profiler, counts the kernels, copies and memsets
-that the device ran for some runs of a model; giveway counts what it admitted meanwhile. Prints
-JSON, and ends with 1 where the two differ: then something has found a way around the shim.
+Runs under ``giveway run``. CUPTI, through torch's profiler, counts the kernels, copies and memsets
+that the device ran for some runs of a model. giveway counts the launches that it admitted
+meanwhile. Prints JSON. Exits with 1 if the counts differ, because some work then bypassed the shim.
 
     giveway run -- python benchmarks/bypass.py [MODEL[:train]]...
 """
@@ -26,15 +26,15 @@ KINDS = {"kernel": "kernels", "gpu_memcpy": "copies", "gpu_memset": "memsets"}
 
 
 def admitted() -> int:
-    """Launches, copies and memsets of this process that passed the gate."""
+    """Reads the number of launches, copies and memsets of this process that passed the gate."""
     task = giveway.current()
     if task is None:
-        raise SystemExit("giveway saw no launch of this program: start it with giveway run")
+        raise SystemExit("giveway counted no launches of this program: start it with giveway run")
     return task.launches
 
 
 def counted(work: Callable[[], object]) -> dict[str, int]:
-    """What the device ran, by CUPTI, and what giveway admitted, for `RUNS` runs of the work."""
+    """The counts of CUPTI and of giveway for `RUNS` runs of the work."""
     import torch
     from torch.profiler import ProfilerActivity, profile
 
@@ -52,8 +52,8 @@ def counted(work: Callable[[], object]) -> dict[str, int]:
         profiler.export_chrome_trace(str(path))
         events = json.loads(path.read_bytes())["traceEvents"]
     kinds = Counter(event.get("cat") for event in events)
-    seen = {name: kinds[kind] for kind, name in KINDS.items()}
-    return seen | {"device": sum(seen.values()), "giveway": passed}
+    counts = {name: kinds[kind] for kind, name in KINDS.items()}
+    return counts | {"device": sum(counts.values()), "giveway": passed}
 
 
 def main() -> None:

@@ -1,13 +1,13 @@
-"""From a task becoming active to the daemon having closed another one's gate, with 64 tasks.
+"""Measures the time from the activity of an urgent task until the daemon closes the other gates.
 
-A task with a higher priority becomes active, and this process spins until the gate of the last of
-the others closes. So the time includes the transition, the daemon's waking up, its decision about
-all tasks, and the write. "in_daemon" is the part from its waking up, as the daemon counts it, of
+A task with a higher priority becomes active, and this process spins until the last of the other
+gates closes. So the time includes the transition, the wake-up of the daemon, its decision about
+all 64 tasks, and the write. "in_daemon" is the part after the wake-up, as the daemon counts it, for
 decisions to close and to open.
 
-In turn, a hundred times each, it wakes a Python process that has nothing to decide ("wake_up"):
-what the machine itself takes to wake somebody. Both sleep on one core and this process spins on
-another. Prints JSON, in microseconds; run it where these two cores have nothing else to do.
+In turn, a hundred times each, the benchmark also wakes a Python process that decides nothing: the
+wake-up time of the machine itself ("wake_up"). The daemon and that process sleep on one core, and
+this process spins on another. Prints JSON, in microseconds. Both cores must be otherwise idle.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from typing import Any
 from giveway.devices.machine import machine, versions
 
 LIMIT_US = 200.0
-"""What a decision may take at p99."""
+"""The limit of a decision at p99."""
 IN_A_ROW = 100
-"""Of one kind: who was awake a moment ago has the core's caches to itself."""
+"""The wake-ups of one kind in a row; the process that ran last has warm caches."""
 REST_SECONDS = 0.002
-"""Before each wake-up, so that everybody sleeps."""
+"""The pause before each wake-up, so that all processes sleep."""
 
 
 def main() -> None:
@@ -40,16 +40,16 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--policy", default="priority")
-    parser.add_argument("--raw", type=Path, help="where to write every single time, as CSV")
+    parser.add_argument("--raw", type=Path, help="CSV file for all single times")
     options = parser.parse_args()
     where = {"machine": machine(), "versions": versions()}
     cores = sorted(os.sched_getaffinity(0))
     spins, sleeps = cores[0], cores[-1]
-    os.sched_setaffinity(0, {sleeps})  # for the processes that are started now
+    os.sched_setaffinity(0, {sleeps})  # for the processes that start next
     control = Control()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GIVEWAY_DIR"] = str(Path(folder, "pages"))
-        os.environ["GIVEWAY_LINGER_MS"] = "10000"  # tasks become idle when we say so
+        os.environ["GIVEWAY_LINGER_MS"] = "10000"  # tasks become idle only by gw_idle
         os.environ["GIVEWAY_MAX_WAIT_MS"] = "0"
         giveway = Path(sys.executable).with_name("giveway")
         with subprocess.Popen([giveway, "serve", "--policy", options.policy], stdout=2) as daemon:
@@ -98,15 +98,15 @@ def summary(times: list[float]) -> dict[str, float]:
     }
 
 
-def spin(seen: Callable[[], bool], problem: str) -> None:
+def spin(done: Callable[[], bool], problem: str) -> None:
     give_up = time.monotonic() + 5
-    while not seen():
+    while not done():
         if time.monotonic() > give_up:
             raise SystemExit(problem)
 
 
 class Control:
-    """A process that sleeps on a futex (a semaphore's), and says when its Python goes on."""
+    """A process that sleeps on the futex of a semaphore, and counts its wake-ups."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("fork")
@@ -119,17 +119,17 @@ class Control:
             self._woken.value += 1
 
     def wake(self) -> float:
-        """Microseconds that it takes."""
+        """Wakes the process; returns the microseconds until its code resumes."""
         wanted = self._woken.value + 1
         time.sleep(REST_SECONDS)
         began = time.perf_counter()
         self._semaphore.release()
-        spin(lambda: self._woken.value == wanted, "nobody wakes up")
+        spin(lambda: self._woken.value == wanted, "the process does not wake up")
         return (time.perf_counter() - began) * 1e6
 
 
 class Daemon:
-    """Tasks of this process, about which the daemon decides."""
+    """The tasks of this process, which the daemon schedules."""
 
     def __init__(self, tasks: int) -> None:
         from giveway import page
@@ -183,7 +183,7 @@ class Daemon:
         return bool(self._info.gate_closed)
 
     def wake(self) -> float:
-        """Microseconds until it has closed all gates but that of the urgent task."""
+        """Makes the urgent task active; returns the microseconds until all other gates close."""
         spin(lambda: not self._closed(), "the daemon opens no gates")
         time.sleep(REST_SECONDS)
         began = time.perf_counter()
@@ -194,7 +194,7 @@ class Daemon:
         return took
 
     def stop(self) -> dict[str, Any]:
-        """What the daemon has counted."""
+        """Ends all tasks; returns the statistics of the daemon."""
         from giveway.daemon.client import Client
 
         with Client() as client:

@@ -1,7 +1,7 @@
-"""What the operator hook adds to a torch operator where torch runs with one thread.
+"""Measures what the operator hook adds to a torch operator if torch runs with one thread.
 
-Two processes, one under ``giveway run`` and one not, time the same tiny operator in turn; the
-difference of each pair is one sample. Prints JSON, nanoseconds.
+Two processes, one of them under ``giveway run``, time the same tiny operator in turn. The
+difference of each pair is one sample. Prints JSON, in nanoseconds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def start(*prefix: str) -> subprocess.Popen[str]:
     )
 
 
-def ask(process: subprocess.Popen[str]) -> float:
+def request_turn(process: subprocess.Popen[str]) -> float:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write("go\n")
@@ -50,11 +50,11 @@ def ask(process: subprocess.Popen[str]) -> float:
 def main() -> None:
     giveway = str(Path(sys.executable).with_name("giveway"))
     plain, gated = start(), start(giveway, "run", "--")
-    ask(plain), ask(gated)
+    request_turn(plain), request_turn(gated)
     bare, added = [], []
     for _ in range(ROUNDS):
-        bare.append(ask(plain))
-        added.append(ask(gated) - bare[-1])
+        bare.append(request_turn(plain))
+        added.append(request_turn(gated) - bare[-1])
     for process in (plain, gated):
         process.communicate()
     print(

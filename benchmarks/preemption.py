@@ -1,18 +1,18 @@
-"""Where the time of one preemption goes on an NVIDIA GPU.
+"""Splits the time of one preemption on an NVIDIA GPU into its parts.
 
-Two programs share it: one that launches short kernels without a pause, and an urgent one that
-launches one kernel of 20 us about every 10 ms. Both note by the device's own clock when it worked
-for them (``benchmarks/preempt.c``). By mode and length of the other's kernels, in microseconds:
+Two programs share the GPU: one launches short kernels without a pause, and an urgent one launches
+one kernel of 20 us about every 10 ms. Both record the begin and end of their kernels by the clock
+of the device (``benchmarks/preempt.c``). By mode and by length of the other's kernels, in us:
 
 =============  =====================================================================================
-``total``      from the urgent launch to its end as the program sees it
-``call``       of that, the call that launches: here the gate closes
+``total``      from the urgent launch until the program has the result
+``call``       the part of the launching call, in which the gate closes
 ``residue``    from the call to the end of the other's last kernel: the preemption latency
-``switch``     from there (or from the call, where nothing ran) to the urgent kernel's start
-``done``       from the urgent kernel's end until the program knows
-``wake``       from the urgent kernel's end to the start of the other's next one
-``mid``        share of the urgent kernels that began in the middle of one of the other's: the
-               device's own time slicing, not a gate, has stopped that one
+``switch``     from there (or from the call, if nothing ran) to the start of the urgent kernel
+``done``       from the end of the urgent kernel until the program has the result
+``wake``       from the end of the urgent kernel to the start of the other's next kernel
+``mid``        the share of urgent kernels that began within a kernel of the other, which the time
+               slicing of the device stopped, not a gate
 =============  =====================================================================================
 """
 
@@ -43,32 +43,32 @@ Times = NDArray[np.int64]
 
 
 def split(urgent: Times, low: Times) -> dict[str, Times | float]:
-    """The parts of each preemption, in nanoseconds.
+    """Splits each preemption into its parts, in nanoseconds.
 
     Args:
-        urgent: rows of called, returned, began, ended, seen; ascending.
+        urgent: rows of called, returned, began, ended, noticed; ascending.
         low: rows of began, ended; ascending.
     """
     urgent = urgent[(urgent[:, 0] > low[0, 0]) & (urgent[:, 4] < low[-1, 0])]
-    called, returned, began, ended, seen = urgent.T
+    called, returned, began, ended, noticed = urgent.T
     following = np.searchsorted(low[:, 0], began)
     last_ended, next_began = low[following - 1, 1], low[following, 0]
     middle = last_ended > began
     clean = ~middle
     free = np.maximum(last_ended, called)
     return {
-        "total": seen - called,
+        "total": noticed - called,
         "call": returned - called,
         "residue": (free - called)[clean],
         "switch": (began - free)[clean],
-        "done": seen - ended,
+        "done": noticed - ended,
         "wake": next_began - ended,
         "mid": float(np.mean(middle)),
     }
 
 
 def figures(parts: Mapping[str, Times | float]) -> dict[str, Any]:
-    """Counts, and p50, p90 and p99 in microseconds."""
+    """The number of preemptions, with p50, p90 and p99 of each part in microseconds."""
     found: dict[str, Any] = {}
     for name, values in parts.items():
         if isinstance(values, float):
@@ -81,7 +81,7 @@ def figures(parts: Mapping[str, Times | float]) -> dict[str, Any]:
 
 
 class Programs:
-    """The two programs, and how to start them."""
+    """Starts the two programs."""
 
     def __init__(self, build: Path, folder: Path, seconds: float) -> None:
         self._program = build.absolute() / "benchmarks" / "preempt"
@@ -116,18 +116,18 @@ class Programs:
         per_second = rate(np.fromfile(path, np.int64).reshape(-1, 2))
         urgent, path = self.start("urgent", URGENT_US, 0.0, None)
         wait(urgent)
-        called, returned, began, ended, seen = np.fromfile(path, np.int64).reshape(-1, 5).T
+        called, returned, began, ended, noticed = np.fromfile(path, np.int64).reshape(-1, 5).T
         parts = {
-            "total": seen - called,
+            "total": noticed - called,
             "call": returned - called,
             "switch": began - called,
-            "done": seen - ended,
+            "done": noticed - ended,
         }
         return figures(parts) | {"low_kernels_per_s": round(per_second, 1)}
 
 
 def rate(spans: Times) -> float:
-    """Kernels a second."""
+    """The rate of kernels, per second."""
     return 1e9 * len(spans) / float(spans[-1, 1] - spans[0, 0])
 
 
@@ -138,14 +138,14 @@ def wait(program: subprocess.Popen[bytes]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("build", type=Path, help="what make native has built: build/native")
+    parser.add_argument("build", type=Path, help="folder that make native built: build/native")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--us", default="10,50,100", help="lengths of the other's kernels")
     parser.add_argument("--modes", default=",".join(MODES))
     options = parser.parse_args()
     rounds = []
-    # Drivers hold on to a page in memory, not to a file on a disk.
+    # In memory, because a driver does not accept a page on a disk.
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         programs = Programs(options.build, Path(folder), options.seconds)
         for _ in range(options.repeats):

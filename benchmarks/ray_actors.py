@@ -1,17 +1,16 @@
-"""Actors of two Ray nodes that share this machine's cpu device, and what it costs to start one.
+"""Measures actors on two Ray nodes that share the cpu device of this machine, and their start.
 
-An urgent actor answers requests (ResNet-18, one image) that are due at fixed moments; another, on
-the other node, trains (ResNet-50) without a pause. Three modes, one after the other in each
-round: the urgent one alone, both without giveway (native), both with `giveway.ray.options`. Two
-latencies, both from when a request was due: until the actor had the answer, and, of requests that
-a caller sends through Ray, until the caller had it.
+An urgent actor answers requests (ResNet-18, one image) with fixed due times. Another actor, on the
+other node, trains ResNet-50 without a pause. Each round has three modes, one after the other: the
+urgent actor alone, both without giveway (native), both with `giveway.ray.options`. Two latencies
+count from when a request was due: until the actor has the answer and, for requests that a caller
+sends through Ray, until the caller has the answer.
 
-Then starts: from asking for an actor to the answer of its first method, in turn as Ray starts a
-worker of its own for a runtime environment (fresh), and under giveway; and with one of the
-workers that Ray keeps ready for actors without any (ready).
+Start times count from the request for an actor to the answer of its first method. There are three
+kinds: a worker that Ray keeps ready ("ready"), a new worker for a runtime environment ("fresh"),
+and a new worker under giveway ("giveway").
 
-Prints JSON, with every single time in it. Needs giveway[torch] and giveway[ray], and a machine
-that does nothing else.
+Prints JSON with every single time. Needs giveway[torch], giveway[ray] and an idle machine.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ URGENT = ("resnet18", "infer", {"batch": 1, "image": 96})
 OTHER = ("resnet50", "train", {"batch": 4, "image": 96})
 MODES = ("alone", "native", "giveway")
 HEAD_SECONDS = 1.0
-"""Of each segment, not counted."""
+"""The head of each segment, which is not counted."""
 
 
 class Program:
-    """One of the two, as an actor."""
+    """One of the two programs, as an actor."""
 
     def __init__(self, model: str, task: str, size: dict[str, int]) -> None:
         from giveway.models import build
@@ -56,11 +55,11 @@ class Program:
         self._work()
 
     def serve(self, moments: list[float]) -> list[float]:
-        """Seconds from each of the moments to the answer of the request that is due then."""
+        """Answers a request at each of the due times; returns their latencies in seconds."""
         return open_loop(moments, self._work)
 
     def train(self, until: float) -> int:
-        """Batches done until then."""
+        """Trains until a time on the monotonic clock; returns the number of batches."""
         done = 0
         while time.monotonic() < until:
             self._work()
@@ -100,7 +99,7 @@ def node(name: str) -> dict[str, Any]:
 
 
 def start(program: tuple[str, str, dict[str, int]], on: str, priority: int | None) -> Any:
-    """An actor that uses all cores; without giveway where it has no priority."""
+    """Starts an actor that uses all cores; without a priority, it runs without giveway."""
     cores = {"env_vars": {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}}
     plain = {"num_cpus": 1, "resources": {on: 1}, "runtime_env": cores}
     options = plain
@@ -169,19 +168,19 @@ class Nothing:
 def starts(count: int) -> dict[str, Any]:
     took: dict[str, list[float]] = {"ready": [], "fresh": [], "giveway": []}
     for number in range(count + 1):
-        own = {"env_vars": {"NUMBER": str(number)}}  # else Ray would take a worker of the last one
-        asked = {
+        own = {"env_vars": {"NUMBER": str(number)}}  # otherwise Ray would reuse the last worker
+        kinds = {
             "ready": {"num_cpus": 0},
             "fresh": {"num_cpus": 0, "runtime_env": own},
             "giveway": giveway.ray.options(device="cpu", num_cpus=0, runtime_env=own),
         }
-        for how, options in asked.items():
+        for how, options in kinds.items():
             began = time.perf_counter()
             actor = ray.remote(Nothing).options(**options).remote()
             ray.get(actor.answer.remote())
             took[how].append(time.perf_counter() - began)
             ray.kill(actor)
-            time.sleep(1.5)  # in which Ray makes the next worker ready
+            time.sleep(1.5)  # meanwhile Ray prepares the next worker
     counted = {how: times[1:] for how, times in took.items()}
     medians = {how: statistics.median(times) for how, times in counted.items()}
     return {
@@ -195,9 +194,11 @@ def starts(count: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10, help="of a segment; there are six")
-    parser.add_argument("--rate", type=float, default=15, help="requests a second")
-    parser.add_argument("--starts", type=int, default=15, help="of each kind")
+    parser.add_argument(
+        "--seconds", type=float, default=10, help="length of a segment; a round has six"
+    )
+    parser.add_argument("--rate", type=float, default=15, help="requests per second")
+    parser.add_argument("--starts", type=int, default=15, help="starts of each kind")
     options = parser.parse_args()
     where = {"machine": machine(), "versions": {**versions(), "ray": ray.__version__}}
     with two_nodes():

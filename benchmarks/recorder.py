@@ -1,7 +1,7 @@
-"""What recording a request costs the loop that is measured.
+"""Measures what the recorder adds to each request of a measured loop.
 
-The same loop, with the recorder and without, in turn; the difference of each pair is one sample.
-Prints JSON, nanoseconds a request.
+The same loop runs with the recorder and without it, in turn. The difference of each pair is one
+sample. Prints JSON, in nanoseconds per request.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a decision costs for each policy, and how many events a second the simulator handles.
+"""Measures the cost of a decision by each policy, and the event rate of the simulator.
 
-Prints JSON. Times are CPU times, of one thread:
+Prints JSON. Times are CPU times of one thread:
 
     python benchmarks/scheduler.py > results/local/bench_scheduler.json
 """
@@ -24,12 +24,12 @@ TASKS = 64
 
 
 def decisions(policy: str, count: int) -> dict[str, float]:
-    """Microseconds of CPU time from an event to its decisions, with 64 tasks on the device."""
+    """The CPU time in microseconds from an event to its decisions, with 64 tasks on the device."""
     scheduler = Scheduler(registry.make(policy))
     ids = [TaskId("d0", n) for n in range(TASKS)]
     for n, id_ in enumerate(ids):
-        said = Attributes(priority=n % 7, deadline_ns=(n + 1) * MS, share=1.5)
-        scheduler.handle(Joined(id_, n, "p", said), 0)
+        attributes = Attributes(priority=n % 7, deadline_ns=(n + 1) * MS, share=1.5)
+        scheduler.handle(Joined(id_, n, "p", attributes), 0)
         scheduler.handle(Active(id_), 0)
     spent = []
     now = 0
@@ -51,7 +51,7 @@ def decisions(policy: str, count: int) -> dict[str, float]:
 
 
 def fleet(tasks: int, devices: int, duration_ms: int) -> Scenario:
-    """A tenth of all tasks answer requests, the others never stop; ten to a device."""
+    """A scenario in which a tenth of the tasks answer requests and the others are saturating."""
     urgent = Program(
         "serve",
         "poisson",
@@ -83,7 +83,7 @@ def simulation(policy: str, scenario: Scenario) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a look, not a measurement")
+    parser.add_argument("--quick", action="store_true", help="a short trial, not a measurement")
     quick = parser.parse_args().quick
     result = {
         "machine": machine(),

@@ -1,8 +1,9 @@
-"""Shares of real programs under ``giveway serve``, and how long they stand still without it.
+"""Measures shares of real programs under ``giveway serve``, and the fallback without the daemon.
 
-Two programs of endless parallel regions for each pair of shares: what each got of the time in which
-one of them ran, by the daemon's account and by their own launches. Then: a held program's first
-launch after the daemon was killed, and after it was stopped. Prints JSON.
+For each pair of shares, two programs run endless parallel regions. The result is the share of each
+in the time in which one of them ran: by the times of the daemon, and by the number of launches.
+Then the benchmark measures the time until the first launch of a held program after the daemon was
+killed, and after the daemon was stopped. Prints JSON.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ def status() -> dict[str, Any]:
         return client.status()
 
 
-def known(count: int) -> dict[int, dict[str, Any]]:
-    """The tasks by pid, once there are so many."""
+def read_tasks(count: int) -> dict[int, dict[str, Any]]:
+    """Waits until the daemon has ``count`` tasks; returns them by pid."""
     while True:
         with contextlib.suppress(DaemonError):
             tasks = {task["pid"]: task for task in status()["tasks"]}
@@ -66,11 +67,11 @@ def shares(program: str, pair: tuple[int, int], seconds: float) -> dict[str, Any
         process(GIVEWAY, "run", "-d", "cpu", "--share", str(pair[1]), "--", program) as second,
     ):
         pids = (first.pid, second.pid)
-        known(2)
+        read_tasks(2)
         time.sleep(0.5)
-        before, counted = known(2), launches()
+        before, counted = read_tasks(2), launches()
         time.sleep(seconds)
-        after, now = known(2), launches()
+        after, now = read_tasks(2), launches()
         ran = [after[pid]["running_seconds"] - before[pid]["running_seconds"] for pid in pids]
         did = [now[pid] - counted[pid] for pid in pids]
     return {
@@ -81,12 +82,12 @@ def shares(program: str, pair: tuple[int, int], seconds: float) -> dict[str, Any
 
 
 def fallback(program: str, number: signal.Signals) -> float:
-    """Milliseconds from the signal to the first launch of a program that was paused."""
+    """The milliseconds from the signal to the daemon until a paused program launches again."""
     with (
         process(GIVEWAY, "serve") as daemon,
         process(GIVEWAY, "run", "-d", "cpu", "--", program) as held,
     ):
-        known(1)
+        read_tasks(1)
         with Client() as client:
             client.pause(held.pid)
         time.sleep(0.3 + random.random() * 0.1)
@@ -107,7 +108,7 @@ def fallback(program: str, number: signal.Signals) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--rounds", type=int, default=20, help="of each kind of fallback")
+    parser.add_argument("--rounds", type=int, default=20, help="rounds of each kind of fallback")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GIVEWAY_DIR"] = str(Path(folder, "pages"))

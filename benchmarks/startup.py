@@ -1,6 +1,6 @@
-"""How long giveway's commands take to start, beside an interpreter that does nothing.
+"""Measures how long giveway's commands take to start, compared with an empty Python program.
 
-One after the other, in turn. Prints JSON, milliseconds.
+The commands run one after the other, in turn. Prints JSON, in milliseconds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Prints which share of the lines ran, for each part of giveway; what `make coverage` ends with.
+"""Prints the line coverage of each part of giveway; the last step of `make coverage`.
 
 python tools/coverage_table.py build/coverage
 
-Reads python.json, which `coverage json` has written there, and what gcov says about the objects
-below native/; writes c.json and parts.json beside them.
+Reads python.json, which `coverage json` wrote there, and the output of gcov for the objects below
+native/. Writes c.json and parts.json to the same folder.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-C_FOLDERS = ("gate", "cpu", "shim")
+C_FOLDERS = ("gate", "cpu", "gpu")
 
 Lines = dict[str, dict[int, bool]]
-"""Of each file, which lines can run, and whether they did."""
+"""By file and line: whether the line ran. Lines that cannot run are absent."""
 
 
 def python_lines(report: Mapping[str, Any]) -> Lines:
-    """What coverage.py says."""
+    """The lines in a report of coverage.py."""
     return {
         name: dict.fromkeys(file["missing_lines"], False)
         | dict.fromkeys(file["executed_lines"], True)
@@ -31,11 +31,11 @@ def python_lines(report: Mapping[str, Any]) -> Lines:
 
 
 def c_lines(reports: Iterable[Mapping[str, Any]], root: Path) -> Lines:
-    """What gcov says; a line has run if it has in any of the objects that it is compiled into."""
+    """The lines in reports of gcov. A line ran if it ran in any object that contains it."""
     found: Lines = {}
     for report in reports:
         for file in report["files"]:
-            path = (root / file["file"]).resolve()  # CMakeLists.txt has compilers say ./native/…
+            path = (root / file["file"]).resolve()  # compilers write ./native/…, see CMakeLists.txt
             if not path.is_relative_to(root / "native"):
                 continue
             name = path.relative_to(root)
@@ -48,27 +48,27 @@ def c_lines(reports: Iterable[Mapping[str, Any]], root: Path) -> Lines:
 
 
 def read_gcov(build: Path) -> Iterator[dict[str, Any]]:
-    # The notes of the compiler name objects that never ran, too.
+    # The compiler's notes also list objects that never ran.
     objects = sorted(str(path) for path in build.rglob("*.gcno"))
-    said = subprocess.run(
+    done = subprocess.run(
         ["gcov", "--json-format", "--stdout", *objects],
         capture_output=True,
         text=True,
         check=True,
     )
-    for line in said.stdout.splitlines():
+    for line in done.stdout.splitlines():
         if line.startswith("{"):
             yield json.loads(line)
 
 
 def part(name: str) -> str:
-    """src/giveway/cli/ps.py belongs to src/giveway/cli, and native/gate/page.c to native/gate."""
+    """The part of a file: src/giveway/cli for src/giveway/cli/ps.py, native/gate for page.c."""
     folders = PurePath(name).parts
     return "/".join(folders[: 3 if folders[0] == "src" and len(folders) > 3 else 2])
 
 
 def count(lines: Lines) -> dict[str, tuple[int, int]]:
-    """How many lines ran and how many can, of each part."""
+    """By part: the number of lines that ran, and of all lines."""
     parts: dict[str, tuple[int, int]] = {}
     for name, of_file in sorted(lines.items()):
         ran, can = parts.get(part(name), (0, 0))

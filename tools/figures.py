@@ -1,19 +1,19 @@
 """The figures of a folder of results, computed from its raw records.
 
-Each figure in ``results/NAME/figures.json`` says where it is ``from``:
+In ``results/NAME/figures.json``, each figure has a ``from``, which states its source:
 
     PLACE: PATH                   one number; of a figure with an interval, both
-    PLACE: PATH by PATH           the first by the second, each by each, or all by one
+    PLACE: PATH by PATH           the first over the second, pairwise, or all over one
     PLACE: PATH less PATH         the difference, in the same way
     PLACE: PATH and PATH          both
-    each of …                     many, as a list
-    HOW of …                      what comes of many: least, greatest, mean, median, lower quartile,
+    each of …                     all values, as a list
+    HOW of …                      an aggregate: least, greatest, mean, median, lower quartile,
                                   upper quartile, geometric mean, sum, or ones (how many are 1)
-    README.md                     noted by hand and no raw records kept: the number is in that page
+    README.md                     noted by hand without raw records: that page has the number
 
-PLACE is a JSON file, a text file, or FOLDER/SCENARIO of a run of ``giveway bench``; * in it stands
-for any names. PATH leads through keys and indexes with dots, and * stands for all of them. Into a
-run it begins at the scenario's object in ``giveway report --json``; into a text file it is a
+PLACE is a JSON file, a text file, or FOLDER/SCENARIO of a run of ``giveway bench``; * matches any
+part of a name. PATH is keys and indexes joined by dots; * stands for all keys or indexes. In a run,
+PATH starts at the object of the scenario in ``giveway report --json``. For a text file, PATH is a
 regular expression with one group.
 """
 
@@ -47,7 +47,7 @@ _HOW: Final[dict[str, Callable[[Sequence[float]], float]]] = {
 
 
 def compute(folder: Path, source: str) -> dict[str, Any]:
-    """The value, and the interval if there is one, of what a figure says it is from."""
+    """Computes the value, and the interval if there is one, from the ``from`` of a figure."""
     how, _, rest = source.partition(" of ")
     if how not in _HOW and how != "each":
         how, rest = "", source
@@ -58,7 +58,7 @@ def compute(folder: Path, source: str) -> dict[str, Any]:
     if how:
         return {"value": _rounded(_HOW[how]([_number(each) for each in found]))}
     if len(found) != 1:
-        raise ValueError(f"{source!r} is {len(found)} values, not one")
+        raise ValueError(f"{source!r} gives {len(found)} values, not one")
     if isinstance(found[0], dict):
         return {key: found[0][key] for key in ("value", "interval") if found[0].get(key)}
     return {"value": _rounded(_number(found[0]))}
@@ -136,14 +136,14 @@ def _json(path: Path) -> Any:
 
 def _run(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     mode, program, figure = keys[1:4] if keys[0] == "modes" else ("alone", "", "")
-    # Shares need the latencies of nobody.
+    # Shares need no latencies.
     return _scenario(path, mode, program if figure.startswith("p") else "")
 
 
 @cache
 def _scenario(path: Path, mode: str, program: str) -> dict[str, Any]:
-    """A scenario of which only one mode was measured, and only the latencies of one program: the
-    intervals of all others take long."""
+    """The figures of a scenario, reduced to one mode and to the latencies of one program, because
+    the intervals of all programs take long to compute."""
     head = store.header_of(path.parent)
     records = []
     for each in store.records_of(path.parent, path.name):

@@ -1,13 +1,14 @@
-"""Makes the sources of a driver shim from its symbol list and its hook list.
+"""Generates the sources of a driver shim from its symbol list and its hook list.
 
     generate_shim.py [--generation N] [--hooks-only] FOLDER OUT_FOLDER
 
-FOLDER has symbols.txt and hooks.txt; their first lines say what they mean. With a generation, 6,
-symbols that list releases are left out unless one of these is a 6.x. OUT_FOLDER gets forward.S
-(every function as a tail jump, data, the slots and their first targets), hooks.c (what runs around
-the hooked calls), names.c, ids.h and exports.map, and for tests hooked.h, which names the hooked
-functions. Functions keep their order, so that a symbol's id is its line. With --hooks-only nothing
-is exported but the hooks: for a library that stands beside the driver's and not in its place.
+FOLDER has symbols.txt and hooks.txt; the first lines of both describe their format. With a
+generation, such as 6, symbols that list releases are left out unless one of these is a 6.x.
+OUT_FOLDER gets forward.S (every function as a tail jump, data, the slots and their first targets),
+hooks.c (the code around hooked calls), names.c, ids.h and exports.map, and for tests hooked.h with
+the names of the hooked functions. The id of a symbol is its position in the sorted list. With
+--hooks-only, only the hooks are exported, for a library that accompanies the driver library and
+does not replace it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-# What a kind is counted as, and which functions of hooks.h run around the call where those have
-# another name.
+# By kind: the counter, and the suffix of the functions of hooks.h that run around the call.
 KINDS = {
     "launch": ("LAUNCHES", "launch"),
     "graph": ("GRAPH_LAUNCHES", "graph"),
@@ -49,12 +49,12 @@ class Symbol(NamedTuple):
     name: str
     node: str
     size: int
-    """In bytes; 0 for a function."""
+    """The size in bytes; 0 for a function."""
     releases: tuple[str, ...] = ()
-    """Of the real library that have it; none for all."""
+    """The releases of the real library that have the symbol; empty for all."""
 
     def is_in(self, generation: str) -> bool:
-        """Whether the shim of that generation has it."""
+        """Whether the shim of a generation has the symbol."""
         return not self.releases or any(r.split(".")[0] == generation for r in self.releases)
 
 
@@ -69,13 +69,13 @@ class Hook(NamedTuple):
 
 
 def rows(path: Path) -> list[list[str]]:
-    """The fields of every line that is not a comment."""
+    """Reads the fields of every line; comments are left out."""
     lines = (line.split("#")[0].split() for line in path.read_text().splitlines())
     return [fields for fields in lines if fields]
 
 
 def read_symbols(path: Path) -> list[Symbol]:
-    """Functions first, then data."""
+    """Reads the symbols: functions first, then data, each sorted by name."""
     symbols = []
     for name, node, *rest in rows(path):
         size = int(rest.pop(0)) if rest and rest[0].isdigit() else 0
@@ -84,7 +84,7 @@ def read_symbols(path: Path) -> list[Symbol]:
 
 
 def match_hooks(path: Path, functions: list[Symbol]) -> dict[str, Hook]:
-    """The hook of every function that has one."""
+    """Reads the hooks; returns the hook of every function that has one."""
     listed = {}
     for name, kind, *rest in rows(path):
         words = int(rest[0]) if rest else 0
@@ -105,7 +105,7 @@ def match_hooks(path: Path, functions: list[Symbol]) -> dict[str, Hook]:
 
 
 def word(term: str) -> str:
-    """The C expression of a STREAM or KEY term."""
+    """The C expression for a STREAM or KEY term."""
     if "*" in term:
         return " * ".join(word(factor) for factor in term.split("*"))
     low, place = ("(uint32_t)", term[1:]) if term.startswith("u") else ("", term)
@@ -124,7 +124,7 @@ def hook_source(name: str, hook: Hook) -> str:
     default = "PER_THREAD" if name.endswith(("_ptsz", "_ptds", "_spt")) else "LEGACY"
     stream = "0" if hook.stream == "-" else word(hook.stream)
     terms = [] if hook.key == "-" else hook.key.split(",")
-    # Whatever is done to a graph, its kind of work is told by its handle alone.
+    # The key of work on a graph is the handle of the graph, whatever the call.
     mixed = "GW_GRAPHS" if hook.kind.startswith("graph") else f"GW_ID_{name} + 1"
     counted, around = KINDS.get(hook.kind, ("OTHER", hook.kind))
     traced = [word(term) for term in terms[:2]] + ["0"] * (2 - len(terms[:2]))
@@ -154,7 +154,7 @@ def hook_source(name: str, hook: Hook) -> str:
 
 
 def hooks_source(hooks: dict[str, Hook]) -> str:
-    """hooks.c: the hooks, and the table that says which function each stands for."""
+    """hooks.c: the hooks, and the table from functions to hooks."""
     written = [hook_source(name, hook) for name, hook in hooks.items() if hook.kind != "custom"]
     declared = [
         f"extern gw_word {name}();" for name, hook in hooks.items() if hook.kind == "custom"
@@ -173,7 +173,11 @@ def hooks_source(hooks: dict[str, Hook]) -> str:
 
 
 def forward_source(functions: list[Symbol], data: list[Symbol], exported: set[str]) -> str:
-    """forward.S for x86-64; ``exported`` are the functions to define."""
+    """forward.S for x86-64.
+
+    Args:
+        exported: the names of the functions to define.
+    """
     out = ["  .text"]
     for id_, function in enumerate(functions):
         name = function.name
@@ -195,9 +199,11 @@ def forward_source(functions: list[Symbol], data: list[Symbol], exported: set[st
 
 
 def exports_map(symbols: list[Symbol], *, only: bool) -> str:
-    """The linker's version script, a node for each that the real library has.
+    """The version script for the linker, with all nodes of the real library.
 
-    Unless ``only`` these are exported, what is visible besides is exported without a node.
+    Args:
+        only: whether to hide all other symbols. Otherwise visible symbols are exported without a
+            node.
     """
     nodes: dict[str, list[str]] = {}
     for symbol in symbols:
@@ -212,7 +218,7 @@ def exports_map(symbols: list[Symbol], *, only: bool) -> str:
 
 
 def main(folder: Path, out: Path, generation: str, *, hooks_only: bool) -> None:
-    """Writes the files."""
+    """Writes all generated files."""
     known = read_symbols(folder / "symbols.txt")
     hooks = match_hooks(folder / "hooks.txt", [symbol for symbol in known if not symbol.size])
     symbols = [symbol for symbol in known if symbol.is_in(generation)]

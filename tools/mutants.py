@@ -1,10 +1,10 @@
-"""Breaks giveway in one place after another, and looks whether the tests named for it notice.
+"""Applies one mutant (a deliberate break) after another, and checks that its tests fail.
 
 python tools/mutants.py [--part scheduler] [--only "rows of dead tasks are kept"] [--check]
 
-Works on a copy in build/mutants. First the named tests have to pass there. A test that does not end
-counts as one that notices. A break with a `reason` is known to be missed, and why. Ends with 1 if
-fewer than 95 % of the others are caught.
+Works on a copy in build/mutants, where all named tests must pass first. A test that does not end
+counts as failed. A mutant with a `reason` is known to survive. Exits with 1 if fewer than 95 % of
+the other mutants are caught.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ KEYS = {"name", "file", "old", "new", "tests"}
 
 
 class MutantError(Exception):
-    """A break that cannot be applied as it is written."""
+    """A mutant that cannot be applied."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Mutant:
-    """A deliberate break; its tests are names of ctest, and ids of pytest, which have a slash."""
+    """A deliberate break, with its tests: names for ctest, and ids for pytest (with a slash)."""
 
     part: str
     name: str
@@ -66,14 +66,14 @@ class Mutant:
 
 
 def read(path: Path) -> list[Mutant]:
-    """The breaks of one part."""
+    """Reads the mutants of one part."""
     found = []
     for entry in tomllib.loads(path.read_text(encoding="utf-8"))["mutant"]:
         name = entry.get("name", "without a name")
         if wrong := KEYS - entry.keys() or entry.keys() - KEYS - {"reason"}:
             raise MutantError(f"{path.name}: {name!r}: {', '.join(sorted(wrong))}?")
         if entry["old"] == entry["new"] or not entry["tests"]:
-            raise MutantError(f"{path.name}: {name!r} changes nothing, or names no test")
+            raise MutantError(f"{path.name}: {name!r} changes nothing or names no test")
         found.append(Mutant(part=path.stem, **{**entry, "tests": tuple(entry["tests"])}))
     return found
 
@@ -82,29 +82,29 @@ def read_all(folder: Path) -> list[Mutant]:
     mutants = [mutant for path in sorted(folder.glob("*.toml")) for mutant in read(path)]
     counts = Counter(mutant.name for mutant in mutants)
     if twice := [name for name, count in counts.items() if count > 1]:
-        raise MutantError(f"two breaks of one name: {', '.join(twice)}")
+        raise MutantError(f"two mutants have one name: {', '.join(twice)}")
     return mutants
 
 
 def split(tests: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Those of ctest and those of pytest."""
-    ours = [test for test in tests if test.startswith("tests/")]
-    return [test for test in tests if test not in ours], ours
+    """Splits tests into those of ctest and those of pytest."""
+    of_pytest = [test for test in tests if test.startswith("tests/")]
+    return [test for test in tests if test not in of_pytest], of_pytest
 
 
 class Copy:
-    """A copy of the sources, its build, and the tests run on them."""
+    """A copy of the sources, with its build, on which tests run."""
 
     def __init__(self) -> None:
         self.tree = SCRATCH / "tree"
-        self.native = self.tree / "build" / "native"  # where tests look for what is built
+        self.native = self.tree / "build" / "native"  # where tests expect the build
         self._stale = True  # the libraries are older than the C sources
         self._env = {
             **os.environ,
-            # Before the giveway of the environment, in every process of a test.
+            # Every process of a test imports giveway from the copy, not from the environment.
             "PYTHONPATH": str(self.tree / "src"),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "GIVEWAY_TEST_SECONDS": "10",  # for which C tests wait in vain, which most do here
+            "GIVEWAY_TEST_SECONDS": "10",  # the limit of waits in C tests
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
 
@@ -120,11 +120,11 @@ class Copy:
             source, target = ROOT / name, self.tree / name
             if not source.is_file() or name.parts[0] == "results":
                 continue
-            # What a run left broken that was killed gets a new time, so that it is built again.
+            # A file that a killed run left mutated gets a new time, so that it is built again.
             if not target.exists() or not filecmp.cmp(source, target, shallow=False):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, target)
-        # By what a source says, not by its time: breaks come faster than a second.
+        # Modules are checked by content, because mutants follow each other within a second.
         by_content = py_compile.PycInvalidationMode.CHECKED_HASH
         compileall.compile_dir(self.tree / "src", quiet=1, invalidation_mode=by_content)
         options = ["-DGIVEWAY_TESTS=ON", "-DCMAKE_LINK_DEPENDS_NO_SHARED=ON"]
@@ -138,7 +138,9 @@ class Copy:
     def build(self) -> None:
         if self._stale:
             self._call("cmake", "--build", self.native)
-            shutil.rmtree(self.tree / "src/giveway/lib", ignore_errors=True)  # CMake counts seconds
+            shutil.rmtree(
+                self.tree / "src/giveway/lib", ignore_errors=True
+            )  # CMake compares whole seconds
             self._call("cmake", "--install", self.native, "--prefix", self.tree / "src")
             self._stale = False
 
@@ -157,7 +159,7 @@ class Copy:
             self._stale |= is_native
 
     def passes(self, tests: Sequence[str], limit_s: float | None) -> bool:
-        """Whether all of these tests pass in that time, C tests first."""
+        """Whether all tests pass within the time limit; C tests run first."""
         in_c, in_python = split(tests)
         commands = []
         if in_c:
@@ -183,7 +185,7 @@ class Copy:
 
 
 def end_children() -> None:
-    """Ends all that a test has left: orphans are children of this process."""
+    """Ends all processes that a test left; orphans are children of this process."""
     while children := psutil.Process().children(recursive=True):
         for child in children:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -203,7 +205,7 @@ def verdict(copy: Copy, mutant: Mutant) -> str:
 
 
 def examine(mutants: Sequence[Mutant]) -> int:
-    # What a killed test leaves becomes a child of this process.
+    # Orphans of a killed test become children of this process.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     copy = Copy()
     copy.make()
@@ -211,11 +213,11 @@ def examine(mutants: Sequence[Mutant]) -> int:
     (SCRATCH / "log").write_text("", encoding="utf-8")
     tests = sorted({test for mutant in mutants for test in mutant.tests})
     if not copy.passes(tests, None):
-        raise MutantError(f"the named tests fail without any break: see {SCRATCH / 'log'}")
-    print(f"{len(tests)} tests pass without a break\n")
-    print("| part | break | | s |\n|---|---|---|---:|")
+        raise MutantError(f"the named tests fail without a mutant: see {SCRATCH / 'log'}")
+    print(f"{len(tests)} tests pass without a mutant\n")
+    print("| part | mutant | | s |\n|---|---|---|---:|")
     verdicts = []
-    # Those in C last, for each of them costs a build.
+    # Mutants in C come last, because each of them needs a build.
     for mutant in sorted(mutants, key=lambda mutant: not mutant.file.startswith("src/")):
         begin = time.monotonic()
         verdicts.append(verdict(copy, mutant))
@@ -229,14 +231,16 @@ def examine(mutants: Sequence[Mutant]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--part", help="a file of tests/mutants, without .toml")
-    parser.add_argument("--only", help="the name of one break")
-    parser.add_argument("--check", action="store_true", help="whether each fits the source")
+    parser.add_argument("--only", help="the name of one mutant")
+    parser.add_argument(
+        "--check", action="store_true", help="only check that each mutant fits the source"
+    )
     chosen = parser.parse_args()
     listed = read_all(ROOT / "tests" / "mutants")
     mutants = [each for each in listed if chosen.only in (None, each.name)]
     mutants = [each for each in mutants if chosen.part in (None, each.part)]
     if not mutants:
-        raise MutantError("no break of this name or part")
+        raise MutantError("no mutant of this name or part")
     for mutant in mutants:
         mutant.apply((ROOT / mutant.file).read_text(encoding="utf-8"))
     return 0 if chosen.check else examine(mutants)

@@ -1,12 +1,12 @@
-"""Keeps results: what was measured, packed, with a page and the figures that are quoted.
+"""Packs results for the repository, and computes the figures that documents quote.
 
-python tools/pack_results.py DIR results/NAME    packs what DIR holds into results/NAME
-python tools/pack_results.py --update            computes all figures anew, and the index
+python tools/pack_results.py DIR results/NAME    packs the raw records of DIR into results/NAME
+python tools/pack_results.py --update            recomputes all figures and the index
 
-results/NAME then has raw.tar.xz. Write a README.md (machine, commit, command, what it shows) and
-a figures.json beside it: machine, commit, command, date, what it "shows" in one line, and a list
-of "figures", each with name, unit, "what" it is and what it is "from" (tools/figures.py). --update
-adds the values.
+After packing, results/NAME has raw.tar.xz. Add a README.md (machine, commit, command, what the run
+shows) and a figures.json: machine, commit, command, date, what the run "shows" in one line, and a
+list of "figures", each with name, unit, "what" it is and what it is computed "from"
+(tools/figures.py). --update adds the values.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from tools import figures
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
 DERIVED: Final = ("result.json", "report.html", "README.md", "figures.json", "*.json.gz")
-"""Not packed: made from the raw records, or kept beside them."""
+"""Files that are not packed: they are derived from the raw records or kept beside them."""
 HEAD: Final = ("machine", "commit", "command", "date", "shows")
 MAX_PAGE_BYTES: Final = 20_000
-"""Of README.md and of figures.json."""
+"""The size limit of README.md and of figures.json."""
 
 
 def folders() -> list[Path]:
-    """Those of all results that are kept."""
+    """The folders of all results in the repository."""
     return sorted(path.parent for path in RESULTS.glob(f"*/{archive.NAME}"))
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The figures of a folder and what they are of."""
+    """Reads the figures.json of a folder."""
     document: dict[str, Any] = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
     return document
 
 
 def updated(folder: Path, document: dict[str, Any]) -> dict[str, Any]:
-    """The same figures with their values as the raw records have them."""
+    """The document with the values recomputed from the raw records."""
     return {**document, "figures": [_computed(folder, each) for each in document["figures"]]}
 
 
@@ -55,7 +55,7 @@ def _computed(folder: Path, figure: dict[str, Any]) -> dict[str, Any]:
 
 
 def text(document: dict[str, Any]) -> str:
-    """As it is kept: a line for each figure."""
+    """The document as JSON, with a line for each figure."""
     head = [f" {json.dumps(key)}: {json.dumps(document[key], ensure_ascii=False)}," for key in HEAD]
     rows = [f"  {json.dumps(each, ensure_ascii=False)}" for each in document["figures"]]
     return "\n".join(["{", *head, ' "figures": [', ",\n".join(rows), " ]", "}", ""])
@@ -86,7 +86,7 @@ _INTRODUCTION: Final = (
 
 
 def pack(source: Path, target: Path) -> None:
-    """Packs the raw records of a folder, leaving out what is made from them."""
+    """Packs the raw records of a folder without the files derived from them."""
     with tempfile.TemporaryDirectory() as temporary:
         raw = Path(temporary, "raw")
         shutil.copytree(source, raw, ignore=shutil.ignore_patterns(*DERIVED))
@@ -95,7 +95,7 @@ def pack(source: Path, target: Path) -> None:
 
 
 def update() -> None:
-    """Computes all figures anew, and writes the index."""
+    """Recomputes all figures and writes the index."""
     for folder in folders():
         document = updated(folder, read(folder))
         (folder / "figures.json").write_text(text(document), encoding="utf-8")

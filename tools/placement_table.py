@@ -1,7 +1,7 @@
 """Writes the table of docs/guides/cluster.md: ways to place tasks on a thousand devices, simulated.
 
-python tools/placement_table.py             prints it
-python tools/placement_table.py --update    puts it into docs/guides/cluster.md
+python tools/placement_table.py             prints the table
+python tools/placement_table.py --update    writes the table into docs/guides/cluster.md
 """
 
 from __future__ import annotations

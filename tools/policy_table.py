@@ -1,7 +1,7 @@
 """Writes the tables of docs/concepts/policies.md: every policy on every scenario, simulated.
 
-python tools/policy_table.py             prints them
-python tools/policy_table.py --update    puts them into docs/concepts/policies.md
+python tools/policy_table.py             prints the tables
+python tools/policy_table.py --update    writes the tables into docs/concepts/policies.md
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BEGIN, END = "<!-- tables: tools/policy_table.py -->", "<!-- end of tables -->"
 
 
 def cell(figures_of: dict[str, Any]) -> str:
-    """What counts of a program: how much longer its requests take, or what it gets done."""
+    """The main figure of a program: how much longer its requests take, or its throughput."""
     if "throughput" in figures_of:
         alone, left = figures_of["share_of_alone"], figures_of["share_of_left"]
         return f"{alone:.0%}" + (f" ({left:.0%})" if left != alone else "")

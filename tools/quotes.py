@@ -1,18 +1,18 @@
-"""Holds the numbers in README.md and docs/ against the figures of results/.
+"""Checks the numbers in README.md and docs/ against the figures of results/.
 
-python tools/quotes.py     says which numbers no figure has
+python tools/quotes.py     prints the numbers that are not those of a figure
 
-A block of Markdown (what is between two blank lines) says where its measured numbers are from:
+A block of Markdown (the text between two blank lines) names the source of its measured numbers:
 
     <!-- figures: results/NAME -->          from results/NAME/figures.json
     <!-- figures: results/NAME#dual* -->    from the figures there whose names begin with dual
     <!-- no figures: 10 s is a setting -->  not measured, or no raw records kept
 
-Several folders are separated by commas. In a block with a mark each number with a unit or with a
-decimal point, and each in a table but for its first column, is that of a figure, rounded as it is
-written, or stands in a comment that says why there is none. In README.md a block with such numbers
-needs a mark. In docs/ it needs one if it names results/, or speaks of a p50, a median or of what
-was measured.
+Several folders are separated by commas. In a block with a mark, these numbers are checked: numbers
+with a unit or a decimal point, and all numbers in a table outside its first column. Each of them
+must equal a figure, rounded to the digits written, or stand in a "no figures" comment. Every block
+of README.md with such numbers needs a mark. In docs/, a block needs one if it names results/ or
+mentions a p50, p99, median, quartile or the word "measured".
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MARK: Final = re.compile(r"<!--\s*(no )?figures:\s*(.*?)\s*-->", re.DOTALL)
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 _NO_PROSE: Final = re.compile(
     r"`[^`\n]*`"
-    r"|\]\([^)\s]*\)"  # where a link leads
+    r"|\]\([^)\s]*\)"  # the target of a link
     r"|\b\d{4}-\d\d-\d\d\b"
     r"|\b(?:torch|PyTorch|driver|Python|Ray|ROCm|glibc|Linux|Ubuntu|Debian|libcudart|CUDA|version)"
     r" \d[\d.]*(?:, \d[\d.]*)*(?: and \d[\d.]*)?"
@@ -60,7 +60,7 @@ _SECONDS: Final = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 
 @dataclass(frozen=True)
 class Number:
-    """A number as it is written."""
+    """A number as written in a document."""
 
     text: str
     unit: str | None
@@ -68,8 +68,8 @@ class Number:
     def __str__(self) -> str:
         return f"{self.text} {self.unit or ''}".rstrip()
 
-    def is_that_of(self, figure: dict[str, Any]) -> bool:
-        """Whether it is a value or an edge of the interval, rounded."""
+    def matches(self, figure: dict[str, Any]) -> bool:
+        """Whether the number is a value of the figure or an edge of its interval, rounded."""
         value = float(self.text.replace(",", ""))
         places = len(self.text.partition(".")[2])
         values = figure["value"]
@@ -91,13 +91,16 @@ class Number:
 
 
 def pages() -> list[Path]:
-    """The pages whose numbers are held against figures."""
+    """The pages whose numbers are checked."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(text: str) -> Iterator[tuple[int, str]]:
-    """What is between blank lines, with the number of its first line; a table belongs to what
-    introduces it. Code is left out, and so are tables that a tool writes."""
+    """Yields the blocks between blank lines, each with the number of its first line.
+
+    A table belongs to the block that introduces it. Code and tables that a tool writes are left
+    out.
+    """
     text = _NO_BLOCK.sub(lambda found: "\n" * found[0].count("\n"), text)
     text = _INTRODUCES.sub(lambda found: f"{found[0].rstrip()}\n{_GLUE}\n", text)
     line = 1
@@ -108,7 +111,7 @@ def blocks(text: str) -> Iterator[tuple[int, str]]:
 
 
 def numbers(block: str) -> list[Number]:
-    """Those in a block that look measured."""
+    """The numbers in a block that look measured."""
     prose = _NO_PROSE.sub(" ", _COMMENT.sub(" ", block))
     rows = [line for line in prose.splitlines() if line.lstrip().startswith("|")]
     cells = " \n".join(cell for row in rows[1:] for cell in row.strip().strip("|").split("|")[1:])
@@ -130,7 +133,7 @@ def figures(mark: str) -> list[dict[str, Any]]:
     """The figures that a mark names.
 
     Raises:
-        ValueError: it names a folder or a figure that is not there.
+        ValueError: the mark names a folder or a figure that does not exist.
     """
     found: list[dict[str, Any]] = []
     for address in re.split(r"\s*,\s*", mark):
@@ -147,11 +150,11 @@ def figures(mark: str) -> list[dict[str, Any]]:
 
 
 def faults(page: str, text: str) -> Iterator[str]:
-    """What is wrong with a page, a line for each.
+    """Yields the faults of a page, in one line each.
 
     Args:
-        page: its name; in README.md each number with a unit needs a mark.
-        text: its Markdown.
+        page: the name of the page; in README.md each number with a unit needs a mark.
+        text: the Markdown of the page.
     """
     for line, block in blocks(text):
         where = f"{page}:{line}"
@@ -159,11 +162,11 @@ def faults(page: str, text: str) -> Iterator[str]:
         excused = {each for no, mark in marks if no for each in _PLAIN.findall(mark)}
         measured = [each for each in numbers(block) if each.text not in excused]
         if all(no for no, _ in marks):
-            # Where nothing was measured a plain number in a table counts something.
+            # Without measured figures, a plain number in a table is a count.
             measured = [each for each in measured if each.unit or "." in each.text]
         if not marks:
             if measured and (page == "README.md" or _SPEAKS.search(block)):
-                yield f"{where}: no mark says where these are from: {', '.join(map(str, measured))}"
+                yield f"{where}: no mark names the source of {', '.join(map(str, measured))}"
             continue
         try:
             known = [each for no, mark in marks if not no for each in figures(mark)]
@@ -171,8 +174,8 @@ def faults(page: str, text: str) -> Iterator[str]:
             yield f"{where}: {error}"
             continue
         for each in measured:
-            if not any(each.is_that_of(figure) for figure in known):
-                yield f"{where}: no figure is {each}"
+            if not any(each.matches(figure) for figure in known):
+                yield f"{where}: no figure equals {each}"
 
 
 def main() -> int:
@@ -181,7 +184,7 @@ def main() -> int:
         for path in pages()
         for fault in faults(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
     ]
-    print("\n".join(found) or "Each measured number is that of a figure.")
+    print("\n".join(found) or "Each measured number equals a figure.")
     return bool(found)
 
 

@@ -118,11 +118,11 @@ def test_a_bar_that_fails_is_exit_code_1(giveway: Runner, tmp_path: Path) -> Non
 
 
 BAD = {
-    "dies": ("raise SystemExit('no weights')", "ended with exit code 1 before it said `ready`"),
+    "dies": ("raise SystemExit('no weights')", "ended with exit code 1 before it wrote `ready`"),
     "killed": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "was killed by signal 9"),
-    "ends": ("print('done')\n" + CHILD, "ended with exit code 0 before it said `ready`"),
+    "ends": ("print('done')\n" + CHILD, "ended with exit code 0 before it wrote `ready`"),
     "missing": ("", "cannot be started: No such file or directory"),
-    "silent": (SILENT, "did not say `done` within 2 s"),
+    "silent": (SILENT, "did not write `done` within 2 s"),
     "nonsense": (
         WORK.replace("done 0.01", "done soon"),
         "reported 'done soon', not `done LATENCY [BUSY]`",
@@ -255,7 +255,7 @@ def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
     assert process.returncode == 0, err
     small = of(result.read(tmp_path / "out"), "small")
     assert set(small["modes"]) == {"alone", "native", "giveway", "nice"}
-    assert small["modes_not_measured"] == {"mps": "cpu has none"}
+    assert small["modes_not_measured"] == {"mps": "the device cpu does not support it"}
     for mode, programs in small["modes"].items():
         assert set(programs) == {"high", "low"}
         assert programs["low"]["throughput"] > 0
@@ -382,5 +382,5 @@ def test_a_result_is_not_overwritten(giveway: Runner, tmp_path: Path) -> None:
     before = os.stat(tmp_path / "out" / "run.json").st_mtime_ns
     done = giveway(*options)
     assert done.returncode == 2
-    assert "holds a result already" in done.stderr
+    assert "already holds a result" in done.stderr
     assert os.stat(tmp_path / "out" / "run.json").st_mtime_ns == before

@@ -175,6 +175,6 @@ def test_verify_says_that_torch_cannot_use_the_gpu(giveway: Runner, cuda: Path) 
     pytest.importorskip("torch")
     done = giveway("verify", "--only", "mlp")
     assert done.returncode == 1
-    assert "mlp failed: without giveway as well: RuntimeError: torch" in done.stdout
-    assert "sees no GPU" in done.stdout
+    assert "mlp failed: also without giveway: RuntimeError: torch" in done.stdout
+    assert "finds no GPU" in done.stdout
     assert "on cuda (1 × giveway fake GPU (simulated))" in done.stdout

@@ -70,7 +70,7 @@ def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
             assert found["value"] == pytest.approx(high[f"{percentile}_ms"] / alone, rel=0.01)
     assert set(figures["versions"]) >= {"python", "giveway", "torch"}
 
-    assert "together, no giveway" in out
+    assert "without giveway  " in out
     assert f"{scenario['modes']['native']['high']['p99_ms']:.1f} ms" in out
     assert max(map(len, out.splitlines())) <= 80
     assert "Traceback" not in err

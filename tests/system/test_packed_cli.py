@@ -66,4 +66,4 @@ def test_a_damaged_archive_is_one_line(giveway: Runner, packed: Path, tmp_path: 
     for command in (*COMMANDS, ["simulate", "old"]):
         done = giveway(*command, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == f"giveway: {archive.NAME} is damaged: it ends too early\n"
+        assert done.stderr == f"giveway: {archive.NAME} is damaged: the archive is truncated\n"

@@ -67,7 +67,7 @@ def test_report_refuses_what_it_cannot_read_or_write(giveway: Runner, results: P
         return done.returncode, done.stderr
 
     code, error = said(str(results / "nowhere"))
-    assert (code, "is not a folder" in error) == (2, True)
+    assert (code, "is neither a folder" in error) == (2, True)
     (results / "empty").mkdir()
     code, error = said(str(results / "empty"))
     assert (code, "no result of giveway bench" in error) == (2, True)

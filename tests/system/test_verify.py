@@ -142,18 +142,20 @@ def test_a_crash_shows_the_signal_and_the_last_words(ran: Ran) -> None:
 def test_memory_that_runs_out_is_named(ran: Ran) -> None:
     large = ran.checks["too-large"]
     assert large["ended"] == "out of memory"
-    assert large["reason"].startswith("without giveway as well: out of memory: ")
+    assert large["reason"].startswith("also without giveway: out of memory: ")
 
 
 def test_memory_that_is_not_freed_is_found(ran: Ran) -> None:
     assert ran.checks["leak"]["ended"] == "failed"
-    assert ran.checks["leak"]["reason"].endswith("bytes are still in use after all was freed")
+    assert ran.checks["leak"]["reason"].endswith(
+        "bytes are still in use after everything was freed"
+    )
 
 
 def test_an_exception_is_named(ran: Ran) -> None:
     assert ran.checks["raise"]["ended"] == "failed"
     assert ran.checks["raise"]["reason"] == "ValueError: no luck"
-    mistaken = "its own test of the result: ZeroDivisionError: division by zero"
+    mistaken = "the check could not test its result: ZeroDivisionError: division by zero"
     assert ran.checks["expect"]["reason"] == mistaken
 
 
@@ -162,7 +164,7 @@ def test_a_blow_up_is_stopped_before_it_takes_the_machine_along(tmp_path: Path) 
     options = Options(device="cpu", seed=20, memory_bytes=1 << 29, logs=tmp_path / "logs")
     (outcome,) = session.run(chosen, options, lambda *_: None).outcomes
     assert (outcome.status, outcome.ended) == ("failed", "out of memory")
-    assert outcome.reason == "out of memory: it used more than 0.5 GiB"
+    assert outcome.reason == "out of memory: the program used more than 0.5 GiB"
 
 
 def test_what_does_not_apply_is_skipped_with_its_reason(ran: Ran) -> None:
@@ -171,10 +173,10 @@ def test_what_does_not_apply_is_skipped_with_its_reason(ran: Ran) -> None:
     }
     assert reasons == {
         "skip": "it is not the day for it",
-        "elsewhere": "not on cpu: only on hip",
+        "elsewhere": "not on cpu, only on hip",
         "missing": "no no_such_module",
     }
-    assert "elsewhere skipped: not on cpu: only on hip" in ran.out
+    assert "elsewhere skipped: not on cpu, only on hip" in ran.out
 
 
 def test_the_table_fits_on_a_narrow_terminal() -> None:
@@ -201,7 +203,7 @@ def test_nothing_but_skipped_is_no_success(tmp_path: Path) -> None:
 
 
 def test_a_program_that_ran_ungated_proves_nothing(ran: Ran) -> None:
-    assert ran.checks["ungated"]["reason"] == "it ran ungated: giveway saw no launch of it"
+    assert ran.checks["ungated"]["reason"] == "the program ran ungated: giveway counted no launches"
 
 
 def test_logs_of_failures_are_kept_and_no_others(
@@ -279,7 +281,7 @@ def test_rivals_that_do_not_work_are_an_error(tmp_path: Path, giveway: Runner) -
     env = {"PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path)}
     done = giveway("verify", "-d", "cpu", "--rivals", "1", "--only", "mlp", env=env)
     assert done.returncode == 6
-    assert done.stderr.splitlines()[-1].startswith("giveway: a rival does not work")
+    assert done.stderr.splitlines()[-1].startswith("giveway: a rival did not start to work")
     assert list(tmp_path.glob("giveway-verify-*")) == []
 
 

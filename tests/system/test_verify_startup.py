@@ -13,12 +13,12 @@ from giveway.verify import startup
         (
             "raise ImportError",
             60.0,  # to start Python takes a while on a busy machine
-            "import torch ended before it was done, in pair 1 of those timed",
+            "import torch ended before it was done, in pair 1 of timed runs",
         ),
         (
             "import time; time.sleep(1000)",
             0.5,
-            "import torch hung: not done after 0.5 s, in pair 1 of those timed",
+            "import torch hung: not done after 0.5 s, in pair 1 of timed runs",
         ),
     ],
 )

@@ -140,7 +140,7 @@ def test_another_size_is_another_program(tmp_path: Path) -> None:
     larger[1]["size"] = {"batch": 1, "image": 224}
     found = compared(tmp_path, noisy(1), larger)
     assert by_figure(found) == {"low throughput": "no"}
-    assert any("high was not the same program" in note for note in found.notes)
+    assert any("high differs between the runs" in note for note in found.notes)
 
 
 def test_what_else_differs_is_noted(tmp_path: Path) -> None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from giveway.bench.kernels import stretches
+from giveway.bench.kernels import periods
 
 
 def kernel(began_us: float, took_us: float, category: str = "kernel") -> dict[str, Any]:
     return {"ph": "X", "cat": category, "name": "k", "ts": began_us, "dur": took_us}
 
 
-def test_kernels_that_are_near_are_one_stretch() -> None:
+def test_kernels_that_are_near_are_one_period() -> None:
     events = [
         kernel(1_000_000, 300), kernel(1_000_310, 200),  # one after the other
         kernel(1_000_400, 50),  # on another stream
         kernel(1_002_000, 100),
     ]  # fmt: skip
     trace = {"baseTimeNanoseconds": 5_000_000_000, "traceEvents": events}
-    assert stretches(trace, 5.5) == [[0.5, 0.50051], [0.502, 0.5021]]
+    assert periods(trace, 5.5) == [[0.5, 0.50051], [0.502, 0.5021]]
 
 
 def test_they_need_not_be_in_order_and_other_events_are_none() -> None:
@@ -26,8 +26,8 @@ def test_they_need_not_be_in_order_and_other_events_are_none() -> None:
         kernel(2_000_000, 100), kernel(1_000_000, 100), kernel(1_500_000, 100, "cuda_runtime"),
         {"ph": "M", "name": "process_name"},
     ]  # fmt: skip
-    assert stretches({"traceEvents": events}, 0.0) == [[1.0, 1.0001], [2.0, 2.0001]]
+    assert periods({"traceEvents": events}, 0.0) == [[1.0, 1.0001], [2.0, 2.0001]]
 
 
 def test_a_trace_without_kernels() -> None:
-    assert stretches({"baseTimeNanoseconds": 1, "traceEvents": []}, 3.0) == []
+    assert periods({"baseTimeNanoseconds": 1, "traceEvents": []}, 3.0) == []

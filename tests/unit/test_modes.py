@@ -53,11 +53,11 @@ def test_streams_and_mps_know_two_priorities() -> None:
         ("native", "cuda", None),
         ("giveway", "hip", None),
         ("nice", "cpu", None),
-        ("nice", "cuda", "nice is about processors"),
-        ("streams", "cpu", "cpu has none"),
+        ("nice", "cuda", "nice affects only processors"),
+        ("streams", "cpu", "the device cpu does not support it"),
         ("streams", "cuda", None),
-        ("mps", "hip", "hip has none"),
-        ("mps", "cuda", "there is no program nvidia-cuda-mps-control"),
+        ("mps", "hip", "the device hip does not support it"),
+        ("mps", "cuda", "the program nvidia-cuda-mps-control is not installed"),
     ],
 )
 def test_modes_that_are_missing_say_why(
@@ -74,4 +74,4 @@ def test_modes_that_make_no_sense() -> None:
     few = dataclasses.replace(THREE, modes=("alone",))
     assert modes.missing("giveway", "cpu", few) == "not a mode of three"
     command = dataclasses.replace(THREE, programs=(Program("d", SATURATING, command=("x",)),))
-    assert modes.missing("streams", "cuda", command) == "a command chooses its streams itself"
+    assert modes.missing("streams", "cuda", command) == "a command chooses its own streams"

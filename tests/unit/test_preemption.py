@@ -18,7 +18,7 @@ LOW = Task(
 def closings(*samples: tuple[float, Task]) -> list[Closing]:
     found = Closings()
     for now, task in samples:
-        found.look(now, [task])
+        found.update(now, [task])
     return found.found
 
 

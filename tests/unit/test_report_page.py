@@ -167,7 +167,7 @@ def test_a_scenario_without_its_raw_records_was_not_started(tmp_path: Path) -> N
 def test_verify_alone_is_a_page(tmp_path: Path) -> None:
     report_examples.verify(tmp_path)
     assert words_of(parsed(page(load([tmp_path]))).find(".//h1")) == (
-        "Under giveway, not every check came to the same."
+        "Not every check computed the same under giveway."
     )
 
 
@@ -196,7 +196,7 @@ def test_a_loss_is_admitted(tmp_path: Path) -> None:
 
 
 def test_no_folder_and_an_empty_one_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not a folder"):
+    with pytest.raises(UsageError, match="is neither a folder"):
         load([tmp_path / "nowhere"])
     with pytest.raises(UsageError, match="has no result of giveway bench"):
         load([tmp_path])

@@ -48,7 +48,7 @@ def test_kernels_and_what_the_gate_did(tmp_path: Path) -> None:
     (kernels,) = of(found, "dual, giveway: low", 3)
     assert (kernels["ts"], kernels["dur"]) == (300_000, 202_130)
     moments = [(e["name"], e["ts"]) for e in found if e["ph"] == "i"]
-    closes, stopped = "the gate closes", "what ran has stopped"
+    closes, stopped = "the gate closes", "the running work has stopped"
     assert moments == [(closes, 502_000), (stopped, 502_130), (closes, 600_000)]
 
 

@@ -84,7 +84,7 @@ def test_bars_are_judged_by_the_figure() -> None:
         (Bar("p99_ms", order=("low", "high")), "FAIL", None),
         (Bar("p999_ms", "high", at_most=1), "NOT MEASURED", "p999_ms needs 1000"),
         (Bar("p50_ms", "high", at_most=1, mode="mps"), "NOT MEASURED", "no MPS here"),
-        (Bar("p50_ms", "high", at_most=1, mode="nice"), "NOT MEASURED", "was not asked for"),
+        (Bar("p50_ms", "high", at_most=1, mode="nice"), "NOT MEASURED", "was not requested"),
         (Bar("share_of_left", "high", at_least=1), "NOT MEASURED", "needs the mode alone"),
         (Bar("p50_ms", "high", at_most=11.0), "PASS", None),
     ],
@@ -191,14 +191,17 @@ def test_verdict_says_what_was_gained() -> None:
             {"alone": (10, 10, 14), "native": (13, 13, 16), "giveway": (10, 10, 14)},
             "even alone, the p99 of high differed by 40% from round to round",
         ),
-        ({"native": (60,), "giveway": (11,), "alone": (10,)}, "one round does not tell a gain"),
+        (
+            {"native": (60,), "giveway": (11,), "alone": (10,)},
+            "one round is not enough to tell a gain",
+        ),
     ],
 )
 def test_verdict_tells_nothing_where_nothing_can_be_told(
     rounds: dict[str, tuple[float, ...]], why: str
 ) -> None:
     said = verdict(scenario_of(**rounds))
-    assert said.startswith(f"No gain can be told, as {why}"), said
+    assert said.startswith(f"A gain cannot be shown, because {why}"), said
     assert "with giveway" in said
 
 
@@ -208,7 +211,9 @@ def test_verdict_on_a_p99_of_few_requests_tells_nothing() -> None:
         if "high" in each.get("programs", {}):
             del each["programs"]["high"]["latencies_us"][:67]
     said = verdict(scenario_of(raw))
-    assert said.startswith("No gain can be told, as high had 99 requests, and a p99 needs 100")
+    assert said.startswith(
+        "A gain cannot be shown, because high had 99 requests, and a p99 needs 100"
+    )
 
 
 def test_verdict_admits_a_loss() -> None:
@@ -256,7 +261,7 @@ def test_the_table_of_demo_fits(width: int) -> None:
     assert max(map(len, screen.getvalue().splitlines())) <= width
     text = " ".join(screen.getvalue().split())
     assert "…" not in text
-    for cell in ("each alone", "10.0 ms", "500.0 ms", "(50 ×)", "(1.10 ×)", "12.0", "(75%)"):
+    for cell in ("without giveway 500.0 ms", "10.0 ms", "(50 ×)", "(1.10 ×)", "12.0", "(75%)"):
         assert cell in text
     assert "giveway helped" in text
     assert "p99 of the urgent program was" in text
@@ -269,7 +274,7 @@ def test_the_table_of_bench() -> None:
     assert "  giveway preempted low 6 times and held it for 1.5 s." in lines
     busy = "50% high alone, 50% low alone, 50% without giveway, 50% with giveway"
     assert f"  Device busy: {busy}." in lines
-    at = lines.index("FAILED       low died (native, round 1)")
+    at = lines.index("FAILED       low died (without giveway, round 1)")
     assert lines[at + 1] == "    oh"
     assert "NOT MEASURED p99_ratio of high ≤ 1.3: low died" in lines
     assert lines[-1] == "0 passed, 0 failed, 2 not measured."

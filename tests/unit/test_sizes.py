@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from giveway.bench import sizes
-from giveway.bench.runner import Stretch
+from giveway.bench.runner import Assignment
 from giveway.scenarios.model import Arrivals, Program, Size
 
 IMAGES = tuple({"batch": 1, "image": image} for image in (128, 112, 96))
@@ -27,9 +27,9 @@ class FakeRunner:
         self.duration = self.seconds * size["batch"] * size["image"] ** 2
         return self.duration
 
-    def begin(self, stretch: Stretch) -> None:
+    def begin(self, assignment: Assignment) -> None:
         assert self.rate is not None
-        assert 1000.0 < stretch.segment.start < 1001.0
+        assert 1000.0 < assignment.segment.start < 1001.0
 
     def finish(self) -> dict[str, Any]:
         # Among gaps a request takes a little longer than back to back.

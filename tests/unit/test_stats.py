@@ -58,7 +58,7 @@ def test_percentile_is_the_smallest_observed_that_enough_do_not_exceed(
 
 
 def test_no_percentile_of_nothing() -> None:
-    with pytest.raises(ValueError, match="no values"):
+    with pytest.raises(ValueError, match="at least one value"):
         percentile([], 50)
 
 

@@ -47,7 +47,7 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "run")
     path = tmp_path / "run" / "run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 7}))
-    with pytest.raises(UsageError, match=r"of schema 7; this version of giveway reads schema 1"):
+    with pytest.raises(UsageError, match=r"has schema 7; this version of giveway reads schema 1"):
         result.read(tmp_path / "run")
 
 
@@ -56,8 +56,8 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
     [
         ("{", "is damaged"),
         ("[]", "is damaged: not an object"),
-        ("{}", "is not of giveway bench"),
-        ('{"kind": "giveway bench", "schema": 1, "date": ""}', "is damaged: no device, machine"),
+        ("{}", "is not a result of giveway bench"),
+        ('{"kind": "giveway bench", "schema": 1, "date": ""}', "is damaged: device, machine"),
         ("[" * 100_000, "is damaged: maximum recursion"),
         (None, "cannot read .*No such file"),
     ],
@@ -82,7 +82,7 @@ def test_a_header_of_wrong_types_is_damaged(tmp_path: Path, key: str) -> None:
     write(tmp_path / "run")
     path = tmp_path / "run" / "run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: 7}))
-    with pytest.raises(UsageError, match=rf"run\.json is damaged: {key} is of a wrong type"):
+    with pytest.raises(UsageError, match=rf"run\.json is damaged: {key} has the wrong type"):
         result.read(tmp_path / "run")
 
 
@@ -97,7 +97,7 @@ def test_a_scenario_is_not_looked_for_elsewhere(tmp_path: Path, names: object) -
 
 def test_a_result_is_not_overwritten(tmp_path: Path) -> None:
     write(tmp_path / "run")
-    with pytest.raises(UsageError, match="holds a result already"):
+    with pytest.raises(UsageError, match="already holds a result"):
         write(tmp_path / "run")
 
 

@@ -31,7 +31,7 @@ def a_check(**options: object) -> Check:
 def test_why_a_check_does_not_apply(monkeypatch: pytest.MonkeyPatch) -> None:
     assert a_check().inapplicable("cpu") is None
     assert (
-        a_check(devices=("cuda", "hip")).inapplicable("cpu") == "not on cpu: only on cuda and hip"
+        a_check(devices=("cuda", "hip")).inapplicable("cpu") == "not on cpu, only on cuda and hip"
     )
     assert a_check(modules=("nothing",)).inapplicable("cpu") == "no nothing"
     assert a_check(gpu_modules=("nothing",)).inapplicable("cpu") is None
@@ -47,8 +47,8 @@ def test_why_a_check_does_not_apply(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("", "has no CHECKS"),
         ("1 / 0", "ZeroDivisionError"),
-        ("CHECKS = [check('a/b')]", "'a/b' is no name"),
-        ("CHECKS = [check('a'), check('a')]", "not the only one"),
+        ("CHECKS = [check('a/b')]", "'a/b' is not a valid name"),
+        ("CHECKS = [check('a'), check('a')]", "two checks have it"),
         ("CHECKS = [check('a', phase='4')]", "phase '4'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""When requests are due: decided before a segment starts, whatever becomes of the answers."""
+"""The due times of requests, which are fixed before a segment starts (open loop)."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ def due_times(
     seed: int,
     trace: Sequence[float] = (),
 ) -> array[float]:
-    """The moments at which requests are due, ascending, from ``start`` to ``start + seconds``.
+    """Returns the due times of requests, ascending, from ``start`` to ``start + seconds``.
 
     Args:
         process: ``fixed`` (one every ``1 / rate`` seconds), ``poisson`` (independent, ``rate`` a
             second on average) or ``trace``.
-        rate: requests per second. A trace is stretched so that it has this rate on average.
-        start: on any clock, in seconds.
-        seconds: how long requests go on.
-        seed: of the Poisson process; the same seed gives the same moments.
-        trace: seconds of each request of a trace; it begins again when it is over.
+        rate: requests per second. A trace is stretched to this average rate.
+        start: the first possible due time, in seconds on any clock.
+        seconds: the length of the period with requests.
+        seed: the seed of the Poisson process; equal seeds give equal times.
+        trace: the due times of a trace in seconds. A trace that is too short is repeated.
 
     Raises:
-        ValueError: another process.
+        ValueError: ``process`` is none of these.
     """
     end = start + seconds
     if process == "fixed":
-        # From the middle of a period: a short stretch then has a request of a slow process too.
+        # The first request is due half a period after the start, so that a short segment has one.
         count = math.ceil(round(seconds * rate - 0.5, 6))
         return array("d", (start + (number + 0.5) / rate for number in range(count)))
     if process == "poisson":
         return _poisson(rate, start, end, random.Random(seed))
     if process == "trace":
         return _repeated(trace, rate, start, end)
-    raise ValueError(f"no arrivals {process!r}")
+    raise ValueError(f"no arrival process {process!r}")
 
 
 def trace_rate(trace: Sequence[float]) -> float:
-    """Requests per second of a trace, on average."""
+    """The average rate of a trace, in requests per second."""
     return (len(trace) - 1) / ((trace[-1] - trace[0]) or 1.0)
 
 

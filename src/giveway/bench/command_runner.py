@@ -1,16 +1,16 @@
-"""Any command as a program: it makes its own load, and says on a descriptor how long things took.
+"""Runs any command as a program. The command makes its own load and reports its latencies.
 
-The protocol is two kinds of line, written to the descriptor whose number is in the environment as
-``GIVEWAY_BENCH_FD``:
+The command writes two kinds of line to the file descriptor whose number is in the environment
+variable ``GIVEWAY_BENCH_FD``:
 
 ``ready``
-    Once, when it is warm. The segment starts when all programs are.
+    Once, when the program is warm. The segment starts when all programs are ready.
 ``done LATENCY [BUSY]``
-    After each request or batch: the seconds since it was due, and, if it knows them, the seconds
-    that it was at work on it.
+    After each request or batch: the seconds since the request was due and, if the program knows
+    them, the seconds that it worked on the request.
 
-The descriptor is that of a file, so that a line costs the program a write and never a wait, and the
-bench need not be awake to read it.
+The descriptor belongs to a regular file. So a line costs the program one write that never blocks,
+and the bench need not run to read it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from typing import Any
 
 from giveway.bench.guard import Guard
 from giveway.bench.process import Process
-from giveway.bench.runner import Stretch
+from giveway.bench.runner import Assignment
 from giveway.scenarios.model import Program, Scenario
 
 VARIABLE = "GIVEWAY_BENCH_FD"
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _GRACE_SECONDS = 2.0
 
 
 class CommandRunner:
-    """A command, started anew for each segment: there is no way to ask it to pause in between."""
+    """A command, started anew for each segment, because it cannot be paused between segments."""
 
     def __init__(
         self,
@@ -72,11 +72,11 @@ class CommandRunner:
         timeout = self._scenario.start_timeout
         self._wait_for(lambda lines: "ready" in lines, timeout, "ready")
 
-    def watch(self) -> None:
+    def record_kernels(self) -> None:
         pass
 
-    def begin(self, stretch: Stretch) -> None:
-        self._seconds = stretch.segment.seconds
+    def begin(self, assignment: Assignment) -> None:
+        self._seconds = assignment.segment.seconds
 
     def mark(self) -> None:
         self._marks.append(os.fstat(self._report.fileno()).st_size)
@@ -84,7 +84,7 @@ class CommandRunner:
     def finish(self) -> dict[str, Any]:
         start, end = (self._lines(until=mark) for mark in self._marks)
         counted = end[len(start) :]
-        # The request under way may be the very one that is held: it must not be missing.
+        # The request in flight may be held at the gate, so its latency must be counted too.
         timeout = self._scenario.answer_timeout
         self._wait_for(lambda lines: len(lines) > len(end), timeout, "done")
         reports = [self._parsed(line) for line in (*counted, self._lines()[len(end)])]
@@ -103,7 +103,7 @@ class CommandRunner:
         self._process = None
 
     def _stop(self) -> None:
-        """Asks it to end, then makes it."""
+        """Ends the process: SIGTERM first, then SIGKILL."""
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(self._process.pid, signal.SIGTERM)
@@ -111,21 +111,21 @@ class CommandRunner:
         self.close()
 
     def _lines(self, until: int | None = None) -> list[str]:
-        """The whole lines so far, or those in the first ``until`` bytes."""
+        """The complete lines so far, or those in the first ``until`` bytes."""
         number = self._report.fileno()
         size = os.fstat(number).st_size if until is None else until
         text = os.pread(number, size, 0).decode(errors="replace")
         return [line.strip() for line in text.split("\n")[:-1] if line.strip()]
 
-    def _wait_for(self, there: Callable[[list[str]], bool], timeout: float, line: str) -> None:
+    def _wait_for(self, arrived: Callable[[list[str]], bool], timeout: float, line: str) -> None:
         assert self._process is not None
         deadline = time.monotonic() + timeout
-        while not there(self._lines()):
-            if self._process.popen.poll() is not None and not there(self._lines()):
-                raise self._process.died(f" before it said `{line}`")
+        while not arrived(self._lines()):
+            if self._process.popen.poll() is not None and not arrived(self._lines()):
+                raise self._process.died(f" before it wrote `{line}`")
             if time.monotonic() > deadline:
-                raise self._process.failed(f"did not say `{line}` within {timeout:.0f} s")
-            time.sleep(_LOOK_SECONDS)
+                raise self._process.failed(f"did not write `{line}` within {timeout:.0f} s")
+            time.sleep(_POLL_SECONDS)
 
     def _parsed(self, line: str) -> list[float]:
         word, *numbers = line.split()

@@ -1,4 +1,4 @@
-"""What the gate page and the system counted for a program, at one moment."""
+"""Reads the counters of programs from the gate page and the system."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from giveway.sched.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Sums over the tasks and the processes of one program."""
+    """The sums over the tasks and the processes of one program."""
 
     launches: int = 0
     holds: int = 0
@@ -26,10 +26,11 @@ class Counters:
     preemptions: int = 0
     cpu_seconds: float = 0.0
     gated: bool = False
-    """Whether it has a task."""
+    """Whether the program has a task."""
 
     def since(self, earlier: Counters) -> dict[str, float]:
-        """What was added; without what giveway counts where it counted nothing."""
+        """The increase since an earlier reading. The counters of giveway are left out for a program
+        without tasks."""
         found = {"cpu_seconds": round(self.cpu_seconds - earlier.cpu_seconds, 3)}
         if self.gated:
             found |= {
@@ -42,24 +43,24 @@ class Counters:
 
 
 class Reader:
-    """The pages of a device, each opened once, and the programs that run on it."""
+    """Reads the pages of a device; each page is opened once."""
 
     def __init__(self, device: str) -> None:
         self._missing = list(devices.get(device).pages)
         self._pages: list[Page] = []
 
     def counters(self, sessions: Mapping[str, int | None], gated: bool) -> dict[str, Counters]:
-        """The counters of the programs whose processes are in those sessions.
+        """Reads the counters of programs.
 
         Args:
-            sessions: by name of the program.
-            gated: whether to look at the pages at all.
+            sessions: by name of the program, the session of its processes.
+            gated: whether to read the gate pages.
         """
         tasks = self.tasks(sessions) if gated else {}
         return {name: _counters(tasks.get(name, []), session) for name, session in sessions.items()}
 
     def tasks(self, sessions: Mapping[str, int | None]) -> dict[str, list[Task]]:
-        """The live tasks of each program."""
+        """Reads the live tasks of each program."""
         self._open()
         names = {session: name for name, session in sessions.items() if session}
         found: dict[str, list[Task]] = {name: [] for name in sessions}
@@ -71,7 +72,7 @@ class Reader:
         return found
 
     def _open(self) -> None:
-        """Opens what is there by now: the first program on a GPU makes its page."""
+        """Opens the pages that exist by now; the first program on a GPU creates its page."""
         for name in list(self._missing):
             try:
                 self._pages.append(Page.open(name))
@@ -94,7 +95,7 @@ def _counters(tasks: list[Task], session: int | None) -> Counters:
 
 
 def _cpu_seconds(leader: int) -> float:
-    """Of a process and those that it started."""
+    """The CPU time of a process and its descendants."""
     total = 0.0
     with contextlib.suppress(psutil.Error):
         first = psutil.Process(leader)

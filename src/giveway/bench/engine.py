@@ -1,8 +1,7 @@
 """Runs a scenario: the same programs in every mode, one mode after the other, round after round.
 
-The modes are interleaved (A B C A B C), so that a machine that drifts does so under all of them.
-Whatever is measured is handed out as soon as it is there: a run that is killed has lost nothing but
-the segment it was in.
+The modes are interleaved (A B C A B C), so that drift of the machine affects all modes alike. Each
+segment is recorded as soon as it is over, so that a killed run loses only the current segment.
 """
 
 from __future__ import annotations
@@ -22,41 +21,41 @@ from giveway.bench.loops import Segment
 from giveway.bench.model_runner import ModelRunner
 from giveway.bench.mps import Mps
 from giveway.bench.process import ProgramFailedError
-from giveway.bench.runner import Runner, Stretch
+from giveway.bench.runner import Assignment, Runner
 from giveway.devices import nvml
 from giveway.errors import UsageError
 from giveway.page.observer import Page
+from giveway.results.names import mode_name
 from giveway.scenarios.model import Program, Scenario
 
 _HEAD_START: Final = 0.05
-"""Seconds from telling the programs to the start of their segment."""
-
+"""Seconds from sending a segment to the programs until it starts."""
 _STARVING_TAIL: Final = 2.0
 
 Record = Callable[[Mapping[str, Any]], None]
-"""Keeps one line of raw results; docs/reference/results.md has their schema."""
+"""Writes one record of the raw results; docs/reference/results.md has the schema."""
 Progress = Callable[[str, float], None]
-"""Told the name of each stage and the share of the scenario that lies behind it, 0 to 1."""
+"""Called with the name of each stage and the completed share of the scenario, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to measure."""
+    """The settings of a measurement."""
 
     device: str
     modes: tuple[str, ...]
     seconds: float
-    """That count, of each segment."""
+    """The counted seconds of each segment."""
     repeats: int
     timeline_seconds: float = 1.0
-    """Of the segments that a timeline is made of, which do not count; 0: none."""
+    """The length of the extra segments for timelines, which do not count; 0: no timelines."""
 
     @property
     def warm_seconds(self) -> float:
         return round(min(1.0, max(0.2, 0.15 * self.seconds)), 3)
 
     def segment(self, tail: float, seconds: float | None = None) -> Segment:
-        """A segment that starts in a moment."""
+        """A segment that starts in ``_HEAD_START`` seconds."""
         warm = self.warm_seconds
         start = time.monotonic() + _HEAD_START
         return Segment(
@@ -65,20 +64,20 @@ class Settings:
 
 
 def run(scenario: Scenario, settings: Settings, record: Record, progress: Progress) -> bool:
-    """Measures one scenario; False where a program failed, which is then on record.
+    """Measures one scenario. Returns False if a program failed; the failure is recorded.
 
-    No process is left, however this ends.
+    All processes are ended, even if the run is interrupted.
 
     Raises:
-        UsageError: called under giveway run.
+        UsageError: the caller runs under giveway run.
         PageError: the gate page cannot be used.
     """
     if "GIVEWAY_RUN" in os.environ:
         raise UsageError(
-            "giveway bench and demo start their programs: call them without giveway run"
+            "giveway bench and giveway demo start their programs: call them without giveway run"
         )
     if settings.device == "cpu":
-        # A page that cannot be used is better found out now than by the programs.
+        # An unusable page is better reported now than by the programs.
         Page.open(settings.device, create=True).check()
     record({"kind": "scenario", "scenario": scenario.to_json()})
     groups = scenario.groups()
@@ -145,7 +144,7 @@ class _Group:
                 title = f"round {number + 1} of {settings.repeats}: {self._title(mode)}"
                 progress(title, 0.2 + 0.75 * share)
                 if mode in self._runners:
-                    self._or_without(mode, partial(self._round, mode, number))
+                    self._or_drop(mode, partial(self._round, mode, number))
         if settings.timeline_seconds and self._scenario.together:
             progress("a timeline", 0.95)
             for mode in ("native", "giveway"):
@@ -155,14 +154,15 @@ class _Group:
 
     def _title(self, mode: str) -> str:
         if self._scenario.together:
-            return modes.TITLES[mode]
-        return f"{self._programs[0].name}, {'with' if mode == 'giveway' else 'without'} giveway"
+            return mode_name(mode)
+        return f"{self._programs[0].name}, {mode_name('native' if mode == 'alone' else mode)}"
 
-    def _or_without(self, mode: str, do: Callable[[], object]) -> None:
-        """Does something in a mode; one that can be done without is given up where that fails."""
+    def _or_drop(self, mode: str, step: Callable[[], object]) -> None:
+        """Runs a step of a mode. If the step fails, an optional mode is dropped and the reason
+        recorded; a required mode fails the run."""
         self._at = (mode, self._at[1])
         try:
-            do()
+            step()
         except ProgramFailedError as failure:
             if mode in modes.REQUIRED:
                 raise
@@ -171,17 +171,17 @@ class _Group:
             self._record({"kind": "mode", "mode": mode, "reason": str(failure)})
 
     def _start(self) -> list[str]:
-        """Starts all programs of all modes; the modes that there are."""
+        """Starts all programs of all modes; returns the modes that can be measured."""
         for mode in self._settings.modes:
             reason = modes.missing(mode, self._settings.device, self._scenario)
             if reason is None:
-                self._or_without(mode, partial(self._start_mode, mode))
+                self._or_drop(mode, partial(self._start_mode, mode))
             else:
                 self._record({"kind": "mode", "mode": mode, "reason": reason})
-        # All were started before the first is waited for.
+        # All programs start before the first wait, so that they start in parallel.
         for mode, runners in list(self._runners.items()):
             if mode != "native" or "alone" not in self._runners:
-                self._or_without(mode, partial(_started, runners))
+                self._or_drop(mode, partial(_wait_until_started, runners))
         return list(self._runners)
 
     def _start_mode(self, mode: str) -> None:
@@ -209,7 +209,7 @@ class _Group:
         return runner
 
     def _choose(self, wanted: Sequence[str]) -> None:
-        """Sizes and rates, from the programs alone; then everybody loads them."""
+        """Chooses sizes and rates with each program alone, and loads them in all modes."""
         first = wanted[0]
         self._at = (first, 0)
         for program in self._programs:
@@ -223,7 +223,7 @@ class _Group:
                 assert isinstance(other, ModelRunner)
                 other.rate = chosen.rate
                 if other is not runner:
-                    self._or_without(mode, partial(other.load, chosen.size))
+                    self._or_drop(mode, partial(other.load, chosen.size))
 
     def _round(self, mode: str, number: int) -> None:
         self._at = (mode, number)
@@ -239,7 +239,7 @@ class _Group:
             runner.prepare()
         segment = self._settings.segment(self._tail(runners))
         for at, runner in enumerate(runners.values()):
-            runner.begin(Stretch(segment, seed=1000 * number + at))
+            runner.begin(Assignment(segment, seed=1000 * number + at))
         _sleep_until(segment.counted_from)
         before = self._mark(mode, runners)
         _sleep_until(segment.end)
@@ -261,7 +261,11 @@ class _Group:
             self._check_gated(runners, after)
 
     def _tail(self, runners: Mapping[str, Runner]) -> float:
-        """Long where somebody is held all the time: its last batch is to end while it still is."""
+        """The tail of a segment in seconds.
+
+        It is longer if a program may be held all the time, because the last batch of that program
+        has to end while the others still run.
+        """
         running = [each for each in self._programs if each.name in runners]
         least = min(each.priority for each in running)
         starving = any(each.priority > least and not each.arrivals.open_loop for each in running)
@@ -286,12 +290,12 @@ class _Group:
     def _check_gated(
         self, runners: Mapping[str, Runner], after: Mapping[str, counters.Counters]
     ) -> None:
-        """A program that runs ungated still runs: without this, the figures would show no gain and
-        nobody would know why."""
+        """Raises ProgramFailedError if a program ran ungated: the figures would show no gain, and
+        the reason would stay hidden."""
         for name in runners:
             if not after[name].launches:
                 raise ProgramFailedError(
-                    name, "is not gated (giveway saw no launch of it; see giveway doctor)"
+                    name, "is not gated (giveway counted no launches; see giveway doctor)"
                 )
 
     def _timeline(self, mode: str) -> None:
@@ -301,31 +305,31 @@ class _Group:
             most = max(program.priority for program in self._programs)
             for program in self._programs:
                 if program.priority < most:
-                    runners[program.name].watch()
+                    runners[program.name].record_kernels()
         for runner in runners.values():
             runner.prepare()
         tail = self._tail(runners)
         segment = self._settings.segment(tail, self._settings.timeline_seconds)
         for at, runner in enumerate(runners.values()):
-            runner.begin(Stretch(segment, seed=at, spans=True))
+            runner.begin(Assignment(segment, seed=at, spans=True))
         _sleep_until(segment.counted_from)
         for runner in runners.values():
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
-        seen = timeline.Seen()
+        samples = timeline.Samples()
         if mode == "giveway":
-            seen = timeline.sample(self._reader, sessions, segment)
+            samples = timeline.sample(self._reader, sessions, segment)
         _sleep_until(segment.end)
         for runner in runners.values():
             runner.mark()
         answers = {name: runner.finish() for name, runner in runners.items()}
-        self._record(timeline.to_json(mode, segment, answers, seen))
+        self._record(timeline.to_json(mode, segment, answers, samples))
 
 
-def _started(runners: Mapping[str, Runner]) -> None:
+def _wait_until_started(runners: Mapping[str, Runner]) -> None:
     for runner in runners.values():
         if isinstance(runner, ModelRunner):
-            runner.started()
+            runner.wait_until_started()
 
 
 def _sleep_until(moment: float) -> None:

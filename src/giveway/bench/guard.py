@@ -1,8 +1,8 @@
-"""Kills what the bench started when the bench is killed: the one end that it cannot handle itself.
+"""Kills the programs of the bench if the bench itself is killed and cannot clean up.
 
-Run as a script, without giveway or site-packages, so that it starts in an instant. It reads the ids
-of process groups, ``+ID`` when one is started and ``-ID`` when it is gone, and at the end of its
-input, which comes when the bench has ended in whatever way, kills those that are left.
+The guard process runs this file as a script, without giveway and site-packages, so that it starts
+at once. It reads ``+ID`` when a process group starts and ``-ID`` when the group is gone. Its input
+ends when the bench ends, however that happens; then the guard kills the remaining groups.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 
 
 class Guard:
-    """The script's other end; a context manager."""
+    """Starts the guard process and registers process groups with it; a context manager."""
 
     def __enter__(self) -> Guard:
         self._popen = subprocess.Popen(
@@ -28,12 +28,12 @@ class Guard:
         return self
 
     def add(self, group: int) -> None:
-        self._tell(f"+{group}")
+        self._send(f"+{group}")
 
     def remove(self, group: int) -> None:
-        self._tell(f"-{group}")
+        self._send(f"-{group}")
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         assert self._popen.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._popen.stdin.write(f"{line}\n".encode())

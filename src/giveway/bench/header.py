@@ -1,4 +1,4 @@
-"""The header of a result: what is known when a run starts."""
+"""The header of a result, which is written when a run starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from giveway.results import store
 
 
 def header(settings: Settings, scenarios: Sequence[str]) -> dict[str, Any]:
-    """What is known when a run starts; ``run.json``."""
+    """The content of ``run.json``: machine, versions, settings and names of the scenarios."""
     return {
         "kind": store.KIND,
         "schema": store.SCHEMA,

@@ -1,7 +1,7 @@
-"""When a GPU worked for a program: its kernels, as torch's profiler records them.
+"""Records when a GPU runs the kernels of a program, with torch's profiler.
 
-The device's own times, so that they can be held against what giveway did. To record them costs a
-program up to a quarter of its throughput, so it is done only where nothing counts.
+The times come from the device, so that they can be compared with the times of the gate. Recording
+costs a program up to a quarter of its throughput, so it is limited to segments that do not count.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any, Final
 
 _NEAR: Final = 20e-6
-"""Seconds; of two kernels that are no farther apart the second was already submitted."""
+"""Seconds. If the gap between two kernels is no longer, the second was already submitted."""
 
 Span = list[float]
-"""Began, ended; seconds."""
+"""Begin and end, in seconds."""
 
 
 class Kernels:
-    """Records from now on. Starting takes seconds, the first time.
+    """Starts to record; this takes seconds the first time.
 
     Raises:
-        Exception: whatever the profiler does where it cannot.
+        Exception: any error of the profiler.
     """
 
     def __init__(self) -> None:
@@ -35,24 +35,27 @@ class Kernels:
         self._profile.start()
 
     def stop(self, start: float) -> list[Span] | None:
-        """The stretches in which the device worked, in seconds from ``start`` on the monotonic
-        clock; None where they are not known."""
-        # A folder, not a file: the profiler replaces whatever has the name.
+        """Ends the recording and returns the periods in which the device worked.
+
+        They are in seconds from ``start``, which is on the monotonic clock; None if unknown.
+        """
+        # A folder, because the profiler would replace an existing file.
         with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "trace.json")
             self._profile.stop()
             self._profile.export_chrome_trace(str(path))
             trace = json.loads(path.read_bytes())
-            return stretches(trace, time.time() - time.monotonic() + start)
+            return periods(trace, time.time() - time.monotonic() + start)
         return None
 
 
-def stretches(trace: Mapping[str, Any], start: float) -> list[Span]:
-    """The kernels of a trace in the format of Chrome, those that are near to each other as one.
+def periods(trace: Mapping[str, Any], start: float) -> list[Span]:
+    """The periods of kernels in a trace in Chrome's format; neighbouring kernels are merged.
 
     Args:
-        trace: whose times are microseconds since its base, which is nanoseconds since the epoch.
-        start: seconds since the epoch; what the result counts from.
+        trace: its times are microseconds since ``baseTimeNanoseconds``, which counts from the
+            epoch.
+        start: the origin of the result, in seconds since the epoch.
     """
     base = trace.get("baseTimeNanoseconds", 0) / 1e9 - start
     kernels = (

@@ -1,4 +1,4 @@
-"""The two kinds of load, without a word about what is run: the clock is passed in."""
+"""The two kinds of load, open-loop and saturating, for any work and any clock."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ Work = Callable[[], object]
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
 Span = tuple[float, float, float]
-"""Due, began, ended."""
+"""The due time, the begin and the end of a request or batch, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of time on the monotonic clock, in seconds: a head that does not count, then
-    ``seconds`` that do, then a tail in which the load goes on for those that are not done yet."""
+    """A period on the monotonic clock, in seconds.
+
+    The head of ``warm`` seconds does not count, the next ``seconds`` do. In the tail, the load
+    continues for the programs that are not done yet.
+    """
 
     start: float
     warm: float
@@ -41,16 +44,17 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a program did in a segment."""
+    """The measurements of a program in a segment."""
 
     latencies: array[float]
-    """Seconds, in order: of requests from when they were due, of batches from when they began."""
+    """Latencies in seconds, in order; those of requests count from the due time, those of batches
+    from the begin."""
     busy: float
-    """Of the counted seconds, those at work."""
+    """The part of the counted seconds in which the program worked."""
     done: float
-    """Requests or batches in the counted seconds; of a batch on the edge, the part inside."""
+    """Requests or batches in the counted seconds; a batch across an edge counts in part."""
     spans: Sequence[Span]
-    """Everything, the head and the tail too; seconds from the start of the segment."""
+    """All requests or batches, with head and tail; seconds from the start of the segment."""
 
 
 def serve(
@@ -60,11 +64,11 @@ def serve(
     clock: Clock = time.monotonic,
     sleep: Sleep = time.sleep,
 ) -> Run:
-    """Open-loop requests: each is due at its moment, whatever became of the one before.
+    """Serves open-loop requests: due times do not depend on earlier answers.
 
-    Latency counts from when a request was due, so that a stall is charged to every request that it
-    delayed. All requests due before the segment's end are answered, if need be after it: to drop
-    the late ones would be to drop the worst.
+    Latency counts from the due time, so that a stall is charged to every request that it delayed.
+    All requests due before the end of the segment are answered, even after the end: dropping late
+    requests would drop the worst latencies.
     """
     recorder = Recorder(len(due_times))
     record = recorder.record
@@ -75,7 +79,7 @@ def serve(
             sleep(due - began)
             began = clock()
         elif due >= end and began >= over:
-            break  # It does not count, and everybody else is done.
+            break  # The request does not count, and the other programs are done.
         work()
         record(began, clock())
     spans = list(zip(due_times, recorder.began, recorder.ended, strict=False))
@@ -98,11 +102,11 @@ def repeat(
     sleep: Sleep = time.sleep,
     capacity: int = CAPACITY,
 ) -> Run:
-    """Saturating load: one batch after another until the tail is over.
+    """Runs a saturating load: one batch after another until the tail is over.
 
-    A batch that straddles an edge counts by the fraction of its time that lies inside. Whole or
-    not at all would cost a program with long batches up to a batch a segment, and more when it is
-    held, which is the very thing that is compared.
+    A batch across an edge of the segment counts by the fraction of its time that lies inside.
+    Counting such batches as 0 or 1 would be wrong by up to a batch per segment, and by more for a
+    program that is held, which is what the bench compares.
     """
     recorder = Recorder(capacity)
     record = recorder.record
@@ -122,7 +126,7 @@ def repeat(
             busy += inside
         began = ended
     spans = [(a, a, b) for a, b in zip(recorder.began, recorder.ended, strict=True)]
-    # A batch that is held past the end is the one that must not be missing.
+    # A batch that was held past the end must be included, as it has the worst latency.
     counted = [b - a for _, a, b in spans if b > counted_from and a < end]
     return Run(array("d", counted), busy, done, _from_start(spans, segment.start))
 

@@ -1,4 +1,4 @@
-"""A model of ours as a program: started once, then told over a pipe what to run."""
+"""Runs a model as a program, which starts once and then receives commands over a pipe."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Any
 
 from giveway.bench.guard import Guard
 from giveway.bench.process import Process
-from giveway.bench.runner import Stretch
+from giveway.bench.runner import Assignment
 from giveway.scenarios.model import Program, Scenario, Size
 
 _TIMING_SECONDS = 2.0
 
 
 class ModelRunner:
-    """``giveway.bench.program``, from the outside."""
+    """Starts and controls a process of ``giveway.bench.program``."""
 
     def __init__(
         self,
@@ -38,10 +38,10 @@ class ModelRunner:
         self._program, self._scenario, self._stream = program, scenario, stream
         self._unread = b""
         self._counted = 0.0
-        self._watched = False
+        self._recording = False
         self.rate: float | None = None
-        torch_device = "cuda" if device == "hip" else device  # as torch calls both
-        # -P: a file random.py in the current directory is none of ours.
+        torch_device = "cuda" if device == "hip" else device  # torch calls both cuda
+        # -P: a file random.py in the current directory must not shadow the standard library.
         python = [sys.executable, "-P", "-m", "giveway.bench.program"]
         self._process = Process(
             f"{program.name}{note}",
@@ -51,65 +51,66 @@ class ModelRunner:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._tell("time", 0, 0)  # Its answer says that torch is imported.
+        self._send("time", 0, 0)  # The answer arrives when torch is imported.
 
     @property
     def session(self) -> int | None:
         return self._process.pid
 
-    def started(self) -> None:
-        """Waits until the program is there."""
-        self._answer(self._scenario.start_timeout)
+    def wait_until_started(self) -> None:
+        """Waits until the program has imported torch."""
+        self._read_answer(self._scenario.start_timeout)
 
     def load(self, size: Size, limit: float = math.inf) -> float:
-        """Builds and warms the model at a size; the median seconds of a run.
+        """Builds and warms the model at a size; returns the median seconds of a run.
 
-        Of one that takes more than twice the limit, less exactly: it is not wanted.
+        If a run takes more than twice ``limit`` seconds, fewer runs are timed, because the caller
+        rejects such a size.
         """
         timeout = self._scenario.start_timeout
-        self._tell("load", self._program.model, self._program.task, dict(size), self._stream)
-        self._answer(timeout)
-        # The first run is in a class of its own: it loads kernels and chooses algorithms.
+        self._send("load", self._program.model, self._program.task, dict(size), self._stream)
+        self._read_answer(timeout)
+        # The first run is slower than all others: it loads kernels and chooses algorithms.
         for count in (1, 3, 7):
-            self._tell("time", count, _TIMING_SECONDS)
-            seconds = float(statistics.median(self._answer(timeout)["seconds"]))
+            self._send("time", count, _TIMING_SECONDS)
+            seconds = float(statistics.median(self._read_answer(timeout)["seconds"]))
             if count > 1 and seconds > 2 * limit:
                 break
         return seconds
 
     def prepare(self) -> None:
-        if self._watched:
-            self._answer(self._scenario.start_timeout)
-        self._watched = False
+        if self._recording:
+            self._read_answer(self._scenario.start_timeout)
+        self._recording = False
 
-    def watch(self) -> None:
-        self._tell("watch")  # The answer takes seconds; meanwhile others can be told.
-        self._watched = True
+    def record_kernels(self) -> None:
+        self._send("record_kernels")  # The answer takes seconds and is read in `prepare`.
+        self._recording = True
 
-    def begin(self, stretch: Stretch) -> None:
-        segment = stretch.segment
-        times = (segment.start, segment.warm, segment.seconds, segment.tail, stretch.spans)
+    def begin(self, assignment: Assignment) -> None:
+        segment = assignment.segment
+        times = (segment.start, segment.warm, segment.seconds, segment.tail, assignment.spans)
         arrivals = self._program.arrivals
         self._counted = segment.over - time.monotonic()
         if arrivals.open_loop:
             assert self.rate is not None
-            self._tell(
-                "serve", times, arrivals.process, self.rate, stretch.seed, list(arrivals.trace)
+            self._send(
+                "serve", times, arrivals.process, self.rate, assignment.seed, list(arrivals.trace)
             )
         else:
-            self._tell("repeat", times)
+            self._send("repeat", times)
 
     def mark(self) -> None:
         pass
 
     def finish(self) -> dict[str, Any]:
-        return self._answer(self._counted + self._scenario.answer_timeout)
+        return self._read_answer(self._counted + self._scenario.answer_timeout)
 
     def close(self) -> None:
         self._process.__exit__()
 
-    def _tell(self, *words: object) -> None:
-        """Sends one command; its answer must be read before the next one."""
+    def _send(self, *words: object) -> None:
+        """Sends one command. The answer must be read before the next command is sent."""
         stdin = self._process.popen.stdin
         assert stdin is not None
         try:
@@ -117,8 +118,8 @@ class ModelRunner:
         except BrokenPipeError:
             raise self._process.died() from None
 
-    def _answer(self, timeout: float) -> dict[str, Any]:
-        """The answer to the last command, waiting at most ``timeout`` seconds for it."""
+    def _read_answer(self, timeout: float) -> dict[str, Any]:
+        """Reads the answer to the last command; waits for at most ``timeout`` seconds."""
         stdout = self._process.popen.stdout
         assert stdout is not None
         deadline = time.monotonic() + timeout

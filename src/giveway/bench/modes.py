@@ -1,4 +1,4 @@
-"""The ways in which the programs of a scenario can share the device, and which of them are here."""
+"""The modes, in which programs share the device differently, and how programs start in each."""
 
 from __future__ import annotations
 
@@ -12,55 +12,47 @@ from giveway import launch
 from giveway.scenarios.model import Program, Scenario
 
 REQUIRED: Final = ("alone", "native", "giveway")
-TITLES: Final = {
-    "alone": "each alone",
-    "native": "together, no giveway",
-    "giveway": "together, giveway",
-    "streams": "together, stream priorities",
-    "mps": "together, MPS",
-    "nice": "together, nice",
-}
 _NICEST: Final = 19
 _MPS_CONTROL: Final = "nvidia-cuda-mps-control"
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How one program is started in one mode."""
+    """The environment and the command prefix of one program in one mode."""
 
     environment: Mapping[str, str]
     prefix: Sequence[str] = ()
     stream: int | None = None
-    """The priority of its CUDA stream (smaller is more urgent); None: the default stream."""
+    """The priority of the CUDA stream (smaller is more urgent); None: the default stream."""
 
 
 def missing(mode: str, device: str, scenario: Scenario) -> str | None:
-    """Why a mode cannot be measured here; None where it can."""
+    """The reason why a mode cannot be measured here; None if it can."""
     if mode not in scenario.modes:
         return f"not a mode of {scenario.name}"
     if mode in ("streams", "mps", "nice", "native") and not scenario.together:
         return "its programs run one at a time"
     if mode == "nice" and device != "cpu":
-        return "nice is about processors"
+        return "nice affects only processors"
     if mode == "nice" and shutil.which("nice") is None:
-        return "there is no program nice"
+        return "the program nice is not installed"
     if mode in ("streams", "mps") and device != "cuda":
-        return f"{device} has none"
+        return f"the device {device} does not support it"
     if mode == "streams" and any(program.command for program in scenario.programs):
-        return "a command chooses its streams itself"
+        return "a command chooses its own streams"
     if mode == "mps" and shutil.which(_MPS_CONTROL) is None:
-        return f"there is no program {_MPS_CONTROL}"
+        return f"the program {_MPS_CONTROL} is not installed"
     return None
 
 
 def setup(
     mode: str, device: str, scenario: Scenario, program: Program, mps_folder: str | None = None
 ) -> Setup:
-    """How to start a program in a mode; ``alone`` and ``native`` are started alike."""
+    """The setup of a program in a mode; ``alone`` and ``native`` have the same."""
     base = {**os.environ, **program.environment}
     rank = _rank(scenario, program)
     if mode == "giveway":
-        # The name tells `giveway ps` whose it is.
+        # `giveway ps` shows this name.
         gated = launch.environment(base, device, program.priority, f"bench-{program.name}")
         return Setup({**gated, **program.hints})
     if mode == "nice":
@@ -68,7 +60,7 @@ def setup(
     if mode == "streams":
         return Setup(base, stream=0 if rank else -5)
     if mode == "mps" and mps_folder is not None:
-        # 1 is "below normal"; MPS has no third.
+        # 1 is "below normal"; MPS has only these two priorities.
         return Setup(
             base
             | {"CUDA_MPS_PIPE_DIRECTORY": mps_folder, "CUDA_MPS_LOG_DIRECTORY": mps_folder}
@@ -78,6 +70,6 @@ def setup(
 
 
 def _rank(scenario: Scenario, program: Program) -> float:
-    """0 for the most urgent of the programs, 1 for the least."""
+    """The rank of a program by priority: 0 for the most urgent, 1 for the least."""
     priorities = sorted({each.priority for each in scenario.programs}, reverse=True)
     return priorities.index(program.priority) / max(1, len(priorities) - 1)

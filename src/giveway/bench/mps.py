@@ -1,4 +1,4 @@
-"""A multi-process service of NVIDIA's of our own, with a folder of its own."""
+"""Runs NVIDIA's multi-process service (MPS) for the bench, separate from any other instance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECONDS = 10.0
 
 
 class Mps:
-    """The control daemon, in the foreground; a context manager that gives its folder."""
+    """The MPS control daemon, in the foreground; a context manager that returns its folder."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
@@ -31,7 +31,7 @@ class Mps:
             "CUDA_MPS_LOG_DIRECTORY": folder,
         }
         if not os.environ.get("CUDA_VISIBLE_DEVICES", "").startswith("GPU-"):
-            # Programs would see its GPUs renumbered, and choose among them by number once more.
+            # MPS renumbers its GPUs, and programs would apply the numbers of the variable again.
             self._environment.pop("CUDA_VISIBLE_DEVICES", None)
         self._daemon = Process("MPS", [_CONTROL, "-f"], self._environment, self._guard)
         deadline = time.monotonic() + _SECONDS
@@ -49,7 +49,7 @@ class Mps:
 
     def __exit__(self, *exception: object) -> None:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            # The server is a process of its own, which only this ends.
+            # Only this command ends the MPS server, which is another process.
             subprocess.run(
                 [_CONTROL],
                 input=b"quit -t 1\n",

@@ -1,7 +1,7 @@
-"""Which cores each program may use: the same in all modes.
+"""Pins each program to cores, which are the same in all modes.
 
-Beside a GPU, programs have cores of their own, so that they meet on the device and nowhere else. On
-the ``cpu`` device the cores are what they share, and each may use all of them.
+On a GPU, each program has its own cores, so that the programs compete only for the device. On the
+``cpu`` device, programs share the cores, and each may use all of them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 _LEAST: Final = 2
-"""Cores for each program, below which it would rather share."""
+"""The fewest cores for each program; with fewer, programs are not pinned."""
 
 
 def prefixes(
     programs: Sequence[str], device: str, cores: Sequence[int]
 ) -> Mapping[str, Sequence[str]]:
-    """What to put before the command of each program, by its name; nothing where none is pinned."""
+    """The prefix of the command of each program, by name; empty if programs are not pinned."""
     each = len(cores) // max(1, len(programs))
     if device == "cpu" or len(programs) < 2 or each < _LEAST or shutil.which("taskset") is None:
         return {}

@@ -1,4 +1,4 @@
-"""A program that the bench started: its output, its end, and that nothing is left of it."""
+"""A process that the bench starts: captures its output and ends all of its processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LAST_LINES = 3
 
 
 class ProgramFailedError(ProgramError):
-    """A program died, hangs, or never answers."""
+    """A program died, hangs, or does not answer."""
 
     def __init__(self, title: str, what: str, last_lines: Sequence[str] = ()) -> None:
         words = " | ".join(last_lines)
@@ -28,9 +28,10 @@ class ProgramFailedError(ProgramError):
 
 
 class Process:
-    """A running program and whatever it starts; a context manager that leaves nothing behind.
+    """A running program and its children; a context manager that ends all of them.
 
-    It has a session of its own: Ctrl-C on the terminal is for us, and one kill reaches all of it.
+    The program has its own session, so that Ctrl-C on the terminal reaches only giveway, and one
+    kill reaches all processes of the program.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Process:
     ) -> None:
         self.title = title
         self._guard = guard
-        # A file and not a pipe: nobody reads it while a segment runs, and a full pipe would hang.
+        # A file, because a full pipe would block the program: the bench does not read it meanwhile.
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": self._output}
         try:
@@ -65,8 +66,8 @@ class Process:
         return self.popen.pid
 
     def last_lines(self) -> list[str]:
-        """The end of what the program wrote; empty if it was silent."""
-        # By position: to seek would move where the program writes, for it shares the offset.
+        """The last lines that the program wrote; empty if it wrote nothing."""
+        # The program shares the file offset, so the file is read by position, without a seek.
         size = os.fstat(self._output.fileno()).st_size
         text = os.pread(self._output.fileno(), 1 << 16, max(0, size - (1 << 16)))
         lines = (line.strip() for line in text.decode(errors="replace").splitlines())
@@ -76,7 +77,7 @@ class Process:
         return ProgramFailedError(self.title, what, self.last_lines())
 
     def died(self, before: str = "") -> ProgramFailedError:
-        """The failure of a program that has ended, or is about to."""
+        """The failure of a program that has ended or is about to end."""
         try:
             status = self.popen.wait(timeout=5)
         except subprocess.TimeoutExpired:

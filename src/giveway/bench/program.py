@@ -1,22 +1,22 @@
-"""The program that is measured: ordinary PyTorch, told over a pipe when to run.
+"""The program that the bench measures: plain PyTorch, controlled over a pipe.
 
-``python -m giveway.bench.program DEVICE PARENT_PID`` reads one command a line, a JSON list of a
-verb and its arguments, and answers each with one line of JSON. Importing torch takes seconds, so a
-program is started once and then runs many segments; between them it is blocked in a read and costs
-nothing. It knows nothing of giveway.
+``python -m giveway.bench.program DEVICE PARENT_PID`` reads one command per line, a JSON list of a
+verb and its arguments, and answers each command with one line of JSON. Importing torch takes
+seconds, so a program starts once and then runs many segments. Between segments the program blocks
+in a read and costs nothing. The program does not use giveway itself.
 
 =========================================  ======================================================
-``load MODEL TASK SIZE STREAM``            makes the model and its input; with a stream of that
-                                           priority unless STREAM is null
-``time N SECONDS``                         runs it N times, or until SECONDS have passed; the
-                                           seconds that each took
-``serve SEGMENT PROCESS RATE SEED TRACE``  requests; what ``loops.Run`` holds
-``repeat SEGMENT``                         batch after batch; the same
-``watch``                                  records when a GPU works for it, until after the next
-                                           of these two, which then says so
+``load MODEL TASK SIZE STREAM``            builds the model and its input; runs on a stream of
+                                           that priority unless STREAM is null
+``time N SECONDS``                         runs the model N times or for SECONDS; returns the
+                                           seconds of each run
+``serve SEGMENT PROCESS RATE SEED TRACE``  serves requests; returns the fields of ``loops.Run``
+``repeat SEGMENT``                         runs batch after batch; returns the same
+``record_kernels``                         records the kernels on a GPU until the next ``serve``
+                                           or ``repeat``, which returns their periods
 =========================================  ======================================================
 
-SEGMENT is start, head, counted seconds, tail, and whether spans are wanted.
+SEGMENT is a list: start, head, counted seconds, tail, and whether to return spans.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Program:
-    """A model on a torch device, and the commands that run it."""
+    """A model on a torch device, with a method for each command."""
 
     def __init__(self, device: str) -> None:
-        import torch  # noqa: F401 - loaded now, so that a start that fails fails here
+        import torch  # noqa: F401 - imported now, so that an error appears at the start
 
         self._device = device
         self._work: Work = lambda: None
@@ -66,26 +66,26 @@ class Program:
         return {"seconds": seconds}
 
     def serve(
-        self, segment: Sequence[Any], process: str, rate: float, seed: int, trace: Sequence[float]
+        self, arguments: Sequence[Any], process: str, rate: float, seed: int, trace: Sequence[float]
     ) -> dict[str, Any]:
-        *times, spans = segment
-        stretch = Segment(*times)
-        seconds = stretch.over - stretch.start
-        due = due_times(process, rate, stretch.start, seconds, seed, trace)
-        return self._answer(serve(self._work, stretch, due), stretch, spans)
+        *times, spans = arguments
+        segment = Segment(*times)
+        seconds = segment.over - segment.start
+        due = due_times(process, rate, segment.start, seconds, seed, trace)
+        return self._answer(serve(self._work, segment, due), segment, spans)
 
-    def repeat(self, segment: Sequence[Any]) -> dict[str, Any]:
-        *times, spans = segment
-        stretch = Segment(*times)
-        return self._answer(repeat(self._work, stretch), stretch, spans)
+    def repeat(self, arguments: Sequence[Any]) -> dict[str, Any]:
+        *times, spans = arguments
+        segment = Segment(*times)
+        return self._answer(repeat(self._work, segment), segment, spans)
 
-    def watch(self) -> dict[str, Any]:
-        # A torch without its profiler, or a driver that does not let it: then it is not known.
+    def record_kernels(self) -> dict[str, Any]:
+        # Without a working profiler, the kernels remain unknown.
         with contextlib.suppress(Exception):
             self._kernels = Kernels() if self._device == "cuda" else None
         return {}
 
-    def _answer(self, run: Run, stretch: Segment, spans: bool) -> dict[str, Any]:
+    def _answer(self, run: Run, segment: Segment, spans: bool) -> dict[str, Any]:
         answer: dict[str, Any] = {
             "latencies_us": [round(latency * 1e6, 1) for latency in run.latencies],
             "busy_seconds": round(run.busy, 6),
@@ -94,7 +94,7 @@ class Program:
         if spans:
             answer["spans"] = [[round(moment, 6) for moment in span] for span in run.spans]
         if self._kernels is not None:
-            answer["device"] = self._kernels.stop(stretch.start)
+            answer["device"] = self._kernels.stop(segment.start)
             self._kernels = None
         return answer
 
@@ -102,7 +102,7 @@ class Program:
 def _on_stream(work: Work, priority: int) -> Work:
     import torch
 
-    torch.cuda.synchronize()  # what the default stream has built is to be there
+    torch.cuda.synchronize()  # the default stream has built the model
     stream = torch.cuda.Stream(priority=priority)
 
     def run() -> object:
@@ -114,12 +114,12 @@ def _on_stream(work: Work, priority: int) -> Work:
 
 def main() -> None:
     device, parent = sys.argv[1:]
-    # A parent that is killed cannot clean up after itself; a program held at a gate, or in the
-    # middle of a segment, would not see the end of its input either.
+    # A killed parent cannot end this program. A program that is held at a gate or runs a segment
+    # does not read the end of its input either.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != int(parent):
-        return  # It ended before we asked to be told.
-    # Whatever a library prints must not look like an answer.
+        return  # The parent ended before prctl.
+    # Output of libraries goes to stderr, so that it cannot be mistaken for an answer.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     program = Program(device)
@@ -128,7 +128,7 @@ def main() -> None:
         "time": program.time,
         "serve": program.serve,
         "repeat": program.repeat,
-        "watch": program.watch,
+        "record_kernels": program.record_kernels,
     }
     for line in sys.stdin:
         verb, *arguments = json.loads(line)

@@ -1,4 +1,4 @@
-"""Where a measured loop puts its times: room for all of them is made before the first."""
+"""Stores the times of a measured loop in memory that is allocated before the first of them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from array import array
 from collections.abc import Sequence
 
 CAPACITY = 1 << 18
-"""Of a saturating program, for which nobody knows how many runs there will be: 4 MiB."""
+"""The capacity for a saturating program, whose number of runs is not known before: 4 MiB."""
 
 
 class Recorder:
-    """Begin and end of each run, in order, exact, in arrays of a fixed size.
+    """The exact begin and end of each run, in order, in arrays of a fixed size.
 
-    How many requests will be due is known before a segment, so nothing has to be thrown away to
-    bound the memory, as a histogram does; and the order is kept, which intervals of confidence
-    need: latencies of neighbouring requests are not independent. A list that grows would put its
-    own allocations into the latencies. Runs past the capacity are counted and not kept.
+    The number of requests is known before a segment, so the memory is bounded without the loss of
+    precision of a histogram. The order is kept for confidence intervals, because latencies of
+    neighbouring requests are not independent. A growing list would add its allocations to the
+    latencies. Runs beyond the capacity are counted but not stored.
     """
 
     __slots__ = ("_began", "_capacity", "_ended", "count")
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        # Filled, so that the pages are there and not only promised.
+        # The arrays are filled, so that the kernel has mapped their pages.
         self._began = array("d", bytes(8 * capacity))
         self._ended = array("d", bytes(8 * capacity))
         self.count = 0
 
     def record(self, began: float, ended: float) -> None:
-        """One run, on a clock in seconds."""
+        """Stores one run; times in seconds on any clock."""
         at = self.count
         if at < self._capacity:
             self._began[at] = began

@@ -1,4 +1,4 @@
-"""What the engine asks of a program, whether it is a model of ours or somebody's command."""
+"""The interface of the engine to a program: a model of giveway or any command."""
 
 from __future__ import annotations
 
@@ -9,38 +9,41 @@ from giveway.bench.loops import Segment
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A segment as one program is told of it."""
+class Assignment:
+    """A segment as sent to one program."""
 
     segment: Segment
     seed: int
-    """Of Poisson arrivals: the same in all modes of a round."""
+    """The seed of Poisson arrivals; the same in all modes of a round."""
     spans: bool = False
-    """Whether the begin and end of every run are wanted, for a timeline."""
+    """Whether the program reports begin and end of every request or batch, for a timeline."""
 
 
 class Runner(Protocol):
-    """One program in one mode. All raise ProgramFailedError where it died or hangs."""
+    """One program in one mode. All methods raise ProgramFailedError if it has died or hangs."""
 
     @property
     def session(self) -> int | None:
-        """The session that its processes are in; None while it does not run."""
+        """The session of its processes; None while none runs."""
 
     def prepare(self) -> None:
-        """Makes it ready to be measured."""
+        """Gets the program ready for a segment."""
 
-    def watch(self) -> None:
-        """Tells it, before ``prepare``, to record when its device works for it, where it can."""
+    def record_kernels(self) -> None:
+        """Requests, before ``prepare``, that the next segment records the kernels of the program.
 
-    def begin(self, stretch: Stretch) -> None:
-        """Tells it the segment, which is about to start."""
+        Has no effect if the program or the device cannot record them.
+        """
+
+    def begin(self, assignment: Assignment) -> None:
+        """Sends the program the segment, which is about to start."""
 
     def mark(self) -> None:
-        """Called where the counted seconds begin, and again where they end."""
+        """Notes the begin of the counted seconds and, when called again, their end."""
 
     def finish(self) -> dict[str, Any]:
-        """What it did: ``latencies_us``, ``busy_seconds`` (None: unknown), ``done``, ``spans``,
-        ``device`` (when it worked for it)."""
+        """Returns the measurements: ``latencies_us``, ``busy_seconds`` (None: unknown), ``done``,
+        ``spans``, and ``device`` (the periods with kernels of the program)."""
 
     def close(self) -> None:
-        """Ends it, whatever it does."""
+        """Ends the program unconditionally."""

@@ -1,4 +1,4 @@
-"""Chooses, by measuring, sizes and rates that this machine can do."""
+"""Measures which sizes and rates suit this machine, and chooses them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 from giveway.bench.arrivals import trace_rate
 from giveway.bench.loops import Segment
 from giveway.bench.model_runner import ModelRunner
-from giveway.bench.runner import Stretch
+from giveway.bench.runner import Assignment
 from giveway.scenarios.model import Arrivals, Program, Size
 
 REQUESTS = 75
-"""Requests wanted in a segment; with fewer, the p99 of all rounds is little but its maximum."""
+"""The target number of requests in a segment. With fewer requests, the p99 of all rounds is close
+to the maximum."""
 BATCHES = 20
-"""Batches wanted in a segment of a saturating program."""
+"""The target number of batches in a segment of a saturating program."""
 _DEFAULT_BUSY = 0.3
 _PROBE_REQUESTS = 16
 _PROBE_SECONDS = 3.0
@@ -25,13 +26,13 @@ _PROBE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What one program runs in this run."""
+    """The size and the rate of one program in this run."""
 
     size: Size
     rate: float | None
-    """Requests per second; None: saturating, or a command's own affair."""
+    """Requests per second; None: the program is saturating or a command."""
     service_seconds: float | None
-    """At work on one request or batch, alone; None: not measured."""
+    """Seconds of work on one request or batch alone; None: not measured."""
 
     def to_json(self) -> dict[str, Any]:
         milliseconds = self.service_seconds
@@ -43,7 +44,7 @@ class Chosen:
 
 
 def choose(program: Program, runner: ModelRunner, segment_seconds: float) -> Chosen:
-    """The first of a program's sizes with which a segment still holds enough of its runs."""
+    """Chooses the first size of a program for which a segment has enough requests or batches."""
     most = segment_seconds / BATCHES
     if program.arrivals.open_loop:
         most = segment_seconds * (program.arrivals.busy or 1.0) / REQUESTS
@@ -65,22 +66,24 @@ def choose(program: Program, runner: ModelRunner, segment_seconds: float) -> Cho
 
 
 def _rate(arrivals: Arrivals, service: float) -> float:
-    """The wished rate, or less where that would keep the program busier than it may be."""
-    wish = arrivals.rate
-    if wish is None and arrivals.trace:
-        wish = trace_rate(arrivals.trace)
+    """The configured rate, reduced if it would exceed the busy share that is allowed."""
+    configured = arrivals.rate
+    if configured is None and arrivals.trace:
+        configured = trace_rate(arrivals.trace)
     most = None if arrivals.busy is None else arrivals.busy / service
-    rate = min(value for value in (wish, most) if value is not None)
+    rate = min(value for value in (configured, most) if value is not None)
     return float(f"{rate:.4g}")
 
 
 def _paced_service(runner: ModelRunner, back_to_back: float) -> float:
-    """Median seconds at work on a request among idle gaps: more than back to back, as caches and
-    clocks cool down in between."""
+    """The median seconds of work on a request with idle gaps between requests.
+
+    This takes longer than back-to-back runs, because caches go cold and clocks drop in the gaps.
+    """
     period = back_to_back / _DEFAULT_BUSY
     runner.rate = 1 / period
     requests = min(_PROBE_REQUESTS, max(4, int(_PROBE_SECONDS / period)))
     segment = Segment(time.monotonic() + 0.05, 4 * period, requests * period)
-    runner.begin(Stretch(segment, seed=1, spans=True))
+    runner.begin(Assignment(segment, seed=1, spans=True))
     spans = runner.finish()["spans"]
     return float(statistics.median(ended - began for _, began, ended in spans[4:] or spans))

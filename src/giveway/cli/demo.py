@@ -11,6 +11,7 @@ import click
 from giveway.cli.parts import files, options
 from giveway.cli.parts.progress import bar
 from giveway.errors import GivewayError, MissingExtraError, ProgramError
+from giveway.results import names
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -19,8 +20,6 @@ _SEGMENTS = 4
 """In a round: each program alone, and both together in two modes."""
 _SEGMENT_SECONDS = 5.0
 _MIN_ROUNDS = 3
-_WORDS = {"high": "urgent", "low": "other"}
-"""The programs of the scenario, as a newcomer would call them."""
 
 
 @click.command("demo")
@@ -87,7 +86,7 @@ def _measure(device: str, seconds: float) -> dict[str, Any]:
     (scenario,) = figures["results"]
     for failure in scenario["failures"]:
         words = " | ".join(failure["last_lines"])
-        what = f"the {_WORDS[failure['program']]} program {failure['what']}"
+        what = f"the {names.DEMO[failure['program']]} program {failure['what']}"
         raise ProgramError(what + (f": {words}" if words else ""))
     if any(each["high"]["p50_ms"] is None for each in scenario["modes"].values()):
         raise GivewayError(
@@ -105,13 +104,14 @@ def show(figures: dict[str, Any], console: Console) -> None:
     console.print(_setting(figures, scenario))
     console.print(_table(scenario))
     for line in (verdict(scenario), *warnings(scenario)):
-        for name, word in _WORDS.items():
+        for name, word in names.DEMO.items():
             line = re.sub(rf"\b{name}\b", f"the {word} program", line)
         console.print(line[0].upper() + line[1:] if line.startswith("the ") else line)
 
 
 def _setting(figures: dict[str, Any], scenario: dict[str, Any]) -> str:
-    machine, high, low = figures["machine"], *(scenario["programs"][name] for name in _WORDS)
+    machine, programs = figures["machine"], scenario["programs"]
+    high, low = programs["high"], programs["low"]
     busy = scenario["modes"]["alone"]["high"]["busy_share"]
     return (
         f"Two PyTorch programs on {figures['device']} ({machine['cpu']}, {machine['cores']} cores)."
@@ -126,7 +126,6 @@ def _table(scenario: dict[str, Any]) -> RenderableType:
     from rich import box
     from rich.table import Table
 
-    from giveway.bench.modes import TITLES
     from giveway.results.verdict import times
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
@@ -143,5 +142,5 @@ def _table(scenario: dict[str, Any]) -> RenderableType:
             cells.append(f"{high[f'{name}_ms']:.1f} ms{extra}")
         left = low["share_of_left"]
         share = f"\n({left['value']:.0%})" if left else ""
-        table.add_row(TITLES[mode], *cells, f"{low['throughput']:.1f}{share}")
+        table.add_row(names.mode_name(mode), *cells, f"{low['throughput']:.1f}{share}")
     return table

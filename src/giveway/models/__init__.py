@@ -1,1 +1,1 @@
-"""The models that a scenario can name, built with seeded random weights."""
+"""Builds the models of the catalog with seeded random weights."""

@@ -1,4 +1,4 @@
-"""Models by name, with seeded random weights: nothing is downloaded."""
+"""Builds models by name with seeded random weights; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _SEED = 20
 
 
 def work(name: str, task: str, size: Mapping[str, int], device: str) -> Callable[[], object]:
-    """What one request or batch runs; it returns when its answer is on the host.
+    """Builds the work of one request or batch, which returns when the answer is on the host.
 
     Args:
         name: a model of the catalog.
         task: ``infer``, or ``train`` for one step of SGD with momentum on random targets.
-        size: what ``catalog.SIZES`` lists for the model.
-        device: as torch names it.
+        size: a value for each key that ``catalog.SIZES`` lists for the model.
+        device: the name of the device in torch.
 
     Raises:
-        ValueError: no such model, or a task that it has not.
+        ValueError: no such model.
     """
     if name not in SIZES:
-        raise ValueError(f"no model {name!r}; there are {', '.join(SIZES)}")
+        raise ValueError(f"no model {name!r}; choose from {', '.join(SIZES)}")
     import torch
 
     torch.manual_seed(_SEED)
@@ -62,7 +62,7 @@ def _vision(name: str, image: int) -> torch.nn.Module:
 
 
 def _answer(output: Any) -> torch.Tensor:
-    """The tensor that is the answer, out of what a model returns."""
+    """The answer tensor in the output of a model."""
     tensor: torch.Tensor = output["out"] if isinstance(output, dict) else output
     return tensor
 
@@ -74,7 +74,7 @@ def _inference(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Calla
 
     def run() -> object:
         with torch.inference_mode():
-            # Reading the answer is what waits for a device that works asynchronously.
+            # Copying the answer to the host waits for a device that works asynchronously.
             return _answer(model(**inputs)).cpu()
 
     return run

@@ -1,4 +1,4 @@
-"""torchvision beside a torch that its compiled operators were not built for."""
+"""Imports torchvision with a torch that its compiled operators were not built for."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 def import_torchvision() -> ModuleType:
-    """Imports torchvision, also where its compiled operators do not load.
+    """Imports torchvision, even if its compiled operators do not load.
 
-    The torchvision of PyPI is compiled for the torch of PyPI. Beside a CPU build of torch its
-    library of operators is skipped without a word, and the import then fails because
-    ``torchvision::nms`` and ``torchvision::qnms`` have no schema. Nothing but box
-    suppression needs the two, so declaring them is enough for the classifiers.
+    The published torchvision is compiled for the published CUDA build of torch. With a CPU build,
+    torchvision silently skips its library of operators. The import then fails because
+    ``torchvision::nms`` and ``torchvision::qnms`` have no schema. Only box suppression needs these
+    two operators, so declaring them is enough for the classifiers.
 
-    Raises ImportError where there is no torchvision, RuntimeError where the import fails for any
-    other reason.
+    Raises:
+        ImportError: torchvision is not installed.
+        RuntimeError: the import fails for another reason.
     """
     try:
         return importlib.import_module("torchvision")

@@ -1,7 +1,7 @@
-"""Transformers of the sizes of GPT-2, BERT and Whisper: their shapes, with random weights.
+"""Transformers with the shapes of GPT-2, BERT and Whisper, and with random weights.
 
-What is measured is how long they take, so they have the layers, widths and the way of decoding of
-the published models (key and value caches, one token at a time), not their tokenizers or weights.
+The bench measures only their run time. So they have the layers, the widths and the decoding of the
+published models (key and value caches, one token at a time), but no tokenizers or trained weights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MEL = 80
 
 
 def build(name: str, size: Mapping[str, int]) -> tuple[nn.Module, dict[str, Tensor]]:
-    """A model of the catalog that torchvision has not, and its input by argument."""
+    """Builds a model that torchvision lacks; returns the model and its inputs by argument name."""
     batch, layers, width = size["batch"], size["layers"], size["width"]
     if name == "gpt2":
         prompt = torch.randint(_TEXT_TOKENS, (batch, size["prompt"]))
@@ -34,7 +34,7 @@ def build(name: str, size: Mapping[str, int]) -> tuple[nn.Module, dict[str, Tens
 
 
 class Attention(nn.Module):
-    """Multi-head attention that can add to a cache of earlier keys and values."""
+    """Multi-head attention over keys and values that the caller projects and caches."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def project(self, source: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of (batch, length, width), each (batch, heads, length, head)."""
+        """Projects (batch, length, width) to keys and values, each (batch, heads, length, head)."""
         keys, values = self.keys_values(source).chunk(2, dim=-1)
         return self._split(keys), self._split(values)
 
@@ -59,7 +59,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm: self-attention, attention to a memory where there is one, and an MLP."""
+    """A pre-norm block: self-attention, optional cross-attention to a memory, and an MLP."""
 
     def __init__(self, width: int, crossed: bool = False) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Block(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Token after token, each the likeliest, with caches."""
+    """Greedy decoding, one token at a time, with caches of keys and values."""
 
     def __init__(self, vocabulary: int, layers: int, width: int, crossed: bool = False) -> None:
         super().__init__()
@@ -97,22 +97,22 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def decode(self, tokens: Tensor, count: int, memory: Tensor | None = None) -> Tensor:
-        """``count`` tokens after those of (batch, length): (batch, count)."""
+        """Decodes ``count`` tokens after ``tokens`` of (batch, length); returns (batch, count)."""
         past: list[tuple[Tensor, Tensor] | None] = [None] * len(self.blocks)
         memories = [None if memory is None else each.cross.project(memory) for each in self.blocks]
-        said = []
+        decoded = []
         for _ in range(count):
             x = self.embed(tokens)
             for at, block in enumerate(self.blocks):
                 x, past[at] = block(x, causal=True, past=past[at], memory=memories[at])
             logits = functional.linear(self.norm(x[:, -1]), self.embed.weight)
             tokens = logits.argmax(-1, keepdim=True)
-            said.append(tokens)
-        return torch.cat(said, 1)
+            decoded.append(tokens)
+        return torch.cat(decoded, 1)
 
 
 class Generator(nn.Module):
-    """GPT-2: a prompt in, tokens out."""
+    """GPT-2: takes a prompt (batch, length) and returns tokens (batch, count)."""
 
     def __init__(self, vocabulary: int, layers: int, width: int, count: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Generator(nn.Module):
 
 
 class Classifier(nn.Module):
-    """BERT: an encoder with a guess at every word, (batch · length, vocabulary)."""
+    """BERT: an encoder that returns logits for every word, (batch · length, vocabulary)."""
 
     def __init__(self, vocabulary: int, layers: int, width: int) -> None:
         super().__init__()
@@ -135,13 +135,16 @@ class Classifier(nn.Module):
         x = self.embed(words)
         for block in self.blocks:
             x, _ = block(x)
-        # In rows, as programs do it: a loss over columns is a kernel of 20 ms on a GPU.
+        # Rows, as in real programs: a loss over columns would be a kernel of 20 ms on a GPU.
         guesses: Tensor = self.guess(x).flatten(0, 1)
         return guesses
 
 
 class Transcriber(nn.Module):
-    """Whisper: convolutions and an encoder over (batch, 80, frames), then a decoder."""
+    """Whisper: convolutions and an encoder over (batch, 80, frames), then a decoder.
+
+    Returns tokens (batch, count).
+    """
 
     def __init__(self, layers: int, width: int, count: int) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Results for people: a page, Markdown, and what moved between two of them."""
+"""Reports of results as a page, Markdown or JSON, and the comparison of two results."""

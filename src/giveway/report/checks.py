@@ -1,4 +1,4 @@
-"""The part of a page that is about results of ``giveway verify``."""
+"""The section of a page about results of ``giveway verify``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PHASES: Final = {
     "1": "Phase 1: torch and its libraries",
     "2": "Phase 2: building blocks",
     "3": "Phase 3: models",
-    "extra": "What else programs do",
+    "extra": "Other behaviour of programs",
 }
 _STATUS: Final = {"passed": ("good", "✓"), "failed": ("bad", "✕"), "skipped": ("open", "–")}
 _COLUMNS: Final = (
@@ -27,7 +27,7 @@ _COLUMNS: Final = (
 
 
 def section(verify: Verify) -> Markup:
-    """A table for each phase."""
+    """The section of one result, with a table for each phase."""
     result = verify.result
     counts = ", ".join(f"{number} {status}" for status, number in result["counts"].items())
     rivals = result["rivals"]
@@ -37,8 +37,8 @@ def section(verify: Verify) -> Markup:
         element("h2", "Checks", element("small", f"{result['device']['description']}")),
         element(
             "p",
-            "Each program ran with the same seed under giveway and without, and had to come to the "
-            f"same numbers{beside}: {counts}.",
+            "Each program ran under giveway and without it, with the same seed, and had to compute "
+            f"the same numbers{beside}: {counts}.",
             class_="said",
         ),
         *_phases(result["checks"]),

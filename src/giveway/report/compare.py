@@ -1,8 +1,8 @@
-"""What moved between two results, and whether that is more than noise.
+"""Compares two results: which figures changed by more than noise.
 
-Both results are taken in units of their own *alone*: a percentile by that of the same program
-alone, a throughput by that alone. So a machine that has become slower as a whole has not moved, and
-what is left is what the programs do to each other.
+Each figure is divided by the figure of the same program alone in the same result. So a machine that
+became slower as a whole changes nothing, and what remains is the effect of the programs on each
+other.
 """
 
 from __future__ import annotations
@@ -20,54 +20,55 @@ from giveway.results.figures import by_round
 SCHEMA: Final = 1
 MODE: Final = "giveway"
 NOISE: Final = 0.05
-"""A smaller change is never called one."""
+"""A smaller change never counts as one."""
 PERCENTS: Final = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
 ENOUGH: Final = {"p50": 20, "p90": 50, "p99": 100}
-"""Requests, of all rounds, below which such a percentile is but one of the largest."""
+"""The fewest requests, in all rounds, for which each percentile is compared. With fewer requests,
+the percentile is one of the largest latencies."""
 ROUNDS: Final = 2
-"""Fewer say nothing about noise."""
+"""The fewest rounds from which noise can be estimated."""
 _OLD_SEED: Final = 20
 _NEW_SEED: Final = 21
 
 Moved = Literal["better", "worse", "no"]
 Rounds = Sequence[Mapping[str, Any]]
 Latencies = Sequence[Sequence[float]]
-"""By round."""
+"""Latencies by round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One figure of one program under giveway, in two runs."""
+    """The change of one figure of one program under giveway between two runs."""
 
     scenario: str
     program: str
     figure: str
-    """A key of ``PERCENTS`` or ``throughput``, by that of alone."""
+    """A key of ``PERCENTS``, or ``throughput``; all values are relative to the program alone."""
     old: float
     new: float
     ratio: float
-    """New by old."""
+    """``new`` over ``old``."""
     interval: tuple[float, float]
-    """Of ``ratio``; those of all changes hold together with 95 %."""
+    """The interval of ``ratio``; the intervals of all changes hold together with 95 %."""
     noise: float
-    """How much it may move without meaning anything (0.05 is 5 %): how far the rounds of alone
-    differed in either run, or ``NOISE`` where that is less."""
+    """The largest relative change that counts as noise (0.05 is 5 %): the spread of the rounds
+    alone in either run, but at least ``NOISE``."""
     moved: Moved
 
 
 @dataclass
 class Comparison:
-    """All of two runs."""
+    """All changes between two runs."""
 
     changes: list[Change] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    """What worked in the old run and failed in the new one; one sentence each."""
+    """Programs that worked in the old run and failed in the new one; one sentence each."""
     notes: list[str] = field(default_factory=list)
-    """What could not be compared and why; one sentence each."""
+    """Figures that could not be compared, and why; one sentence each."""
 
     @property
     def regressed(self) -> bool:
-        """Whether anything is worse than before, beyond noise."""
+        """Whether any figure became worse by more than noise, or a program fails now."""
         return bool(self.failures) or any(each.moved == "worse" for each in self.changes)
 
     def to_json(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ class Comparison:
 
 
 def compare(old: Run, new: Run) -> Comparison:
-    """What moved from one run to the other."""
+    """Compares two runs."""
     found = Comparison(notes=list(_differences(old, new)))
     pairs: list[_Pair] = []
     before, after = ({each["name"]: each for each in run.result["results"]} for run in (old, new))
@@ -98,7 +99,7 @@ def compare(old: Run, new: Run) -> Comparison:
 
 
 def _differences(old: Run, new: Run) -> Iterator[str]:
-    """What else is not the same, which figures by alone mostly, but not wholly, allow for."""
+    """Other differences, which division by the figures alone compensates mostly, not wholly."""
     for run, which in ((old, "old"), (new, "new")):
         if not run.result["complete"]:
             yield f"The {which} run was not finished."
@@ -114,7 +115,8 @@ def _differences(old: Run, new: Run) -> Iterator[str]:
 
 
 def _bars(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Whether one holds is no change by itself: both figures may be close to it."""
+    """Notes about bars with another verdict. That is no change by itself: both figures may be close
+    to the bar."""
     old = {words.bar(bar): bar["verdict"] for bar in before["bars"]}
     for bar in after["bars"]:
         text = words.bar(bar)
@@ -124,7 +126,7 @@ def _bars(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Ite
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """One figure of one program as it was measured: in the old run and in the new."""
+    """One figure of one program, as measured in the old run and in the new."""
 
     what: tuple[str, str, str]
     values: tuple[float, float]
@@ -142,7 +144,7 @@ def _scenario(
     for program, before in described[0]["programs"].items():
         after = described[1]["programs"].get(program)
         if after is None or (before["model"], before["size"]) != (after["model"], after["size"]):
-            notes.append(f"{name}: {program} was not the same program, and is not compared.")
+            notes.append(f"{name}: {program} differs between the runs and is not compared.")
             continue
         sides = [
             (by_round(each, MODE, program), by_round(each, "alone", program)) for each in segments
@@ -215,7 +217,7 @@ def _change(pair: _Pair, among: int) -> Change:
 def moved(
     ratio: float, interval: tuple[float, float], noise: float, *, more_is_better: bool
 ) -> Moved:
-    """Whether a figure moved: its interval leaves out 1, and it moved by more than noise."""
+    """Whether a figure moved: the interval excludes 1, and the change exceeds the noise."""
     if interval[0] <= 1 <= interval[1] or max(ratio, 1 / ratio) <= 1 + noise:
         return "no"
     return "better" if (ratio > 1) == more_is_better else "worse"

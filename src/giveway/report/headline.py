@@ -1,4 +1,4 @@
-"""The verdict on everything in a report, in a sentence."""
+"""The headline of a report: the verdict on all results, with facts and cautions."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ Tone = Literal["good", "bad", "open"]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A few words below the verdict."""
+    """A short remark below the headline."""
 
     tone: Tone
     text: str
 
 
 def scenarios(found: Found) -> list[verdict.Scenario]:
-    """Those of all runs."""
+    """The scenarios of all runs."""
     return [each for run in found.runs for each in run.result["results"]]
 
 
 def sentence(found: Found) -> str:
-    """What it all comes to."""
+    """The verdict on all results, in one sentence."""
     judged = [each for each in scenarios(found) if ratios(each)]
     if len(judged) == 1:
         return words.kept(verdict.verdict(judged[0]))
     if judged:
         return _several(judged)
     if found.runs:
-        return "Whether giveway helps was not measured: this needs alone, native and giveway."
+        return f"Whether giveway helps was not measured: {verdict.NEEDS_ALL}."
     return (
         "PyTorch computes the same under giveway."
         if _all_ok(found.verifies)
-        else ("Under giveway, not every check came to the same.")
+        else "Not every check computed the same under giveway."
     )
 
 
@@ -56,7 +56,7 @@ def _several(judged: Sequence[verdict.Scenario]) -> str:
     elif worse:
         opening = f"giveway made {worse} of {len(judged)} scenarios worse"
     else:
-        opening = f"No gain can be told in any of {len(judged)} scenarios"
+        opening = f"A gain cannot be shown in any of {len(judged)} scenarios"
     native, giveway = (
         words.span([ratios(each)[mode]["value"] for each in judged])
         for mode in ("native", "giveway")
@@ -72,42 +72,42 @@ def _all_ok(verifies: Sequence[Verify]) -> bool:
 
 
 def facts(found: Found) -> list[Fact]:
-    """What else to know at once: the bars, the checks, and what went wrong."""
-    said: list[Fact] = []
+    """The counts of bars and checks, by verdict."""
+    found_facts: list[Fact] = []
     counts = Counter(bar["verdict"] for each in scenarios(found) for bar in each["bars"])
     if counts[bars.PASS]:
-        said.append(Fact("good", f"{counts[bars.PASS]} of {counts.total()} bars hold"))
+        found_facts.append(Fact("good", f"{counts[bars.PASS]} of {counts.total()} bars hold"))
     if counts[bars.FAIL]:
-        said.append(Fact("bad", f"{counts[bars.FAIL]} failed"))
+        found_facts.append(Fact("bad", f"{counts[bars.FAIL]} failed"))
     if counts[bars.NOT_MEASURED]:
-        said.append(Fact("open", f"{counts[bars.NOT_MEASURED]} not measured"))
+        found_facts.append(Fact("open", f"{counts[bars.NOT_MEASURED]} not measured"))
     for each in found.verifies:
         checks = each.result["counts"]
         ran = checks["passed"] + checks["failed"]
         tone: Tone = "good" if each.result["ok"] else "bad"
         device = each.result["device"]["name"]
-        said.append(Fact(tone, f"{checks['passed']} of {ran} checks passed on {device}"))
-    return said
+        found_facts.append(Fact(tone, f"{checks['passed']} of {ran} checks passed on {device}"))
+    return found_facts
 
 
 def cautions(found: Found) -> list[str]:
-    """What a reader has to know before believing it; one sentence each."""
-    said = []
+    """The reasons to distrust the results; one sentence each."""
+    sentences = []
     for run in found.runs:
         if not run.result["complete"]:
-            said.append(
-                f"The run in {run.folder.name} was not finished; this is what it had measured."
+            sentences.append(
+                f"The run in {run.folder.name} was not finished; this is what it measured."
             )
         for scenario in run.result["results"]:
-            said += [
+            sentences += [
                 f"In {scenario['name']}, {each['program']} {each['what']}."
                 for each in scenario.get("failures", [])
             ]
             if scenario.get("programs"):
-                said += [f"{scenario['name']}: {each}" for each in verdict.warnings(scenario)]
-    said += [
+                sentences += [f"{scenario['name']}: {each}" for each in verdict.warnings(scenario)]
+    sentences += [
         f"The checks in {each.path.name} were interrupted."
         for each in found.verifies
         if each.result["interrupted"]
     ]
-    return said
+    return sentences

@@ -1,4 +1,4 @@
-"""What is in the folders that a report is about: runs of the bench, results of ``verify``."""
+"""Loads the results that a report covers: runs of ``bench`` and results of ``verify``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERIFY_SCHEMA: Final = 1
 
 @dataclass(frozen=True)
 class Run:
-    """One run of ``giveway bench``, complete or as far as it got."""
+    """One run of ``giveway bench``, which may be incomplete."""
 
     folder: Path
     result: result.Result
@@ -29,7 +29,7 @@ class Run:
 
     @property
     def device(self) -> str:
-        """The device, as a person says it."""
+        """The name of the device for readers."""
         return str(self.result["machine"].get("device") or self.result["device"])
 
 
@@ -43,7 +43,7 @@ class Verify:
 
 @dataclass
 class Found:
-    """Everything that a report is about; not empty."""
+    """Everything that a report covers; not empty."""
 
     runs: list[Run] = field(default_factory=list)
     verifies: list[Verify] = field(default_factory=list)
@@ -57,11 +57,13 @@ class Found:
 
 
 def load(folders: Sequence[Path]) -> Found:
-    """The results in folders, plain or packed: in each itself, and in the folders in it; each once.
-    A file is one of verify.
+    """Loads the results in folders and in their direct subfolders, plain or packed, each once.
+
+    Args:
+        folders: folders with results, or files that ``giveway verify --json`` wrote.
 
     Raises:
-        UsageError: a folder without any, a damaged result, or one of another schema.
+        UsageError: a folder has no result, or a result is damaged or of another schema.
     """
     found = Found()
     for folder in folders:
@@ -72,24 +74,24 @@ def load(folders: Sequence[Path]) -> Found:
         elif archive.is_folder(folder):
             places = [folder, *archive.folders(folder)]
         else:
-            raise UsageError(f"{folder} is not a folder, nor a file")
+            raise UsageError(f"{folder} is neither a folder nor a file")
         for place in places:
             names = archive.files(place)
             if place / "run.json" in names:
                 found.runs.append(run(place))
             found.verifies += _verifies(each for each in names if each.suffix == ".json")
         if len(found.runs) + len(found.verifies) == before:
-            raise UsageError(f"{folder} has no result of giveway bench, nor of giveway verify")
+            raise UsageError(f"{folder} has no result of giveway bench or giveway verify")
     runs = {each.folder.resolve(): each for each in found.runs}
     verifies = {each.path.resolve(): each for each in found.verifies}
     return Found(list(runs.values()), list(verifies.values()))
 
 
 def run(folder: Path) -> Run:
-    """The run in one folder.
+    """Loads the run in one folder.
 
     Raises:
-        UsageError: as ``load``.
+        UsageError: as for ``load``.
     """
     return Run(folder, result.read(folder))
 
@@ -99,12 +101,12 @@ def _verifies(paths: Iterable[Path]) -> Iterator[Verify]:
         try:
             value = json.loads(archive.read(path))
         except (OSError, ValueError, RecursionError):
-            continue  # Not of verify, as far as anybody can tell.
+            continue  # Another file that happens to lie in the folder.
         if not isinstance(value, dict) or value.get("command") != "verify":
             continue
         if value.get("schema") != VERIFY_SCHEMA:
             raise UsageError(
-                f"{path} has a result of verify of schema {value.get('schema')}; "
+                f"the result of giveway verify in {path} has schema {value.get('schema')}; "
                 f"this version of giveway reads schema {VERIFY_SCHEMA}"
             )
         yield Verify(path, value)

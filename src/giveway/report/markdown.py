@@ -8,6 +8,7 @@ from typing import Any, Final
 from giveway.report import headline, scenario, sentences, summary, words
 from giveway.report.load import Found, Run, Verify
 from giveway.report.svg.markup import Column
+from giveway.results.names import mode_name
 
 _NUMBERS: Final = ("p50_ms", "p99_ms")
 _FIGURES: Final = (
@@ -15,7 +16,7 @@ _FIGURES: Final = (
     Column("program"),
     Column("p50, ms", number=True),
     Column("p99, ms", number=True),
-    Column("p99 by alone", number=True),
+    Column("p99 / alone", number=True),
     Column("per second", number=True),
     Column("of alone", number=True),
     Column("of what is left", number=True),
@@ -23,7 +24,7 @@ _FIGURES: Final = (
 
 
 def markdown(found: Found) -> str:
-    """The text; it ends with a line end."""
+    """The report as Markdown, with a newline at the end."""
     return "\n".join(_lines(found)) + "\n"
 
 
@@ -77,7 +78,7 @@ def _figures(modes: Mapping[str, Any]) -> Iterator[list[str]]:
     for mode, programs in modes.items():
         for name, each in programs.items():
             yield [
-                words.mode(mode),
+                mode_name(mode),
                 name,
                 *(words.number(each[key]) for key in _NUMBERS),
                 words.ratio(each["p99_ratio"]),
@@ -115,6 +116,6 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown takes as it is; on one line."""
+    """Text on one line, with the special characters of Markdown escaped."""
     marked = "".join(f"\\{sign}" if sign in "\\`*_|[]<>#" else sign for sign in text)
     return " ".join(marked.split())

@@ -1,4 +1,4 @@
-"""The page: one file that needs nothing else, neither a network nor a script."""
+"""The page: one self-contained HTML file, without scripts or network access."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from giveway.results import archive
 from giveway.version import __version__
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""The browser itself sees to it that the page asks nobody for anything."""
+"""With this policy, the browser keeps the page from loading anything."""
 _ICON: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
     '<rect width="16" height="16" rx="3" fill="#0b5fbd"/>'
@@ -34,8 +34,8 @@ def page(found: Found) -> str:
         _header(found),
         element("main", *_main(names, found)),
         element("footer", element("p", f"Made by giveway {__version__}."
-                                       " How it is measured, and what the numbers do not say, is in"
-                                       " docs/concepts/measuring.md.")),
+                                       " docs/concepts/measuring.md explains the method and its"
+                                       " limits.")),
     ))  # fmt: skip
     document = element(
         "html",
@@ -73,7 +73,7 @@ def _header(found: Found) -> Markup:
         element("ul", *map(_fact, headline.facts(found)), class_="facts"),
         element(
             "div",
-            element("h2", "Before you believe it"),
+            element("h2", "Before you trust these figures"),
             element("ul", *(element("li", each) for each in cautions)),
             class_="cautions",
         )
@@ -98,15 +98,15 @@ def _main(names: plot.Names, found: Found) -> Iterator[Child]:
 
 def _run(names: plot.Names, run: Run, verdict: str) -> Markup:
     settings = run.result["settings"]
-    told = (
-        f"{settings['repeats']} rounds of {words.number(settings['seconds'])} s in each mode, one "
-        "mode after the other in each round. Latency counts from when a request was due."
+    method = (
+        f"{settings['repeats']} rounds of {words.number(settings['seconds'])} s in each mode; "
+        "the modes take turns within each round. Latency counts from when a request was due."
     )
     anchors = {each["name"]: names.new(each["name"]) for each in run.result["results"]}
     return element(
         "section",
         element("h2", "Measured", element("small", f"{run.device}, {_day(run.result['date'])}")),
-        element("p", told, class_="said"),
+        element("p", method, class_="said"),
         overview.chart(run.result["results"]),
         summary.contents(run, anchors) if len(anchors) > 1 else None,
         *(
@@ -117,7 +117,7 @@ def _run(names: plot.Names, run: Run, verdict: str) -> Markup:
 
 
 def _machines(found: Found) -> Markup:
-    """One column for each result."""
+    """A table with one column for each result."""
     columns: dict[str, dict[str, str]] = {}
     for name, result in _results(found):
         machine = dict(result["machine"])
@@ -133,7 +133,7 @@ def _machines(found: Found) -> Markup:
         }
     facts = dict.fromkeys(key for each in columns.values() for key in each)
     return table(
-        "What it was measured on and with",
+        "Machines and versions",
         [Column(""), *(Column(name) for name in columns)],
         [[key, *(each.get(key, words.NONE) for each in columns.values())] for key in facts],
     )
@@ -176,12 +176,12 @@ def _download(folder: str, path: Path) -> Markup:
 
 
 def _data(kind: str, content: bytes) -> str:
-    """A link to what is in the link itself."""
+    """A URL that contains the data itself."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _day(date: str) -> str:
-    """What ISO 8601 says, as a date."""
+    """An ISO 8601 time as a date for readers."""
     return f"{datetime.fromisoformat(date):%-d %B %Y}"
 
 

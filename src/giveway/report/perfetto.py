@@ -1,4 +1,4 @@
-"""The timelines of results in the format of Chrome's traces, which ui.perfetto.dev opens."""
+"""Exports the timelines of results in Chrome's trace format, for ui.perfetto.dev."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from giveway.results import store
 Event = dict[str, Any]
 
 _TRACKS = {1: "requests, batches", 2: "gate", 3: "kernels on the device"}
-_GATE = {"active": "open", "held": "held", "idle": "nothing to do"}
+_GATE = {"active": "open", "held": "held", "idle": "idle"}
 
 
 def trace(found: Found) -> dict[str, Any]:
-    """One process for each program of each timeline; microseconds from the segment's start.
+    """The trace: one process for each program of each timeline; microseconds from segment start.
 
     Raises:
         UsageError: no run has a timeline.
@@ -32,7 +32,9 @@ def trace(found: Found) -> dict[str, Any]:
                     title = f"{scenario['name']}, {timeline['mode']}: {program}"
                     events += _program(number, title, timeline, program)
     if not events:
-        raise UsageError("these results have no timeline: giveway bench makes one of a whole run")
+        raise UsageError(
+            "these results have no timeline: only a complete run of giveway bench has one"
+        )
     return {"displayTimeUnit": "ms", "traceEvents": events}
 
 
@@ -55,7 +57,7 @@ def _program(pid: int, title: str, timeline: Mapping[str, Any], program: str) ->
     for closed, _, stopped in timeline.get("closings", {}).get(program, ()):
         yield _moment(pid, "the gate closes", closed)
         if stopped is not None:
-            yield _moment(pid, "what ran has stopped", stopped)
+            yield _moment(pid, "the running work has stopped", stopped)
 
 
 def _span(pid: int, tid: int, name: str, began: float, ended: float) -> Event:

@@ -1,4 +1,4 @@
-"""The part of a page that is about one scenario."""
+"""The section of a page about one scenario."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from giveway.report import sentences, words
 from giveway.report.svg import cdf, plot, throughput, timeline
 from giveway.report.svg.markup import Child, Column, Markup, element, joined, stacked, table
 from giveway.results import bars, store, verdict
+from giveway.results.names import mode_name
 
 SIGNS: Final = {bars.PASS: "✓", bars.FAIL: "✕", bars.NOT_MEASURED: "–"}
 _TONES: Final = {bars.PASS: "good", bars.FAIL: "bad", bars.NOT_MEASURED: "open"}
@@ -22,7 +23,7 @@ FIGURES: Final = (
     Column("p99, ms", number=True),
     Column("p99.9, ms", number=True),
     Column("Largest, ms", number=True),
-    Column("p99 by alone", number=True),
+    Column("p99 / alone", number=True),
     Column("Per second", number=True),
     Column("Of alone", number=True),
     Column("Of what is left", number=True),
@@ -47,8 +48,11 @@ def section(
     records: store.Records,
     headline: str,
 ) -> Markup:
-    """Everything about one scenario, also one that failed or was never begun; less what the
-    headline says."""
+    """The section of one scenario, which may have failed or may not have started.
+
+    Args:
+        headline: the headline of the page; the section does not repeat this sentence.
+    """
     return element(
         "section",
         element("h3", scenario["name"], element("small", scenario["title"] or "")),
@@ -64,8 +68,8 @@ def _content(
     if scenario["status"] == "not started":
         yield element("p", "Not started.", class_="said")
         return
-    if (said := words.kept(sentences.of(scenario, records))) != headline:
-        yield element("p", said, class_="said")
+    if (sentence := words.kept(sentences.of(scenario, records))) != headline:
+        yield element("p", sentence, class_="said")
     programs = scenario["programs"].items()
     yield element(
         "ul",
@@ -82,7 +86,7 @@ def _content(
             yield element("p", busy, class_="note")
         yield from _counted(scenario)
     for mode, reason in scenario["modes_not_measured"].items():
-        yield element("p", f"Not measured: {words.mode(mode)} ({reason}).", class_="note")
+        yield element("p", f"Not measured: {mode_name(mode)} ({reason}).", class_="note")
 
 
 def _charts(
@@ -92,15 +96,15 @@ def _charts(
         [each for each in records if each["kind"] == kind] for kind in ("segment", "timeline")
     )
     for name, program in scenario["programs"].items():
-        # How long batches take one after the other says nothing about waiting.
+        # The duration of back-to-back batches says nothing about waiting.
         if program["arrivals"] != "saturating" and (found := cdf.latencies(segments, name)):
             yield cdf.chart(name, found)
     if scenario["modes"] and len(scenario["programs"]) > 1:
-        who = timeline.charts(names, scenario, timelines)
+        drawn = timeline.charts(names, scenario, timelines)
         yield element(
             "div",
             element("h4", "Who held the device"),
-            *(who or [element("p", timeline.why_not(scenario, timelines), class_="note")]),
+            *(drawn or [element("p", timeline.why_not(scenario, timelines), class_="note")]),
             class_="who",
         )
     if (shares := throughput.chart(scenario)) is not None:
@@ -108,23 +112,23 @@ def _charts(
 
 
 def bar_table(judged: Sequence[dict[str, Any]]) -> Markup:
-    """What had to hold, and whether it did."""
+    """The bars with the measured figures and verdicts."""
     rows = [[words.bar(bar), words.measured(bar), mark(bar["verdict"])] for bar in judged]
-    return table("What has to hold", _BARS, rows)
+    return table("Bars", _BARS, rows)
 
 
 def mark(judged: str) -> Markup:
-    """A verdict: a sign, a word and a colour."""
+    """A verdict as a sign, a word and a colour."""
     sign = element("span", SIGNS[judged], aria_hidden="true")
     return element("span", sign, f" {judged}", class_=f"mark {_TONES[judged]}")
 
 
 def figures(scenario: verdict.Scenario) -> Iterator[list[Child]]:
-    """The rows of the table of ``FIGURES``."""
+    """The rows of the table with the columns ``FIGURES``."""
     for mode, programs in scenario["modes"].items():
         for name, each in programs.items():
             yield [
-                words.mode(mode),
+                mode_name(mode),
                 name,
                 words.whole(each["requests"]),
                 *(
@@ -157,14 +161,14 @@ def _counted(scenario: verdict.Scenario) -> Iterator[Markup]:
 
 
 def _latency(figure: Mapping[str, Any]) -> Iterator[str]:
-    """The median and the longest."""
+    """The median and the largest latency."""
     for key in ("value", "longest"):
         yield words.number(figure.get(key))
 
 
 def _failures(scenario: verdict.Scenario) -> Iterator[Markup]:
     for each in scenario["failures"]:
-        where = f"{words.mode(each['mode'])}, round {each['round'] + 1}"
+        where = f"{mode_name(each['mode'])}, round {each['round'] + 1}"
         what = element("b", f"{each['program']} {each['what']}")
         last = "\n".join(each["last_lines"])
         yield element(

@@ -1,4 +1,4 @@
-"""What one scenario came to, in a sentence: that of the bench, and others where it has none."""
+"""The verdict on one scenario in a sentence, also for scenarios that the bench does not judge."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from giveway.results import store, verdict
 
 
 def of(scenario: verdict.Scenario, records: store.Records) -> str:
-    """The sentence; the raw records say whether the programs ran together."""
+    """The sentence about a scenario.
+
+    Args:
+        records: the raw records, which state whether the programs ran together.
+    """
     if scenario["status"] == "not started":
         return "Not started."
     if scenario["status"] == "failed":
@@ -19,14 +23,14 @@ def of(scenario: verdict.Scenario, records: store.Records) -> str:
     described: Mapping[str, Any] = next(scenarios, {})
     if not described.get("together", True):
         return _by_itself(scenario)
-    if not asks(scenario):
+    if not answers_requests(scenario):
         return _never_below(scenario)
     return verdict.verdict(scenario)
 
 
-def asks(scenario: verdict.Scenario) -> bool:
-    """Whether the most urgent program answers requests: of one that is never without work, latency
-    says nothing."""
+def answers_requests(scenario: verdict.Scenario) -> bool:
+    """Whether the most urgent program answers requests. For a saturating program, latency says
+    nothing."""
     if not scenario.get("programs"):
         return False
     urgent, _ = verdict.urgent_and_other(scenario)
@@ -40,10 +44,10 @@ def _by_itself(scenario: verdict.Scenario) -> str:
         if each["share_of_alone"]
     ]
     if not shares:
-        return "Not measured: this needs alone and giveway."
+        return "Not measured: this needs the modes alone and giveway."
     low, high = (f"{100 * each:.1f}" for each in (min(shares), max(shares)))
     kept = f"{low}%" if low == high else f"{low} to {high}%"
-    return f"With giveway and no rival, programs kept {kept} of their throughput."
+    return f"With giveway and no rival, the programs kept {kept} of their throughput."
 
 
 def _never_below(scenario: verdict.Scenario) -> str:
@@ -53,9 +57,11 @@ def _never_below(scenario: verdict.Scenario) -> str:
         for mode in ("giveway", "native")
     }
     if not worst["giveway"]:
-        return "Not measured: this needs alone and giveway."
-    said = (
-        f"Beside {urgent}, which is never without work, {other} had at least "
+        return "Not measured: this needs the modes alone and giveway."
+    sentence = (
+        f"Beside {urgent}, which always has work, {other} had at least "
         f"{100 * worst['giveway']['value']:.3g}% of its throughput alone with giveway"
     )
-    return f"{said}, {worst['native']['value']:.0%} without." if worst["native"] else f"{said}."
+    if worst["native"]:
+        sentence += f", {worst['native']['value']:.0%} without"
+    return f"{sentence}."

@@ -14,16 +14,16 @@ from giveway.results.verdict import Scenario, urgent_and_other
 
 COLUMNS: Final = (
     Column("Scenario"),
-    Column("What"),
-    Column("Urgent p99", number=True),
-    Column("Without giveway", number=True),
-    Column("Other gets, of what is left", number=True),
+    Column("Title"),
+    Column("Urgent p99 with giveway", number=True),
+    Column("Urgent p99 without", number=True),
+    Column("Other, of what is left", number=True),
     Column("Bars"),
 )
 
 
 def rows(run: Run) -> Iterator[list[str]]:
-    """What ``COLUMNS`` say, as text; ratios are by alone."""
+    """The cells under ``COLUMNS``, as text. Ratios are relative to the program alone."""
     for scenario in run.result["results"]:
         ratios = overview.ratios(scenario)
         yield [
@@ -37,7 +37,7 @@ def rows(run: Run) -> Iterator[list[str]]:
 
 
 def contents(run: Run, anchors: Mapping[str, str]) -> Markup:
-    """The rows with links to the parts of the page."""
+    """The rows as a table, with links to the sections of the page."""
     linked: list[list[Child]] = [
         [element("a", name, href=f"#{anchors[name]}"), *map(stacked, rest)]
         for name, *rest in rows(run)
@@ -46,7 +46,7 @@ def contents(run: Run, anchors: Mapping[str, str]) -> Markup:
 
 
 def _left(scenario: Scenario) -> dict[str, Any] | None:
-    if not sentences.asks(scenario):
+    if not sentences.answers_requests(scenario):
         return None
     _, other = urgent_and_other(scenario)
     found: dict[str, Any] | None = (
@@ -64,5 +64,5 @@ def _bars(scenario: Scenario) -> str:
         "failed": verdicts.count(bars.FAIL),
         "not measured": verdicts.count(bars.NOT_MEASURED),
     }
-    said = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
-    return said or words.NONE
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in parts.items() if count)
+    return counts or words.NONE

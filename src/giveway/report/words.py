@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them, and what modes are called."""
+"""Figures, bars and programs in words: rounded, with units, for every output."""
 
 from __future__ import annotations
 
@@ -6,45 +6,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from giveway.results import verdict
+from giveway.results.names import mode_name
 
-MODES: Final = {
-    "alone": "alone",
-    "native": "without giveway",
-    "giveway": "with giveway",
-    "streams": "stream priorities",
-    "mps": "MPS",
-    "nice": "nice",
-}
 NONE: Final = "–"
 
 Estimate = Mapping[str, Any]
-"""``value`` and ``interval`` (two numbers, or None)."""
+"""A mapping with ``value`` and ``interval`` (two numbers, or None)."""
 
 
 def times(value: float) -> str:
-    """A ratio, on one line."""
+    """A ratio that does not wrap at the end of a line."""
     return kept(verdict.times(value))
 
 
 def kept(sentence: str) -> str:
-    """A sentence in which no sign is parted from its number."""
+    """A sentence that does not wrap between a number and its ``×``."""
     return sentence.replace(" ×", "\u00a0×")
 
 
-def mode(name: str) -> str:
-    """What a mode is called."""
-    return MODES.get(name, name)
-
-
 def milliseconds(value: float | None) -> str:
-    """A time in ms with its unit, in s where that is shorter."""
+    """A time given in ms, with its unit; in s from 1000 ms on."""
     if value is None:
         return NONE
     return f"{number(value)} ms" if value < 1000 else f"{value / 1000:.2f} s"
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, never with an exponent."""
+    """A number with three significant digits and without an exponent."""
     if value is None:
         return NONE
     if abs(value) >= 100:
@@ -53,12 +41,12 @@ def number(value: float | None) -> str:
 
 
 def whole(value: float | None) -> str:
-    """A count, in groups of three."""
+    """A count with its digits in groups of three."""
     return NONE if value is None else f"{value:,.0f}".replace(",", "\u202f")
 
 
 def share(value: float | None) -> str:
-    """0.93 as 93 %."""
+    """A share as a percentage: 0.93 gives ``93%``."""
     return NONE if value is None else f"{100 * value:.0f}%"
 
 
@@ -83,19 +71,19 @@ def _interval(estimate: Estimate, form: Any) -> str:
 
 
 def span(values: Sequence[float]) -> str:
-    """The smallest and the largest ratio, once where they look the same."""
+    """The range of ratios; one number if both ends look the same."""
     low, high = times(min(values)), times(max(values))
     return low if low == high else f"{low[:-2]} to {high}"
 
 
 def bar(value: Mapping[str, Any]) -> str:
-    """What has to hold."""
+    """The condition of a bar."""
     if value["order"]:
         return f"{_subject(value['figure'])}: {' ≤ '.join(value['order'])}"
     sign, limit = ("≤", value["at_most"])
     if limit is None:
         sign, limit = "≥", value["at_least"]
-    where = "" if value["mode"] == "giveway" else f", {mode(value['mode'])}"
+    where = "" if value["mode"] == "giveway" else f", {mode_name(value['mode'])}"
     subject = _subject(value["figure"])
     unit = _UNITS.get(value["figure"], " ms")
     return (
@@ -104,7 +92,7 @@ def bar(value: Mapping[str, Any]) -> str:
 
 
 def measured(value: Mapping[str, Any]) -> str:
-    """What a bar was judged by, or why it was not."""
+    """The figure that a bar was judged by, or the reason why the bar was not judged."""
     if value["reason"] is not None:
         return str(value["reason"])
     figure = value["figure"]
@@ -142,23 +130,23 @@ def _in_units(figure: str, value: float) -> str:
 
 
 def short(name: str) -> str:
-    """A name for a place where lines cannot be broken."""
+    """A name shortened to 20 characters, for lines that cannot wrap."""
     return name if len(name) <= 20 else f"{name[:19]}…"
 
 
 def device_busy(scenario: Mapping[str, Any]) -> str:
-    """In which mode, or beside nobody, the device was busy for which share; empty if unknown."""
+    """The busy share of the device in each mode, and for each program alone; empty if unknown."""
     parts = []
     for key, value in (scenario.get("device_busy_share") or {}).items():
-        name, _, program = key.partition(" ")
-        who = f"{program} {mode(name)}" if program else mode(name)
+        mode, _, program = key.partition(" ")
+        name = mode_name(mode)
         if value is not None:
-            parts.append(f"{share(value)} {who}")
+            parts.append(" ".join(filter(None, (share(value), program, name))))
     return f"Device busy: {', '.join(parts)}." if parts else ""
 
 
 def size(count: float) -> str:
-    """Bytes as people say them."""
+    """A number of bytes with a decimal unit."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= factor:
             return f"{number(count / factor)} {unit}"
@@ -166,7 +154,7 @@ def size(count: float) -> str:
 
 
 def program(value: Mapping[str, Any]) -> str:
-    """What a program of a scenario does."""
+    """The work, the load and the priority of a program of a scenario."""
     if value["command"]:
         return f"{' '.join(value['command'])}, priority {value['priority']}"
     sizes = ", ".join(f"{key} {size}" for key, size in (value["size"] or {}).items())

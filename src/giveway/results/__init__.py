@@ -1,1 +1,1 @@
-"""What was measured, read back: records, statistics, bars and verdicts; no torch, no ctypes."""
+"""Reads and evaluates measurements: records, statistics, bars, verdicts. No torch, no ctypes."""

@@ -1,8 +1,9 @@
-"""Files of results, which may be packed: ``raw.tar.xz`` in a folder stands for what is in it.
+"""Reads result files from a folder, plain or packed into its ``raw.tar.xz``.
 
-Paths are the same for both. If ``results/mine`` was packed, ``results/mine/dual/run.json`` is a
-file in ``results/mine/raw.tar.xz``. Nothing is ever unpacked to the disk, so an archive cannot
-write outside a folder; its contents are checked nevertheless, and its size is limited.
+Callers use the same path in both cases: after ``results/mine`` is packed,
+``results/mine/dual/run.json`` is read from ``results/mine/raw.tar.xz``. Archives are decompressed
+in memory only, so that an archive cannot write outside its folder. The size of an archive and the
+names in it are checked nevertheless.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from giveway.errors import UsageError
 
 NAME: Final = "raw.tar.xz"
 MAX_BYTES: Final = 256 << 20
-"""Unpacked; an archive with more is refused."""
+"""The size after decompression; a larger archive is refused."""
 MAX_FILES: Final = 10_000
 _MAX_MEMORY: Final = 128 << 20
-"""What a decompressor may need for its dictionary; `pack` makes it need 9 MiB."""
+"""The memory limit of the decompressor. An archive that `pack` wrote needs 9 MiB."""
 
 Files = Mapping[PurePosixPath, bytes]
 
 
 def read(path: Path) -> bytes:
-    """The content of a file, plain or packed.
+    """Returns the content of a file, plain or packed.
 
     Raises:
-        OSError: there is no such file, or it cannot be read.
-        UsageError: the archive is damaged, or has in it what no archive of results has.
+        OSError: the file does not exist or cannot be read.
+        UsageError: the archive is damaged, too large, or holds an unsafe member.
     """
     packed = _packed(path)
     if packed is None:
@@ -46,13 +47,13 @@ def read(path: Path) -> bytes:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file, plain or packed; errors as of `read`."""
+    """Whether the file exists, plain or packed. Raises as `read` does."""
     packed = _packed(path)
     return path.is_file() if packed is None else packed[1] in packed[0]
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is such a folder, plain or packed; errors as of `read`."""
+    """Whether the folder exists, plain or packed. Raises as `read` does."""
     packed = _packed(path)
     if packed is None:
         return path.is_dir()
@@ -61,7 +62,7 @@ def is_folder(path: Path) -> bool:
 
 
 def files(folder: Path) -> list[Path]:
-    """The files directly in a folder, sorted; errors as of `read`."""
+    """The files directly in a folder, sorted. Raises as `read` does."""
     packed = _packed(folder)
     if packed is None:
         return sorted(each for each in folder.iterdir() if each.is_file())
@@ -70,7 +71,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def folders(folder: Path) -> list[Path]:
-    """The folders directly in a folder, sorted; errors as of `read`."""
+    """The folders directly in a folder, sorted. Raises as `read` does."""
     packed = _packed(folder)
     if packed is None:
         return sorted(each for each in folder.iterdir() if each.is_dir())
@@ -80,11 +81,11 @@ def folders(folder: Path) -> list[Path]:
 
 
 def pack(folder: Path, target: Path) -> None:
-    """Packs all files of a folder into an archive; the same files make the same archive."""
+    """Packs all files of a folder into an archive. Equal files give an equal archive."""
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-            # Owner, mode and time are the defaults of TarInfo, not those of this machine.
+            # TarInfo keeps its default owner, mode and time, so that the archive is reproducible.
             member = tarfile.TarInfo(path.relative_to(folder).as_posix())
             content = path.read_bytes()
             member.size = len(content)
@@ -93,7 +94,7 @@ def pack(folder: Path, target: Path) -> None:
 
 
 def _packed(path: Path) -> tuple[Files, PurePosixPath] | None:
-    """What the archive holds that stands for a path, and the path in it; None without one."""
+    """The contents of the archive above a path, and the path within; None without an archive."""
     for folder in (path, *path.parents):
         archive = folder / NAME
         if archive.exists():
@@ -107,7 +108,7 @@ def _packed(path: Path) -> tuple[Files, PurePosixPath] | None:
 
 @lru_cache(maxsize=8)
 def _contents(archive: Path, _modified: int, _size: int) -> Files:
-    """Everything in an archive, by its path; time and size tell a changed archive from this."""
+    """All files of an archive, by path. The time and the size identify a changed archive."""
     try:
         return _members(archive, _unpacked(archive))
     except OSError as error:
@@ -120,9 +121,9 @@ def _unpacked(archive: Path) -> bytes:
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_MEMORY)
     data = decompressor.decompress(archive.read_bytes(), MAX_BYTES)
     if not decompressor.eof:
-        why = "is damaged: it ends too early"
+        why = "is damaged: the archive is truncated"
         if len(data) >= MAX_BYTES:
-            why = f"is refused: it holds more than {MAX_BYTES >> 20} MiB"
+            why = f"is refused: it is larger than {MAX_BYTES >> 20} MiB after decompression"
         raise UsageError(f"{archive} {why}")
     return data
 
@@ -146,10 +147,10 @@ def _members(archive: Path, data: bytes) -> Files:
 
 def _refusal(member: tarfile.TarInfo, path: PurePosixPath) -> str | None:
     if path.is_absolute() or ".." in path.parts:
-        return f"{member.name!r} leads out of it"
+        return f"{member.name!r} is outside the archive"
     if not member.name.isprintable():
-        return f"{member.name!r} is a name that cannot be printed"
-    # A sparse file is a regular one of any size that it likes to have.
+        return f"the name {member.name!r} is not printable"
+    # A sparse file passes as a regular file and can claim any size.
     if not (member.isdir() or (member.isreg() and not member.issparse())):
-        return f"{member.name!r} is neither a plain file nor a folder"
+        return f"{member.name!r} is neither a regular file nor a folder"
     return None

@@ -1,4 +1,4 @@
-"""Whether what must hold does: PASS, FAIL, or NOT MEASURED with the reason."""
+"""Evaluates the bars of a scenario: PASS, FAIL, or NOT MEASURED with the reason."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ FAIL: Final = "FAIL"
 NOT_MEASURED: Final = "NOT MEASURED"
 
 NEEDED: Final = {"p99_ms": 100, "p99_ratio": 100, "p999_ms": 1000}
-"""Requests in all rounds together, below which such a percentile is but the largest of them."""
+"""The fewest requests in all rounds together for which each figure means anything. With fewer
+requests, the percentile is only the largest latency."""
 
 Modes = Mapping[str, Mapping[str, Any]]
 
 
 class _UnknownError(Exception):
-    """A figure is not there; its text says why."""
+    """A figure is missing; the text of the exception is the reason."""
 
 
 def evaluate(
     bar: Bar, modes: Modes, why_not: Mapping[str, str], failure: str | None
 ) -> dict[str, Any]:
-    """The verdict on one bar, as JSON.
+    """Returns the verdict on one bar, as JSON values.
 
     Args:
-        bar: what must hold.
+        bar: the condition that must hold.
         modes: the figures, by mode and program.
-        why_not: the reasons of modes that were not measured.
-        failure: why the scenario failed, if it did.
+        why_not: by mode, the reason why the mode was not measured.
+        failure: the reason why the bar cannot be judged, or None.
     """
     found: dict[str, Any] = {
         "text": bar.text(),
@@ -48,7 +49,7 @@ def evaluate(
     if failure is not None:
         return found | {"reason": failure}
     if bar.mode not in modes:
-        return found | {"reason": why_not.get(bar.mode, f"the mode {bar.mode} was not asked for")}
+        return found | {"reason": why_not.get(bar.mode, f"the mode {bar.mode} was not requested")}
     try:
         if bar.order:
             values = [_figure(bar, modes[bar.mode], name)[0] for name in bar.order]
@@ -69,7 +70,7 @@ def _figure(bar: Bar, programs: Mapping[str, Any], name: str) -> tuple[float, li
     if figures["requests"] < needed:
         raise _UnknownError(
             f"{name} had {figures['requests']} requests, and {bar.figure} needs {needed}: "
-            "say more --seconds or --repeats"
+            "increase --seconds or --repeats"
         )
     found = figures[bar.figure]
     if isinstance(found, dict):
@@ -78,7 +79,7 @@ def _figure(bar: Bar, programs: Mapping[str, Any], name: str) -> tuple[float, li
         needs = "the mode alone"
         if bar.figure == "share_of_left":
             needs += (
-                ", and there to know how busy more urgent programs are and that they leave some"
+                ", with known busy shares of the more urgent programs and some device time left"
             )
         raise _UnknownError(f"{bar.figure} of {name} needs {needs}")
     return found, None

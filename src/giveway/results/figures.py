@@ -1,4 +1,4 @@
-"""From the raw segments of a scenario to the figures of each program in each mode."""
+"""Computes the figures of each program in each mode from the raw segments of a scenario."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from giveway.results.stats import (
 )
 
 NOISY: Final = 0.10
-"""Two runs alone that differ by more make the machine a noisy one."""
+"""The machine counts as noisy if rounds alone differ by more than this share."""
 
 Figures = dict[str, Any]
 Segments = Sequence[Mapping[str, Any]]
 
 
 def by_round(segments: Segments, mode: str, program: str) -> list[dict[str, Any]]:
-    """What a program did in a mode, round after round."""
+    """The measurements of a program in a mode, ordered by round."""
     found = [
         {"round": each["round"], "seconds": each["seconds"], **each["programs"][program]}
         for each in segments
@@ -32,7 +32,7 @@ def by_round(segments: Segments, mode: str, program: str) -> list[dict[str, Any]
 
 
 def figures(segments: Segments, mode: str, program: str, above: Sequence[str]) -> Figures | None:
-    """All figures of one program in one mode; None where it was not measured.
+    """All figures of one program in one mode; None if the program was not measured there.
 
     Args:
         segments: the records of kind ``segment`` of a scenario.
@@ -60,12 +60,12 @@ def figures(segments: Segments, mode: str, program: str, above: Sequence[str]) -
 
 
 def noise(segments: Segments, programs: Mapping[str, bool]) -> dict[str, Any]:
-    """How far the runs alone differ: by figure, as a share; and whether that is much.
+    """How much the rounds alone differ from each other, by figure, as a share.
 
     Args:
         segments: the records of kind ``segment`` of a scenario.
-        programs: by name, whether its load is open-loop: then its throughput is that of its
-            requests, and says nothing.
+        programs: by name, whether the program is open-loop. Throughput is ignored for open-loop
+            programs, because the rate of their requests is given.
     """
     differs = {}
     for program, open_loop in programs.items():
@@ -75,8 +75,10 @@ def noise(segments: Segments, programs: Mapping[str, bool]) -> dict[str, Any]:
             if len(values) > 1:
                 differs[f"{figure} of {program}"] = _rounded(relative_spread(values))
     much = {name: share for name, share in differs.items() if share > NOISY}
-    said = ", ".join(f"{name.replace('_ms', '', 1)} by {share:.0%}" for name, share in much.items())
-    text = f"even alone, rounds differed: {said}; smaller differences mean nothing"
+    listed = ", ".join(
+        f"{name.replace('_ms', '', 1)} by {share:.0%}" for name, share in much.items()
+    )
+    text = f"even alone, rounds differed: {listed}; smaller differences mean nothing"
     return {"noisy": bool(much), "differs": differs, "text": text if much else None}
 
 
@@ -96,12 +98,12 @@ def _throughput(part: Mapping[str, Any]) -> float:
 def _busy_share(parts: Sequence[Mapping[str, Any]]) -> float | None:
     if any(part["busy_seconds"] is None for part in parts):
         return None
-    # A request that had begun before its segment did counts whole.
+    # A request that began before the segment counts with its whole time, hence the minimum.
     return _rounded(fmean(min(1.0, part["busy_seconds"] / part["seconds"]) for part in parts))
 
 
 def _left(segments: Segments, above: Sequence[str]) -> float | None:
-    """What the more urgent programs leave of the time: one less their busy shares alone."""
+    """The share of the time that more urgent programs leave: 1 minus their busy shares alone."""
     shares = [_busy_share(by_round(segments, "alone", name) or [{"busy_seconds": None}])
               for name in above]  # fmt: skip
     known = [share for share in shares if share is not None]

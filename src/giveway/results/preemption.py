@@ -1,4 +1,4 @@
-"""How long a program takes to give way: from its gate closed to the device free of it."""
+"""Preemption latency: from the closing of a gate until the device no longer works for its task."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import Any, Final
 
 from giveway.sched.task import Task
 
-UNKNOWN: Final = "nobody noted when the device was done with what was in flight"
-NEVER: Final = "it was not preempted while the timeline was recorded"
+UNKNOWN: Final = "the end of the work in flight was not recorded"
+NEVER: Final = "the program was not preempted while the timeline was recorded"
 
 
 @dataclass(slots=True)
 class Closing:
-    """A gate that closed on a task with work; times on the monotonic clock, in seconds."""
+    """The closing of a gate while its task had work; times in seconds on the monotonic clock."""
 
     closed: float
     held: float
-    """Until when, at least, it was still closed."""
+    """The time of the last sample in which the gate was still closed."""
     stopped: float | None = None
-    """When what ran had stopped, where the page says so."""
+    """When the running work had stopped; None if the page does not say."""
 
 
 class Closings:
-    """Those of one program, from samples of its tasks."""
+    """Collects the closings of one program from samples of its tasks."""
 
     def __init__(self) -> None:
         self.found: list[Closing] = []
         self._counts: dict[int, int] = {}
         self._last: dict[int, Closing] = {}
 
-    def look(self, now: float, tasks: Iterable[Task]) -> None:
-        """One sample, taken no earlier than ``now``."""
+    def update(self, now: float, tasks: Iterable[Task]) -> None:
+        """Adds one sample, which was taken no earlier than ``now``."""
         for task in tasks:
             if task.preemptions > self._counts.setdefault(task.ticket, task.preemptions):
                 self._counts[task.ticket] = task.preemptions
@@ -49,7 +49,7 @@ class Closings:
 
 
 def latency(timelines: Iterable[Mapping[str, Any]], program: str) -> dict[str, Any]:
-    """Of the closings of a program in timelines: the median, the longest, how many; milliseconds.
+    """The median and the largest preemption latency of a program in milliseconds, and their number.
 
     Args:
         timelines: records of kind ``timeline``.
@@ -72,6 +72,6 @@ def _latencies(timeline: Mapping[str, Any], program: str) -> Iterator[float]:
         if stopped is not None:
             yield stopped - closed
         elif device is not None and held > closed:
-            # What began while it was seen held began in spite of the gate.
+            # Work that began while the task was sampled as held passed the closed gate.
             over = [ended for began, ended in device if began <= held and ended > closed]
             yield max(over, default=closed) - closed

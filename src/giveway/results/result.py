@@ -1,4 +1,4 @@
-"""The result of a run, from its header and its raw records: what reports and comparisons read."""
+"""Computes the result of a run, for reports and comparisons, from its header and raw records."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Result = dict[str, Any]
 
 
 def read(folder: Path) -> Result:
-    """The result in a folder, plain or packed; ``complete`` is false if the run was killed.
+    """Reads the result in a folder, plain or packed; ``complete`` is false if the run was killed.
 
     Raises:
-        UsageError: no result, a damaged one, or one of another schema.
+        UsageError: the folder has no result, or the result is damaged or of another schema.
     """
     head = store.header_of(folder)
     records = {name: store.records_of(folder, name) for name in head["scenarios"]}
@@ -31,7 +31,7 @@ def read(folder: Path) -> Result:
 
 
 def summarise(head: Mapping[str, Any], records: Mapping[str, store.Records]) -> Result:
-    """All figures of a run, as JSON values."""
+    """Computes all figures of a run, as JSON values."""
     rounds = int(head["settings"]["repeats"])
     scenarios = [_scenario(name, each, rounds) for name, each in records.items()]
     verdicts = Counter(bar["verdict"] for each in scenarios for bar in each["bars"])
@@ -81,7 +81,7 @@ def _scenario(name: str, records: store.Records, rounds: int) -> dict[str, Any]:
                 _bar(each),
                 modes,
                 why_not,
-                _why(each, scenario, failures) or _unfinished(each, scenario, status, whole),
+                _failed(each, scenario, failures) or _unfinished(each, scenario, status, whole),
             )
             for each in scenario["bars"]
         ],
@@ -95,8 +95,8 @@ def _scenario(name: str, records: store.Records, rounds: int) -> dict[str, Any]:
     }
 
 
-def _why(bar: Mapping[str, Any], scenario: Mapping[str, Any], failures: Failures) -> str | None:
-    """The failure for which a bar of this scenario cannot be judged; None where it can."""
+def _failed(bar: Mapping[str, Any], scenario: Mapping[str, Any], failures: Failures) -> str | None:
+    """The program failure that keeps the bar from being judged; None without one."""
     concerned = {bar["program"], *bar["order"]}
     for each in failures:
         if scenario["together"] or each["program"] in concerned:
@@ -107,7 +107,7 @@ def _why(bar: Mapping[str, Any], scenario: Mapping[str, Any], failures: Failures
 def _unfinished(
     bar: Mapping[str, Any], scenario: Mapping[str, Any], status: str, whole: Set[tuple[str, str]]
 ) -> str | None:
-    """The same for a run that was killed, unless it had measured all that the bar is about."""
+    """The reason if the run was killed before everything that the bar needs was measured."""
     names = {each["name"] for each in scenario["programs"]}
     if not scenario["together"]:
         names &= {bar["program"], *bar["order"]}
@@ -155,7 +155,7 @@ def _programs(
 
 
 def _device_busy(segments: figures.Segments) -> dict[str, float | None]:
-    """By mode, the mean over rounds; of alone, of each program by itself, under its name."""
+    """The mean over rounds, by mode; for ``alone``, by ``alone PROGRAM``."""
     shares: dict[str, list[float | None]] = {}
     for segment in segments:
         key = segment["mode"]

@@ -1,8 +1,8 @@
-"""The few statistics that a result is made of.
+"""The statistics of a result: percentiles, and intervals by the bootstrap.
 
-A percentile here is the *nearest rank*: the smallest observed latency that at least that share of
-the requests did not exceed. It is a latency that some request really had, and never a
-better one than the interpolated definitions give between two of them.
+Percentiles are *nearest-rank*: the smallest observed latency that at least the given share of the
+requests did not exceed. So a percentile is always the latency of an actual request, and it is never
+smaller than an interpolated percentile.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RESAMPLES: Final = 1000
 _SEED: Final = 20
 _CONFIDENCE: Final = 95.0
 _CELLS: Final = 1 << 21
-"""Values that are drawn at a time; 16 MiB."""
+"""Values drawn at a time; 16 MiB."""
 
 Floats = NDArray[np.float64]
 
@@ -25,15 +25,16 @@ Floats = NDArray[np.float64]
 def percentile(values: Sequence[float] | Floats, percent: float) -> float:
     """The nearest-rank percentile of ``values``, in their unit.
 
-    Raises ValueError without values or for a percentage outside 0 to 100.
+    Raises:
+        ValueError: ``values`` is empty, or ``percent`` is outside 0 to 100.
     """
     if not len(values):
-        raise ValueError("no percentile of no values")
+        raise ValueError("a percentile needs at least one value")
     return float(np.percentile(np.asarray(values), percent, method="inverted_cdf"))
 
 
 def latency_summary(latencies_us: Sequence[float]) -> dict[str, Any]:
-    """Number of requests, percentiles and maximum; microseconds in, milliseconds out."""
+    """The number of requests, percentiles and maximum; takes microseconds, returns milliseconds."""
     values = np.asarray(latencies_us, dtype=np.float64) / 1e3
     points = {"p50_ms": 50.0, "p90_ms": 90.0, "p99_ms": 99.0, "p999_ms": 99.9, "max_ms": 100.0}
     found = {
@@ -46,16 +47,16 @@ def latency_summary(latencies_us: Sequence[float]) -> dict[str, Any]:
 def ratio_intervals(
     rounds: Sequence[Sequence[float]], base: Sequence[Sequence[float]], percents: Sequence[float]
 ) -> list[tuple[float, float]]:
-    """The 95 % intervals of percentiles over the same ones of a base, by the bootstrap.
+    """The 95 % intervals of ratios of percentiles to those of a base, by the bootstrap.
 
-    Rounds are drawn with replacement, the same ones on both sides, as they were measured one after
-    the other; within a round, blocks of neighbours are drawn (a circular block bootstrap, Politis
-    and Romano 1992, with blocks of the cube root of the number), because one stall delays several
-    requests and they are not independent.
+    Rounds are drawn with replacement. Both sides use the same rounds, because these were measured
+    one after the other. Within a round, blocks of neighbouring requests are drawn (circular block
+    bootstrap, Politis and Romano 1992; the block length is the cube root of the number of
+    requests): one stall delays several requests, so latencies are not independent.
 
     Args:
-        rounds: latencies in order, by round; none empty.
-        base: the same, of what is compared with.
+        rounds: latencies in order, by round; no round is empty.
+        base: the latencies of the base, in the same form and unit.
         percents: 0 to 100.
     """
     return [_edges(row) for row in ratio_draws(rounds, base, percents)]
@@ -67,7 +68,7 @@ def ratio_draws(
     percents: Sequence[float],
     seed: int = _SEED,
 ) -> Floats:
-    """For each percentile the ``RESAMPLES`` ratios that ``ratio_intervals`` is the middle of."""
+    """The ``RESAMPLES`` ratios behind ``ratio_intervals``; shape (percentiles, resamples)."""
     draw = np.random.default_rng(seed)
     count = min(len(rounds), len(base))
     chosen = draw.integers(count, size=(RESAMPLES, count))
@@ -82,9 +83,9 @@ def ratio_draws(
 def mean_ratio_interval(
     values: Sequence[float], base: Sequence[float]
 ) -> tuple[float, float] | None:
-    """The 95 % interval of a ratio of means over rounds, by drawing rounds with replacement.
+    """The 95 % interval of a ratio of means over rounds, by the bootstrap over rounds.
 
-    With three rounds that is hardly more than the smallest and the largest; with one it is None.
+    With three rounds, the interval is little more than the range. With one, the result is None.
     """
     if min(len(values), len(base)) < 2:
         return None
@@ -92,7 +93,7 @@ def mean_ratio_interval(
 
 
 def mean_ratio_draws(values: Sequence[float], base: Sequence[float], seed: int = _SEED) -> Floats:
-    """The ``RESAMPLES`` ratios that ``mean_ratio_interval`` is the middle of."""
+    """The ``RESAMPLES`` ratios behind ``mean_ratio_interval``."""
     draw = np.random.default_rng(seed)
     above, below = (np.asarray(each, dtype=np.float64) for each in (values, base))
     count = min(len(above), len(below))
@@ -102,14 +103,19 @@ def mean_ratio_draws(values: Sequence[float], base: Sequence[float], seed: int =
 
 
 def change_interval(new: Floats, old: Floats, among: int = 1) -> tuple[float, float]:
-    """The interval of a figure of one run by that of another, from draws of each (of different
-    seeds: the runs have nothing to do with each other). It is one of ``among`` such intervals that
-    hold all together with 95 % (Bonferroni): of many figures one would else always have moved."""
+    """The interval of the ratio of a figure between two runs, from bootstrap draws of both.
+
+    Args:
+        new: draws of the newer run; their seed differs, because the runs are independent.
+        old: draws of the older run.
+        among: the number of intervals that hold together with 95 % (Bonferroni). Without this
+            correction, one of many figures would almost always seem to have moved.
+    """
     return _edges(new / old, 100 - (100 - _CONFIDENCE) / among)
 
 
 def relative_spread(values: Sequence[float]) -> float:
-    """How far the largest is above the smallest; 0.1 is 10 %. Infinite where that is zero."""
+    """The largest value over the smallest, minus 1. Infinite if only the smallest is zero."""
     low, high = min(values), max(values)
     if low == high:
         return 0.0
@@ -122,7 +128,11 @@ def _percentiles(
     percents: Sequence[float],
     draw: np.random.Generator,
 ) -> Floats:
-    """Nearest ranks, by percentile and resample; ``chosen`` has the rounds of each resample."""
+    """Nearest-rank percentiles, shape (percentiles, resamples).
+
+    Args:
+        chosen: the indexes of the rounds in each resample.
+    """
     lengths = np.array([len(each) for each in rounds])
     total = lengths[chosen].sum(axis=1)
     ranks = np.array([np.ceil(total * percent / 100 - 1e-9) - 1 for percent in percents])
@@ -131,7 +141,7 @@ def _percentiles(
     step = max(1, _CELLS // (int(lengths.max()) * chosen.shape[1]))
     for start in range(0, len(chosen), step):
         part, here = chosen[start : start + step], ranks[:, start : start + step]
-        # Rounds of different lengths: what a row has not is above all that it has.
+        # Rounds differ in length: infinity fills the rest of a row, above all real values.
         table = np.full((*part.shape, lengths.max()), np.inf)
         for number, values in enumerate(rounds):
             at = part == number
@@ -143,7 +153,7 @@ def _percentiles(
 
 
 def _blocks(values: Floats, rows: int, draw: np.random.Generator) -> Floats:
-    """In each row as many values, drawn in blocks of neighbours from the circle that they form."""
+    """``rows`` resamples of a round, drawn in blocks of neighbours from the values as a circle."""
     count = len(values)
     length = max(1, round(count ** (1 / 3)))
     starts = draw.integers(count, size=(rows, -(-count // length)))

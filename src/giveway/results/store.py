@@ -1,8 +1,8 @@
-"""The folder of a run: what was measured is there as soon as it was.
+"""Writes and reads the folder of a run.
 
-``run.json`` is written first, and ``SCENARIO.jsonl`` gets a line for each segment when it is over.
-All figures are computed from these two when the folder is read, so that they are the same for a
-run that was killed. docs/reference/results.md has the schema of both.
+``run.json`` is written first. ``SCENARIO.jsonl`` gets a line as soon as a segment is over. All
+figures are computed from these two when the folder is read, so that they are the same for a run
+that was killed. docs/reference/results.md has the schema of both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from giveway.errors import GivewayError, UsageError
 from giveway.results import archive
 
 SCHEMA: Final = 1
-"""Of both files; another one is refused."""
+"""The schema of both files; any other is refused."""
 KIND: Final = "giveway bench"
 _HEADER: Final = {
     "date": str,
@@ -32,17 +32,17 @@ Records = list[dict[str, Any]]
 
 
 class Store:
-    """A folder that a run writes to.
+    """The folder that a run writes to.
 
     Raises:
-        UsageError: it holds a result already.
-        GivewayError: it cannot be written.
+        UsageError: the folder already holds a result.
+        GivewayError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
         self.folder = folder
         if any((folder / name).exists() for name in ("run.json", archive.NAME)):
-            raise UsageError(f"{folder} holds a result already; say another --out")
+            raise UsageError(f"{folder} already holds a result; choose another --out")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._write("run.json", header)
@@ -50,7 +50,7 @@ class Store:
             raise GivewayError(f"cannot write into {folder}: {error.strerror}") from error
 
     def recorder(self, scenario: str) -> Callable[[Mapping[str, Any]], None]:
-        """Appends the records of one scenario, each a line that is on the file at once."""
+        """Returns a function that appends one record of a scenario, as a line, to its file."""
         path = self.folder / f"{scenario}.jsonl"
 
         def record(value: Mapping[str, Any]) -> None:
@@ -69,33 +69,35 @@ class Store:
 
 
 def header_of(folder: Path) -> dict[str, Any]:
-    """What ``run.json`` says.
+    """The content of ``run.json``.
 
     Raises:
-        UsageError: there is none, it is damaged, or it is of another schema.
+        UsageError: the file is missing, damaged, or of another schema.
     """
     header = _json(folder / "run.json")
     if header.get("kind") != KIND:
-        raise UsageError(f"{folder / 'run.json'} is not of giveway bench")
+        raise UsageError(f"{folder / 'run.json'} is not a result of giveway bench")
     if header.get("schema") != SCHEMA:
         raise UsageError(
-            f"{folder} has a result of schema {header.get('schema')}; "
+            f"the result in {folder} has schema {header.get('schema')}; "
             f"this version of giveway reads schema {SCHEMA}"
         )
     missing = [key for key in _HEADER if key not in header]
     if missing:
-        raise UsageError(f"{folder / 'run.json'} is damaged: no {', '.join(missing)}")
+        raise UsageError(f"{folder / 'run.json'} is damaged: {', '.join(missing)} missing")
     if wrong := [key for key, kind in _HEADER.items() if not isinstance(header[key], kind)]:
-        raise UsageError(f"{folder / 'run.json'} is damaged: {wrong[0]} is of a wrong type")
+        raise UsageError(f"{folder / 'run.json'} is damaged: {wrong[0]} has the wrong type")
     for name in header["scenarios"]:
-        # A file beside this one, and none elsewhere.
+        # The name must be that of a file in this folder.
         if not isinstance(name, str) or not name or Path(name).name != name:
-            raise UsageError(f"{folder / 'run.json'} is damaged: {name!r} names no scenario")
+            raise UsageError(
+                f"{folder / 'run.json'} is damaged: {name!r} is not the name of a scenario"
+            )
     return header
 
 
 def records_of(folder: Path, scenario: str) -> Records:
-    """The raw records of a scenario, as far as they were written; empty where there are none."""
+    """The raw records of a scenario; empty if none were written."""
     try:
         content = archive.read(folder / f"{scenario}.jsonl")
     except FileNotFoundError:
@@ -105,7 +107,7 @@ def records_of(folder: Path, scenario: str) -> Records:
         try:
             records.append(json.loads(line))
         except (json.JSONDecodeError, RecursionError):
-            break  # The run was killed while it wrote this one; there is none after it.
+            break  # The run was killed while it wrote this line, which is the last.
     return records
 
 

@@ -1,4 +1,4 @@
-"""What a scenario's figures come to, in one sentence, and what to know before believing them."""
+"""The verdict on a scenario in one sentence, and the warnings about its figures."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from giveway.results.bars import NEEDED
+from giveway.results.names import mode_name_at_start
 
 Scenario = Mapping[str, Any]
-"""One of ``results`` in a result."""
-
+"""An entry of ``results`` in a result."""
 
 Outcome = Literal["helped", "worse", "unclear", "not measured"]
 _OPENING: Final = {
@@ -17,7 +17,7 @@ _OPENING: Final = {
     "worse": "giveway made it worse",
 }
 _FIGURE: Final = "p99_ratio"
-_WHERE: Final = {"alone": "Alone", "native": "Without giveway", "giveway": "With giveway"}
+NEEDS_ALL: Final = "this needs the modes alone, native and giveway"
 
 
 def urgent_and_other(scenario: Scenario) -> tuple[str, str]:
@@ -28,7 +28,7 @@ def urgent_and_other(scenario: Scenario) -> tuple[str, str]:
 
 
 def outcome(scenario: Scenario) -> Outcome:
-    """Whether giveway helped; where nothing speaks against telling."""
+    """Whether giveway helped; ``unclear`` if the difference may be noise."""
     without, with_it = _ratios(scenario)
     if not without or not with_it:
         return "not measured"
@@ -38,9 +38,11 @@ def outcome(scenario: Scenario) -> Outcome:
 
 
 def _doubt(scenario: Scenario) -> str | None:
-    """Why the p99 with giveway cannot be told from that without, None where it can: there are
-    enough requests for one, the intervals do not overlap, and the difference is greater than that
-    between two rounds alone."""
+    """The reason why the p99 with giveway and the p99 without may differ by noise only.
+
+    None if there are enough requests for a p99, the intervals do not overlap, and the difference
+    exceeds that between rounds alone.
+    """
     urgent, _ = urgent_and_other(scenario)
     modes = ("alone", "native", "giveway")
     requests = min(scenario["modes"][mode][urgent]["requests"] for mode in modes)
@@ -48,7 +50,7 @@ def _doubt(scenario: Scenario) -> str | None:
         return f"{urgent} had {requests} requests, and a p99 needs {NEEDED[_FIGURE]}"
     noise = scenario["noise"]["differs"].get(f"p99_ms of {urgent}")
     if noise is None:
-        return "one round does not tell a gain from noise"
+        return "one round is not enough to tell a gain from noise"
     without, with_it = _ratios(scenario)
     low, high = sorted((without, with_it), key=lambda each: float(each["value"]))
     if high["value"] / low["value"] - 1 <= noise:
@@ -59,28 +61,28 @@ def _doubt(scenario: Scenario) -> str | None:
 
 
 def verdict(scenario: Scenario) -> str:
-    """What was gained."""
+    """The gain in one sentence."""
     found = outcome(scenario)
     if found == "not measured":
-        return "Not measured: this needs alone, native and giveway."
+        return f"Not measured: {NEEDS_ALL}."
     urgent, other = urgent_and_other(scenario)
     without, with_it = _ratios(scenario)
-    opening = _OPENING.get(found, f"No gain can be told, as {_doubt(scenario)}")
-    said = (
+    opening = _OPENING.get(found, f"A gain cannot be shown, because {_doubt(scenario)}")
+    sentence = (
         f"{opening}: beside {other}, the p99 of {urgent} was {times(with_it['value'])} its "
         f"time alone with giveway, {times(without['value'])} without"
     )
     shares = [scenario["modes"][mode][other]["share_of_left"] for mode in ("giveway", "native")]
     if all(shares):
         gained, native = (share["value"] for share in shares)
-        said += (
+        sentence += (
             f"; {other} got {gained:.0%} of what {urgent} leaves with giveway, {native:.0%} without"
         )
-    return f"{said}."
+    return f"{sentence}."
 
 
 def _ratios(scenario: Scenario) -> tuple[Any, Any]:
-    """The p99 of the most urgent program by that of alone, without giveway and with it."""
+    """The p99 of the most urgent program over its p99 alone: without giveway, and with it."""
     urgent, _ = urgent_and_other(scenario)
     native, giveway = (
         scenario["modes"].get(mode, {}).get(urgent, {}).get(_FIGURE)
@@ -90,7 +92,7 @@ def _ratios(scenario: Scenario) -> tuple[Any, Any]:
 
 
 def warnings(scenario: Scenario) -> list[str]:
-    """What a reader has to know before believing the figures; one sentence each."""
+    """The reasons to distrust the figures; one sentence each."""
     found = []
     if scenario["noise"]["noisy"]:
         found.append(f"This machine is noisy: {scenario['noise']['text']}.")
@@ -99,12 +101,12 @@ def warnings(scenario: Scenario) -> list[str]:
             p50 = programs.get(name, {}).get("p50_ms")
             if program["rate"] and p50 is not None and p50 * program["rate"] > 1e3:
                 found.append(
-                    f"{_WHERE.get(mode, f'With {mode}')}, {name} could not keep up with its "
+                    f"{mode_name_at_start(mode)}, {name} could not keep up with its "
                     "requests, so its latencies there grow with the length of the run."
                 )
     return found
 
 
 def times(ratio: float) -> str:
-    """A ratio as a person writes it."""
+    """A ratio with two decimals, from 10 on with none, and a sign: ``1.15 ×``."""
     return f"{ratio:.2f} ×" if ratio < 10 else f"{ratio:.0f} ×"

@@ -1,4 +1,4 @@
-"""What a check is, and where the list of them comes from: every file in ``checks``."""
+"""Defines checks and collects them from the files in ``checks``."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ BUILTIN: Final = "giveway.verify.checks"
 
 
 class Skip(Exception):  # noqa: N818
-    """Raised by a check that finds out that it cannot apply; its text is the reason."""
+    """Raised by a check that does not apply to this machine; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a check runs. What it makes inside ``with place.device`` is made there."""
+    """The device and the seed of a check. Tensors made within ``with place.device`` are on it."""
 
     device: torch.device
     seed: int
@@ -37,48 +37,49 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found out beside its numbers, in the process that runs the checks."""
+    """The result of ``Check.also``, which runs in the process that runs the checks."""
 
     problem: str | None = None
-    """One line; None where all is well."""
+    """The problem in one line; None without one."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """JSON values, for the report."""
+    """JSON values for the report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that must work under giveway as it does without."""
+    """One behaviour that must be the same under giveway as without it."""
 
     name: str
     phase: str
     title: str
     run: Callable[[Place], object]
-    """Returns what is compared: tensors, numbers and text, in any nest of dicts, lists and tuples.
-    Runs in a process of its own, twice. torch is imported inside, never at the top of its file."""
+    """Returns the outputs to compare: tensors, numbers and text, nested in dicts, lists and tuples.
+    It runs twice, each time in a new process. It imports torch inside, never at the top of its
+    file."""
     devices: tuple[str, ...] = ("cpu", "cuda", "hip")
     modules: tuple[str, ...] = ()
-    """That have to be installed, beside torch."""
+    """Modules that the check needs, besides torch."""
     gpu_modules: tuple[str, ...] = ()
-    """The same, on GPUs only."""
+    """Modules that the check needs on GPUs only."""
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """That have to be on PATH, by device; one of them is enough."""
+    """Programs that the check needs on PATH, by device; one of them is enough."""
     limit: float = 120.0
-    """Seconds after which a process of it counts as hung."""
+    """Seconds after which a process of the check counts as hung."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """For the environment of its processes, with and without giveway."""
+    """Environment variables of its processes, with and without giveway."""
     expect: Callable[[Seen], str | None] | None = None
-    """What giveway has to have seen; returns the problem."""
+    """Examines the counts of giveway; returns the problem, or None."""
     also: Callable[[Mapping[str, str], Mapping[str, str]], Finding] | None = None
-    """What else is to be looked at, given the environments without and with giveway."""
+    """A further test, called with the environments without and with giveway."""
     launches: bool = True
-    """Must have had a launch: a program that ran ungated would prove nothing."""
+    """Whether giveway must have counted a launch: an ungated program would prove nothing."""
     alone: bool = False
-    """Measures time, so nothing else may run beside it."""
+    """Whether the check measures time, so that no other check may run at the same time."""
 
     def inapplicable(self, device: str) -> str | None:
-        """Why this check cannot apply here, as far as one can know without running it."""
+        """The reason why the check does not apply here, as far as known before it runs, or None."""
         if device not in self.devices:
-            return f"not on {device}: only on {' and '.join(self.devices)}"
+            return f"not on {device}, only on {' and '.join(self.devices)}"
         for module in self.modules + (self.gpu_modules if device != "cpu" else ()):
             if importlib.util.find_spec(module) is None:
                 extra = " (pip install 'giveway[torch]')" if module == "torchvision" else ""
@@ -90,7 +91,7 @@ class Check:
 
 
 def builtin() -> list[tuple[str, Check]]:
-    """Every check of this version with the module it comes from, by phase."""
+    """All built-in checks with the names of their modules, by phase."""
     package = importlib.import_module(BUILTIN)
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     found = [pair for name in names for pair in from_source(f"{BUILTIN}.{name}")]
@@ -98,10 +99,10 @@ def builtin() -> list[tuple[str, Check]]:
 
 
 def from_source(source: str) -> list[tuple[str, Check]]:
-    """The checks in ``CHECKS`` of a module, or of a file whose name ends in ``.py``.
+    """Reads the checks from ``CHECKS`` of a module, or of a file whose name ends in ``.py``.
 
     Raises:
-        UsageError: it cannot be imported, it has no checks, or one that cannot be right.
+        UsageError: the file cannot be imported, has no checks, or has an invalid check.
     """
     if not source.endswith(".py"):
         module = importlib.import_module(source)
@@ -119,21 +120,21 @@ def from_source(source: str) -> list[tuple[str, Check]]:
     names = [check.name for check in checks]
     for check in checks:
         if not re.fullmatch(r"[\w.-]+", check.name) or names.count(check.name) > 1:
-            raise UsageError(
-                f"{source}: {check.name!r} is no name, or not the only one of its kind"
-            )
+            raise UsageError(f"{source}: {check.name!r} is not a valid name, or two checks have it")
         if check.phase not in PHASES:
-            raise UsageError(f"{source}: {check.name} is of phase {check.phase!r}, not {PHASES}")
+            raise UsageError(
+                f"{source}: {check.name} has phase {check.phase!r}, not one of {PHASES}"
+            )
     return [(source, check) for check in checks]
 
 
 def select(
     checks: list[tuple[str, Check]], phases: tuple[str, ...], names: tuple[str, ...]
 ) -> list[tuple[str, Check]]:
-    """Those of the phases and of the names; of all where there are none.
+    """Selects checks by phase and by name; an empty tuple selects all.
 
     Raises:
-        UsageError: a name that no check has, or nothing is left.
+        UsageError: no check has a given name, or no check is left.
     """
     known = {check.name for _, check in checks}
     for name in names:
@@ -145,5 +146,7 @@ def select(
         if (not phases or check.phase in phases) and (not names or check.name in names)
     ]
     if not found:
-        raise UsageError(f"no check of phase {' or '.join(phases)} is called {' or '.join(names)}")
+        raise UsageError(
+            f"no check of phase {' or '.join(phases)} has the name {' or '.join(names)}"
+        )
     return found

@@ -1,4 +1,4 @@
-"""Whether two runs computed the same, and by how much they differ if not."""
+"""Compares the outputs of runs, and measures by how much they differ."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ TOLERANCES: Final = {
     "float16": 2e-3,
     "bfloat16": 1.6e-2,
 }
-"""The most that an output may differ where the device itself is not deterministic: largest absolute
-difference over the largest absolute value of the output, some units in the last place of a type
-that a sum of thousands has rounded. All other types have to be equal."""
+"""The largest difference of an output that is allowed if the device is not deterministic, by type:
+the largest absolute difference over the largest absolute value of the output. The values are a few
+units in the last place after a sum of thousands of terms. All other types must be equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How one output of two runs differs."""
+    """The difference of one output between two runs."""
 
     output: str
     dtype: str
     largest_abs: float
     largest_rel: float
-    """Of a single value, to the value of the first run."""
+    """The largest relative difference of a single value, relative to the first run."""
     scaled: float
     """``largest_abs`` over the largest absolute value of the output in the first run."""
     different: int
     values: int
     what: str = "value"
-    """``value``; or ``shape``, ``type``, ``name`` where the outputs cannot even be compared."""
+    """``value``; or ``shape``, ``type`` or ``name`` if the outputs cannot be compared."""
 
     def __str__(self) -> str:
         if self.what != "value":
@@ -58,7 +58,7 @@ class Difference:
 
 
 def differences(first: Path, second: Path) -> list[Difference]:
-    """The outputs in which the runs in two folders differ, in order; bit for bit."""
+    """The outputs that are not bitwise equal in the runs of two folders, in order."""
     found: list[Difference] = []
     for one, other in zip_longest(values.read(first), values.read(second)):
         if one is None or other is None or one[0] != other[0]:
@@ -86,7 +86,7 @@ def _measure(name: str, dtype: str, expected: Array, given: Array) -> Difference
     with np.errstate(all="ignore"):
         apart = np.abs(one - other)
         same = (one == other) | (np.isnan(one) & np.isnan(other))
-        # What is infinite or not a number in one run alone is as wrong as can be.
+        # A value that is infinite or NaN in only one of the runs counts as infinitely wrong.
         apart = np.where(same, 0, np.where(np.isfinite(apart), apart, np.inf))
         relative = np.where(same, 0, apart / np.abs(one))
         scale = np.max(np.abs(one[np.isfinite(one)]), initial=0)
@@ -103,16 +103,16 @@ def _measure(name: str, dtype: str, expected: Array, given: Array) -> Difference
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the comparison of a run under giveway with plain runs came to."""
+    """The result of comparing a run under giveway with plain runs."""
 
     same: bool
     how: str
     """``bitwise`` or ``tolerance``."""
     first: Difference | None
-    """The first output that differs by more than is allowed, else the first that differs."""
+    """The first output that differs by more than the tolerance, else the first that differs."""
     plain_runs: int
     plain_agree: bool | None
-    """Whether these were all the same, bit for bit; None where that was not looked at."""
+    """Whether all plain runs were bitwise equal; None if they were not compared."""
     outputs: int
 
     def to_json(self) -> dict[str, Any]:
@@ -127,15 +127,20 @@ class Verdict:
 
 
 def judge(given: Path, plain: Sequence[Path]) -> Verdict:
-    """Compares the run under giveway with one or several plain ones of the same seed.
+    """Compares the run under giveway with one or more plain runs of the same seed.
 
-    Bit for bit where that is how it turns out. Otherwise no output may be further from the nearest
-    plain run than its type's tolerance, nor than two plain runs are apart in some output of that
-    type; and an output in which all plain runs agree bit for bit has to be as they have it.
+    If any plain run is bitwise equal, the verdict is ``bitwise``. Otherwise, the difference between
+    an output and the nearest plain run may exceed neither the tolerance of its type nor the largest
+    difference between two plain runs in any output of that type. An output that is bitwise equal in
+    all plain runs must have that value.
 
-    That the nearest run is another one for each output, and the spread is one for all outputs of
-    a type, is because of how many outputs there are: of hundreds of gradients, one or another is
-    always further off than it was in a handful of plain runs.
+    The nearest run is chosen for each output, and the spread is taken over all outputs of a type,
+    because there are many outputs: among hundreds of gradients, one always differs by more than it
+    did in a handful of plain runs.
+
+    Args:
+        given: the folder of the run under giveway.
+        plain: the folders of the plain runs.
     """
     outputs = sum(1 for _ in values.read(plain[0]))
     found = [differences(each, given) for each in plain]
@@ -154,14 +159,14 @@ def judge(given: Path, plain: Sequence[Path]) -> Verdict:
         if each.output not in varying
         or each.scaled > min(spread.get(each.dtype, 0.0), TOLERANCES.get(each.dtype, 0.0))
     ]
-    # There is none where each output is, bit for bit, as one plain run or another has it.
+    # None if each output is bitwise equal to that of some plain run.
     first = next(iter([*wrong, *nearest]), None)
     agree = not varying if len(plain) > 1 else None
     return Verdict(not wrong, "tolerance", first, len(plain), agree, outputs)
 
 
 def _nearest(found: list[list[Difference]]) -> list[Difference]:
-    """Of each output that is as no plain run has it, the smallest difference, in order."""
+    """The smallest difference of each output that differs from all plain runs, in order."""
     by_output = [{each.output: each for each in differs} for differs in found]
     common = [name for name in by_output[0] if all(name in differs for differs in by_output)]
     return [

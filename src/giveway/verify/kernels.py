@@ -1,4 +1,4 @@
-"""A Triton kernel: in a file of its own, since Triton reads its source and its globals."""
+"""A Triton kernel, in a separate file because Triton reads the source and the globals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How checks are run."""
+"""The options of a run of checks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a user may choose."""
+    """The options that a user may choose."""
 
     device: str
     seed: int
     jobs: int = 1
-    """Checks at a time."""
+    """The number of checks that run at the same time."""
     rivals: int = 0
-    """Tasks of lower and as many of higher priority that come and go beside them."""
+    """The number of rivals of lower priority, and of higher priority, beside the checks."""
     logs: Path | None = None
-    """Where all logs are kept; None: only those of what failed, in a temporary folder."""
+    """The folder for all logs; None: logs of failed checks only, in a temporary folder."""
     memory_bytes: int | None = None
-    """For one process and its children; see `Limits`."""
+    """The memory limit of one process and its children; see `Limits`."""

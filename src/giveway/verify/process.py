@@ -1,4 +1,4 @@
-"""One `giveway.verify.program`, from the outside: its limits, and how it ended."""
+"""Runs a process of `giveway.verify.program` within limits, and reports how it ended."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ import psutil
 from giveway.verify import stacks
 
 _POLL_SECONDS: Final = 0.02
-_LOOK_SECONDS: Final = 0.25
-"""Between two looks at the memory."""
+_MEMORY_SECONDS: Final = 0.25
+"""The interval between two readings of the memory."""
 _MEMORY_SHARE: Final = 0.8
 _REAP_SECONDS: Final = 5
 _CGROUP: Final = Path("/sys/fs/cgroup")
@@ -30,11 +30,11 @@ _LAST_LINES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a process and its children may use."""
+    """The limits of a process and its children."""
 
     seconds: float
     memory_bytes: int | None = None
-    """Resident, together; None: four fifths of what is available when it starts."""
+    """Resident memory, in total; None: four fifths of the available memory at the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class Ended:
     """``done``, ``skipped``, ``failed`` (an exception), ``crashed``, ``hung``, ``out of memory``
     or ``stopped``."""
     reason: str
-    """One line; empty where it is done."""
+    """The reason in one line; empty if the status is ``done``."""
     seconds: float
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Its ``done.json``."""
+    """The content of ``done.json``."""
 
 
 def run(
@@ -59,21 +59,21 @@ def run(
     limits: Limits,
     stop: threading.Event,
 ) -> Ended:
-    """Runs one program to its end and leaves nothing of it, not even its children.
+    """Runs one program to its end; afterwards neither the program nor its children remain.
 
     Args:
         arguments: SOURCE, NAME, DEVICE and SEED of `giveway.verify.program`.
-        environment: all of it.
-        folder: an empty folder for what it leaves.
-        log: what it writes on stdout and stderr, and its stacks if it hangs.
-        limits: beyond these it is killed.
-        stop: set to end it early.
+        environment: the whole environment of the program.
+        folder: an empty folder for the outputs of the program.
+        log: the file for stdout and stderr of the program, and for its stacks if it hangs.
+        limits: the program is killed if it exceeds them.
+        stop: an event that ends the program early.
     """
     command = [sys.executable, "-P", "-m", "giveway.verify.program", *arguments]
     memory = limits.memory_bytes or int(_MEMORY_SHARE * _available_bytes())
     began = time.monotonic()
     with log.open("wb") as out:
-        # A session of its own: Ctrl-C on the terminal is for us.
+        # In a new session, Ctrl-C on the terminal does not reach the program.
         popen = subprocess.Popen(
             [*command, str(folder), str(os.getpid())],
             stdin=subprocess.DEVNULL,
@@ -84,7 +84,7 @@ def run(
         )
         children: list[psutil.Process] = []
         try:
-            problem = _watch(popen.pid, began + limits.seconds, memory, stop)
+            problem = _wait(popen.pid, began + limits.seconds, memory, stop)
             children = _children(popen.pid)
             if problem == "hung":
                 stacks.write([popen.pid, *(each.pid for each in children)], out)
@@ -97,23 +97,26 @@ def run(
         at = stacks.place(log)
         reason = f"hung: not done after {limits.seconds:g} s" + (f", at {at}" if at else "")
     elif problem == "out of memory":
-        reason = f"out of memory: it used more than {memory / 2**30:.1f} GiB"
+        reason = f"out of memory: the program used more than {memory / 2**30:.1f} GiB"
     else:
         reason = "interrupted"
     return Ended(problem, reason, seconds)
 
 
-def _watch(pid: int, deadline: float, memory: int, stop: threading.Event) -> str | None:
-    """Waits until the process has ended, without reaping it: its group is still ours to kill."""
-    look = 0.0
+def _wait(pid: int, deadline: float, memory: int, stop: threading.Event) -> str | None:
+    """Waits until the process ends or exceeds a limit; returns the problem, or None.
+
+    The process is not reaped, so that its process group can still be killed.
+    """
+    next_reading = 0.0
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
         now = time.monotonic()
         if stop.is_set():
             return "stopped"
         if now > deadline:
             return "hung"
-        if now > look:
-            look = now + _LOOK_SECONDS
+        if now > next_reading:
+            next_reading = now + _MEMORY_SECONDS
             if _resident(pid) > memory:
                 return "out of memory"
         stop.wait(_POLL_SECONDS)
@@ -138,18 +141,18 @@ def _resident(pid: int) -> int:
 def _available_bytes() -> int:
     available: int = psutil.virtual_memory().available
     with contextlib.suppress(OSError, ValueError):
-        # In a container; "max" where it has no limit.
+        # The limit of a container; "max" without one, which ends this block.
         limit = int((_CGROUP / "memory.max").read_text())
         used = int((_CGROUP / "memory.current").read_text())
         lines = (_CGROUP / "memory.stat").read_text().splitlines()
-        # Files that were read count as used, and go as soon as something else wants the room.
+        # The page cache counts as used, but the kernel frees it on demand.
         cached = next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
         available = min(available, limit - used + cached)
     return available
 
 
 def _kill(popen: subprocess.Popen[bytes], children: list[psutil.Process]) -> None:
-    """Also those of the children that have left the process's group, or were orphaned since."""
+    """Kills the process and its children, also those that left the group or were orphaned."""
     doomed = {*children, *_children(popen.pid)}
     with contextlib.suppress(ProcessLookupError):
         os.killpg(popen.pid, signal.SIGKILL)
@@ -169,12 +172,12 @@ def _ended(status: int, folder: Path, log: Path, seconds: float) -> Ended:
     if status < 0:
         what = f"crashed: {_signal_name(-status)} (signal {-status})"
         if -status == signal.SIGKILL:
-            # The kernel does not say why: where memory has run out, this is all one sees.
-            what = "killed by SIGKILL (signal 9): out of memory, or by somebody"
+            # The kernel gives no reason; a process that ran out of memory ends like this, too.
+            what = "killed by SIGKILL (signal 9): out of memory, or by another process"
     else:
         what = f"crashed: exit code {status}"
-    words = last_words(log)
-    return Ended("crashed", f"{what}: {words}" if words else what, seconds)
+    lines = last_lines(log)
+    return Ended("crashed", f"{what}: {lines}" if lines else what, seconds)
 
 
 def _out_of_memory(done: Mapping[str, Any]) -> bool:
@@ -188,13 +191,14 @@ def _signal_name(number: int) -> str:
         return "a real-time signal"
 
 
-def last_words(log: Path) -> str:
-    """The end of what a program wrote, on one line; empty if it was silent.
+def last_lines(log: Path) -> str:
+    """The last lines of a log, on one line; empty if the log is empty.
 
-    Of a fatal error that faulthandler has reported, the beginning: what it was, and where.
+    If faulthandler reported a fatal error, the first lines of its report instead: the error and
+    its place.
     """
     lines = log.read_text(errors="replace").splitlines()
-    said = [line.strip() for line in lines if line.strip()]
-    fatal = [at for at, line in enumerate(said) if line.startswith("Fatal Python error")]
-    chosen = said[fatal[-1] :][:_LAST_LINES] if fatal else said[-_LAST_LINES:]
+    written = [line.strip() for line in lines if line.strip()]
+    fatal = [at for at, line in enumerate(written) if line.startswith("Fatal Python error")]
+    chosen = written[fatal[-1] :][:_LAST_LINES] if fatal else written[-_LAST_LINES:]
     return " | ".join(chosen)

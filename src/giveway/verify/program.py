@@ -1,8 +1,8 @@
-"""The program that is verified: one check, run once, with or without giveway.
+"""The program that is verified: runs one check once, with or without giveway.
 
-``python -m giveway.verify.program SOURCE NAME DEVICE SEED FOLDER PARENT_PID`` leaves in FOLDER what
-the check returned (`giveway.verify.values`) and ``done.json``, which says how it went. It knows
-nothing of giveway.
+``python -m giveway.verify.program SOURCE NAME DEVICE SEED FOLDER PARENT_PID`` writes the outputs of
+the check into FOLDER (`giveway.verify.values`), and ``done.json`` with the status. The program does
+not use giveway itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from giveway.verify import values
 from giveway.verify.check import Check, Place, Skip, from_source
 
 SHOW_STACKS: Final = signal.SIGUSR2
-"""Makes the process write the Python stacks of its threads to stderr."""
+"""The signal that makes the process write the Python stacks of its threads to stderr."""
 
 _PR_SET_PDEATHSIG = 1
 _NOT_DETERMINISTIC = "does not have a deterministic implementation"
@@ -32,14 +32,14 @@ _NOT_DETERMINISTIC = "does not have a deterministic implementation"
 
 def main() -> None:
     source, name, device, seed, folder, parent = sys.argv[1:]
-    # A parent that is killed cannot clean up after itself.
+    # A killed parent cannot end this process.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != int(parent):
         return
     faulthandler.enable()
     faulthandler.register(SHOW_STACKS)
     with contextlib.suppress(OSError):
-        # Should memory run out, this is the process that the kernel may end.
+        # If memory runs out, the kernel kills this process first.
         Path("/proc/self/oom_score_adj").write_text("1000")
     check = next(check for _, check in from_source(source) if check.name == name)
     done = _run(check, device, int(seed), Path(folder))
@@ -67,11 +67,11 @@ def _compute(
     import torch
 
     if device != "cpu" and not torch.cuda.is_available():
-        raise RuntimeError(f"torch {torch.__version__} sees no GPU")
+        raise RuntimeError(f"torch {torch.__version__} finds no GPU")
     place = Place(torch.device("cpu" if device == "cpu" else "cuda"), seed)
     torch.manual_seed(seed)
-    # What has no deterministic implementation runs all the same, and is named in the report.
-    # Not by use_deterministic_algorithms, which does the same, and imports the compiler for it.
+    # Operators without a deterministic implementation run nevertheless, and the report lists them.
+    # use_deterministic_algorithms would do the same, but imports the compiler.
     torch.set_deterministic_debug_mode("warn")
     torch.backends.cudnn.benchmark = False
     with warnings.catch_warnings(record=True) as caught:

@@ -1,4 +1,4 @@
-"""What ``giveway verify --json`` writes; its schema is ``schema.json`` beside this file."""
+"""The result that ``giveway verify --json`` writes; ``schema.json`` has the schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATUSES: Final = ("passed", "failed", "skipped")
 
 
 def make_result(options: Options, results: Results) -> dict[str, Any]:
-    """All that is known of a run, as JSON values."""
+    """The result of a run, as JSON values."""
     counts = Counter(outcome.status for outcome in results.outcomes)
     environment = next((each.environment for each in results.outcomes if each.environment), {})
     return {
@@ -45,7 +45,7 @@ def make_result(options: Options, results: Results) -> dict[str, Any]:
 
 
 def ok(results: Results) -> bool:
-    """Whether every check that applies passed, and there was one."""
+    """Whether at least one check passed and none failed."""
     statuses = {outcome.status for outcome in results.outcomes}
     return not results.interrupted and "passed" in statuses and "failed" not in statuses
 

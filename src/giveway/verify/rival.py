@@ -1,7 +1,7 @@
-"""A rival: bursts of work with pauses between them, in tasks that come and go.
+"""A rival of the checks: bursts of work with pauses, in tasks that start and end.
 
-``python -m giveway.verify.rival DEVICE PARENT_PID SEED`` says a word when it has done its first
-work, and ends at SIGTERM.
+``python -m giveway.verify.rival DEVICE PARENT_PID SEED`` writes one byte to stdout after its first
+task, and ends at SIGTERM.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PR_SET_PDEATHSIG = 1
 _BURST_SECONDS: Final = (0.005, 0.05)
 _PAUSE_SECONDS: Final = (0.0, 0.1)
 _BURSTS: Final = 5
-"""In each of its tasks."""
+"""The number of bursts in each task."""
 _SIZE: Final = 512
 
 
@@ -33,17 +33,17 @@ def main() -> None:
 
     dice = random.Random(int(seed))
     matrix = torch.randn(_SIZE, _SIZE, device="cpu" if device == "cpu" else "cuda")
-    said = False
+    reported = False
     while True:
-        # Its priority is that of the process: only the task is another one each time.
-        thread = threading.Thread(target=_task, args=(matrix, dice), daemon=True)
+        # Each thread is a new task with the priority of the process.
+        thread = threading.Thread(target=_run_task, args=(matrix, dice), daemon=True)
         thread.start()
         thread.join()
-        if not said:
-            said = bool(os.write(1, b"!"))
+        if not reported:
+            reported = bool(os.write(1, b"!"))
 
 
-def _task(matrix: object, dice: random.Random) -> None:
+def _run_task(matrix: object, dice: random.Random) -> None:
     import torch
 
     import giveway

@@ -1,4 +1,4 @@
-"""Tasks of lower and of higher priority that come and go beside the checks."""
+"""Runs rivals of lower and of higher priority beside the checks."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from giveway.errors import ProgramError
 from giveway.verify.options import Options
 
 PRIORITIES: Final = (-10, 10)
-"""Below and above that of the checks."""
+"""The priorities of rivals: below and above that of the checks."""
 _SECONDS: Final = (1.0, 8.0)
-"""How long a rival works: between these. Some are killed then, the others may say goodbye."""
+"""The shortest and the longest life of a rival. Afterwards, half of them are killed and half are
+terminated."""
 _START_SECONDS: Final = 120.0
 _END_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.1
 
 
 class Rivals:
-    """A context manager: while it is open, so many of them run at any time.
+    """Keeps a constant number of rivals running; a context manager.
 
-    Entering it waits until the first of them are at work. Raises ProgramError where one does not
-    get to that: checks beside rivals that do nothing would show nothing.
+    Entering waits until the first rivals work. Raises ProgramError if a rival does not start to
+    work, because checks beside idle rivals would prove nothing.
     """
 
     def __init__(self, options: Options) -> None:
         self.worked = 0
-        """How many have done some work."""
+        """The number of rivals that have done some work."""
         self._random = random.Random(options.seed)
         self._stop = threading.Event()
         self._changed = threading.Condition()
@@ -83,7 +84,9 @@ class Rivals:
                 with self._changed:
                     self.worked += works
                     if not works and not self._stop.is_set():
-                        self._problem = "a rival does not work: giveway verify --only import"
+                        self._problem = (
+                            "a rival did not start to work: try giveway verify --only import"
+                        )
                     self._changed.notify_all()
                 self._stop.wait(seconds if works else 0)
                 if seed % 2 and not self._stop.is_set():
@@ -93,7 +96,7 @@ class Rivals:
                 popen.kill()
 
     def _wait_for_work(self, popen: subprocess.Popen[bytes]) -> bool:
-        """It says a word when it has done its first work."""
+        """Waits for the byte that the rival writes after its first work; False without one."""
         assert popen.stdout is not None
         deadline = time.monotonic() + _START_SECONDS
         while not self._stop.is_set() and time.monotonic() < deadline:

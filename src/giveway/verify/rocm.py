@@ -1,8 +1,8 @@
-"""Whether the HIP shims can take the place of the ROCm runtimes that are found here.
+"""Checks that the HIP shims can replace the ROCm runtimes of this machine.
 
-The loader binds a versioned reference to a symbol of that name *and* version node. A shim in which
-one of them is missing does not start the program at all, so this is looked at wherever there is a
-ROCm library, GPU or not.
+The loader binds a versioned reference to a symbol with that name *and* version node. If the shim
+lacks one of them, the program does not start at all. So this check runs wherever there is a ROCm
+library, even without a GPU.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from giveway.devices.drivers import HIP
 from giveway.verify.check import Finding
 
 CLIENTS: Final = ("hipblas", "rocblas", "MIOpen", "rocfft", "rccl", "c10_hip", "torch_hip")
-"""Libraries that launch kernels themselves, or torch's own."""
+"""Libraries that launch kernels, among them torch's own."""
 
 
 def versions(environment: Mapping[str, str], _gated: Mapping[str, str]) -> Finding:
-    """Looks at every ROCm library in the folders where programs look for them.
+    """Checks every ROCm library in the folders where programs search for them.
 
-    A runtime's symbols have all to be in the shim of its generation, in the same nodes, and what
-    its clients want of a runtime has to be in the shim of the generation that they ask for.
+    The shim must have all symbols of a runtime of its generation, with the same version nodes, and
+    all symbols that other libraries require of a runtime of that generation.
     """
-    problems, looked_at = [], []
+    problems, examined = [], []
     for path in sorted(set(_libraries(environment))):
         try:
             library = elf.read(path)
         except (elf.ElfError, OSError):
-            continue  # a linker script, say
+            continue  # for example a linker script
         wanted = library.wants
         if HIP.stem in path.name:
             wanted = {library.soname: {symbol for symbol in library.exports if symbol[1]}}
         for soname, symbols in wanted.items():
             if not soname.startswith(f"{HIP.stem}."):
                 continue
-            looked_at.append(f"{path.name}: {len(symbols)} symbols")
+            examined.append(f"{path.name}: {len(symbols)} symbols")
             problem = _missing(soname, symbols)
             if problem is not None:
                 problems.append(f"{path.name}: {problem}")
-    if not looked_at:
+    if not examined:
         return Finding(facts={"rocm": "skipped: no ROCm library here"})
-    return Finding(problems[0] if problems else None, {"rocm": looked_at})
+    return Finding(problems[0] if problems else None, {"rocm": examined})
 
 
 def _libraries(environment: Mapping[str, str]) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""What giveway saw of a program and of its children, from the traces that they left."""
+"""Reads what giveway counted in a program and its children, from the traces that they wrote."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from giveway.observe import traces
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Sums over the processes of a program that ended in good order: what is killed, or ends by
-    ``_exit`` as forked workers do, leaves no trace. None: the device has no such thing."""
+    """The sums over the processes of a program. None: the device has no such count.
+
+    Only processes that end normally write a trace. Killed processes do not, and neither do forked
+    workers, which end by ``_exit``.
+    """
 
     processes: int
     launches: int
     operators: int | None
-    """Of the launches, those that are single-threaded operators; the others are regions."""
+    """The launches that are single-threaded operators; all others are parallel regions."""
     null_stream: int | None
-    """Of the launches, those on the NULL stream."""
+    """The launches on the NULL stream."""
     graph_launches: int | None
     copies: int | None
     memsets: int | None
@@ -38,7 +41,7 @@ class Seen:
     kernels: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """All counts; of the kernels only how many there were."""
+        """All counts as JSON values, with the number of kernels in place of their names."""
         counts = asdict(self)
         counts["kernels"] = len(self.kernels)
         counts["tasks"] = [{"name": name, "priority": priority} for name, priority in self.tasks]
@@ -46,7 +49,7 @@ class Seen:
 
 
 def read(folder: Path, device: str) -> Seen:
-    """What the processes that wrote their traces there had done on the device."""
+    """Reads the traces in a folder and sums the counts for a device."""
     processes = traces.read(folder)
     tasks = [task for process in processes for task in process["tasks"]]
     on_gpu = device != "cpu"

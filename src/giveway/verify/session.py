@@ -1,4 +1,4 @@
-"""Runs checks: each one plainly and under giveway, in processes of its own, and compares."""
+"""Runs each check plainly and under giveway, in separate processes, and compares the outputs."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from giveway.verify.seen import Seen
 
 PRIORITY: Final = 0
 _PLAIN_RUNS: Final = (3, 6)
-"""Where the numbers differ, plain runs are made to find out how far apart these are: the first
-number of them if they all agree, else up to the second."""
+"""The number of plain runs, if the outputs differ, to measure the spread between plain runs: the
+first number if all of them agree, else the second."""
 
 _VARIABLES: Final = {
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it cuBLAS is not deterministic
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # makes cuBLAS deterministic
     "PYTHONHASHSEED": "0",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one check."""
+    """The outcome of one check."""
 
     check: Check
     status: str
     """``passed``, ``failed`` or ``skipped``."""
     reason: str = ""
-    """One line; empty where it passed."""
+    """The reason in one line; empty if the check passed."""
     seconds: float = 0.0
     ended: str = "done"
-    """How the process that decided it ended: see `Ended`."""
+    """How the process that decided the outcome ended; see `Ended`."""
     verdict: Verdict | None = None
     seen: Seen | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -57,29 +57,29 @@ class Outcome:
 
 
 Progress = Callable[[Outcome, int], None]
-"""Told what became of a check, and how many are decided."""
+"""Called with the outcome of a check and the number of checks that are decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What became of all of them, in the order of the list; those that were not begun are absent
-    where a run was interrupted."""
+    """The outcomes of all checks, in the order of the list. If the run was interrupted, the checks
+    that did not finish are absent."""
 
     outcomes: list[Outcome]
     interrupted: bool
     seconds: float
     rivals_worked: int
     logs: Path | None
-    """Where logs were kept, if any were."""
+    """The folder of the logs; None if no logs were kept."""
 
 
 def run(checks: Sequence[tuple[str, Check]], options: Options, progress: Progress) -> Results:
-    """Runs the checks. Ctrl-C ends the run, not the program: what is finished is returned.
+    """Runs the checks. Ctrl-C ends the run, and the finished outcomes are returned.
 
     Raises:
-        UsageError: called under ``giveway run``, or unknown device.
-        PageError: the device's gate page cannot be used.
-        ProgramError: rivals do not start.
+        UsageError: the caller runs under ``giveway run``, or the device is unknown.
+        PageError: the gate page of the device cannot be used.
+        ProgramError: a rival does not start.
     """
     began = time.monotonic()
     outcomes: dict[int, Outcome] = {}
@@ -109,7 +109,7 @@ def _run_all(
     for number, (source, check) in enumerate(checks):
         if check.alone:
             finish(number, session.run(source, check))
-    # What takes longest goes first, so that the end does not wait for it alone.
+    # The longest checks start first, so that none of them runs alone at the end.
     order = sorted(range(len(checks)), key=lambda number: -checks[number][1].limit)
     with ThreadPoolExecutor(session.options.jobs) as pool:
         futures = {
@@ -117,15 +117,15 @@ def _run_all(
             for number in order
             if not checks[number][1].alone
         }
-        told = set()
+        finished = set()
         try:
             for future in as_completed(futures):
-                told.add(future)
+                finished.add(future)
                 finish(futures[future], future.result())
         except BaseException:
             session.stop.set()
             for future in as_completed(futures):
-                if future not in told and future.exception() is None:
+                if future not in finished and future.exception() is None:
                     finish(futures[future], future.result())
             raise
 
@@ -135,17 +135,17 @@ def _stopped(check: Check) -> Outcome:
 
 
 class Session:
-    """What all checks of a run share; a context manager that removes its temporary files."""
+    """The environment and folders of a run; a context manager that removes temporary files."""
 
     def __init__(self, options: Options) -> None:
         if "GIVEWAY_RUN" in os.environ:
-            raise UsageError("giveway verify starts its programs itself: call it without run")
+            raise UsageError("giveway verify starts its programs: call it without giveway run")
         self.options = options
         self.stop = threading.Event()
-        """Set to end all that runs."""
+        """Set to end all running checks."""
         self._plain = dict(os.environ) | _VARIABLES
         self._gated = launch.environment(self._plain, options.device, PRIORITY, "verify")
-        # A page that cannot be used is better found out now than by the programs.
+        # An unusable page is better reported now than by the programs.
         for page in devices.get(options.device).pages:
             Page.open(page, create=True).check()
         self._folder = Path(tempfile.mkdtemp(prefix="giveway-verify-"))
@@ -169,7 +169,7 @@ class Session:
             shutil.rmtree(self._folder)
 
     def keep_logs(self, outcomes: Sequence[Outcome]) -> Path | None:
-        """Where the logs are that are kept: all that were asked for, else those of failures."""
+        """Keeps all logs on request, else those of failed checks; returns their folder."""
         if self.options.logs is not None:
             return self.options.logs
         self._keep = any(outcome.status == "failed" for outcome in outcomes)
@@ -182,7 +182,7 @@ class Session:
         return self._logs
 
     def run(self, source: str, check: Check) -> Outcome:
-        """Runs one check; never raises because of anything that its processes do."""
+        """Runs one check. Errors of its processes end in the outcome and never raise."""
         if self.stop.is_set():
             return _stopped(check)
         reason = check.inapplicable(self.options.device)
@@ -192,9 +192,9 @@ class Session:
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=f"{check.name}-") as folder:
             try:
                 outcome = self._compare(Path(folder), source, check)
-            except Exception as error:  # What a check expects is code of its author's.
-                said = " ".join(f"{type(error).__name__}: {error}".split())
-                outcome = Outcome(check, "failed", f"its own test of the result: {said}")
+            except Exception as error:  # `expect` and `also` are code of the author of the check.
+                text = " ".join(f"{type(error).__name__}: {error}".split())
+                outcome = Outcome(check, "failed", f"the check could not test its result: {text}")
         return replace(outcome, seconds=round(time.monotonic() - began, 3))
 
     def _compare(self, folder: Path, source: str, check: Check) -> Outcome:
@@ -202,28 +202,28 @@ class Session:
         if plain.status == "skipped":
             return Outcome(check, "skipped", plain.reason)
         if plain.status != "done":
-            reason = f"without giveway as well: {plain.reason}"
+            reason = f"also without giveway: {plain.reason}"
             return Outcome(check, "failed", reason, ended=plain.status)
         trace = folder / "trace"
         trace.mkdir()
         variables = {"GIVEWAY_TRACE": str(trace), "GIVEWAY_NAME": f"verify-{check.name}"}
         given = self._once(folder, source, check, "giveway", self._gated | variables)
         if given.status == "skipped":
-            return Outcome(check, "failed", f"skips itself under giveway only: {given.reason}")
+            return Outcome(check, "failed", f"skipped under giveway only: {given.reason}")
         if given.status != "done":
             return Outcome(check, "failed", given.reason, ended=given.status)
-        saw = seen.read(trace, self.options.device)
+        counts = seen.read(trace, self.options.device)
         verdict = self._judge(folder, source, check)
         if self.stop.is_set() and not verdict.same:
-            return _stopped(check)  # in the middle of finding out
+            return _stopped(check)  # the plain runs are incomplete
         finding = Finding() if check.also is None else check.also(self._plain, self._gated)
-        problem = self._problem(check, saw, verdict) or finding.problem
+        problem = self._problem(check, counts, verdict) or finding.problem
         return Outcome(
             check,
             "passed" if problem is None else "failed",
             problem or "",
             verdict=verdict,
-            seen=saw,
+            seen=counts,
             facts=finding.facts,
             not_deterministic=given.details["not_deterministic"],
             environment=given.details["environment"],
@@ -235,7 +235,7 @@ class Session:
     ) -> Ended:
         (folder / name).mkdir()
         options = self.options
-        # Rivals take their share of the time.
+        # Rivals slow the check down.
         limits = Limits(check.limit * (1 + 2 * options.rivals), options.memory_bytes)
         return process.run(
             [source, check.name, options.device, str(options.seed)],
@@ -258,9 +258,9 @@ class Session:
             verdict = judge(folder / "giveway", plain)
         return verdict
 
-    def _problem(self, check: Check, saw: Seen, verdict: Verdict) -> str | None:
+    def _problem(self, check: Check, counts: Seen, verdict: Verdict) -> str | None:
         if not verdict.same:
             return f"{verdict.first}; seed {self.options.seed}"
-        if check.launches and saw.launches == 0:
-            return "it ran ungated: giveway saw no launch of it"
-        return None if check.expect is None else check.expect(saw)
+        if check.launches and counts.launches == 0:
+            return "the program ran ungated: giveway counted no launches"
+        return None if check.expect is None else check.expect(counts)

@@ -1,4 +1,4 @@
-"""Where a process hangs: the stacks of its threads, Python's and the native ones."""
+"""Writes the stacks of a process that hangs: the Python stacks and the native ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import BinaryIO, Final
 from giveway.verify.program import SHOW_STACKS
 
 _PYTHON_SECONDS: Final = 5.0
-"""A process that has no core is this late to write its stacks, or does not get to it at all."""
+"""The longest time that a busy machine needs to write the Python stacks."""
 _REST_SECONDS: Final = 0.2
-"""For the stacks of its other threads, which follow at once."""
+"""The time for the stacks of the other threads, which follow at once."""
 _POLL_SECONDS: Final = 0.1
 _NATIVE_SECONDS: Final = 45.0
 _FRAMES: Final = 40
@@ -27,18 +27,21 @@ _CURRENT: Final = re.compile(r'Current thread .*\n  File "(.+)", line (\d+) in (
 
 
 def write(pids: Sequence[int], log: BinaryIO) -> None:
-    """Appends to ``log`` the stacks of a process and its children, of the first few where there
-    are many. The process writes there too.
+    """Appends the stacks of a process and its first few children to ``log``.
 
-    The native ones by py-spy or gdb, where one of them is installed. Python's by the process's own
-    faulthandler, which works inside a C call as well; last, as its signal ends some system calls
-    early, after which the process may go on.
+    py-spy or gdb, if installed, writes the native stacks. The faulthandler of the process writes
+    the Python stacks, even within a C call. The Python stacks come last, because the signal
+    interrupts some system calls, after which the process may continue.
+
+    Args:
+        pids: the process and its children.
+        log: the file that the process itself writes to.
     """
     for pid in pids[:_PROCESSES]:
         _native(pid, log)
     for pid in pids[:_PROCESSES]:
         if _shows_stacks(pid):
-            _say(log, f"{_PYTHON} {pid}")
+            _write_heading(log, f"{_PYTHON} {pid}")
             begin = os.fstat(log.fileno()).st_size
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, SHOW_STACKS)
@@ -46,7 +49,7 @@ def write(pids: Sequence[int], log: BinaryIO) -> None:
 
 
 def _wait_for_stacks(log: Path, begin: int) -> None:
-    """Until Python stacks have been written behind that place in the log."""
+    """Waits until Python stacks follow position ``begin`` of the log, or the time is over."""
     end = time.monotonic() + _PYTHON_SECONDS
     with log.open("rb") as file:
         while time.monotonic() < end:
@@ -58,7 +61,7 @@ def _wait_for_stacks(log: Path, begin: int) -> None:
 
 
 def _shows_stacks(pid: int) -> bool:
-    """Whether the process has a handler for the signal, which would end it otherwise."""
+    """Whether the process handles the signal, which would kill it otherwise."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         caught = next(line.split()[1] for line in lines if line.startswith("SigCgt:"))
@@ -71,13 +74,15 @@ def _native(pid: int, log: BinaryIO) -> None:
     if tool := shutil.which("py-spy"):
         command = [tool, "dump", "--native", "--pid", str(pid)]
     elif tool := shutil.which("gdb"):
-        settings = ("-iex", "set debuginfod enabled off", "-iex", "set auto-load off")
-        command = [tool, "-batch", "-nx", *settings, "-p", str(pid)]
+        flags = ("-iex", "set debuginfod enabled off", "-iex", "set auto-load off")
+        command = [tool, "-batch", "-nx", *flags, "-p", str(pid)]
         command += ["-ex", f"thread apply all backtrace {_FRAMES}"]
     else:
-        _say(log, f"no native stacks of process {pid}: neither py-spy nor gdb is installed")
+        _write_heading(
+            log, f"no native stacks of process {pid}: neither py-spy nor gdb is installed"
+        )
         return
-    _say(log, f"native stacks of process {pid}, by {Path(tool).name}")
+    _write_heading(log, f"native stacks of process {pid}, by {Path(tool).name}")
     try:
         subprocess.run(
             command,
@@ -88,16 +93,16 @@ def _native(pid: int, log: BinaryIO) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        _say(log, f"{Path(tool).name} failed: {error}")
+        _write_heading(log, f"{Path(tool).name} failed: {error}")
 
 
-def _say(log: BinaryIO, text: str) -> None:
+def _write_heading(log: BinaryIO, text: str) -> None:
     log.write(f"--- {text}\n".encode())
     log.flush()
 
 
 def place(log: Path) -> str:
-    """Where the first thread of Python stacks in the log was: file, line and function."""
+    """The place of the first Python stack in a log: file, line and function; empty without one."""
     stacks = log.read_text(errors="replace").partition(_PYTHON)[2]
     found = _CURRENT.search(stacks)
     return f"{Path(found[1]).name}, line {found[2]} in {found[3]}" if found else ""

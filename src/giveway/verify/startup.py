@@ -1,4 +1,4 @@
-"""How much later ``import torch`` is done under giveway."""
+"""Measures how much giveway delays the end of ``import torch``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from giveway.verify.check import Finding
 
 MOST_SECONDS: Final = 0.05
 _ENOUGH: Final = 3
-"""As many pairs within the bound settle it once they are most: so would the median of five."""
+"""The fewest pairs within the limit that decide the check, if they are the majority. This is as
+strict as a median of five."""
 _MOST_PAIRS: Final = 15
 _LIMIT_SECONDS: Final = 60.0
 _PROGRAM: Final = "import torch, os; os.write(1, b'!'); os._exit(0)"
 
 
 def added(plain: Mapping[str, str], gated: Mapping[str, str]) -> Finding:
-    """The median of what the shim adds, over pairs of runs: from the start of the process until
-    torch is imported. Pairs, because a machine that is busy for a while is so for both."""
+    """Measures the median delay that the shim adds, from the start of the process until torch is
+    imported, over pairs of runs. Pairs cancel the load of a machine that is busy for a while."""
     differences: list[float] = []
     seconds: list[float] = []
     while len(differences) < _MOST_PAIRS:
@@ -31,7 +32,7 @@ def added(plain: Mapping[str, str], gated: Mapping[str, str]) -> Finding:
             seconds.append(_import_seconds(plain))
             differences.append(_import_seconds(gated) - seconds[-1])
         except (TimeoutError, ChildProcessError) as error:
-            return Finding(f"import torch {error}, in pair {len(differences) + 1} of those timed")
+            return Finding(f"import torch {error}, in pair {len(differences) + 1} of timed runs")
         within = sum(each <= MOST_SECONDS for each in differences)
         if within >= _ENOUGH and statistics.median(differences) <= MOST_SECONDS:
             break
@@ -49,7 +50,12 @@ def added(plain: Mapping[str, str], gated: Mapping[str, str]) -> Finding:
 
 
 def _import_seconds(environment: Mapping[str, str]) -> float:
-    """Raises TimeoutError where it hangs, ChildProcessError where it ends before it is done."""
+    """The seconds until torch is imported.
+
+    Raises:
+        TimeoutError: the process hangs.
+        ChildProcessError: the process ended before torch was imported.
+    """
     began = time.monotonic()
     with subprocess.Popen(
         [sys.executable, "-P", "-c", _PROGRAM],

@@ -1,4 +1,4 @@
-"""What a check returned, as named arrays in a folder: written by one process, read by another."""
+"""Stores the outputs of a check as named arrays in a folder, for another process to read."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _ARRAYS, _NAMES = "values.npz", "values.json"
 
 
 def flatten(value: object, name: str = "output") -> Iterator[tuple[str, object]]:
-    """Every tensor, number and text in a nest of containers, named by the way to it.
+    """Yields every tensor, number and text in nested containers, named by its path.
 
-    Named tuples (GoogLeNet's outputs in training mode, say) and dataclasses name their parts.
+    Named tuples, such as the outputs of GoogLeNet in training mode, and dataclasses name their
+    parts.
     """
     if isinstance(value, Mapping):
         parts = [(str(key), part) for key, part in value.items()]
@@ -42,9 +43,10 @@ def flatten(value: object, name: str = "output") -> Iterator[tuple[str, object]]
 
 
 def write(folder: Path, value: object) -> int:
-    """Writes what a check returned; the number of outputs.
+    """Writes the outputs of a check; returns their number.
 
-    Raises TypeError for what is neither a tensor nor a number nor text.
+    Raises:
+        TypeError: an output is neither a tensor nor a number nor text.
     """
     arrays: dict[str, Array] = {}
     names: list[tuple[str, str]] = []
@@ -80,7 +82,7 @@ def _tensor_as_array(tensor: Any) -> tuple[Array, str]:
 
 
 def read(folder: Path) -> Iterator[tuple[str, str, Array]]:
-    """Name, type and value of each output, one at a time, in the order of `write`."""
+    """Yields name, type and value of each output, in the order in which `write` stored them."""
     with np.load(folder / _ARRAYS) as arrays:
         for number, (name, dtype) in enumerate(json.loads((folder / _NAMES).read_text())):
             yield name, dtype, arrays[str(number)]

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from giveway.cli.parts.table import Column, render
 from giveway.report import words
+from giveway.results.names import mode_name
 
 _COLUMNS: Final = (
     Column("MODE", keep=9),
@@ -40,7 +41,7 @@ def lines(result: dict[str, Any], width: int | None = None) -> Iterator[str]:
 def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
     yield f"{scenario['name']}: {scenario['title'] or scenario['status']}"
     for name, program in scenario.get("programs", {}).items():
-        yield f"  {name}: {_program(program)}"
+        yield f"  {name}: {words.program(program)}"
     if scenario.get("modes"):
         inside = None if width is None else width - len(_INDENT)
         yield from (f"{_INDENT}{line}" for line in _table(scenario, inside))
@@ -56,11 +57,11 @@ def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
     for bar in scenario["bars"]:
         yield f"{bar['verdict']:12} {bar['text']}: {_found(bar)}"
     for failure in scenario.get("failures", []):
-        place = f"{failure['mode']}, round {failure['round'] + 1}"
+        place = f"{mode_name(failure['mode'])}, round {failure['round'] + 1}"
         yield f"FAILED       {failure['program']} {failure['what']} ({place})"
         yield from (f"    {line}" for line in failure["last_lines"])
     for mode, reason in scenario.get("modes_not_measured", {}).items():
-        yield f"Not measured: {mode}: {reason}."
+        yield f"Not measured: {mode_name(mode)} ({reason})."
     noise = scenario.get("noise", {})
     if noise.get("noisy"):
         yield f"This machine is noisy: {noise['text']}."
@@ -73,22 +74,10 @@ def _latency(figure: dict[str, Any]) -> str:
     return f"; it gave way in {figure['value']:.2g} ms (p50), {figure['longest']:.2g} ms at most"
 
 
-def _program(program: dict[str, Any]) -> str:
-    if program["command"]:
-        return f"{' '.join(program['command'])}, priority {program['priority']}"
-    size = ", ".join(f"{key} {value}" for key, value in (program["size"] or {}).items())
-    rate = f", {program['rate']:g} requests/s" if program["rate"] else ""
-    verb = "training " if program["task"] == "train" else ""
-    return (
-        f"{verb}{program['model']} ({size}), {program['arrivals']}{rate}, "
-        f"priority {program['priority']}"
-    )
-
-
 def _table(scenario: dict[str, Any], width: int | None) -> list[str]:
     rows = [
         [
-            mode,
+            mode_name(mode),
             name,
             *(_number(figures[key]) for key in ("p50_ms", "p99_ms", "max_ms")),
             _estimate(figures["p99_ratio"], "{:.2f}"),

@@ -1,1 +1,1 @@
-"""Plots as SVG, from small functions, without a plotting library."""
+"""Charts as SVG, from small functions and without a plotting library."""

@@ -1,4 +1,4 @@
-"""How many requests were answered within which time, by mode."""
+"""The chart of latencies: the share of requests answered within a time, by mode."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from giveway.report.svg import plot
 from giveway.report.svg.markup import Markup, element, joined
 from giveway.report.svg.scale import Log, Nines
 from giveway.results.figures import by_round
+from giveway.results.names import mode_name
 from giveway.results.stats import percentile
 
 HEIGHT: Final = 280
 _POINTS: Final = 240
-"""More than these of a curve nobody sees."""
+"""The most points of a curve; more would not be visible."""
 
 Latencies = Mapping[str, Sequence[float]]
-"""Milliseconds, by mode; none empty."""
+"""Latencies in milliseconds, by mode; no mode is empty."""
 
 
 def latencies(segments: Sequence[Mapping[str, Any]], program: str) -> dict[str, list[float]]:
-    """Those of one program, of all rounds, in ms and ascending."""
+    """The latencies of one program in all rounds: in ms, ascending, by mode."""
     found = {}
     for mode in dict.fromkeys(segment["mode"] for segment in segments):
         rounds = by_round(segments, mode, program)
@@ -34,12 +35,15 @@ def latencies(segments: Sequence[Mapping[str, Any]], program: str) -> dict[str, 
 
 
 def steps(values: Sequence[float]) -> list[tuple[float, float]]:
-    """The empirical distribution of ascending values, thinned where it is dense: at each value it
-    goes up from the share that was faster to the share that was not slower. It ends below 1, at the
-    largest: one more request could have been slower."""
+    """The empirical distribution of ascending values, thinned where the points are dense.
+
+    At each value, the curve rises from the share of faster requests to the share of requests that
+    were not slower. The curve ends below 1, because another request could have been slower than the
+    slowest.
+    """
     count = len(values)
     if count > _POINTS:
-        # Evenly on the axis that the tail is stretched on, and the tail itself whole.
+        # Points are evenly spaced on the stretched axis, and the tail keeps all of its points.
         tail = np.arange(max(0, count - 30), count)
         nines = np.linspace(0, np.log10(count), _POINTS)
         dense = np.floor(count * (1 - 10.0**-nines)).astype(int)
@@ -58,20 +62,20 @@ def chart(program: str, by_mode: Latencies) -> Markup:
     for mode, values in by_mode.items():
         points = [(x.at(value), y.at(share)) for value, share in steps(values)]
         p99 = percentile(values, 99)
-        curves.append(plot.curve(points, f"mode-{mode}", words.mode(mode)))
+        curves.append(plot.curve(points, f"mode-{mode}", mode_name(mode)))
         if len(values) >= 100:
             curves.append(_dot(mode, x.at(p99), y.at(0.99), p99))
     p99s = {mode: words.milliseconds(percentile(each, 99)) for mode, each in by_mode.items()}
-    said = "; ".join(f"{words.mode(mode)}: p99 {p99}" for mode, p99 in p99s.items())
+    listed = "; ".join(f"{mode_name(mode)}: p99 {p99}" for mode, p99 in p99s.items())
     title = f"Latencies of {program}"
     picture = plot.drawing(
-        title, f"Of the requests, 99% were answered within: {said}.", HEIGHT,
+        title, f"Of the requests, 99% were answered within: {listed}.", HEIGHT,
         plot.y_axis(y), plot.x_axis(x, "latency, ms"), *curves,
     )  # fmt: skip
     entries = [
         (
             plot.line_sample(f"mode-{mode}"),
-            joined((words.mode(mode), element("span", f" p99 {p99}", class_="value"))),
+            joined((mode_name(mode), element("span", f" p99 {p99}", class_="value"))),
         )
         for mode, p99 in p99s.items()
     ]
@@ -79,7 +83,7 @@ def chart(program: str, by_mode: Latencies) -> Markup:
     counted = " to ".join(str(each) for each in dict.fromkeys((requests[0], requests[-1])))
     note = (
         f"The share of requests answered faster, of {counted} in each mode. Both axes are "
-        "stretched: the upper part is the slowest few. Further left is better."
+        "stretched: the upper part shows the slowest requests. Further left is better."
     )
     return plot.figure(
         "cdf", title, note, plot.legend(entries), element("div", picture, class_="plot")
@@ -89,7 +93,7 @@ def chart(program: str, by_mode: Latencies) -> Markup:
 def _dot(mode: str, x: float, y: float, p99: float) -> Markup:
     return element(
         "circle",
-        element("title", f"p99 {words.mode(mode)}: {words.milliseconds(p99)}"),
+        element("title", f"p99 {mode_name(mode)}: {words.milliseconds(p99)}"),
         cx=plot.percent(x),
         cy=plot.percent(1 - y),
         r=4.5,

@@ -1,6 +1,6 @@
-"""HTML and SVG from nested calls: what is text is escaped, and what is opened is closed.
+"""HTML and SVG from nested calls, which escape text and close every element.
 
-The output is well-formed XML as well, so that any XML parser can check a page.
+The output is also well-formed XML, so that any XML parser can check a page.
 """
 
 from __future__ import annotations
@@ -14,18 +14,24 @@ _VOID: Final = frozenset(("meta", "link", "line", "rect", "circle", "path"))
 
 
 class Markup(str):
-    """Text that is markup already."""
+    """Text that already is markup."""
 
     __slots__ = ()
 
 
 Child = str | Markup | None
-"""Text is escaped, markup is not, None is nothing."""
+"""Text, which is escaped; markup, which is not; or None, which is left out."""
 
 
 def element(name: str, /, *children: Child, **attributes: str | float | None) -> Markup:
-    """One element. In the name of an attribute ``_`` stands for ``-``, and a last one for nothing
-    (``class_``); one that is None is left out."""
+    """One element.
+
+    Args:
+        name: the name of the element.
+        children: its content.
+        attributes: by name, where ``_`` stands for ``-`` and a trailing ``_`` is dropped
+            (``class_``). Attributes with the value None are left out.
+    """
     opened = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
         for key, value in attributes.items()
@@ -38,7 +44,7 @@ def element(name: str, /, *children: Child, **attributes: str | float | None) ->
 
 
 def joined(children: Iterable[Child]) -> Markup:
-    """Several, one after the other."""
+    """The children, one after the other."""
     return Markup(
         "".join(
             child if isinstance(child, Markup) else escape(child, quote=False)
@@ -49,7 +55,7 @@ def joined(children: Iterable[Child]) -> Markup:
 
 
 def _text(value: str | float) -> str:
-    """Numbers as short as a picture can do with."""
+    """The value of an attribute; numbers have at most two decimals."""
     return value if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
@@ -59,13 +65,13 @@ class Column:
 
     title: str
     number: bool = False
-    """Set to the right, in figures of one width."""
+    """Whether the column is right-aligned, in digits of equal width."""
 
 
 def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Child]]) -> Markup:
-    """A table whose first column names its rows.
+    """A table whose first column holds the row headings.
 
-    On a narrow screen each row becomes a block, in which each cell says its column.
+    On a narrow screen each row becomes a block, and each cell shows the title of its column.
     """
     head = element(
         "tr",
@@ -79,9 +85,9 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Child
     )
 
 
-def stacked(said: str) -> Markup:
-    """A number, and below it the interval that follows in parentheses, if one does."""
-    value, _, interval = said.partition(" (")
+def stacked(text: str) -> Markup:
+    """A number with the interval in parentheses, if any, moved to a line below."""
+    value, _, interval = text.partition(" (")
     below = element("small", interval.removesuffix(")")) if interval else None
     return element("span", value, below)
 

@@ -1,4 +1,4 @@
-"""All scenarios at once: how much longer urgent requests take than alone."""
+"""The chart of all scenarios: how much longer urgent requests take than alone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from giveway.report import words
-from giveway.report.sentences import asks
+from giveway.report.sentences import answers_requests
 from giveway.report.svg import plot
 from giveway.report.svg.markup import Markup, element, joined
 from giveway.report.svg.scale import Log, Scale
+from giveway.results.names import mode_name
 from giveway.results.verdict import Scenario, urgent_and_other
 
 _ROW: Final = 52
@@ -17,9 +18,11 @@ _SHOWN: Final = ("native", "giveway")
 
 
 def ratios(scenario: Scenario) -> dict[str, Any]:
-    """The p99 of the most urgent program by that of alone, without giveway and with it; empty where
-    either was not measured."""
-    if not asks(scenario):
+    """The p99 of the most urgent program over its p99 alone, by mode: without giveway and with it.
+
+    Empty if either was not measured.
+    """
+    if not answers_requests(scenario):
         return {}
     urgent, _ = urgent_and_other(scenario)
     found = {
@@ -29,25 +32,25 @@ def ratios(scenario: Scenario) -> dict[str, Any]:
 
 
 def chart(scenarios: Sequence[Scenario]) -> Markup | None:
-    """A row for each scenario; None where none has been measured with giveway and without."""
+    """A row for each scenario that was measured with giveway and without; None without any."""
     rows = [(each, found) for each in scenarios if (found := ratios(each))]
     if not rows:
         return None
     values = [ratio["value"] for _, found in rows for ratio in found.values()]
     x = Log.around([*values, 0.9, 1.1], " ×")
-    said = "; ".join(
+    listed = "; ".join(
         f"{each['name']}: {words.ratio(found['giveway'])} with giveway, "
         f"{words.ratio(found['native'])} without"
         for each, found in rows
     )
-    title = "The p99 of the urgent program, by its p99 alone"
+    title = "The p99 of the urgent program, relative to its p99 alone"
     picture = plot.drawing(
-        title, f"{said}.", _ROW * len(rows),
+        title, f"{listed}.", _ROW * len(rows),
         plot.x_axis(x, "times its p99 alone"), _alone(x),
         *(_row(x, number, each, found) for number, (each, found) in enumerate(rows)),
     )  # fmt: skip
-    entries = [(_mark(mode, 0.5, 7), words.mode(mode)) for mode in _SHOWN]
-    note = "Thin lines are 95% intervals. At 1 × it is as if nobody else were there."
+    entries = [(_mark(mode, 0.5, 7), mode_name(mode)) for mode in _SHOWN]
+    note = "Thin lines are 95% intervals. At 1 ×, the program is as fast as without rivals."
     return plot.figure(
         "overview", title, note, plot.legend(entries),
         element("div", picture, class_="plot wide"),
@@ -83,6 +86,6 @@ def _row(x: Scale, number: int, scenario: Scenario, found: dict[str, Any]) -> Ma
 
 
 def _mark(mode: str, x: float, y: float) -> Markup:
-    """A circle for giveway, a ring for without: not told by colour alone."""
+    """A circle with giveway, a ring without, so that colour is not the only difference."""
     ring = " ring" if mode == "native" else ""
     return element("circle", cx=plot.percent(x), cy=y, r=6, class_=f"dot{ring} mode-{mode}")

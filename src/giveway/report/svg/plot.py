@@ -1,8 +1,8 @@
-"""What all charts have in common: a frame, axes, a legend, and names for those who do not see it.
+"""The parts that all charts share: a frame, axes, a legend, and descriptions for screen readers.
 
-Places are percentages of the drawing's size, and only sizes of text and strokes are pixels: so a
-chart is as wide as the screen, and as readable on a telephone as on paper. Curves, which cannot be
-given in percentages, are drawn in an inner picture of 1000 x 1000 that is stretched.
+Positions are percentages of the size of the drawing; only text and strokes have sizes in pixels. So
+a chart fills the width of the screen and stays readable on a phone and on paper. Curves cannot be
+given in percentages: they are drawn in a nested picture of 1000 x 1000, which is stretched.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from giveway.report.svg.scale import Scale
 INNER: Final = 1000
 
 Point = tuple[float, float]
-"""A place in a drawing, 0 to 1 each; y from the bottom."""
+"""A position in a drawing: x and y from 0 to 1; y counts from the bottom."""
 
 
 class Names:
-    """Identifiers that are there once in a page."""
+    """Makes identifiers that are unique within a page."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -31,19 +31,24 @@ class Names:
 
 
 def percent(share: float) -> str:
-    """A place as SVG wants it."""
+    """A share as a percentage for SVG."""
     return f"{100 * share:.2f}".rstrip("0").rstrip(".") + "%"
 
 
-def drawing(title: str, says: str, height: int, *children: Child) -> Markup:
-    """A picture as wide as there is room, and the same in words."""
+def drawing(title: str, description: str, height: int, *children: Child) -> Markup:
+    """A picture that fills the width, with a description for screen readers."""
     return element(
-        "svg", *children, role="img", width="100%", height=height, aria_label=f"{title}. {says}"
+        "svg",
+        *children,
+        role="img",
+        width="100%",
+        height=height,
+        aria_label=f"{title}. {description}",
     )
 
 
 def figure(kind: str, title: str, note: Child, *children: Child) -> Markup:
-    """A chart under its title, and what to know about it below."""
+    """A chart with its title above and a note below."""
     return element(
         "figure",
         element("figcaption", title),
@@ -54,7 +59,7 @@ def figure(kind: str, title: str, note: Child, *children: Child) -> Markup:
 
 
 def legend(entries: Sequence[tuple[Markup, Child]]) -> Markup:
-    """What each kind of line or dot means; entries are of a sample and a text."""
+    """A legend; each entry is a sample of a line or dot and its meaning."""
     items = [
         element(
             "li",
@@ -72,7 +77,7 @@ def line_sample(kind: str) -> Markup:
 
 
 def x_axis(scale: Scale, title: str) -> Markup:
-    """Grid lines from top to bottom, their values and the title below."""
+    """Vertical grid lines with their values and the title below."""
     marks = [
         element(
             "g",
@@ -87,7 +92,7 @@ def x_axis(scale: Scale, title: str) -> Markup:
 
 
 def y_axis(scale: Scale) -> Markup:
-    """Grid lines from left to right, and their values on the left."""
+    """Horizontal grid lines with their values on the left."""
     return joined(
         element(
             "g",
@@ -100,7 +105,7 @@ def y_axis(scale: Scale) -> Markup:
 
 
 def curve(points: Sequence[Point], kind: str, title: str) -> Markup:
-    """A line through all points, as wide everywhere however the picture is stretched."""
+    """A line through all points, whose width does not depend on how the picture is stretched."""
     steps = " ".join(f"{INNER * x:.1f},{INNER * (1 - y):.1f}" for x, y in points)
     path = element(
         "path",
@@ -120,17 +125,17 @@ def curve(points: Sequence[Point], kind: str, title: str) -> Markup:
     )
 
 
-def text(said: str, x: float, y: str | float, **attributes: str | float | None) -> Markup:
-    """A word at a place; ``x`` is a share of the width."""
-    return _text(said, percent(x), y, **attributes)
+def text(label: str, x: float, y: str | float, **attributes: str | float | None) -> Markup:
+    """A text at a position; ``x`` is a share of the width."""
+    return _text(label, percent(x), y, **attributes)
 
 
-def _text(said: str, x: str, y: str | float, **attributes: str | float | None) -> Markup:
-    return element("text", said, x=x, y=y, **attributes)
+def _text(label: str, x: str, y: str | float, **attributes: str | float | None) -> Markup:
+    return element("text", label, x=x, y=y, **attributes)
 
 
 def whisker(scale: Scale, interval: Sequence[float] | None, y: float, factor: float = 1) -> Child:
-    """An interval as a thin line, ending where the axis does."""
+    """An interval as a thin line, clipped to the axis."""
     if interval is None:
         return None
     low, high = (min(1.0, max(0.0, scale.at(factor * edge))) for edge in interval)

@@ -1,4 +1,4 @@
-"""From values to places on an axis, 0 to 1, and where its ticks are."""
+"""Axes: map values to positions from 0 to 1, and choose the ticks."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ class Tick:
     """A mark on an axis."""
 
     at: float
-    """0 to 1."""
+    """The position, 0 to 1."""
     label: str
     minor: bool = False
-    """Left out where there is little room."""
+    """Whether the tick is left out on a narrow screen."""
 
 
 class Scale(Protocol):
     """An axis."""
 
     def at(self, value: float) -> float:
-        """The place of a value, 0 to 1 for what is within the axis."""
+        """The position of a value; 0 to 1 for values within the axis."""
 
     def ticks(self) -> list[Tick]:
-        """Its marks, ascending."""
+        """The ticks, ascending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """From ``low`` to ``high``, evenly."""
+    """A linear axis from ``low`` to ``high``."""
 
     low: float
     high: float
@@ -41,7 +41,7 @@ class Linear:
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[Tick]:
-        """About five, at round numbers; every second one is minor, counted from zero."""
+        """About five ticks at round numbers; odd multiples of the step are minor."""
         rough = (self.high - self.low) / 5
         power = 10 ** math.floor(math.log10(rough))
         step = power * next(each for each in (1, 2, 5, 10) if each * power >= rough * 0.999)
@@ -54,7 +54,7 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """From ``low`` to ``high``, both above zero, each decade as long as any other."""
+    """A logarithmic axis from ``low`` to ``high``, both above zero."""
 
     low: float
     high: float
@@ -62,7 +62,7 @@ class Log:
 
     @classmethod
     def around(cls, values: Sequence[float], unit: str = "", margin: float = 0.04) -> Log:
-        """An axis that all values are on, with room at both ends; at least a factor of 3."""
+        """An axis that contains all values, with room at both ends and at least a factor of 3."""
         low, high = min(values), max(values)
         if high < low * 3:
             middle = math.sqrt(low * high)
@@ -74,8 +74,10 @@ class Log:
         return math.log(value / self.low) / math.log(self.high / self.low)
 
     def ticks(self) -> list[Tick]:
-        """1, 2 and 5 in each decade, of which only 1 is major where there are two of them; on a
-        short axis more, so that there are at least two."""
+        """Ticks at 1, 2 and 5 in each decade; on a short axis more, so that there are at least two.
+
+        On an axis that contains two powers of ten, only these are major.
+        """
         first = math.floor(math.log10(self.low))
         last = math.floor(math.log10(self.high)) + 1
         decades = math.floor(math.log10(self.high)) - math.ceil(math.log10(self.low)) + 1
@@ -97,8 +99,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Nines:
-    """Shares from 0 to that of ``requests`` less one, on which 90, 99 and 99.9 % are as far apart:
-    where the tail is what matters."""
+    """An axis of shares that stretches the tail: 90, 99 and 99.9 % are equally far apart.
+
+    The axis ends at the share of all of ``requests`` but one.
+    """
 
     requests: int
 

@@ -1,4 +1,4 @@
-"""What is left of each program's throughput, by mode."""
+"""The chart of throughput: the share that each program keeps of its throughput alone, by mode."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from giveway.report import words
 from giveway.report.svg import plot
 from giveway.report.svg.markup import Child, Markup, element, joined
 from giveway.report.svg.scale import Linear, Scale
+from giveway.results.names import mode_name
 from giveway.results.verdict import Scenario
 
 _ROW: Final = 42
@@ -16,15 +17,18 @@ _HEADING: Final = 22
 _LABEL: Final = 20
 _BAR: Final = 14
 _KEPT_UP: Final = 0.98
-"""Of the requests, answered within the run: the last few are still under way at its end."""
+"""The share of requests from which a program counts as having answered all of them. The last few
+requests are still in flight when the run ends."""
 
 Group = Mapping[str, Mapping[str, Any]]
 """The figures of one program, by mode."""
 
 
 def chart(scenario: Scenario) -> Markup | None:
-    """A bar for each program and mode, in shares of what the program does alone; None where alone
-    was not measured."""
+    """A bar for each program and mode: its share of the throughput alone.
+
+    None if the mode ``alone`` was not measured.
+    """
     groups: dict[str, Group] = {}
     kept_up = []
     for program, described in scenario["programs"].items():
@@ -43,19 +47,19 @@ def chart(scenario: Scenario) -> Markup | None:
     shares = [each["share_of_alone"] for group in groups.values() for each in group.values()]
     x = Linear(0, min(max(1.0, *(each["value"] for each in shares)), 2.0) * 104, "%")
     rows, height = _rows(x, groups)
-    said = "; ".join(
-        f"{program} {words.mode(mode)}: {words.percentage(figures['share_of_alone'])}"
+    listed = "; ".join(
+        f"{program} {mode_name(mode)}: {words.percentage(figures['share_of_alone'])}"
         for program, group in groups.items()
         for mode, figures in group.items()
     )
     title = "Throughput"
     picture = plot.drawing(
-        title, f"Of its throughput alone, each program had: {said}.", height,
+        title, f"Of its throughput alone, each program had: {listed}.", height,
         plot.x_axis(x, "of its throughput alone"), *rows,
     )  # fmt: skip
     note = (
-        "The thin line is the 95% interval. ◆ is what the more urgent programs leave, by the time "
-        "that they are at work when alone."
+        "The thin line is the 95% interval. ◆ marks the share of the time that the more urgent "
+        "programs leave, by their busy shares alone."
     )
     if kept_up:
         note += f" {' and '.join(kept_up)} answered all requests in every mode."
@@ -63,8 +67,10 @@ def chart(scenario: Scenario) -> Markup | None:
 
 
 def _rows(x: Scale, groups: Mapping[str, Group]) -> tuple[list[Markup], int]:
-    """The bars of all programs, and how high they are together. The name of a program has a line of
-    its own where it has several bars."""
+    """The bars of all programs, and their total height in pixels.
+
+    The name of a program with several bars has a line of its own.
+    """
     rows = []
     top = 0
     for program, group in groups.items():
@@ -73,7 +79,7 @@ def _rows(x: Scale, groups: Mapping[str, Group]) -> tuple[list[Markup], int]:
             rows.append(element("text", name, x="0%", y=top + 15))
             top += _HEADING
         for mode, figures in group.items():
-            label: Child = f"{words.mode(mode)}: " if len(group) > 1 else joined((name, " "))
+            label: Child = f"{mode_name(mode)}: " if len(group) > 1 else joined((name, " "))
             rows.append(_bar(x, top, label, mode, figures))
             top += _ROW
     return rows, top
@@ -82,7 +88,7 @@ def _rows(x: Scale, groups: Mapping[str, Group]) -> tuple[list[Markup], int]:
 def _bar(x: Scale, top: int, label: Child, mode: str, figures: Mapping[str, Any]) -> Markup:
     of_alone, of_left = figures["share_of_alone"], figures["share_of_left"]
     left = of_alone["value"] / of_left["value"] if of_left and of_left["value"] else None
-    said = f"{words.share(of_alone['value'])}, {words.number(figures['throughput'])}/s"
+    text = f"{words.share(of_alone['value'])}, {words.number(figures['throughput'])}/s"
     middle = top + _LABEL + _BAR / 2
     bar = element(
         "rect", x="0%", y=top + _LABEL, rx=2, height=_BAR,
@@ -96,7 +102,7 @@ def _bar(x: Scale, top: int, label: Child, mode: str, figures: Mapping[str, Any]
         )  # fmt: skip
     return joined(
         (
-            element("text", label, said, x="0%", y=top + _LABEL - 6),
+            element("text", label, text, x="0%", y=top + _LABEL - 6),
             bar,
             plot.whisker(x, of_alone["interval"], middle, 100),
             diamond,

@@ -1,4 +1,4 @@
-"""Who held the device during one urgent request."""
+"""The chart of one urgent request: which program held the device meanwhile."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from giveway.report import words
 from giveway.report.svg import plot
 from giveway.report.svg.markup import Child, Markup, element, joined
 from giveway.report.svg.scale import Linear, Scale
+from giveway.results.names import mode_name
 from giveway.results.verdict import Scenario, urgent_and_other
 
 _ROW: Final = 46
 _BAR: Final = 18
 _TOP: Final = 22
 _AROUND: Final = 0.35
-"""How much is shown before and after a request, in times its length."""
+"""The time shown before and after a request, as a multiple of its length."""
 _AT_LEAST: Final = 0.003
 _SHARED: Final = 6
 _SAMPLED: Final = (
-    "Hatched: held at a closed gate. The gate page was looked at every {:g} ms; a task stays "
-    "active a little longer than its work, so that its next launch finds the device free."
+    "Hatched: held at a closed gate. The gate page was sampled every {:g} ms. A task stays active "
+    "a little longer than its work, so that its next launch finds the device free."
 )
 _SPANS: Final = (
-    "There is no gate to look at: a bar is a request or batch that was being worked on, and where "
-    "bars overlap the programs slow each other down."
+    "Without giveway there is no gate: a bar is the work on one request or batch. Where bars "
+    "overlap, the programs slow each other down."
 )
 
 Timelines = Sequence[Mapping[str, Any]]
@@ -51,7 +52,7 @@ class Stretch:
 
 
 def typical(timeline: Mapping[str, Any], program: str) -> Request | None:
-    """The request of median latency of those that are wholly within the timeline."""
+    """The request with the median latency among those that lie wholly within the timeline."""
     inside = [
         Request(*span)
         for span in timeline["spans"].get(program, [])
@@ -62,7 +63,8 @@ def typical(timeline: Mapping[str, Any], program: str) -> Request | None:
 
 
 def stretches(timeline: Mapping[str, Any], program: str) -> Iterator[Stretch]:
-    """What a program did: by the gate page where that was looked at, else by its requests."""
+    """The states of a program, from samples of the gate page if there are any, else from its
+    requests."""
     changes = timeline["states"].get(program)
     if not changes:
         for _, began, ended in timeline["spans"].get(program, []):
@@ -74,13 +76,13 @@ def stretches(timeline: Mapping[str, Any], program: str) -> Iterator[Stretch]:
 
 
 def charts(names: plot.Names, scenario: Scenario, timelines: Timelines) -> list[Markup]:
-    """One for each mode that has a timeline with a request of the most urgent program."""
+    """A chart for each mode whose timeline has a request of the most urgent program."""
     urgent, _ = urgent_and_other(scenario)
     found = [
         (each, request) for each in timelines if (request := typical(each, urgent)) is not None
     ]
     lengths = [request.ended - request.due for _, request in found]
-    # One scale for all of them, so that long looks long, if the short ones can still be read.
+    # All charts share one scale, so that long looks long, unless short ones become unreadable.
     shared = bool(found) and max(lengths) <= min(lengths) * _SHARED
     return [
         _chart(names, scenario, each, request, max(lengths) if shared else length)
@@ -89,11 +91,11 @@ def charts(names: plot.Names, scenario: Scenario, timelines: Timelines) -> list[
 
 
 def why_not(scenario: Scenario, timelines: Timelines) -> str:
-    """Why there is no chart."""
+    """The reason why there is no chart."""
     urgent, _ = urgent_and_other(scenario)
     if timelines:
-        return f"Not shown: while it was recorded, no request of {urgent} was due and answered."
-    return "Not recorded: the run did not get so far, or no mode had all programs together."
+        return f"Not shown: the timeline has no complete request of {urgent}."
+    return "Not recorded: the run ended earlier, or no mode ran all programs together."
 
 
 def _chart(
@@ -103,7 +105,11 @@ def _chart(
     request: Request,
     length: float,
 ) -> Markup:
-    """``length`` is how long a request is that would fill the chart."""
+    """The chart of one request.
+
+    Args:
+        length: the length in seconds of a request that would fill the chart.
+    """
     urgent, _ = urgent_and_other(scenario)
     programs = sorted(
         scenario["programs"], key=lambda name: -scenario["programs"][name]["priority"]
@@ -114,7 +120,7 @@ def _chart(
     x = Linear(1e3 * -around, 1e3 * (length + around))
     hatch = names.new("hatch")
     lanes = []
-    said = []
+    texts = []
     for number, program in enumerate(programs):
         inside = [
             Stretch(each.state, max(each.begin, begin), min(each.end, end))
@@ -122,12 +128,12 @@ def _chart(
             if each.end > begin and each.begin < end
         ]
         lanes.append(_lane(x, number, program, inside, request.due, hatch))
-        said.append(f"{program} {_in_words(inside, request)}")
+        texts.append(f"{program} {_in_words(inside, request)}")
     height = _TOP + _ROW * len(programs)
-    mode = words.mode(timeline["mode"])
+    mode = mode_name(timeline["mode"])
     title = f"One request of {urgent}, {mode}: {words.milliseconds(1e3 * took)}"
     picture = plot.drawing(
-        title, f"While it was due: {'; '.join(said)}.", height, _hatching(hatch),
+        title, f"Until the answer: {'; '.join(texts)}.", height, _hatching(hatch),
         _shade(x, took, height), plot.x_axis(x, "ms since the request was due"), *lanes,
         _moment(x, 0, "due", "end"), _moment(x, 1e3 * took, "answered", "start"),
     )  # fmt: skip
@@ -136,7 +142,7 @@ def _chart(
 
 
 def _in_words(inside: Sequence[Stretch], request: Request) -> str:
-    """For those who do not see the chart: for how long a program was in which state."""
+    """The time that a program spent in each state, for screen readers."""
     took = request.ended - request.due
     seconds: dict[str, float] = {}
     for each in inside:
@@ -201,12 +207,12 @@ def _shade(x: Scale, took: float, height: float) -> Markup:
     )  # fmt: skip
 
 
-def _moment(x: Scale, value: float, said: str, anchor: str) -> Markup:
+def _moment(x: Scale, value: float, label: str, anchor: str) -> Markup:
     at = plot.percent(x.at(value))
     aside = "-6" if anchor == "end" else "6"
     return joined(
         (
             element("line", x1=at, x2=at, y1="0%", y2="100%", class_="moment"),
-            element("text", said, x=at, y=12, dx=aside, text_anchor=anchor, class_="strong"),
+            element("text", label, x=at, y=12, dx=aside, text_anchor=anchor, class_="strong"),
         )
     )

@@ -1,4 +1,4 @@
-"""Phase 1: torch starts, memory comes and goes, a library multiplies matrices."""
+"""Phase 1: import torch, allocate and copy memory, multiply matrices with a library."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from giveway.verify.seen import Seen
 
 _TIMES = 1000
 _SMALL, _LARGE = 1 << 8, 1 << 22
-"""Numbers in a tensor: 1 KB and 16 MB."""
+"""The number of elements in a small and a large tensor: 1 KB and 16 MB."""
 _LEAK_BYTES = 8 << 20
-"""Of the 16 GB that are allocated and freed."""
+"""The most bytes that may still be in use after 16 GB were allocated and freed."""
 _KEPT = 64
-"""Allocations that may outlive the check: what libraries keep for themselves."""
+"""The most allocations that may outlive the check, because libraries keep some."""
 _PRODUCTS = 5
 
 
@@ -30,14 +30,14 @@ def _to(at: Place) -> object:
     small, large = torch.randn(_SMALL), torch.randn(_LARGE)
     copies = {"small": small.to(at.device).cpu(), "large": large.to(at.device).cpu()}
     if not (torch.equal(copies["small"], small) and torch.equal(copies["large"], large)):
-        raise RuntimeError("a tensor has changed on its way to the device and back")
+        raise RuntimeError("a tensor changed on the way to the device and back")
     before = _bytes_in_use(at)
     for _ in range(_TIMES):
         torch.empty(_SMALL, device=at.device).fill_(1)
         torch.empty(_LARGE, device=at.device).fill_(1)
     leaked = _bytes_in_use(at) - before
     if leaked > (_LEAK_BYTES if at.device.type == "cpu" else 0):
-        raise RuntimeError(f"{leaked} bytes are still in use after all was freed")
+        raise RuntimeError(f"{leaked} bytes are still in use after everything was freed")
     return copies
 
 
@@ -46,19 +46,19 @@ def _bytes_in_use(at: Place) -> int:
     import torch
 
     if at.device.type == "cpu":
-        # What was freed and the C library has kept, several times the large tensor, is no leak.
+        # Freed memory that the C library keeps, several large tensors, is no leak.
         ctypes.CDLL(None).malloc_trim(0)
         return int(psutil.Process().memory_info().rss)
     torch.cuda.synchronize()
     return int(torch.cuda.memory_allocated())
 
 
-def _allocations_were_seen(seen: Seen) -> str | None:
+def _expect_allocations(seen: Seen) -> str | None:
     if seen.allocations is not None and seen.frees is not None:
         if seen.allocations < 2 * _TIMES:
-            return f"of {2 * _TIMES} allocations giveway saw {seen.allocations}"
+            return f"giveway counted {seen.allocations} of {2 * _TIMES} allocations"
         if seen.allocations - seen.frees > _KEPT:
-            return f"of {seen.allocations} allocations only {seen.frees} were freed"
+            return f"only {seen.frees} of {seen.allocations} allocations were freed"
     return None
 
 
@@ -71,7 +71,7 @@ def _matmul(at: Place) -> object:
             size = 128 << number % 4
             left, right = torch.randn(size, size), torch.randn(size, size)
             bias = torch.randn(size)
-            # The second one goes through cuBLASLt or hipBLASLt on a GPU, bias and all.
+            # On a GPU, the second one uses cuBLASLt or hipBLASLt, bias included.
             product = torch.matmul(left, right)
             linear = torch.nn.functional.linear(left, right, bias)
             exact = left.double().cpu() @ right.double().cpu()
@@ -82,12 +82,12 @@ def _matmul(at: Place) -> object:
     return products
 
 
-def _library_launches_were_seen(seen: Seen) -> str | None:
+def _expect_library_launches(seen: Seen) -> str | None:
     if seen.launches < _PRODUCTS:
-        return f"giveway saw {seen.launches} launches for {2 * _PRODUCTS} products"
+        return f"giveway counted {seen.launches} launches for {2 * _PRODUCTS} products"
     marks = ("gemm", "gemv", "cutlass", "nvjet", "cublas", "Cijk", "xmma")
     if seen.kernels and not any(mark in name for name in seen.kernels for mark in marks):
-        return "giveway saw no kernel of a library of matrix products"
+        return "giveway counted no kernel of a library for matrix products"
     return None
 
 
@@ -106,16 +106,16 @@ CHECKS = (
         phase="1",
         title=f"tensor.to, {_TIMES} times memory large and small",
         run=_to,
-        # Each one is then the driver's, not the cache's.
+        # Without the cache of torch, each allocation reaches the driver.
         variables={"PYTORCH_NO_CUDA_MEMORY_CACHING": "1", "PYTORCH_NO_HIP_MEMORY_CACHING": "1"},
-        expect=_allocations_were_seen,
+        expect=_expect_allocations,
     ),
     Check(
         name="matmul",
         phase="1",
         title="torch.matmul, by the device's library",
         run=_matmul,
-        expect=_library_launches_were_seen,
+        expect=_expect_library_launches,
         also=rocm.versions,
     ),
 )

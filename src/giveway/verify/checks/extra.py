@@ -1,4 +1,4 @@
-"""What else programs do: graphs, compilers, streams, threads, processes, profilers."""
+"""Other behaviour: graphs, compilers, streams, threads, processes, profilers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _GPUS = ("cuda", "hip")
 _REPLAYS = 5
 _PER_THREAD_STREAM = 2
-"""The handle that both runtimes have for the calling thread's own default stream."""
+"""The handle of the per-thread default stream in both runtimes."""
 _URGENT, _OTHER = ("urgent", 10), ("other", -10)
 _JOIN_SECONDS = 100.0
 
@@ -31,7 +31,7 @@ def _perceptron(size: int = 256) -> torch.nn.Module:
 
 
 def _need_headers() -> None:
-    """Both torch.compile and Triton compile C code against Python's."""
+    """Skips the check without the C headers of Python, which torch.compile and Triton need."""
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
         raise Skip("no Python.h: install python3-dev")
 
@@ -45,7 +45,7 @@ def _graphs(at: Place) -> object:
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
-            model(given).sum().backward()  # capturing needs what the first run allocates
+            model(given).sum().backward()  # allocates what the capture needs
         torch.cuda.current_stream().wait_stream(side)
         model.zero_grad(set_to_none=True)
         graph = torch.cuda.CUDAGraph()
@@ -61,9 +61,9 @@ def _graphs(at: Place) -> object:
     return {"outputs": outputs, "gradients": gradients}
 
 
-def _replays_were_seen(seen: Seen) -> str | None:
+def _expect_replays(seen: Seen) -> str | None:
     if seen.graph_launches is not None and seen.graph_launches < _REPLAYS:
-        return f"of {_REPLAYS} replays giveway saw {seen.graph_launches}"
+        return f"giveway counted {seen.graph_launches} of {_REPLAYS} replays"
     return None
 
 
@@ -71,17 +71,17 @@ def _compile(at: Place) -> object:
     import torch
 
     _need_headers()
-    # The second process would find what the first one has compiled.
+    # A new cache keeps the second process from using the results of the first.
     with tempfile.TemporaryDirectory() as cache, at.device:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.environ["TRITON_CACHE_DIR"] = cache
-        torch.use_deterministic_algorithms(True, warn_only=True)  # the compiler's choices as well
+        torch.use_deterministic_algorithms(True, warn_only=True)  # also for the compiler
         model = _perceptron()
         compiled = torch.compile(model)
         given = torch.randn(64, 256, requires_grad=True)
         output = compiled(given)
         output.sum().backward()
     if not torch._dynamo.utils.counters["stats"]["unique_graphs"]:
-        raise RuntimeError("torch.compile has compiled nothing")
+        raise RuntimeError("torch.compile compiled nothing")
     gradients = {name: weight.grad for name, weight in model.named_parameters()}
     return {"output": output, "input": given.grad, "gradients": gradients}
 
@@ -100,8 +100,8 @@ def _triton(at: Place) -> object:
     return result
 
 
-def _the_kernel_was_seen(seen: Seen) -> str | None:
-    return None if "axpy" in seen.kernels else "giveway did not see the Triton kernel"
+def _expect_kernel(seen: Seen) -> str | None:
+    return None if "axpy" in seen.kernels else "giveway did not count the Triton kernel"
 
 
 def _streams(at: Place) -> object:
@@ -126,19 +126,19 @@ def _streams(at: Place) -> object:
             given = given + results[-1] / 1e3
         done.synchronize()
         if began.elapsed_time(done) <= 0:
-            raise RuntimeError("an event says that no time has passed")
+            raise RuntimeError("the time between two events is not positive")
         main.synchronize()
     return {"results": results, "given": given}
 
 
-def _streams_were_seen(seen: Seen) -> str | None:
+def _expect_streams(seen: Seen) -> str | None:
     if seen.null_stream is not None and seen.launches == seen.null_stream:
-        return "giveway saw launches on the NULL stream only"
+        return "giveway counted launches on the NULL stream only"
     return None
 
 
 def _in_threads(work: Callable[[int], None], count: int = 2) -> None:
-    """Runs ``work(number)`` in threads; raises what one of them has raised."""
+    """Runs ``work(number)`` in threads; raises the first exception of a thread."""
     problems: list[BaseException] = []
 
     def run(number: int) -> None:
@@ -161,7 +161,7 @@ def _per_thread(at: Place) -> object:
 
     with at.device:
         given = torch.randn(2, 512, 512)
-        # Made here: two threads' streams have one handle, so torch would mix up their memory.
+        # Allocated here: torch would confuse the streams of two threads, which share a handle.
         results = torch.zeros_like(given)
     torch.cuda.synchronize()
 
@@ -178,7 +178,7 @@ def _per_thread(at: Place) -> object:
 
 
 class _Numbers:
-    """A dataset."""
+    """A dataset of random rows, which depend only on their index."""
 
     def __len__(self) -> int:
         return 64
@@ -196,7 +196,7 @@ def _workers(at: Place) -> object:
 
     with at.device:
         model = _perceptron()
-        model(torch.randn(64, 256))  # the device is in use when the workers are forked
+        model(torch.randn(64, 256))  # initializes the device before workers are forked
     loader = DataLoader(
         _Numbers(),
         batch_size=16,
@@ -256,9 +256,9 @@ def _priorities(at: Place) -> object:
     return dict(sorted(results.items()))
 
 
-def _both_tasks_were_seen(seen: Seen) -> str | None:
+def _expect_both_tasks(seen: Seen) -> str | None:
     missing = {_URGENT, _OTHER} - set(seen.tasks)
-    return f"giveway saw no task {missing.pop()[0]!r}" if missing else None
+    return f"giveway had no task {missing.pop()[0]!r}" if missing else None
 
 
 def _profiler(at: Place) -> object:
@@ -273,9 +273,9 @@ def _profiler(at: Place) -> object:
     averages = profile.key_averages()
     operators = sorted(each.key for each in averages if each.key.startswith("aten::"))
     if "aten::addmm" not in operators:
-        raise RuntimeError("the profiler has not seen the products")
+        raise RuntimeError("the profiler did not record the products")
     gradients = {name: weight.grad for name, weight in model.named_parameters()}
-    # The kernels, where the profiler is allowed to see them, have to be there as well.
+    # If the profiler may record kernels, both runs must have them.
     kernels = any(each.device_type != torch.autograd.DeviceType.CPU for each in averages)
     return {"output": output, "gradients": gradients, "operators": operators, "kernels": kernels}
 
@@ -293,7 +293,7 @@ CHECKS = (
         "CUDA graph capture and replay",
         _graphs,
         devices=_GPUS,
-        expect=_replays_were_seen,
+        expect=_expect_replays,
     ),
     _check(
         "compile",
@@ -310,21 +310,21 @@ CHECKS = (
         devices=_GPUS,
         programs=_COMPILERS,
         gpu_modules=("triton",),
-        expect=_the_kernel_was_seen,
+        expect=_expect_kernel,
     ),
     _check(
         "streams",
         "side streams and events",
         _streams,
         devices=_GPUS,
-        expect=_streams_were_seen,
+        expect=_expect_streams,
     ),
     _check(
         "per-thread",
         "per-thread default stream",
         _per_thread,
         devices=_GPUS,
-        expect=_streams_were_seen,
+        expect=_expect_streams,
     ),
     _check("workers", "DataLoader workers (fork)", _workers),
     _check("spawn", "multiprocessing spawn", _spawn),
@@ -332,7 +332,7 @@ CHECKS = (
         "priorities",
         "two threads at two priorities",
         _priorities,
-        expect=_both_tasks_were_seen,
+        expect=_expect_both_tasks,
     ),
     _check("profiler", "profiler on", _profiler),
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _IMAGE = 224
 _STEPS, _TRAINING_BATCH = 3, 4
 _AUXILIARY = 0.3
-"""The weight of GoogLeNet's auxiliary losses, as its authors have it."""
+"""The weight of GoogLeNet's auxiliary losses in the original paper."""
 
 
 def _build(name: str, **options: Any) -> torch.nn.Module:
@@ -35,7 +35,7 @@ def _inference(name: str, batch: int = 1) -> Callable[[Place], object]:
 
 
 def _googlenet(at: Place) -> object:
-    """In training mode it returns a named tuple: the output and those of two auxiliary heads."""
+    """GoogLeNet: in training mode, returns the output and the outputs of two auxiliary heads."""
     import torch
     from torch.nn import functional
 
