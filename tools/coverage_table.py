@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-C_FOLDERS = ("gate", "cpu", "shim")
+C_FOLDERS = ("gate", "cpu", "gpu")
 
 Lines = dict[str, dict[int, bool]]
 """Of each file, which lines can run, and whether they did."""

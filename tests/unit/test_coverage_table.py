@@ -15,14 +15,14 @@ def gcov(file: str, counts: dict[int, int]) -> dict[str, object]:
 
 
 def test_a_line_has_run_if_it_did_in_any_object() -> None:
-    shim = "./native/shim/common/hook.c"
-    reports = [gcov(shim, {1: 0, 2: 0, 3: 5}), gcov(shim, {1: 7, 2: 0, 3: 0})]
+    hooks = "./native/gpu/hooks.c"
+    reports = [gcov(hooks, {1: 0, 2: 0, 3: 5}), gcov(hooks, {1: 7, 2: 0, 3: 0})]
     lines = coverage_table.c_lines(reports, ROOT)
     assert lines == {"native/gpu/hooks.c": {1: True, 2: False, 3: True}}
 
 
 def test_headers_of_the_system_and_tests_do_not_count() -> None:
-    files = ("/usr/include/stdlib.h", "./native/tests/test_gate.c", "build/native/shim/hooks.c")
+    files = ("/usr/include/stdlib.h", "./native/tests/gate/test_gate.c", "build/native/gpu/hooks.c")
     assert coverage_table.c_lines([gcov(file, {1: 1}) for file in files], ROOT) == {}
 
 
