@@ -94,7 +94,7 @@ coverage: ## count the lines of Python and C that make test reaches, into build/
 	$(COVERAGE)/venv/bin/coverage json --quiet -o $(COVERAGE)/python.json
 	$(COVERAGE)/venv/bin/python tools/coverage_table.py $(COVERAGE)
 
-mutants: $(VENV)/.test ## break giveway in one place after another: do the tests notice? most of an hour
+mutants: $(VENV)/.test ## break giveway in one place after another: do the tests notice? half an hour
 	$(BIN)/python tools/mutants.py $(ARGS)
 
 sanitize: build/asan.run build/tsan.run ## the C tests under ASan + UBSan, then under TSan

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from giveway.sched.policies.base import View, everyone
+from giveway.sched.policies.group_share import GroupShare
 from giveway.sched.policies.mlfq import MultiLevelFeedback
 from giveway.sched.policies.priority import Priority
 from giveway.sched.scheduler import Scheduler
@@ -109,6 +110,17 @@ def test_a_group_gets_its_share_and_no_more(model: Model, promised: list[int]) -
 def test_what_a_group_does_not_use_is_lent_to_nobody(model: Model, share: int) -> None:
     done = simulate("group-share", model, MS_OF_100_SLICES, busy("alone", share=float(share)))
     assert shares(done, MS_OF_100_SLICES) == pytest.approx([share], abs=2)
+
+
+def test_what_a_late_wake_up_let_a_group_have_it_lacks_afterwards() -> None:
+    scheduler, task = Scheduler(GroupShare()), TaskId("d", 1)
+    scheduler.handle(Joined(task, 1, "late", Attributes(share=20)), 0)
+    scheduler.handle(Active(task), 0)
+    opened = []
+    for now in (60, 100, 200, 300):  # it was to end at 20
+        scheduler.handle(Tick("d"), now * MS)
+        opened.append(scheduler.view.tasks[task].open)
+    assert opened == [False, False, False, True]
 
 
 def test_tasks_of_a_group_divide_what_it_is_given() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from giveway.sched.policies.priority import Priority
@@ -240,6 +240,7 @@ STEPS = st.lists(
 )
 
 
+@example([("active", LOW, 0), ("active", HIGH, 10), ("close", LOW, 10), ("open", HIGH, 10)])
 @given(STEPS)
 def test_time_is_charged_while_a_task_has_work_and_may_run(
     steps: list[tuple[str, TaskId, int]],

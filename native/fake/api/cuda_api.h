@@ -50,6 +50,7 @@ int cuMemAlloc_v2(CUdeviceptr *memory, size_t size);
 int cuMemFree_v2(CUdeviceptr memory);
 int cuMemAllocAsync(CUdeviceptr *memory, size_t size, CUstream stream);
 int cuMemFreeAsync(CUdeviceptr memory, CUstream stream);
+int cuMemFreeAsync_ptsz(CUdeviceptr memory, CUstream stream);
 int cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t size, CUstream stream);
 int cuMemHostAlloc(void **memory, size_t size, unsigned flags);
 int cuMemFreeHost(void *memory);

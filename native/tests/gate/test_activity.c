@@ -35,6 +35,31 @@ static void a_held_operator_begins_when_it_is_let_go(void) {
   CHECK(!info_of_program(low).active);
 }
 
+static int nothing_runs(void *context) {
+  (void)context;
+  return 0;
+}
+
+/* Where the ends of launches are not reported, linger counts from when the hook says that all is
+ * done, and not from when the watcher next finds that there were launches. */
+static void linger_counts_from_rest(void) {
+  clock_stop();
+  setenv("GIVEWAY_LINGER_MS", "100", 1);
+  gw_page *page = open_page();
+  join(page, -1); /* so that it matters whether the other one is active */
+  gw_task *task;
+  struct gw_task_options options = {.name = "test", .busy = nothing_runs};
+  CHECK(gw_join(page, &options, &task) == GW_OK);
+  gw_admit(task);
+  clock_advance(50 * MS);
+  gw_admit(task);
+  gw_rest(task);
+  clock_advance(100 * MS - 1);
+  CHECK(info_of(task).active);
+  clock_advance(1);
+  CHECK(!info_of(task).active);
+}
+
 /* A thread that waits for its device lends its priority to the tasks of its process meanwhile. */
 static void a_loan_counts_until_it_is_given_back(void) {
   clock_stop();
@@ -89,6 +114,7 @@ static void who_dies_with_the_lock_is_gone_for_the_next(void) {
 static const struct test_case cases[] = {
     {"a task that runs does not become idle", a_task_that_runs_does_not_become_idle},
     {"a held operator begins when it is let go", a_held_operator_begins_when_it_is_let_go},
+    {"linger counts from rest", linger_counts_from_rest},
     {"a loan counts until it is given back", a_loan_counts_until_it_is_given_back},
     {"a preemption was lately for a second", a_preemption_was_lately_for_a_second},
     {"who dies with the lock is gone for the next", who_dies_with_the_lock_is_gone_for_the_next},

@@ -48,7 +48,7 @@ static void lookups_give_the_hooks(void) {
   CHECK(dlsym(shim, "cuLaunchKernel") == (void *)cuLaunchKernel);
 }
 
-static void held_on(CUstream stream) {
+static void held_on(CUstream stream, void *(*use)(void *)) {
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   setenv("GIVEWAY_STREAM_GATE_US", "0", 1); /* else the device holds it, and the program goes on */
   start_cuda();
@@ -62,7 +62,7 @@ static void held_on(CUstream stream) {
   gw_begin(urgent);
   uint64_t calls = fake_calls("cuLaunchKernel");
   pthread_t thread;
-  pthread_create(&thread, NULL, launch_in_thread, &w);
+  pthread_create(&thread, NULL, use, &w);
   CHECK(somebody_waits(DEVICE));
   CHECK(atomic_load(&w.state) == 1 && fake_calls("cuLaunchKernel") == calls);
   gw_end(urgent);
@@ -71,9 +71,21 @@ static void held_on(CUstream stream) {
   CHECK(atomic_load(&w.state) == 2 && own_task().held == 1);
 }
 
-static void null_stream_is_held(void) { held_on(NULL); }
-static void per_thread_stream_is_held(void) { held_on((CUstream)2); }
-static void created_stream_is_held(void) { held_on((CUstream)-1); }
+static void null_stream_is_held(void) { held_on(NULL, launch_in_thread); }
+static void per_thread_stream_is_held(void) { held_on((CUstream)2, launch_in_thread); }
+static void created_stream_is_held(void) { held_on((CUstream)-1, launch_in_thread); }
+
+static void *copy_in_thread(void *argument) {
+  static char from[16], to[16];
+  struct waiter *w = argument;
+  CHECK(cuCtxSetCurrent(w->context) == 0);
+  atomic_store(&w->state, 1);
+  CHECK(cuMemcpyHtoDAsync_v2((CUdeviceptr)to, from, sizeof to, w->stream) == 0);
+  atomic_store(&w->state, 2);
+  return NULL;
+}
+
+static void copies_are_held(void) { held_on((CUstream)-1, copy_in_thread); }
 
 static void window_holds(void) {
   setenv("GIVEWAY_STREAM_GATE_US", "0", 1);
@@ -166,6 +178,7 @@ static const struct test_case cases[] = {
     {"the NULL stream is held", null_stream_is_held},
     {"the per-thread stream is held", per_thread_stream_is_held},
     {"a created stream is held", created_stream_is_held},
+    {"copies are held", copies_are_held},
     {"the window holds", window_holds},
     {"no window where nobody is more urgent", nobody_urgent_no_window},
     {"the window is no deadlock", window_is_no_deadlock},

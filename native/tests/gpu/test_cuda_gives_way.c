@@ -114,6 +114,7 @@ static void every_graph_is_behind_a_gate(void) {
 }
 
 static void short_kernels_are_counted_too(void) {
+  setenv("GIVEWAY_STREAM_GATE_US", "1000000", 1); /* whatever they are measured to take */
   start_cuda();
   rival();
   CUfunction f = known("ns_1");
@@ -122,6 +123,25 @@ static void short_kernels_are_counted_too(void) {
     CHECK(launch(f, NULL) == 0);
   }
   CHECK(cuCtxSynchronize() == 0 && gates() >= before + 10);
+}
+
+/* However short it is: the one before may be over when the gate closes. */
+static void the_first_launch_behind_a_closed_gate_is_behind_one(void) {
+  setenv("GIVEWAY_LINGER_MS", "1000000", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  setenv("GIVEWAY_STREAM_GATE_US", "1000000", 1);
+  start_cuda();
+  gw_task *urgent = rival();
+  CUfunction f = known("ns_1");
+  gw_begin(urgent);
+  uint64_t before = gates();
+  for (int i = 0; i < 3; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  CHECK(gates() == before + 1 && until(fake_held(), 30000));
+  gw_end(urgent);
+  gw_idle(urgent);
+  CHECK(cuCtxSynchronize() == 0);
 }
 
 static void estimates(void) {
@@ -168,6 +188,7 @@ static const struct test_case cases[] = {
     {"idle after linger", it_becomes_idle_after_linger},
     {"every graph is behind a gate", every_graph_is_behind_a_gate},
     {"short kernels are counted too", short_kernels_are_counted_too},
+    {"the first launch behind a closed gate", the_first_launch_behind_a_closed_gate_is_behind_one},
     {"estimates", estimates},
     {"a changed graph is unknown", a_changed_graph_is_unknown},
 };

@@ -9,7 +9,25 @@ static void *launch_twice(void *context) {
   return NULL;
 }
 
+/* It has launched nothing, so it leaves no trace. */
+static void fork_a_child(void) {
+  int status = -1;
+  pid_t pid = fork();
+  if (pid == 0) {
+    exit(0);
+  }
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void ask_too_early(CUstream stream) {
+  static _Atomic uint32_t word;
+  CHECK(cuStreamWaitValue32_v2(stream, (CUdeviceptr)&word, 1, 0) == 0);
+  CHECK(cuStreamQuery(stream) == 600); /* an answer, not a failure */
+  atomic_store(&word, 1);
+}
+
 static void program(void) {
+  setenv("GIVEWAY_FAKE_ERRORS", "cuMemFreeAsync_ptsz=1", 1);
   start_cuda();
   CUcontext context;
   CUstream stream;
@@ -36,17 +54,20 @@ static void program(void) {
   CHECK(cuMemcpyDtoH_v2(bytes, first, 16) == 0);
   CHECK(cuMemFree_v2(first) == 0 && cuMemAlloc_v2(&third, 200) == 0);
   CHECK(cuMemFreeAsync(second, stream) == 0);
+  CHECK(cuMemFreeAsync_ptsz(third, stream) == 1);
   CHECK(cuMemAlloc_v2(&third, 0) == 1);
+  ask_too_early(stream);
   CHECK(launch(kernel("ns_300000000"), NULL) == 0 && cuStreamSynchronize(NULL) == 0);
   CHECK(cuCtxSynchronize() == 0);
+  fork_a_child();
 }
 
 static void everything_is_counted(void) {
   const char *text = trace_of("0");
   says(text, "\"launches\": 8, \"legacy_launches\": 6, \"graph_launches\": 1, \"copies\": 1, "
-             "\"memsets\": 1, \"allocations\": 4, \"frees\": 2, \"host_allocations\": 0, "
-             "\"host_frees\": 0, \"syncs\": 2, \"event_calls\": 0, \"queries\": 0, \"other\": 3, "
-             "\"failures\": 2, \"stream_gates\": 0, \"sync_ns\": ");
+             "\"memsets\": 1, \"allocations\": 4, \"frees\": 3, \"host_allocations\": 0, "
+             "\"host_frees\": 0, \"syncs\": 2, \"event_calls\": 0, \"queries\": 1, \"other\": 3, "
+             "\"failures\": 3, \"stream_gates\": 0, \"sync_ns\": ");
   says(text, "\"allocated\": 1700, \"freed\": 1500, \"peak\": 1500}");
   says(text, "{\"launches\": 5, \"name\": \"ns_0\"}");
   says(text, "{\"launches\": 2, \"name\": \"ns_0\"}");

@@ -197,6 +197,21 @@ static void the_folder_is_somebody_elses(void) {
   gpu_one_line(start_and_launch, "running ungated");
 }
 
+/* It has been told that it runs ungated. */
+static void launch_before_and_after_there_is_a_folder(void) {
+  char folder[4096];
+  snprintf(folder, sizeof folder, "%s", getenv("GIVEWAY_DIR"));
+  setenv("GIVEWAY_DIR", "/dev/null", 1);
+  start_and_launch();
+  setenv("GIVEWAY_DIR", folder, 1);
+  launch_some(NULL);
+  CHECK(gpu_task_of(getpid()).row == UINT32_MAX);
+}
+
+static void the_folder_comes_later(void) {
+  gpu_one_line(launch_before_and_after_there_is_a_folder, "running ungated");
+}
+
 /* From now on these system calls fail, as where /dev/shm is read-only or a sandbox forbids it. */
 static void forbid(int error, const int *numbers, unsigned count) {
   struct sock_filter program[32] = {
@@ -249,6 +264,7 @@ static const struct test_case cases[] = {
     {"the library is the shim", the_library_is_the_shim},
     {"the folder cannot be made", the_folder_cannot_be_made},
     {"the folder is somebody else's", the_folder_is_somebody_elses},
+    {"the folder comes later", the_folder_comes_later},
     {"the folder is read-only", the_folder_is_read_only},
     {"the page cannot be made", the_page_cannot_be_made},
     {"the page cannot be locked", the_page_cannot_be_locked},
