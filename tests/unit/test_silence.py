@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from giveway.daemon.silence import Seen, Silence
+from giveway.daemon.silence import Schedule, Silence
 
 LOOK = 0.5
 
@@ -13,14 +13,14 @@ class Process:
     """What the kernel would say of it."""
 
     def __init__(self) -> None:
-        self.seen = Seen("S", 1.0, 1.0)
+        self.seen = Schedule("S", 1.0, 1.0)
         self.silence = Silence(1, lambda _pid: self.seen)
 
     def pass_time(self, state: str, worked: float = 0.0, waited: float = 0.0) -> float:
         """One look later: for how long it has been silent."""
         before = self.seen.worked
         work = None if before is None else before + worked
-        self.seen = Seen(state, work, self.seen.waited + waited)
+        self.seen = Schedule(state, work, self.seen.waited + waited)
         self.silence.add(LOOK)
         return self.silence.seconds
 
@@ -70,5 +70,5 @@ def test_a_sign_ends_it() -> None:
 
 def test_where_nobody_counts_each_look_is_silence() -> None:
     process = Process()
-    process.seen = Seen("R", None, 0.0)
+    process.seen = Schedule("R", None, 0.0)
     assert process.pass_time("R") == LOOK

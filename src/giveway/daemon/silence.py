@@ -1,4 +1,4 @@
-"""For how long a process has been silent through its own fault."""
+"""Measures for how long a process has sent no heartbeat although it had a core."""
 
 from __future__ import annotations
 
@@ -7,53 +7,52 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Seen(NamedTuple):
-    """What the kernel says of a process's main thread."""
+class Schedule(NamedTuple):
+    """What the kernel reports of the main thread of a process."""
 
     state: str
     """One letter: R is running or ready to, T is stopped."""
     worked: float | None
-    """Seconds with a core; None where nobody counts them."""
+    """Seconds with a core; None where the kernel does not count them."""
     waited: float
-    """Seconds in which it was ready and had no core; a wait is added when it ends."""
+    """Seconds in which the thread was ready and had no core; the kernel adds a wait when it ends."""
 
 
-def look_at(pid: int) -> Seen:
-    """Reads it from /proc; a process that has ended has no state."""
+def read_schedule(pid: int) -> Schedule:
+    """Reads /proc; a process that has ended has no state."""
     folder = Path(f"/proc/{pid}")
     try:
         state = (folder / "stat").read_text(errors="replace").rpartition(") ")[2][:1]
     except OSError:
-        return Seen("", None, 0.0)
+        return Schedule("", None, 0.0)
     try:
         worked, waited = (folder / "schedstat").read_text().split()[:2]
     except (OSError, ValueError):
-        return Seen(state, None, 0.0)
-    return Seen(state, int(worked) / 1e9, int(waited) / 1e9)
+        return Schedule(state, None, 0.0)
+    return Schedule(state, int(worked) / 1e9, int(waited) / 1e9)
 
 
 class Silence:
-    """Adds up the time in which a process worked or slept and gave no sign.
+    """Adds up the time in which a process worked or slept and sent no heartbeat.
 
-    Time counts in looks, not by the clock: a suspended machine, or a stop of both processes
-    (Ctrl-Z), is one look. A stop of the process alone does not count, nor does its waiting for a
-    core.
+    Time is counted in polls, not by the clock: a suspended machine, or a stop of both processes
+    (Ctrl-Z), is one poll. A stop of the process alone does not count, nor does a wait for a core.
     """
 
-    def __init__(self, pid: int, look: Callable[[int], Seen] = look_at) -> None:
+    def __init__(self, pid: int, read: Callable[[int], Schedule] = read_schedule) -> None:
         self._pid = pid
-        self._look = look
-        self._before = look(pid)
+        self._read = read
+        self._before = read(pid)
         self.seconds = 0.0
 
     def end(self) -> None:
-        """The process has given a sign."""
+        """The process has sent a heartbeat."""
         self.seconds = 0.0
-        self._before = self._look(self._pid)
+        self._before = self._read(self._pid)
 
     def add(self, seconds: float) -> None:
         """The process gave no sign for so long, until now."""
-        before, self._before = self._before, self._look(self._pid)
+        before, self._before = self._before, self._read(self._pid)
         now = self._before
         if now.state in ("T", "t"):
             return
