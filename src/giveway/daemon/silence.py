@@ -15,7 +15,7 @@ class Schedule(NamedTuple):
     worked: float | None
     """Seconds with a core; None where the kernel does not count them."""
     waited: float
-    """Seconds in which the thread was ready and had no core; the kernel adds a wait when it ends."""
+    """Seconds in which the thread was ready without a core; a wait is added when it ends."""
 
 
 def read_schedule(pid: int) -> Schedule:
@@ -51,7 +51,7 @@ class Silence:
         self._before = self._read(self._pid)
 
     def add(self, seconds: float) -> None:
-        """The process gave no sign for so long, until now."""
+        """The process has sent no heartbeat for that long, until now."""
         before, self._before = self._before, self._read(self._pid)
         now = self._before
         if now.state in ("T", "t"):
