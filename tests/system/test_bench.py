@@ -343,9 +343,9 @@ def test_a_damaged_page_is_an_error_at_once(
     ("options", "says"),
     [
         (["duel"], "no scenario 'duel'"),
-        (["dual", "--modes", "alone,together"], "no mode 'together': there are alone, native"),
+        (["dual", "--modes", "alone,together"], "unknown mode 'together': there are alone, native"),
         (["dual", "--device", "nope"], "nope"),
-        (["dual", "dual"], "two scenarios of one name"),
+        (["dual", "dual"], "two scenarios have the same name: dual, dual"),
         (["dual", "--seconds", "0"], "0"),
         (["none.toml"], "cannot read the scenario none.toml"),
     ],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from giveway.daemon.silence import look_at
+from giveway.daemon.silence import read_schedule
 from tests.conftest import Runner, Spawner
 from tests.system.conftest import Regions
 from tests.system.daemons import Daemon
@@ -82,10 +82,10 @@ def test_a_daemon_that_loops_in_c_ends_with_its_parent(spawn: Spawner, bursts: R
     pid = daemon.status()["pid"]
     os.kill(daemon.process.pid, signal.SIGSTOP)  # it would end the daemon
     bursts()
-    seen = look_at(pid)
-    assert eventually(lambda: (look_at(pid).worked or 0) > (seen.worked or 0) + 0.5)
+    seen = read_schedule(pid)
+    assert eventually(lambda: (read_schedule(pid).worked or 0) > (seen.worked or 0) + 0.5)
     daemon.process.kill()
-    assert eventually(lambda: look_at(pid).state in ("", "Z"))
+    assert eventually(lambda: read_schedule(pid).state in ("", "Z"))
 
 
 def test_a_signal_that_comes_at_once_is_not_lost() -> None:
