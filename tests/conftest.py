@@ -30,7 +30,10 @@ Spawner = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture(autouse=True)
 def giveway_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the gate pages that this test's processes use."""
-    decided = ("LD_PRELOAD", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+    decided = (
+        *("LD_PRELOAD", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"),
+        "PYTHONUNBUFFERED",
+    )
     for name in [key for key in os.environ if key.startswith("GIVEWAY_") or key in decided]:
         monkeypatch.delenv(name)
     folder = tmp_path / "pages"

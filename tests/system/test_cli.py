@@ -94,7 +94,9 @@ def test_the_program_finds_closed_what_giveway_found_closed() -> None:
     assert "Bad file descriptor" in done.stderr
 
 
-def test_a_full_disk_is_said(giveway: Runner) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch, unbuffered: str) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [GIVEWAY, "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
