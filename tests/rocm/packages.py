@@ -5,6 +5,7 @@ The mirror is the one that this machine's apt is set up with; nothing is install
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -170,6 +171,8 @@ def _run(command: list[str], folder: Path) -> str:
         done = subprocess.run(
             command,
             cwd=folder,
+            # make names a file of pip's by its path from the checkout.
+            env={key: value for key, value in os.environ.items() if key != "PIP_CONSTRAINT"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
