@@ -121,6 +121,25 @@ def test_a_reader_that_goes_away_is_not_an_error_message(giveway: Runner) -> Non
     assert done.returncode == 1
 
 
+def test_an_error_keeps_its_exit_code_when_nobody_reads_the_output() -> None:
+    code = (
+        "import sys, click\n"
+        "from giveway import cli\n"
+        "def command(**options):\n"
+        "    sys.stdout.write('output')\n"
+        "    raise click.ClickException('no')\n"
+        "cli.cli.main = command\n"
+        "cli.main([])\n"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "giveway: no\n")
+
+
 def test_without_a_page_there_is_nobody(giveway: Runner) -> None:
     done = giveway("ps")
     assert done.returncode == 0

@@ -90,11 +90,12 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     except GivewayError as error:
         code = _print_error(str(error), error.exit_code)
     except OSError as error:  # such as a full disk behind stdout
-        _discard_output()
         where = f"{error.filename}: " if error.filename else ""
         code = _print_error(where + (error.strerror or str(error)), 1)
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
+    finally:
+        _finish_output()
     sys.exit(code)
 
 
@@ -118,14 +119,17 @@ def _escape_unprintable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _discard_output() -> None:
-    """Sends the rest of stdout to the null device.
+def _finish_output() -> None:
+    """Writes the rest of stdout; a rest that cannot be written goes to the null device.
 
     At exit, Python would try to write that rest again, print a message of its own, and change the
     exit code to 120.
     """
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_error(message: str, exit_code: int) -> int:
