@@ -67,6 +67,16 @@ def short_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def ray_folder(folder: Path) -> dict[str, str]:
+    """Creates Ray's own folder inside `folder`, and returns the setting that makes Ray use it.
+
+    The default, /tmp/ray, may be missing, which Ray's test cluster does not expect, or may belong
+    to another cluster.
+    """
+    (folder / "ray").mkdir()
+    return {"RAY_TMPDIR": str(folder)}
+
+
 @contextmanager
 def running() -> Iterator[LocalCluster]:
     """The cluster for the block. No process of the cluster is left afterwards."""
@@ -78,8 +88,8 @@ def _running(folder: Path) -> Iterator[LocalCluster]:
     from ray.cluster_utils import Cluster
 
     os.environ["GIVEWAY_DIR"] = str(folder / "pages")
+    os.environ |= ray_folder(folder)
     head = {
-        "temp_dir": str(folder / "ray"),
         "include_dashboard": True,
         "dashboard_port": 0,
         "num_cpus": 8,

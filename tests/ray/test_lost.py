@@ -23,7 +23,7 @@ from tests.system.terminal import LEAVE_SCREEN, Terminal
 HEAD = """
 import json, sys
 from ray.cluster_utils import Cluster
-options = {"num_cpus": 1, "dashboard_port": 0, "include_dashboard": True, "temp_dir": sys.argv[1]}
+options = {"num_cpus": 1, "dashboard_port": 0, "include_dashboard": True}
 options["dashboard_agent_listen_port"] = 0  # its own is another cluster's already
 cluster = Cluster(initialize_head=True, head_node_args=options | {"object_store_memory": 80 << 20})
 processes = cluster.head_node.all_processes.values()
@@ -38,7 +38,8 @@ class Head:
     """A cluster of one node."""
 
     def __init__(self, spawn: Spawner, folder: Path) -> None:
-        process = spawn(sys.executable, "-c", HEAD, str(folder / "ray"), env=clusters.SETTINGS)
+        settings = clusters.SETTINGS | clusters.ray_folder(folder)
+        process = spawn(sys.executable, "-c", HEAD, env=settings)
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         said = json.loads(next(line for line in lines if line.startswith("{")))
