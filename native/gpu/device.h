@@ -48,7 +48,7 @@ static inline struct gw_device *gw_device_of_launch(gw_word stream) {
     return NULL;
   }
   if (!GW_LIKELY(atomic_load_explicit(&gw_captures, memory_order_relaxed) == 0) &&
-      gw_driver_capturing(stream)) {
+      gw_capturing(stream)) {
     return NULL;
   }
   return device;

@@ -24,7 +24,7 @@
 struct gw_call {
   gw_word stream;
   struct gw_device *device; /* of a launch or copy; NULL: not gated */
-  uint64_t key;
+  uint64_t key; /* of work; other hooks note here what they need after the call */
   struct gw_window_call window;
   struct gw_loan loan;
   struct gw_traced traced;
@@ -151,6 +151,26 @@ static inline void gw_after_copy(struct gw_call *call, int result) {
 static inline void gw_before_plain(struct gw_call *call) { (void)call; }
 static inline void gw_after_plain(struct gw_call *call, int result) { (void)call, (void)result; }
 
+void gw_before_join(struct gw_call *call);
+void gw_after_join(struct gw_call *call);
+
+/* A stream waits for an event: if the event belongs to a capture, the stream joins the capture. */
+static inline void gw_before_event_wait(struct gw_call *call) {
+  call->key = 0;
+  if (__builtin_expect(atomic_load_explicit(&gw_captures, memory_order_relaxed) != 0, 0) &&
+      call->stream != GW_STREAM_LEGACY) { /* which no capture can have */
+    gw_before_join(call);
+    call->key = 1;
+  }
+}
+
+static inline void gw_after_event_wait(struct gw_call *call, int result) {
+  (void)result;
+  if (__builtin_expect(call->key != 0, 0)) {
+    gw_after_join(call);
+  }
+}
+
 /* The task of the calling thread on its current device, NULL before its first launch there. */
 gw_task *gw_current_task(void);
 
@@ -177,6 +197,8 @@ void gw_before_stream_destroy(struct gw_call *call);
 void gw_after_stream_destroy(struct gw_call *call, int result);
 void gw_before_context_destroy(struct gw_call *call);
 void gw_after_context_destroy(struct gw_call *call, int result);
+void gw_before_context_release(struct gw_call *call);
+void gw_after_context_release(struct gw_call *call, int result);
 void gw_before_capture_begin(struct gw_call *call);
 void gw_after_capture_begin(struct gw_call *call, int result);
 void gw_before_capture_end(struct gw_call *call);

@@ -47,6 +47,7 @@ struct event {
   uint64_t done_version;
   uint64_t ns;           /* when the last record was done */
   struct stream *stream; /* HIP only: the stream of the last record */
+  struct graph *capture; /* the last record is part of this capture */
 };
 
 struct op {
@@ -74,6 +75,8 @@ struct stream {
   struct context *context;
   bool legacy, blocking;
   struct graph *capture;
+  bool origin; /* the capture began on this stream: others have joined it */
+  bool global; /* ... in global mode */
   bool invalidated;
   struct stream *next;
 };
@@ -81,6 +84,7 @@ struct stream {
 struct context {
   int device;
   bool alive;
+  unsigned retained;
   struct stream legacy;
   struct stream *streams;
 };
@@ -128,7 +132,8 @@ static inline int call_enter(struct call *call) {
 struct function { /* or a kernel of a library: another kind of handle that launches accept */
   uint64_t ns;
   bool of_library;
-  char name[120];
+  char name[112];
+  struct function *next; /* of its module, or of those that have gone */
 };
 
 /* api.c */
@@ -139,6 +144,8 @@ extern __thread struct context *fake_current;
 extern int fake_captures; /* in global mode */
 extern int fake_all_captures;
 extern __thread int fake_capture_mode; /* 0 global, 1 thread-local, 2 relaxed */
+/* graphs.c: under the engine's lock, ends the capture that began on the stream. */
+void capture_end(struct stream *stream);
 struct stream *stream_of(uintptr_t handle, bool per_thread); /* under the engine's lock */
 /* Locks the engine and finds the stream, or returns an error. Checks what a capture forbids. */
 int stream_enter(uintptr_t handle, bool per_thread, struct stream **stream);
@@ -168,6 +175,8 @@ void engine_unlock(void);
 bool engine_stream_free(struct stream *stream);
 
 PROBE uint64_t fake_calls(const char *name);
+/* From now on every call of that function begins with `run`. */
+PROBE void fake_during(const char *name, void (*run)(void));
 PROBE uint64_t fake_in_flight_ns(void);
 PROBE bool fake_held(void);
 
