@@ -177,3 +177,11 @@ void gw_after_join(struct gw_call *call) {
     gw_capture_remove(call->stream);
   }
 }
+
+void gw_before_unload(struct gw_call *call) { (void)call; }
+
+void gw_after_unload(struct gw_call *call, int result) {
+  (void)call, (void)result;
+  gw_window_forget_kinds();
+  gw_trace_forget_kernels();
+}

@@ -199,6 +199,9 @@ void gw_before_context_destroy(struct gw_call *call);
 void gw_after_context_destroy(struct gw_call *call, int result);
 void gw_before_context_release(struct gw_call *call);
 void gw_after_context_release(struct gw_call *call, int result);
+/* Code is unloaded: another function may get the handle of one that has gone. */
+void gw_before_unload(struct gw_call *call);
+void gw_after_unload(struct gw_call *call, int result);
 void gw_before_capture_begin(struct gw_call *call);
 void gw_after_capture_begin(struct gw_call *call, int result);
 void gw_before_capture_end(struct gw_call *call);
