@@ -21,6 +21,11 @@ gw_task *gw_current_task(void) {
   return device != NULL ? gw_device_task(device) : NULL;
 }
 
+void gw_submitted_late(const struct gw_call *call) {
+  gw_device_mark(call->device, call->stream);
+  gw_resume(gw_device_task(call->device));
+}
+
 /* Waits for the device that name no stream: for an event, or for all work that a call implies. */
 void gw_before_wait(struct gw_call *call) { gw_lend(gw_current_task(), &call->loan); }
 

@@ -24,7 +24,7 @@
 struct gw_call {
   gw_word stream;
   struct gw_device *device; /* of a launch or copy; NULL: not gated */
-  uint64_t key; /* of work; other hooks note here what they need after the call */
+  uint64_t key;             /* of work; other hooks note here what they need after the call */
   struct gw_window_call window;
   struct gw_loan loan;
   struct gw_traced traced;
@@ -106,11 +106,12 @@ static inline void gw_before_work(struct gw_call *call, bool graph) {
 static inline void gw_before_launch(struct gw_call *call) { gw_before_work(call, false); }
 static inline void gw_before_graph(struct gw_call *call) { gw_before_work(call, true); }
 
-/* Notes the stream again: before the work was submitted, the watcher may have queried the stream
- * and found it empty. */
+/* A call may take longer than the idle timeout, as the first launch of a kernel that the driver has
+ * yet to load. The watcher has then found the stream empty, and may have made the task idle. */
+void gw_submitted_late(const struct gw_call *call);
 static inline void gw_submitted(const struct gw_call *call) {
-  if (GW_LIKELY(call->device != NULL)) {
-    gw_device_use(call->device, call->stream);
+  if (GW_LIKELY(call->device != NULL) && !gw_device_uses(call->device, call->stream)) {
+    gw_submitted_late(call);
   }
 }
 

@@ -64,10 +64,26 @@ static void nothing_at_the_end_of_the_process(void) {
   exit(1);
 }
 
+/* As the first launch of a kernel that the driver loads only then. */
+static void become_idle_during_the_call(void) { CHECK(becomes_idle()); }
+
+static void a_launch_that_takes_long_is_submitted_by_an_active_task(void) {
+  start_cuda();
+  void *fake = dlopen(getenv("GIVEWAY_CUDA_LIBRARY"), RTLD_LAZY);
+  void (*during)(const char *, void (*)(void)) =
+      (void (*)(const char *, void (*)(void)))dlsym(fake, "fake_during");
+  CHECK(during != NULL);
+  during("cuLaunchKernel", become_idle_during_the_call);
+  CHECK(launch(kernel(FOR_EVER), NULL) == 0 && own_task().active);
+  await_watcher();
+  CHECK(own_task().active);
+}
+
 static const struct test_case cases[] = {
     {"no stream that was destroyed", no_stream_that_was_destroyed},
     {"no stream that is being captured", no_stream_that_is_being_captured},
     {"a capture that could not begin is none", a_capture_that_could_not_begin_is_none},
+    {"a launch that takes long", a_launch_that_takes_long_is_submitted_by_an_active_task},
     {"nothing at the end of the process", nothing_at_the_end_of_the_process},
 };
 RUN_CASES(cases, 240)

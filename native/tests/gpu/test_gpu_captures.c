@@ -20,9 +20,7 @@ static _Atomic uint32_t word;
 static struct gw_task_info own_task(void) { return gpu_task_of(getpid()); }
 static bool becomes_idle(void) { return until(!own_task().active, 30000); }
 
-static void await_watcher(void) {
-  await_looks(&raw_page_of(GPU_DEVICE)->rows[own_task().row], 5);
-}
+static void await_watcher(void) { await_looks(&raw_page_of(GPU_DEVICE)->rows[own_task().row], 5); }
 
 /* The device works for the NULL stream until the word is 1. */
 static void keep_busy(void) {

@@ -339,8 +339,7 @@ static const struct test_case cases[] = {
     {"events of a captured stream are let alone", events_of_a_captured_stream},
     {"events of a destroyed stream are let alone", events_of_a_destroyed_stream},
     {"idle after synchronising", idle_after_synchronising},
-    {"the watcher asks a runtime that calls itself",
-     the_watcher_asks_a_runtime_that_calls_itself},
+    {"the watcher asks a runtime that calls itself", the_watcher_asks_a_runtime_that_calls_itself},
     {"two devices, two pages", two_devices_two_pages},
     {"exit with work in flight", exit_with_work_in_flight},
 };
