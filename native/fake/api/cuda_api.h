@@ -15,8 +15,13 @@ typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphExec_st *CUgraphExec;
 typedef uintptr_t CUdeviceptr;
 
+struct ipc_handle {
+  char bytes[64];
+};
+
 int cuInit(unsigned flags);
 int cuDriverGetVersion(int *version);
+int cuDeviceGetAttribute(int *value, int attribute, int device);
 int cuDeviceGetCount(int *count);
 int cuDevicePrimaryCtxRetain(CUcontext *context, int device);
 int cuDevicePrimaryCtxRelease_v2(int device);
@@ -60,12 +65,18 @@ int cuMemHostAlloc(void **memory, size_t size, unsigned flags);
 int cuMemFreeHost(void *memory);
 int cuMemHostRegister_v2(void *memory, size_t size, unsigned flags);
 int cuMemHostGetDevicePointer_v2(void **address, void *memory, unsigned flags);
+int cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t size);
+int cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t size, CUstream stream);
 int cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t size, CUstream stream);
 int cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t size);
 int cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long flags);
 int cuGraphGetNodes(CUgraph graph, void **nodes, size_t *count);
+int cuGraphDestroy(CUgraph graph);
+int cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, void *result);
 int cuGraphExecDestroy(CUgraphExec exec);
 int cuGraphLaunch(CUgraphExec exec, CUstream stream);
+int cuIpcGetMemHandle(struct ipc_handle *handle, CUdeviceptr memory);
+int cuIpcOpenMemHandle_v2(CUdeviceptr *memory, struct ipc_handle handle, unsigned flags);
 int cuGetProcAddress_v2(const char *symbol, void **function, int version, uint64_t flags,
                         int *status);
 

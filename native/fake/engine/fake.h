@@ -1,6 +1,8 @@
 /* A libcuda for tests. It keeps the driver's promises about order, time and errors, and executes
- * copies but no kernels. A kernel takes the time that its name states: ns_200000. A kernel of any
- * other name takes GIVEWAY_FAKE_KERNEL_NS, or no time. Every time measured on it is simulated. */
+ * copies but no kernels. A kernel takes the time that its name states: ns_200000. The kernel
+ * `timed` takes as many nanoseconds as its first argument, and writes when it began and ended to
+ * where the other two point. A kernel of any other name takes GIVEWAY_FAKE_KERNEL_NS, or no time.
+ * Every time measured on it is simulated; the device has the host's monotonic clock. */
 #ifndef GIVEWAY_FAKE_CUDA_H
 #define GIVEWAY_FAKE_CUDA_H
 
@@ -53,7 +55,8 @@ struct event {
 struct op {
   enum op_kind kind;
   uint64_t sequence, ready_ns;
-  uint64_t ns; /* OP_WORK: how long it takes */
+  uint64_t ns;             /* OP_WORK: how long it takes */
+  uint64_t *began, *ended; /* where to write the times; NULL: nowhere */
   struct event *event;
   uint64_t version;
   volatile uint32_t *word;
@@ -131,8 +134,8 @@ static inline int call_enter(struct call *call) {
 
 struct function { /* or a kernel of a library: another kind of handle that launches accept */
   uint64_t ns;
-  bool of_library;
-  char name[112];
+  bool of_library, timed;
+  char name[104];
   struct function *next; /* of its module, or of those that have gone */
 };
 
@@ -150,14 +153,14 @@ struct stream *stream_of(uintptr_t handle, bool per_thread); /* under the engine
 /* Locks the engine and finds the stream, or returns an error. Checks what a capture forbids. */
 int stream_enter(uintptr_t handle, bool per_thread, struct stream **stream);
 /* launch.c: submits work to the stream, or adds a node to its capture */
-int fake_launch(uint64_t ns, uintptr_t handle, bool per_thread);
+int fake_launch(struct op work, uintptr_t handle, bool per_thread);
 /* graphs.c: adds a node to a graph that is being captured */
 void graph_add(struct graph *graph, struct op op);
 
 /* share.c: one device, time-sliced between processes that have work, as a GPU is */
 void share_open(int device);
 /* Runs for `ns` of the device's time, not before `from`. Returns when the work ended. */
-uint64_t share_run(int device, uint64_t ns, uint64_t from);
+uint64_t share_run(int device, uint64_t ns, uint64_t from, uint64_t *began);
 /* Gives the device up: this process is idle, or another process's time slice is due. */
 void share_yield(int device, bool idle);
 uint64_t fake_now(void);

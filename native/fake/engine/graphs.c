@@ -124,6 +124,17 @@ static int graph_launch(const struct graph *exec, uintptr_t handle, bool per_thr
 PAIR(cuGraphLaunch, _ptsz, (struct graph * exec, uintptr_t stream),
      return graph_launch(exec, stream, per_thread););
 
+FAKE int cuGraphExecUpdate_v2(struct graph *exec, const struct graph *graph, void *result) {
+  CALL(cuGraphExecUpdate_v2)
+  if (graph == NULL || graph->count != exec->count) {
+    return 910; /* CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE */
+  }
+  engine_lock();
+  memcpy(exec->ops, graph->ops, graph->count * sizeof *graph->ops);
+  engine_unlock();
+  return SUCCESS;
+}
+
 FAKE int cuGraphExecDestroy(struct graph *exec) {
   CALL(cuGraphExecDestroy)
   free(exec->ops);
