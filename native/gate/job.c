@@ -18,6 +18,7 @@
 #include "lock.h"
 #include "rule.h"
 #include "settings.h"
+#include "steer.h"
 #include "task.h"
 #include "thread.h"
 #include "wake.h"
@@ -270,6 +271,25 @@ static void warn(int error, const char *job) {
   gw_warn(text);
 }
 
+/* For observers and policies, which read attributes. */
+static void state_job(const struct gw_task *task, const char *job) {
+  if (gw_page_lock_patiently(task->page) != GW_OK) {
+    return;
+  }
+  uint32_t index = (uint32_t)(task->row - task->page->map->rows);
+  if (!gw_task_lost(task)) {
+    char text[2 * GW_ATTRIBUTES_SIZE];
+    const char *others = task->page->map->attributes[index].text;
+    int n = (int)strnlen(others, GW_ATTRIBUTES_SIZE - 1);
+    snprintf(text, sizeof text, "%.*s%sjob=%s", n, others, n > 0 ? " " : "", job);
+    if (strlen(text) < GW_ATTRIBUTES_SIZE) {
+      gw_attributes_write(task->page, index, text);
+    }
+    gw_gates_update(task->page, gw_now());
+  }
+  gw_page_unlock(task->page);
+}
+
 struct gw_member *gw_job_join(struct gw_task *task) {
   char job[GW_DEVICE_SIZE - sizeof ".job"], name[GW_DEVICE_SIZE];
   struct gw_member *member = read_name(job, sizeof job) ? calloc(1, sizeof *member) : NULL;
@@ -277,6 +297,7 @@ struct gw_member *gw_job_join(struct gw_task *task) {
     return NULL;
   }
   snprintf(name, sizeof name, "%s.job", job);
+  state_job(task, job);
   member->page = task->page;
   member->row = task->row;
   member->ticket = GW_READ(task->ticket);
