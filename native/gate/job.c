@@ -65,6 +65,7 @@ static void *vote(void *argument) {
   while (is_member(member)) {
     uint32_t gate = atomic_load(&member->row->gate);
     uint32_t flags = atomic_load(&member->row->flags);
+    GW_WRITE(member->vote.row->priority, GW_READ(member->row->priority));
     GW_WRITE(member->vote.row->beat_ns, gw_now());
     set_vote(member, flags & GW_ROW_HELD ? GW_ACTIVE : GW_IDLE, (flags & GW_ROW_RANKED) != 0);
     /* Behind a closed gate the reason may change and the gate not. */
@@ -85,10 +86,11 @@ struct wish {
 };
 
 /* A vote that is not renewed does not count: the member's process is stopped, and would stop its
- * whole job. */
+ * whole job. Neither does the vote of a less urgent member: this one may be what holds it. */
 static bool votes(const struct gw_member *member, const struct gw_row *row, uint64_t now) {
   uint64_t beat = GW_READ(row->beat_ns);
   return row != member->vote.row && GW_READ(row->state) == GW_ACTIVE &&
+         GW_READ(row->priority) >= GW_READ(member->row->priority) &&
          !(now > beat && now - beat > STALLED_NS);
 }
 
@@ -208,6 +210,8 @@ static bool any_held(const struct gw_page *job) {
   }
   return held;
 }
+
+int gw_in_job(const gw_task *task) { return task != NULL && task->member != NULL; }
 
 /* Counts first, then reads the votes. A member that votes later reads the count at its gate. */
 void gw_collective(gw_task *task) {

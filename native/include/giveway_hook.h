@@ -58,6 +58,7 @@ GW_API void gw_admit_held(gw_task *task);
  * task's job on the device, such as NCCL's kernels: none of them is held before it has come to the
  * same one. */
 GW_API void gw_collective(gw_task *task);
+GW_API int gw_in_job(const gw_task *task);
 /* A single-threaded operator: a launch whose end is not reported. The task stays active while the
  * calling thread keeps a core busy. */
 GW_API void gw_operator(gw_task *task);

@@ -251,6 +251,23 @@ static void other_programs_and_other_jobs_stay_out_of_it(void) {
   CHECK(closed(members[1]) && may_launch(none) && may_launch(other));
 }
 
+/* Else the two would open and close each other's gates for ever. */
+static void an_urgent_member_is_not_held_by_the_one_that_it_holds(void) {
+  begin();
+  struct program *low = start_on("first", "job", 0), *urgent = start_on("first", "job", 10);
+  clock_settle();
+  for (int i = 0; i < 3; i++) {
+    ask(urgent, gw_begin);
+    clock_advance(100 * MS);
+    CHECK(finished(urgent) && !closed(urgent) && closed(low));
+    ask(urgent, gw_end);
+    ask(urgent, gw_idle);
+    clock_settle();
+    CHECK(!closed(low));
+  }
+  CHECK(info_of_program(urgent).preemptions == 0);
+}
+
 /* torchrun calls a run "none" where its user does not name it, but two have different ports. */
 static void the_ranks_of_a_torchrun_are_a_job(void) {
   begin();
@@ -317,6 +334,8 @@ static const struct test_case cases[] = {
      a_member_at_its_gate_goes_on_to_a_collective_that_begins},
     {"who is far behind is held", who_is_far_behind_is_held},
     {"other programs and jobs stay out of it", other_programs_and_other_jobs_stay_out_of_it},
+    {"an urgent member is not held by a low one",
+     an_urgent_member_is_not_held_by_the_one_that_it_holds},
     {"the ranks of a torchrun are a job", the_ranks_of_a_torchrun_are_a_job},
     {"the last member removes the page", the_last_member_removes_the_page_of_the_job},
     {"a job whose page is cut ends", a_job_whose_page_is_cut_ends},
