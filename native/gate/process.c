@@ -52,7 +52,8 @@ static gw_task *join_process(const char *device) {
 
 void gw_pause(void) {
   gw_task *task = GW_READ(gw_process.task);
-  if (task != NULL && GW_READ(gw_process.task_count) == 1 && GW_READ(task->row->gate) != GW_OPEN) {
+  if (task != NULL && GW_READ(gw_process.task_count) == 1 &&
+      atomic_load(&gw_row_of(task)->gate) != GW_OPEN) {
     gw_pause_task(task);
   }
 }

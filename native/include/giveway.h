@@ -49,7 +49,7 @@ struct gw_task_info {
   uint32_t gate_closed; /* 1: a priority, a turn of another task, a pause or the daemon closed it */
   uint32_t is_thread;   /* 1: a thread-local task */
   uint32_t mine;        /* 1: belongs to the calling process */
-  uint32_t waiters;     /* threads asleep at the closed gate */
+  uint32_t waiters;     /* threads asleep at the gate; may be off where a task lost its row */
   uint64_t launches;
   uint64_t operators;
   uint64_t held;

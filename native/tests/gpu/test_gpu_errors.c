@@ -246,12 +246,12 @@ static void launch_under(int error, const int *numbers, unsigned count) {
 
 static void no_files(void) { FORBID(EROFS, SYS_mkdir, SYS_mkdirat, SYS_open, SYS_openat); }
 static void no_mappings(void) { FORBID(EPERM, SYS_fallocate, SYS_ftruncate, SYS_link, SYS_linkat); }
-static void no_locks(void) { FORBID(EPERM, SYS_fcntl); }
+static void no_keeper(void) { FORBID(ENOSYS, SYS_set_robust_list); }
 static void no_threads(void) { FORBID(EAGAIN, SYS_clone, SYS_clone3); }
 
 static void the_folder_is_read_only(void) { gpu_one_line(no_files, "running ungated"); }
 static void the_page_cannot_be_made(void) { gpu_one_line(no_mappings, "running ungated"); }
-static void the_page_cannot_be_locked(void) { gpu_one_line(no_locks, "running ungated"); }
+static void the_kernel_does_not_report_deaths(void) { gpu_one_line(no_keeper, "running ungated"); }
 static void the_watcher_cannot_start(void) { gpu_one_line(no_threads, "running ungated"); }
 
 static const struct test_case cases[] = {
@@ -267,7 +267,7 @@ static const struct test_case cases[] = {
     {"the folder comes later", the_folder_comes_later},
     {"the folder is read-only", the_folder_is_read_only},
     {"the page cannot be made", the_page_cannot_be_made},
-    {"the page cannot be locked", the_page_cannot_be_locked},
+    {"the kernel does not report deaths", the_kernel_does_not_report_deaths},
     {"the watcher cannot start", the_watcher_cannot_start},
 };
 RUN_CASES(cases, 240)

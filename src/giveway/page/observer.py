@@ -1,8 +1,7 @@
 """The gate page of a device, through libgiveway.
 
 This module never reads or writes the page itself: other processes read it concurrently, and Python
-cannot write a word atomically. A process must not open the page file by other means either: closing
-such a descriptor would drop the record locks that show that its tasks are alive.
+cannot write a word atomically.
 """
 
 from __future__ import annotations
