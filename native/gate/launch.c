@@ -9,6 +9,7 @@
 #include "activity.h"
 #include "clock.h"
 #include "gil.h"
+#include "inside.h"
 #include "state.h"
 #include "task.h"
 #include "wait.h"
@@ -55,6 +56,7 @@ void gw_begin(gw_task *task) {
   if (task == NULL) {
     return;
   }
+  gw_inside_begin(task);
   atomic_fetch_add(&task->in_flight, 1);
   if (!passes(task)) {
     admit_slowly(task);
@@ -80,6 +82,7 @@ void gw_end(gw_task *task) {
   GW_WRITE(task->last_thread, thread_id());
   GW_WRITE(task->last_ns, gw_now());
   atomic_fetch_sub(&task->in_flight, 1);
+  gw_inside_end(task);
 }
 
 /* ---- an asynchronous launch --------------------------------------------------------------- */
