@@ -5,25 +5,65 @@
 #include "fake.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t unblocked = PTHREAD_COND_INITIALIZER;
 static struct call *calls;
+static const char *to_block; /* the function whose next call blocks; NULL: none */
+static bool blocked;
 
-int call_first(struct call *call) {
-  pthread_mutex_lock(&lock);
-  if (call->state == 0) {
-    size_t n = strlen(call->name);
-    const char *list = getenv("GIVEWAY_FAKE_ERRORS");
-    for (const char *at = list; at != NULL && *at != '\0'; at = strchr(at, ',')) {
-      at += *at == ',';
-      if (strncmp(at, call->name, n) == 0 && at[n] == '=') {
-        call->error = atoi(at + n + 1);
-      }
+static void add(struct call *call) {
+  size_t n = strlen(call->name);
+  const char *list = getenv("GIVEWAY_FAKE_ERRORS");
+  for (const char *at = list; at != NULL && *at != '\0'; at = strchr(at, ',')) {
+    at += *at == ',';
+    if (strncmp(at, call->name, n) == 0 && at[n] == '=') {
+      call->error = atoi(at + n + 1);
     }
-    call->next = calls;
-    calls = call;
-    call->state = 1;
+  }
+  call->next = calls;
+  calls = call;
+  call->state = CALL_KNOWN;
+}
+
+int call_slowly(struct call *call) {
+  pthread_mutex_lock(&lock);
+  if (call->state == CALL_NEW) {
+    add(call);
+  }
+  if (to_block != NULL && strcmp(to_block, call->name) == 0) {
+    to_block = NULL;
+    call->state = CALL_KNOWN;
+    blocked = true;
+    while (blocked) {
+      pthread_cond_wait(&unblocked, &lock);
+    }
   }
   pthread_mutex_unlock(&lock);
   return call->error;
+}
+
+void fake_block(const char *name) {
+  pthread_mutex_lock(&lock);
+  to_block = name;
+  for (struct call *call = calls; call != NULL; call = call->next) {
+    if (strcmp(call->name, name) == 0) {
+      call->state = CALL_BLOCKS;
+    }
+  }
+  pthread_mutex_unlock(&lock);
+}
+
+bool fake_blocked(void) {
+  pthread_mutex_lock(&lock);
+  bool now = blocked;
+  pthread_mutex_unlock(&lock);
+  return now;
+}
+
+void fake_unblock(void) {
+  pthread_mutex_lock(&lock);
+  blocked = false;
+  pthread_cond_broadcast(&unblocked);
+  pthread_mutex_unlock(&lock);
 }
 
 /* For tests: the number of calls of a function of this library. */
