@@ -9,6 +9,10 @@
 
 typedef uintptr_t gw_word; /* an argument as it is passed: a register or a slot of the stack */
 
+/* The handles that CUDA and HIP give the two default streams. */
+#define GW_STREAM_LEGACY 1
+#define GW_STREAM_PER_THREAD 2
+
 enum gw_busy { GW_DONE = 0, GW_BUSY = 1, GW_UNKNOWN = -1 };
 
 /* Devices that this process sees; 0 before the driver is initialised, or where it does not work. */

@@ -129,6 +129,62 @@ static void a_held_program_goes_on(CUstream stream) {
 static void ahead_on_the_null_stream(void) { a_held_program_goes_on(NULL); }
 static void ahead_on_a_created_stream(void) { a_held_program_goes_on((CUstream)-1); }
 
+static void *copy_in_thread(void *argument) {
+  static char from[16], to[16];
+  struct waiter *w = argument;
+  CHECK(cuCtxSetCurrent(w->context) == 0);
+  atomic_store(&w->state, 1);
+  CHECK(cuMemcpyHtoDAsync_v2((CUdeviceptr)to, from, sizeof to, w->stream) == 0);
+  atomic_store(&w->state, 2);
+  return NULL;
+}
+
+/* Inside the driver it might wait there, for pageable memory, while it holds locks. */
+static void a_held_program_waits_at_its_copies(void) {
+  setenv("GIVEWAY_LINGER_MS", "100000", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  start_cuda();
+  CUfunction f = kernel("ns_1000");
+  urgent = rival();
+  CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
+  gw_begin(urgent);
+  CHECK(launch(f, NULL) == 0);
+  CHECK(cuMemsetD8Async((CUdeviceptr)&go, 0, sizeof go, NULL) == 0); /* goes on, as a launch */
+  struct waiter copy = {.state = 0};
+  CHECK(cuCtxGetCurrent(&copy.context) == 0);
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, copy_in_thread, &copy) == 0);
+  CHECK(somebody_waits(DEVICE) && atomic_load(&copy.state) == 1);
+  gw_end(urgent);
+  gw_idle(urgent);
+  CHECK(pthread_join(thread, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+/* What was queued before the gate closed counts too: the driver's queue is one. */
+static void what_was_queued_before_counts(void) {
+  setenv("GIVEWAY_LINGER_MS", "100000", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  start_cuda();
+  CUfunction f = kernel("ns_1000");
+  urgent = rival();
+  CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
+  atomic_store(&go, 0);
+  CHECK(cuStreamWaitValue32_v2(NULL, (CUdeviceptr)&go, 1, 0) == 0);
+  for (int i = 0; i < 300; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  gw_begin(urgent);
+  struct waiter one_more = {.function = f};
+  CHECK(cuCtxGetCurrent(&one_more.context) == 0);
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, launch_in_thread, &one_more) == 0);
+  CHECK(somebody_waits(DEVICE) && atomic_load(&one_more.state) == 1);
+  let_go();
+  gw_end(urgent);
+  gw_idle(urgent);
+  CHECK(pthread_join(thread, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
 __attribute__((noinline)) static void dirty_the_stack(void) {
   volatile char noise[8192];
   for (unsigned i = 0; i < sizeof noise; i++) {
@@ -160,15 +216,6 @@ static void without_a_window_a_launch_waits(void) {
   gw_end(urgent);
   gw_idle(urgent);
   CHECK(pthread_join(thread, NULL) == 0 && atomic_load(&one.state) == 2);
-}
-
-static void nobody_urgent_no_gate(void) {
-  start_cuda();
-  CUfunction f = kernel("ns_1000000");
-  for (int i = 0; i < KERNELS; i++) {
-    CHECK(launch(f, NULL) == 0);
-  }
-  CHECK(fake_calls("cuStreamWaitValue32_v2") == 0 && fake_calls("cuMemHostRegister_v2") == 0);
 }
 
 /* A process of its own that is more urgent and has work, for ever. */
@@ -364,8 +411,9 @@ static const struct test_case cases[] = {
     {"gates are closer after a preemption", gates_are_closer_after_a_preemption},
     {"a held program goes on, NULL stream", ahead_on_the_null_stream},
     {"a held program goes on, created stream", ahead_on_a_created_stream},
+    {"a held program waits at its copies", a_held_program_waits_at_its_copies},
+    {"what was queued before counts", what_was_queued_before_counts},
     {"without a window a launch waits", without_a_window_a_launch_waits},
-    {"no gate where nobody is more urgent", nobody_urgent_no_gate},
     {"the holder is killed", killed_while_it_holds},
     {"a quantum after max_wait", a_quantum_after_max_wait},
     {"back in another row", back_in_another_row},
