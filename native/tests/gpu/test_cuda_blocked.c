@@ -48,7 +48,10 @@ static void *keep_launching(void *argument) {
   struct waiter *w = argument;
   CHECK(cuCtxSetCurrent(w->context) == 0);
   while (atomic_load(&w->state) == 0) {
-    CHECK(launch(w->function, w->stream) == 0);
+    for (int i = 0; i < 16; i++) {
+      CHECK(launch(w->function, w->stream) == 0);
+    }
+    CHECK(cuStreamSynchronize(w->stream) == 0);
   }
   return NULL;
 }
@@ -60,7 +63,7 @@ static void others_go_on(const char *function, const char *us) {
   CHECK(cuCtxGetCurrent(&context) == 0);
   f = kernel("ns_1000");
   rival();
-  struct waiter w = {.function = kernel("ns_1000000"), .context = context};
+  struct waiter w = {.function = kernel("ns_100000"), .context = context};
   fake_block(function);
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, keep_launching, &w) == 0);
