@@ -65,7 +65,7 @@ static enum gw_busy query(struct gw_device *device, _Atomic gw_word *slot, gw_wo
   enum gw_busy answer = GW_UNKNOWN;
   atomic_store(&queried, used >> 1);
   /* To query a stream that is being captured would end the capture. */
-  if (atomic_load(slot) == used && atomic_load(&gw_captures) == 0 && !atomic_load(&ending)) {
+  if (atomic_load(slot) == used && !gw_capture_has(used >> 1) && !atomic_load(&ending)) {
     answer = gw_driver_stream_busy(atomic_load(&device->context), used >> 1);
   }
   atomic_store(&queried, 0);
@@ -234,4 +234,8 @@ void gw_device_forget_context(gw_word context) {
 
 void gw_device_forget_kind(uint64_t key) {
   EACH_DEVICE(device) { gw_windows_forget_kind(&device->windows, key); }
+}
+
+void gw_device_forget_kinds(void) {
+  EACH_DEVICE(device) { gw_windows_forget_kinds(&device->windows); }
 }

@@ -50,6 +50,8 @@ void gw_device_forget_context(gw_word context);
 /* Forgets what a stream has in flight, and that kind of work, on all devices. */
 void gw_device_forget_fences(gw_word stream);
 void gw_device_forget_kind(uint64_t key);
+/* The same for all kinds: code has been unloaded, and only the driver knows which. */
+void gw_device_forget_kinds(void);
 
 /* The device of a launch on this stream; NULL: the launch passes. */
 static inline struct gw_device *gw_device_of_launch(gw_word stream) {
@@ -58,7 +60,7 @@ static inline struct gw_device *gw_device_of_launch(gw_word stream) {
     return NULL;
   }
   if (!GW_LIKELY(atomic_load_explicit(&gw_captures, memory_order_relaxed) == 0) &&
-      gw_driver_capturing(stream)) {
+      gw_capturing(stream)) {
     return NULL;
   }
   return device;
@@ -72,9 +74,13 @@ static inline unsigned gw_stream_slot(gw_word stream) {
   return (unsigned)(stream ^ stream >> 5 ^ stream >> 11) % GW_STREAM_SLOTS;
 }
 
+static inline bool gw_device_uses(const struct gw_device *device, gw_word stream) {
+  const _Atomic gw_word *slot = &device->used[gw_stream_slot(stream)];
+  return GW_LIKELY(atomic_load_explicit(slot, memory_order_relaxed) == (stream << 1 | 1));
+}
+
 static inline void gw_device_use(struct gw_device *device, gw_word stream) {
-  _Atomic gw_word *slot = &device->used[gw_stream_slot(stream)];
-  if (!GW_LIKELY(atomic_load_explicit(slot, memory_order_relaxed) == (stream << 1 | 1))) {
+  if (!gw_device_uses(device, stream)) {
     gw_device_mark(device, stream);
   }
 }

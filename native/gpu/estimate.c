@@ -70,3 +70,11 @@ void gw_estimate_forget(struct gw_estimates *table, uint64_t key) {
     reset(entry, key);
   }
 }
+
+void gw_estimates_clear(struct gw_estimates *table) {
+  for (unsigned i = 0; i < GW_ESTIMATES; i++) {
+    if (READ(table->entries[i].key) != 0) {
+      reset(&table->entries[i], 0);
+    }
+  }
+}

@@ -25,6 +25,11 @@ void gw_before_submission(struct gw_call *call, gw_task *task, enum gw_work work
   gw_submit_begin(&call->device->windows, task, gw_outranked(task), work, &call->submission);
 }
 
+void gw_submitted_late(const struct gw_call *call) {
+  gw_device_mark(call->device, call->stream);
+  gw_resume(gw_device_task(call->device));
+}
+
 /* Waits for the device that name no stream: for an event, or for all work that a call implies. */
 void gw_before_wait(struct gw_call *call) { gw_lend(gw_current_task(), &call->loan); }
 
@@ -86,16 +91,34 @@ void gw_after_sync_all(struct gw_call *call, int result) {
   }
 }
 
-void gw_before_stream_destroy(struct gw_call *call) { gw_device_forget_stream(call->stream); }
+void gw_before_stream_destroy(struct gw_call *call) {
+  gw_device_forget_stream(call->stream);
+  gw_capture_remove(call->stream);
+}
 
 void gw_after_stream_destroy(struct gw_call *call, int result) { (void)call, (void)result; }
 
 /* The context of a call that names none may be any. */
 void gw_before_context_destroy(struct gw_call *call) {
+  call->key = gw_driver_current_context();
   gw_device_forget_context(call->stream != GW_STREAM_LEGACY ? call->stream : 0);
 }
 
-void gw_after_context_destroy(struct gw_call *call, int result) { (void)call, (void)result; }
+/* A program destroys the context that is current to it, with the captures on its streams. */
+void gw_after_context_destroy(struct gw_call *call, int result) {
+  if (result == 0) {
+    gw_capture_forget(call->key);
+  }
+}
+
+void gw_before_context_release(struct gw_call *call) { gw_before_context_destroy(call); }
+
+/* The context is destroyed when nothing in the process retains it any more. */
+void gw_after_context_release(struct gw_call *call, int result) {
+  if (result == 0 && gw_driver_current_device() < 0) {
+    gw_capture_forget(call->key);
+  }
+}
 
 void gw_passed(struct gw_call *call) {
   struct gw_device *device;
@@ -105,33 +128,54 @@ void gw_passed(struct gw_call *call) {
   }
 }
 
+/* After this no thread queries the stream until it leaves the set. */
+static void may_be_captured(struct gw_call *call) {
+  call->key = gw_capture_add(call->stream);
+  gw_device_await_query(0);
+  if (gw_driver_events_touch_streams) {
+    gw_device_forget_fences(call->stream);
+  }
+}
+
 void gw_before_capture_begin(struct gw_call *call) {
   struct gw_device *device = gw_device_find();
   if (device != NULL) {
     gw_submit_capture_begin(&device->windows, gw_device_task(device));
   }
-  if (gw_driver_events_touch_streams) {
-    gw_device_forget_fences(call->stream);
-  }
-  atomic_fetch_add(&gw_captures, 1);
-  gw_device_await_query(0);
+  may_be_captured(call);
 }
 
 void gw_after_capture_begin(struct gw_call *call, int result) {
-  (void)call;
-  if (result != 0) {
-    atomic_fetch_sub(&gw_captures, 1);
+  if (result == 0) {
+    gw_capture_confirm(call->stream, GW_CAPTURE_ORIGIN);
+  } else if (call->key) {
+    gw_capture_remove(call->stream);
   }
 }
 
-/* EndCapture ends the capture, also where it returns an error. */
-void gw_before_capture_end(struct gw_call *call) {
-  call->key = atomic_load(&gw_captures) != 0 && gw_driver_capturing(call->stream);
-}
+/* The call ends most captures also where it returns an error. */
+void gw_before_capture_end(struct gw_call *call) { (void)call; }
 
 void gw_after_capture_end(struct gw_call *call, int result) {
-  (void)result;
-  if (call->key) {
-    atomic_fetch_sub(&gw_captures, 1);
+  if (gw_capture_has(call->stream) && (result == 0 || !gw_driver_capturing(call->stream))) {
+    gw_capture_remove(call->stream);
   }
+}
+
+void gw_before_join(struct gw_call *call) { may_be_captured(call); }
+
+void gw_after_join(struct gw_call *call) {
+  if (gw_driver_capturing(call->stream)) {
+    gw_capture_confirm(call->stream, GW_CAPTURE_JOINED);
+  } else {
+    gw_capture_remove(call->stream);
+  }
+}
+
+void gw_before_unload(struct gw_call *call) { (void)call; }
+
+void gw_after_unload(struct gw_call *call, int result) {
+  (void)call, (void)result;
+  gw_device_forget_kinds();
+  gw_trace_forget_kernels();
 }

@@ -102,6 +102,12 @@ void gw_windows_forget_kind(struct gw_windows *windows, uint64_t key) {
   pthread_mutex_unlock(&windows->lock);
 }
 
+void gw_windows_forget_kinds(struct gw_windows *windows) {
+  pthread_mutex_lock(&windows->lock);
+  gw_estimates_clear(&windows->estimates);
+  pthread_mutex_unlock(&windows->lock);
+}
+
 /* Takes the windows of a context out of the list, each with one more user. */
 static struct gw_window *take_out(struct gw_windows *windows, gw_word context) {
   struct gw_window *going = NULL;

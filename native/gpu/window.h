@@ -63,5 +63,6 @@ void gw_windows_forget_context(struct gw_windows *windows, gw_word context);
 /* Forgets how long work of that kind takes: its handle has gone, or stands for other work by now.
  */
 void gw_windows_forget_kind(struct gw_windows *windows, uint64_t key);
+void gw_windows_forget_kinds(struct gw_windows *windows);
 
 #endif

@@ -9,6 +9,8 @@ static pthread_cond_t unblocked = PTHREAD_COND_INITIALIZER;
 static struct call *calls;
 static const char *to_block; /* the function whose next call blocks; NULL: none */
 static bool blocked;
+static const char *during; /* the function whose calls begin with run_during */
+static void (*run_during)(void);
 
 static void add(struct call *call) {
   size_t n = strlen(call->name);
@@ -21,7 +23,18 @@ static void add(struct call *call) {
   }
   call->next = calls;
   calls = call;
-  call->state = CALL_KNOWN;
+}
+
+static bool is(const char *name, const struct call *call) {
+  return name != NULL && strcmp(name, call->name) == 0;
+}
+
+static void block(void) {
+  to_block = NULL;
+  blocked = true;
+  while (blocked) {
+    pthread_cond_wait(&unblocked, &lock);
+  }
 }
 
 int call_slowly(struct call *call) {
@@ -29,26 +42,36 @@ int call_slowly(struct call *call) {
   if (call->state == CALL_NEW) {
     add(call);
   }
-  if (to_block != NULL && strcmp(to_block, call->name) == 0) {
-    to_block = NULL;
-    call->state = CALL_KNOWN;
-    blocked = true;
-    while (blocked) {
-      pthread_cond_wait(&unblocked, &lock);
-    }
+  void (*run)(void) = is(during, call) ? run_during : NULL;
+  call->state = run != NULL ? CALL_SLOW : CALL_KNOWN;
+  if (is(to_block, call)) {
+    block();
   }
   pthread_mutex_unlock(&lock);
+  if (run != NULL) {
+    run();
+  }
   return call->error;
+}
+
+static void slow_down(const char *name) {
+  for (struct call *call = calls; call != NULL; call = call->next) {
+    call->state = is(name, call) ? CALL_SLOW : call->state;
+  }
+}
+
+void fake_during(const char *name, void (*run)(void)) {
+  pthread_mutex_lock(&lock);
+  during = name;
+  run_during = run;
+  slow_down(name);
+  pthread_mutex_unlock(&lock);
 }
 
 void fake_block(const char *name) {
   pthread_mutex_lock(&lock);
   to_block = name;
-  for (struct call *call = calls; call != NULL; call = call->next) {
-    if (strcmp(call->name, name) == 0) {
-      call->state = CALL_BLOCKS;
-    }
-  }
+  slow_down(name);
   pthread_mutex_unlock(&lock);
 }
 
