@@ -67,6 +67,9 @@ static enum gw_busy query(struct gw_device *device, _Atomic gw_word *slot, gw_wo
   /* To query a stream that is being captured would end the capture. */
   if (atomic_load(slot) == used && !gw_capture_has(used >> 1) && !atomic_load(&ending)) {
     answer = gw_driver_stream_busy(atomic_load(&device->context), used >> 1);
+    if (used >> 1 == GW_STREAM_PER_THREAD && gw_windows_busy(&device->windows)) {
+      answer = GW_BUSY; /* every thread has one */
+    }
   }
   atomic_store(&queried, 0);
   return answer;

@@ -21,6 +21,8 @@ int gw_driver_device_count(void);
 int gw_driver_current_device(void);
 /* The context of the calling thread; 0: none. */
 gw_word gw_driver_current_context(void);
+/* Makes the context current to the calling thread. */
+bool gw_driver_use_context(gw_word context);
 /* The name of the device's gate page. */
 bool gw_driver_device_name(int device, char *name, size_t size);
 /* Whether work submitted to the stream is still to be done; from a thread without a context. */

@@ -49,7 +49,8 @@ struct gw_tail *gw_tail_of(struct gw_marks *marks, gw_word stream);
 /* Counts work as in flight; takes back what could not be submitted. */
 void gw_marks_count(struct gw_marks *marks, gw_word stream, uint64_t ns);
 void gw_marks_uncount(struct gw_marks *marks, gw_word stream, uint64_t ns);
-/* Whether there will be room for one more mark, which is then expected. */
+/* Makes room for one more mark, which is then expected: where there are too many, in the place of
+ * the newest one. */
 bool gw_marks_expect(struct gw_marks *marks);
 /* The event is behind all work of the stream. A key other than 0: `before` is in front of work of
  * that kind, and nothing else is between the two. */

@@ -98,7 +98,9 @@ static void choose_gate(struct decision *d, uint32_t longest) {
   call->ns = charge(longest, gw_room_size() / 2, spacing / UNGATED);
   put_behind(d, d->work == GW_GRAPH || d->window->since_gate + call->ns > spacing ||
                     (closing != 0 && gw_tail_of(marks, call->id)->closing != closing));
-  call->marked = call->timed || (call->behind && marks->submitted >= marks->marked + UNGATED);
+  /* The driver does not say whether a per-thread stream works, but whether a fence is reached. */
+  call->marked = call->timed || (call->behind && (call->stream == GW_STREAM_PER_THREAD ||
+                                                  marks->submitted >= marks->marked + UNGATED));
   if (closing == 0 || d->work == GW_COPY) {
     return; /* a driver may make the program wait for its copy, while it holds locks */
   }

@@ -73,6 +73,36 @@ void gw_window_look(struct gw_window *window) {
   }
 }
 
+static struct gw_window *first_with_marks(struct gw_windows *windows) {
+  struct gw_window *window = windows->first;
+  while (window != NULL && window->marks.count == 0) {
+    window = window->next;
+  }
+  return window;
+}
+
+bool gw_windows_busy(struct gw_windows *windows) {
+  bool busy = false;
+  pthread_mutex_lock(&windows->lock);
+  for (struct gw_window *window; !busy && (window = first_with_marks(windows)) != NULL;) {
+    window->users++;
+    gw_window_unlock(window);
+    bool usable = gw_driver_use_context(window->context);
+    gw_window_lock(window);
+    if (usable) {
+      gw_window_look(window);
+    }
+    busy = usable && window->marks.count != 0;
+    gw_window_leave(window);
+    pthread_mutex_lock(&windows->lock);
+    if (!usable) {
+      break;
+    }
+  }
+  pthread_mutex_unlock(&windows->lock);
+  return busy;
+}
+
 /* Whether a thread queries an event of the stream. */
 static bool queries(struct gw_windows *windows, gw_word stream) {
   bool found = false;

@@ -51,6 +51,9 @@ void gw_window_leave(struct gw_window *window);
  * the driver with the lock released. */
 void gw_window_look(struct gw_window *window);
 
+/* Whether a fence is not reached yet; from a thread without a context. */
+bool gw_windows_busy(struct gw_windows *windows);
+
 /* Sleeps, and is no cancellation point. */
 void gw_sleep_ns(long ns);
 
