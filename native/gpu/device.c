@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../gate/clock.h"
+#include "collective.h"
 
 _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
 _Atomic(struct gw_device *) gw_only_device;
@@ -117,6 +118,9 @@ static struct gw_device *join(int index) {
   int r = gw_page_open(name, 1, &device->page);
   if (r == GW_OK) {
     r = gw_join(device->page, &options, &device->task);
+  }
+  if (r == GW_OK && gw_in_job(device->task)) {
+    atomic_store(&gw_any_job, true);
   }
   if (r != GW_OK) {
     gw_warn_page(r, name);

@@ -178,4 +178,5 @@ void gw_after_unload(struct gw_call *call, int result) {
   (void)call, (void)result;
   gw_device_forget_kinds();
   gw_trace_forget_kernels();
+  gw_collective_forget();
 }

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "collective.h"
 #include "count.h"
 #include "device.h"
 #include "driver.h"
@@ -100,6 +101,13 @@ static inline void gw_before_work(struct gw_call *call, enum gw_work work) {
     gw_admit(task);
   } else {
     gw_before_submission(call, task, work);
+  }
+}
+
+/* An admitted launch of a process in a job. */
+static inline void gw_admitted(const struct gw_call *call, unsigned id, gw_word kernel) {
+  if (call->device != NULL && kernel != 0 && gw_is_collective(id, kernel)) {
+    gw_collective(gw_device_task(call->device));
   }
 }
 
