@@ -6,7 +6,7 @@
  * - header: rows_used, by_daemon, joined, decider, beat_ns, next_ticket. The page's lock orders the
  *   writes for other holders; without the lock they are looked at again within 20 ms.
  * - row, written under the lock: priority, lent, owner, flags, decided, quantum_end_ns, outranked,
- *   activations, preemptions, pid, joined_ns.
+ *   activations, preemptions, pid, joined_ns, grace_end_ns, width, cores.
  * - row, written by its task: beat_ns, held_ns, held, operators, stopped_ns: times and counts.
  * - row.ticket: a task compares it with its own. A row that was given away is noticed at the next
  *   look; until then the gate is another task's, which delays a launch and never

@@ -1,5 +1,7 @@
 #include "rule.h"
 
+#include "clock.h"
+#include "cores.h"
 #include "futex.h"
 #include "settings.h"
 
@@ -67,9 +69,45 @@ static struct rule read_rule(const struct gw_page *page, uint64_t now) {
   return rule;
 }
 
-static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint64_t now) {
+/* Whether the row's threads can be kept to some cores: those of regions can. */
+static bool can_be_narrow(const struct gw_row *row) {
+  return (GW_READ(row->flags) & (GW_ROW_LAUNCHES_ONLY | GW_ROW_WHOLE)) == 0 &&
+         GW_READ(row->operators) == 0;
+}
+
+/* Whether the row waits for this task. */
+static bool is_ahead(const struct rule *rule, const struct gw_row *other, const struct gw_row *row,
+                     bool yields, uint64_t now) {
+  return other != row && GW_READ(other->state) == GW_ACTIVE &&
+         ((yields && has_turn(rule, other, now)) || gw_row_priority(other) > gw_row_priority(row));
+}
+
+/* The cores that are left to a row which would have to wait if it competed for all of them. */
+static void read_room(const struct gw_page *page, const struct rule *rule, const struct gw_row *row,
+                      uint64_t now, struct gw_room *room) {
   bool yields = rule->turn && (GW_READ(row->flags) & GW_ROW_YIELDS) != 0;
-  return yields || (outdone(rule, row) && !has_turn(rule, row, now)) ? GW_CLOSED : GW_OPEN;
+  gw_room_of(row, room);
+  for (uint32_t i = 0; i < gw_rows_used(page) && !room->whole_device; i++) {
+    if (is_ahead(rule, &page->map->rows[i], row, yields, now)) {
+      gw_room_take(room, &page->map->rows[i]);
+    }
+  }
+}
+
+static uint32_t wanted(const struct gw_page *page, const struct rule *rule,
+                       const struct gw_row *row, uint64_t now) {
+  bool yields = rule->turn && (GW_READ(row->flags) & GW_ROW_YIELDS) != 0;
+  bool waits = yields || (outdone(rule, row) && !has_turn(rule, row, now));
+  if (!waits || now < GW_READ(row->grace_end_ns)) {
+    return GW_OPEN;
+  }
+  if (rule->by_daemon || GW_READ(row->width) == 0) {
+    return GW_CLOSED; /* a daemon's policy decides about the device as a whole */
+  }
+  struct gw_room room;
+  read_room(page, rule, row, now, &room);
+  uint32_t gate = gw_room_gate(&room, row);
+  return gate == GW_NARROW && !can_be_narrow(row) ? GW_CLOSED : gate;
 }
 
 static void set_gate(struct gw_row *row, uint32_t gate, uint64_t now) {
@@ -114,7 +152,7 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
     if (ranked != GW_READ(row->outranked)) {
       GW_WRITE(row->outranked, ranked); /* only then: a write costs the next launch a cache miss */
     }
-    uint32_t gate = wanted(&rule, row, now);
+    uint32_t gate = wanted(page, &rule, row, now);
     if (gate != GW_READ(row->gate)) {
       set_gate(row, gate, now);
     }
@@ -166,4 +204,20 @@ void gw_row_free(struct gw_row *row) {
   GW_WRITE(row->waiters, 0);
   GW_WRITE(row->lent, 0);
   atomic_store(&row->gate, GW_OPEN);
+}
+
+int gw_narrowed(const gw_task *task, uint64_t *cores) {
+  if (task == NULL || GW_READ(task->row->gate) != GW_NARROW || GW_READ(task->page->broken) != 0) {
+    return 0;
+  }
+  uint64_t now = gw_now();
+  struct rule rule = read_rule(task->page, now);
+  struct gw_room room;
+  read_room(task->page, &rule, task->row, now, &room);
+  uint64_t any = 0;
+  for (int i = 0; i < GW_CORE_WORDS; i++) {
+    cores[i] = room.cores[i];
+    any |= room.cores[i];
+  }
+  return any != 0 && !room.whole_device; /* else the gate is about to change */
 }

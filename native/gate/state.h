@@ -55,6 +55,7 @@ struct gw_task {
   /* Used by the watcher alone. */
   uint64_t preempted_ns, held_since_ns, checked_ns;
   bool released;
+  bool dozes; /* idle, although launches are in flight: their threads wait for something */
 
   struct gw_task *next;
   struct gw_task *sibling; /* the same thread's task on another page */

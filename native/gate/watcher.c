@@ -12,8 +12,10 @@
 
 #include "activity.h"
 #include "clock.h"
+#include "compute.h"
 #include "decider.h"
 #include "futex.h"
+#include "grace.h"
 #include "lock.h"
 #include "rule.h"
 #include "settings.h"
@@ -26,6 +28,7 @@
 #define STACK_BYTES (256 * 1024)
 #define LONGEST_TICK_NS (20 * GW_MS)   /* the longest time between two heartbeats */
 #define TAIL_MAX_NS (20 * GW_MS)       /* the longest work of a program after its last region */
+#define WHOLE_TICK_NS (4 * GW_MS)      /* how often new threads of a held process are stopped */
 #define OPERATOR_MAX_NS (1000 * GW_MS) /* an operator is believed to run for at most this long */
 
 static bool running; /* under gw_process.lock */
@@ -82,17 +85,21 @@ static bool preemptible(const struct gw_task *task) {
 }
 
 /* Stops the work that runs behind a closed gate, once for each closing, and then checks the hold as
- * a waiting launch does for itself. Returns when to look again. */
+ * a waiting launch does for itself. Where the gate stops the whole process, its threads come back
+ * from whatever they waited for, and are stopped then. Returns when to look again. */
 static uint64_t preempt(struct gw_task *task, uint64_t now) {
   uint64_t closed_ns = atomic_load(&task->row->closed_ns);
-  bool waited = task->preempted_ns == closed_ns;
+  bool waited = task->preempted_ns == closed_ns, whole = gw_stops_process(task);
+  if (!waited || whole) {
+    atomic_load (&stop_running)();
+  }
   if (!waited) {
     task->preempted_ns = closed_ns;
-    atomic_load (&stop_running)();
     atomic_fetch_add(&task->row->held, 1);
     task->held_since_ns = now;
   }
-  return now + gw_check_hold(task, now, waited);
+  uint64_t slice = gw_check_hold(task, now, waited);
+  return now + (whole && slice > WHOLE_TICK_NS ? WHOLE_TICK_NS : slice);
 }
 
 /* Counts the held time of stopped work; a launch that waits at the gate counts its own. */
@@ -109,6 +116,7 @@ static void check_page(struct gw_task *task, uint64_t now) {
     return;
   }
   task->checked_ns = now;
+  gw_grace_watch();
   gw_page_check(task->page); /* takes the record locks again where the program closed the page */
   gw_daemon_check(task->page, now);
   if (gw_task_lost(task)) {
@@ -139,8 +147,8 @@ static uint64_t watch_quantum(struct gw_task *task, uint64_t now) {
 static uint64_t watch_running(struct gw_task *task, uint64_t now, uint32_t in_flight,
                               uint64_t quantum_end, uint64_t next) {
   struct gw_row *row = task->row;
-  if (in_flight > atomic_load(&task->waiting) && preemptible(task) &&
-      atomic_load(&row->gate) == GW_CLOSED) {
+  bool runs = in_flight > atomic_load(&task->waiting) || gw_stops_process(task);
+  if (runs && preemptible(task) && atomic_load(&row->gate) == GW_CLOSED) {
     return preempt(task, now);
   }
   bool held = GW_READ(row->waiters) != 0;
@@ -186,14 +194,18 @@ static uint64_t tick_ns(bool matters) {
 
 /* Returns when to look at this task again; UINT64_MAX: not before the task is active. */
 static uint64_t watch(struct gw_task *task, uint64_t now) {
-  if (!atomic_load(&task->active) || atomic_load(&task->left)) {
+  if (atomic_load(&task->left)) {
     return UINT64_MAX;
   }
   bool matters = (GW_READ(task->row->flags) & GW_ROW_MATTERS) != 0;
+  if (!atomic_load(&task->active)) {
+    return gw_look_at_idle(task, now) ? now + tick_ns(matters) : UINT64_MAX;
+  }
   uint64_t next = now + tick_ns(matters), quantum_end = 0;
   count_held(task, now);
   check_page(task, now);
   if (!gw_task_lost(task)) {
+    gw_grace_update(task, now);
     beat(task, now);
     quantum_end = watch_quantum(task, now);
     next = quantum_end > now && quantum_end < next ? quantum_end : next;
@@ -202,9 +214,13 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (slice != 0) {
     return now + slice;
   }
+  if (!gw_look_at_active(task, now)) {
+    return now + tick_ns(matters);
+  }
   uint32_t in_flight = atomic_load(&task->in_flight);
-  return in_flight != 0 ? watch_running(task, now, in_flight, quantum_end, next)
-                        : watch_resting(task, now, matters, next);
+  return in_flight != 0 || gw_stops_process(task)
+             ? watch_running(task, now, in_flight, quantum_end, next)
+             : watch_resting(task, now, matters, next);
 }
 
 /* Sleeps until the time is up or the gate changes. */
