@@ -13,7 +13,7 @@ from pathlib import Path
 
 from giveway.errors import NoSuchTaskError, PageError, UsageError
 from giveway.page.library import ATTRIBUTES_SIZE, NO_TASK, ROWS, TaskInfo, error, library
-from giveway.sched.task import State, Task
+from giveway.sched.task import GATES, State, Task
 
 _PATH_SIZE = 4096
 _PAGE_PREFIXES = {"cuda": "GPU-", "hip": "GPU-"}
@@ -172,4 +172,6 @@ def as_task(info: TaskInfo) -> Task:
         joined_seconds=info.joined_ns / 1e9,
         closed_seconds=info.closed_ns / 1e9,
         stopped_seconds=info.stopped_ns / 1e9,
+        gate=GATES[info.gate_kind] if info.gate_kind < len(GATES) else "launches only",
+        cores=info.width or None,
     )
