@@ -33,14 +33,18 @@ static _Thread_local pid_t thread_id;
 _Thread_local volatile sig_atomic_t gw_computing;
 _Atomic bool gw_unstoppable_seen;
 
+static _Atomic int handling; /* threads inside on_signal, for which the signal is blocked */
+
 static void on_signal(int signal) {
   (void)signal;
+  atomic_fetch_add(&handling, 1);
   if (gw_computing) {
     gw_pause();
     gw_fit_thread();
   } else if (gw_whole_process) {
     gw_pause();
   }
+  atomic_fetch_sub(&handling, 1);
 }
 
 static bool handler_is_ours(void) {
@@ -66,6 +70,9 @@ static bool is_blocked_in(pid_t thread) {
 bool gw_interrupt_works(void) {
   if (!enabled || atomic_load(&gw_unstoppable_seen) || !handler_is_ours()) {
     return false;
+  }
+  if (atomic_load(&handling) != 0) {
+    return true; /* it has just got through */
   }
   pid_t thread = getpid();
   for (int i = 0; i < SLOTS; i++) {
@@ -99,6 +106,7 @@ static void forked_child(void) {
   forget_thread();
   gw_widen_thread();
   gw_use_fork_child();
+  atomic_store(&handling, 0);
   for (int i = 0; i < SLOTS; i++) {
     atomic_store_explicit(&inside[i], 0, memory_order_relaxed);
   }

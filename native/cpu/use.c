@@ -21,6 +21,7 @@
 #define QUOTA_NS (1000 * MS) /* and the quota, and whether signals get through */
 #define STILL_NS (20 * MS)   /* a process that used no CPU time for so long waits for something */
 #define STILL_SHARE 32       /* CPU time below this part of the time is not work */
+#define MEASURE_NS (20 * MS) /* the least time over which CPU time says how many cores are busy */
 #define GAP_NS (50 * MS)     /* the watcher slept for so long: it cannot tell what was in between */
 
 static _Atomic uint32_t teams; /* threads of all regions that run now */
@@ -30,7 +31,10 @@ static _Atomic uint32_t width; /* as other tasks know it; 0: unknown */
 
 /* The rest is the watcher's alone. */
 static struct gw_core_use use;
-static uint64_t looked_ns, cpu_ns, still_since_ns, window_ns, cores_ns, quota_ns;
+static struct sample {
+  uint64_t now_ns, cpu_ns;
+} last, measured; /* of the last look, and of the last time that the width was measured */
+static uint64_t still_since_ns, window_ns, cores_ns, quota_ns;
 static uint32_t last_peak, quota = UINT32_MAX;
 
 static uint64_t clock_ns(clockid_t clock) {
@@ -98,25 +102,46 @@ static void publish(gw_task *task, uint64_t now, bool held) {
   atomic_store(&width, use.width);
 }
 
-/* The CPU time of the process since the last look, less the watcher's own. */
-static uint64_t read_used(void) {
-  uint64_t before = cpu_ns;
-  cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - clock_ns(CLOCK_THREAD_CPUTIME_ID);
-  int64_t used = (int64_t)(cpu_ns - before);
-  return used > 0 ? (uint64_t)used : 0; /* the two clocks are not read at once */
+/* Both clocks at once: the watcher may have waited for a core since its look began. */
+static void read_clocks(void) {
+  uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - clock_ns(CLOCK_THREAD_CPUTIME_ID);
+  last = (struct sample){clock_ns(CLOCK_MONOTONIC), cpu};
+}
+
+/* The CPU time from one sample to the last, less the watcher's own. */
+static uint64_t used_since(const struct sample *sample) {
+  int64_t used = (int64_t)(last.cpu_ns - sample->cpu_ns);
+  return used > 0 ? (uint64_t)used : 0; /* the process's and the watcher's are not read at once */
+}
+
+/* Whether the process has computed since the last look. */
+static void look_for_work(const struct sample *before, bool held) {
+  uint64_t passed = last.now_ns - before->now_ns;
+  if (held || passed > GAP_NS || used_since(before) > passed / STILL_SHARE) {
+    still_since_ns = last.now_ns;
+  }
+}
+
+/* How many cores the process has kept busy. */
+static void measure_width(bool held) {
+  uint64_t passed = last.now_ns - measured.now_ns;
+  if (passed < MEASURE_NS) {
+    return;
+  }
+  if (!held && passed <= GAP_NS) {
+    raise_peak((uint32_t)((used_since(&measured) + passed * 3 / 4) / passed));
+  }
+  measured = last;
 }
 
 /* A held task keeps its width and has work: that its threads do nothing is the gate's doing. While
  * its gate is narrow, the affinity of its threads is not their own. */
 int gw_look_at_use(gw_task *task, uint64_t now, int held) {
-  uint64_t passed = now - looked_ns, used = read_used(), cores[GW_CORES_SIZE];
-  looked_ns = now;
-  if (held || passed > GAP_NS || used > passed / STILL_SHARE) {
-    still_since_ns = now;
-  }
-  if (!held && passed > MS && passed <= GAP_NS) {
-    raise_peak((uint32_t)((used + passed * 3 / 4) / passed));
-  }
+  uint64_t cores[GW_CORES_SIZE];
+  struct sample before = last;
+  read_clocks();
+  look_for_work(&before, held != 0);
+  measure_width(held != 0);
   if (use.width == 0 || !(held || gw_narrowed(task, cores))) {
     read_limits(now);
   }
@@ -124,5 +149,5 @@ int gw_look_at_use(gw_task *task, uint64_t now, int held) {
   if (gw_room_changed(task)) {
     gw_stop_threads();
   }
-  return now - still_since_ns < STILL_NS;
+  return last.now_ns - still_since_ns < STILL_NS;
 }

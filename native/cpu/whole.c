@@ -1,7 +1,7 @@
 /* Programs with threads of their own (onnxruntime, OpenBLAS, JAX, Numba) open no OpenMP region.
  * With GIVEWAY_WHOLE_PROCESS=1 a process joins when it starts, has work while it uses CPU time, and
  * a closed gate stops all its threads by the signal that stops regions
- * (docs/decisions/0026-whole-process.md).
+ * (docs/decisions/0005-interrupt.md).
  *
  * Only threads that run, or wait for a core, get the signal: it would end the waits of others, and
  * those take no core. When a wait is over, the next look finds the thread running.

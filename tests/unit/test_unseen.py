@@ -39,7 +39,7 @@ def test_an_idle_task_whose_process_computes_is_not_shown_as_one_without_work() 
     assert find(IDLE, IDLE, (1.0, 1.05)) == [replace(IDLE, unseen=True)]
 
 
-@pytest.mark.parametrize("used", [(1.0, 1.01), (None, 1.05), (1.0, None)])
+@pytest.mark.parametrize("used", [(1.0, 1.005), (None, 1.05), (1.0, None)])
 def test_an_idle_task_that_rests_is_idle(used: tuple[float | None, float | None]) -> None:
     assert find(IDLE, IDLE, used) == [IDLE]
 

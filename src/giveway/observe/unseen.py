@@ -12,7 +12,7 @@ from giveway.sched.task import Task
 
 SECONDS: Final = 0.05
 """The time between the two looks."""
-BUSY: Final = 0.5
+BUSY: Final = 0.2
 """The share of one core from which on a process computes."""
 
 
