@@ -33,18 +33,23 @@ static _Thread_local pid_t thread_id;
 _Thread_local volatile sig_atomic_t gw_computing;
 _Atomic bool gw_unstoppable_seen;
 
-static _Atomic int handling; /* threads inside on_signal, for which the signal is blocked */
-
+/* The handler does not block its own signal, so that a thread that blocks it is one that the
+ * program made do so. A second signal may come when the first has just found the gate open. */
 static void on_signal(int signal) {
+  static _Thread_local volatile sig_atomic_t depth;
   (void)signal;
-  atomic_fetch_add(&handling, 1);
+  if (depth == 2) {
+    return;
+  }
+  depth++;
   if (gw_computing) {
+    gw_fit_thread();
     gw_pause();
     gw_fit_thread();
   } else if (gw_whole_process) {
     gw_pause();
   }
-  atomic_fetch_sub(&handling, 1);
+  depth--;
 }
 
 static bool handler_is_ours(void) {
@@ -70,9 +75,6 @@ static bool is_blocked_in(pid_t thread) {
 bool gw_interrupt_works(void) {
   if (!enabled || atomic_load(&gw_unstoppable_seen) || !handler_is_ours()) {
     return false;
-  }
-  if (atomic_load(&handling) != 0) {
-    return true; /* it has just got through */
   }
   pid_t thread = getpid();
   for (int i = 0; i < SLOTS; i++) {
@@ -104,9 +106,8 @@ static void forget_thread(void) { thread_id = 0; }
 
 static void forked_child(void) {
   forget_thread();
-  gw_widen_thread();
+  gw_narrow_fork_child();
   gw_use_fork_child();
-  atomic_store(&handling, 0);
   for (int i = 0; i < SLOTS; i++) {
     atomic_store_explicit(&inside[i], 0, memory_order_relaxed);
   }
@@ -123,7 +124,7 @@ static void set_up(void) {
   }
   memset(&action, 0, sizeof action);
   action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;
+  action.sa_flags = SA_RESTART | SA_NODEFER;
   sigemptyset(&action.sa_mask);
   if (sigaction(SIGURG, &action, NULL) == 0) {
     pthread_atfork(NULL, NULL, forked_child);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -13,6 +14,9 @@
 
 static _Thread_local cpu_set_t own, fitted; /* valid while `narrowed` */
 static _Thread_local bool narrowed;
+static _Atomic int narrow_threads;
+
+int gw_any_narrow(void) { return atomic_load(&narrow_threads) != 0; }
 
 void gw_widen_thread(void) {
   if (!narrowed) {
@@ -21,11 +25,17 @@ void gw_widen_thread(void) {
   int saved = errno;
   cpu_set_t now;
   narrowed = false;
+  atomic_fetch_sub(&narrow_threads, 1);
   /* Unless the program has changed the affinity in between. */
   if (sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &fitted)) {
     sched_setaffinity(0, sizeof own, &own);
   }
   errno = saved;
+}
+
+void gw_narrow_fork_child(void) {
+  gw_widen_thread();
+  atomic_store(&narrow_threads, 0);
 }
 
 void gw_fit_thread(void) {
@@ -41,9 +51,12 @@ void gw_fit_thread(void) {
     gw_keep_cores(&left, cores);
     if (CPU_COUNT(&left) != 0 && !CPU_EQUAL(&left, &before) &&
         sched_setaffinity(0, sizeof left, &left) == 0) {
-      own = narrowed ? own : before;
       fitted = left;
-      narrowed = true;
+      if (!narrowed) {
+        own = before;
+        narrowed = true;
+        atomic_fetch_add(&narrow_threads, 1);
+      }
     }
   }
   errno = saved;

@@ -83,7 +83,7 @@ static void read_limits(uint64_t now) {
     use.launches_only = !gw_interrupt_works();
     use.whole_process = gw_whole_process;
   }
-  if (cores_ns == 0 || now - cores_ns > CORES_NS) {
+  if (cores_ns == 0 || (now - cores_ns > CORES_NS && !gw_any_narrow())) {
     cores_ns = now;
     gw_read_cores(use.cores);
   }
@@ -122,6 +122,18 @@ static void look_for_work(const struct sample *before, bool held) {
   }
 }
 
+/* Whether the process computes, or has until lately. On a machine with more work than cores, its
+ * threads may all wait for one for a while: so before it counts as asleep, its threads are asked.
+ */
+static bool computes(void) {
+  static bool asleep;
+  if (last.now_ns - still_since_ns >= STILL_NS && !asleep && gw_any_thread_runs()) {
+    still_since_ns = last.now_ns;
+  }
+  asleep = last.now_ns - still_since_ns >= STILL_NS;
+  return !asleep;
+}
+
 /* How many cores the process has kept busy. */
 static void measure_width(bool held) {
   uint64_t passed = last.now_ns - measured.now_ns;
@@ -134,20 +146,16 @@ static void measure_width(bool held) {
   measured = last;
 }
 
-/* A held task keeps its width and has work: that its threads do nothing is the gate's doing. While
- * its gate is narrow, the affinity of its threads is not their own. */
+/* A held task keeps its width and has work: that its threads do nothing is the gate's doing. */
 int gw_look_at_use(gw_task *task, uint64_t now, int held) {
-  uint64_t cores[GW_CORES_SIZE];
   struct sample before = last;
   read_clocks();
   look_for_work(&before, held != 0);
   measure_width(held != 0);
-  if (use.width == 0 || !(held || gw_narrowed(task, cores))) {
-    read_limits(now);
-  }
+  read_limits(now);
   publish(task, now, held != 0);
   if (gw_room_changed(task)) {
     gw_stop_threads();
   }
-  return last.now_ns - still_since_ns < STILL_NS;
+  return computes();
 }

@@ -36,19 +36,29 @@ static bool runs(const char *thread) {
   return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'R';
 }
 
-void gw_stop_process(void) {
-  pid_t process = getpid(), own = (pid_t)syscall(SYS_gettid);
+/* Calls the function for each thread that runs, but the calling one. */
+static int for_running(void (*act)(pid_t)) {
+  int count = 0;
+  pid_t own = (pid_t)syscall(SYS_gettid);
   DIR *threads = opendir("/proc/self/task");
   for (struct dirent *entry; threads != NULL && (entry = readdir(threads)) != NULL;) {
     pid_t thread = (pid_t)atoi(entry->d_name);
     if (thread > 0 && thread != own && runs(entry->d_name)) {
-      syscall(SYS_tgkill, process, thread, SIGURG);
+      count++;
+      act(thread);
     }
   }
   if (threads != NULL) {
     closedir(threads);
   }
+  return count;
 }
+
+static void ignore(pid_t thread) { (void)thread; }
+static void stop(pid_t thread) { syscall(SYS_tgkill, getpid(), thread, SIGURG); }
+
+bool gw_any_thread_runs(void) { return for_running(ignore) != 0; }
+void gw_stop_process(void) { for_running(stop); }
 
 /* The watcher, which this wakes, finds out which cores the process uses. */
 static void join(void) {

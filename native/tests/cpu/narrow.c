@@ -37,6 +37,9 @@ static void long_region(void) {
   }
   atomic_store(&more->cpus[0], allowed());
   atomic_store(&more->end, 2);
+  for (;;) {
+    pause(); /* a row without a program has an open gate */
+  }
 }
 
 static void fork_in_a_region(void) {
