@@ -175,10 +175,10 @@ void gw_run_body(void *gw_body) {
     region->body(region->data);
     return;
   }
-  int slot = enter();
   if (gw_region_depth == 0 && sched_getcpu() == region->cpu) {
-    gw_step_off(region->cpu);
+    gw_step_off(region->cpu); /* before the handler may change the affinity */
   }
+  int slot = enter();
   region->body(region->data);
   leave(slot);
 }
