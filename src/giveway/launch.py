@@ -147,19 +147,27 @@ def run(
     name: str | None = None,
     settings: Sequence[str] = (),
     job: str | None = None,
+    whole_process: bool = False,
 ) -> NoReturn:
     """Replaces this process with ``command``, gated.
 
     The process stays the same: the program keeps stdin, the terminal, the signals and the parent,
     and its exit code is that of the process.
 
+    Args:
+        whole_process: gates all threads of the program, on the CPU only.
+
     Raises:
-        UsageError: as `environment`; or the command is empty.
+        UsageError: as `environment`; or the command is empty, or ``whole_process`` on a GPU.
         CommandError: the program does not exist (127) or cannot be executed (126).
     """
     if not command:
         raise UsageError("no command: write giveway run [OPTIONS] -- CMD [ARGS]")
     chosen = devices.get(devices.default() if device is None else device)
+    if whole_process:
+        if chosen.name != "cpu":
+            raise UsageError(f"--whole-process is for --device cpu, not {chosen.name}")
+        os.environ["GIVEWAY_WHOLE_PROCESS"] = "1"
     given_name = derive_name(command) if name is None else name
     become(command, chosen, priority, given_name, settings, _warn, job)
 
