@@ -75,7 +75,8 @@ def test_ps_lists_the_programs_that_are_not_gated(giveway: Runner, spawn: Spawne
     process = spawn(GIVEWAY, "run", "--name", "sleeper", "--", "sh", "-c", "echo; sleep 60; true")
     assert process.stdout is not None
     process.stdout.readline()
-    assert {"pid": process.pid, "name": "sleeper", "device": "cpu"} in ps(giveway)["not_gated"]
+    sleeper = {"pid": process.pid, "name": "sleeper", "device": "cpu", "why": None}
+    assert sleeper in ps(giveway)["not_gated"]
     line = next(line for line in giveway("ps").stdout.splitlines() if "sleeper" in line)
     assert "not gated" in line
 

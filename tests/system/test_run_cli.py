@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from giveway.devices import get
+from giveway.devices.preload import EXEC
 from tests.conftest import GIVEWAY, Runner, Spawner
 
+PRELOADED = f"{get('cpu').hook}:{get('cpu').hook.with_name(EXEC)}"
 SHOW_ENVIRONMENT = "import json, os; print(json.dumps({**os.environ, 'pid': os.getpid()}))"
 
 
@@ -169,7 +171,7 @@ def test_the_environment_passes_through(giveway: Runner) -> None:
     expected = {
         **os.environ,
         "MINE": "é\nx=y",
-        "LD_PRELOAD": str(get("cpu").hook),
+        "LD_PRELOAD": PRELOADED,
         "GOMP_SPINCOUNT": "30011",
         "KMP_BLOCKTIME": "1",
         "GIVEWAY_DEVICE": "cpu",
@@ -190,7 +192,7 @@ def test_the_options_reach_the_program(giveway: Runner) -> None:
 def test_the_users_own_preload_is_kept(giveway: Runner, spawn: Spawner) -> None:
     own = str(get("cpu").hook.with_name("libgiveway.so"))
     env = shown(giveway, env={"LD_PRELOAD": own})
-    assert env["LD_PRELOAD"] == f"{get('cpu').hook}:{own}"
+    assert env["LD_PRELOAD"] == f"{PRELOADED}:{own}"
 
 
 @pytest.mark.parametrize("name", ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"])
@@ -208,7 +210,7 @@ def test_the_users_own_spinning_is_kept(giveway: Runner, name: str) -> None:
 def test_run_inside_run_is_a_program_of_its_own(giveway: Runner) -> None:
     env = shown(giveway, "-p", "5", "--name", "outer", "--", GIVEWAY, "run", "--name", "inner")
     assert (env["GIVEWAY_PRIORITY"], env["GIVEWAY_NAME"]) == ("0", "inner")
-    assert env["LD_PRELOAD"] == str(get("cpu").hook)
+    assert env["LD_PRELOAD"] == PRELOADED
 
 
 def test_the_program_is_the_process_that_was_started(spawn: Spawner) -> None:

@@ -29,7 +29,7 @@ BUILT_ON: dict[str, set[str]] = {
     "verify": {"", "bench", "observe"},
     "daemon": {"observe"},
     "ray": {"launch", "observe", "version"},
-    "doctor": {"devices", "version"},
+    "doctor": {"observe", "version"},
     "api": {"page"},
     "public": {"daemon", "sched"},
     "": {"api", "public", "version"},

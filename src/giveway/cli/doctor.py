@@ -91,6 +91,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
     for driver in report.drivers:
         yield f"{driver['api']}: {driver['library']} {driver['status']}"
+    for program in report.not_gated:
+        yield f"{program['name']} ({program['pid']}) is not gated: it {program['why']}"
     yield ""
     for problem in report.problems:
         yield f"WRONG  {problem.what}"

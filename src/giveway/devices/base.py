@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from giveway.devices import drivers, elf
+from giveway.devices import drivers, elf, preload
 from giveway.errors import GivewayError
+from giveway.page.library import library_path
 
 
 class Capability(NamedTuple):
@@ -94,7 +95,8 @@ class Device:
             hook = verdict.hook
             if verdict.mode == "interposition" and self.library_is_given:
                 _add_library_path(verdict.library, env)
-        env["LD_PRELOAD"] = _prepend(hook, env.get("LD_PRELOAD", ""), {self.hook, hook})
+        ours = [_preloadable(hook), _preloadable(library_path().with_name(preload.EXEC))]
+        env["LD_PRELOAD"] = preload.add(ours, env.get("LD_PRELOAD", ""), self.hook)
         if hook == self.hook and not any(name in env for name in self.unless):
             env.update(self.defaults)
         return env
@@ -106,14 +108,12 @@ def _add_library_path(library: Path, env: dict[str, str]) -> None:
     env["LD_LIBRARY_PATH"] = f"{library.absolute().parent}{f':{others}' if others else ''}"
 
 
-def _prepend(hook: Path, preload: str, ours: Collection[Path]) -> str:
-    # The loader splits LD_PRELOAD at spaces and colons, and has no quoting.
-    if any(char in " :" for char in str(hook)):
+def _preloadable(library: Path) -> Path:
+    if any(char in " :" for char in str(library)):
         raise GivewayError(
-            f"cannot preload {hook}: its path has a space or a colon; "
+            f"cannot preload {library}: its path has a space or a colon; "
             "install giveway into an environment without one"
         )
-    if not hook.is_file():
-        raise GivewayError(f"{hook} is missing; reinstall giveway")
-    others = [entry for entry in preload.replace(" ", ":").split(":") if entry]
-    return ":".join([str(hook), *(entry for entry in others if Path(entry) not in ours)])
+    if not library.is_file():
+        raise GivewayError(f"{library} is missing; reinstall giveway")
+    return library
