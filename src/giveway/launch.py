@@ -144,7 +144,9 @@ def run(
     """
     if not command:
         raise UsageError("no command: write giveway run [OPTIONS] -- CMD [ARGS]")
-    chosen = devices.get(devices.default() if device is None else device)
+    chosen = devices.choose(device)
+    if device is None and chosen.name == "cpu" and (missed := devices.missed()):
+        _warn(f"no GPU was found, although {missed}: the program shares the cpu device")
     given_name = derive_name(command) if name is None else name
     become(command, chosen, priority, given_name, settings, _warn)
 

@@ -27,6 +27,8 @@ def test_the_less_urgent_program_is_held(giveway: Runner, spawn: Spawner, cuda: 
     high = start("high", "10")
     assert eventually(lambda: tasks()["low"].held_seconds > 0.3)
     listed = json.loads(giveway("ps", "--json").stdout)["tasks"]
+    of_device = json.loads(giveway("ps", "--json", "--device", "cuda").stdout)["tasks"]
+    assert {task["pid"] for task in of_device} == {low, high.pid}
     shown = {task["name"]: task for task in listed}
     assert shown["high"]["device"] == shown["low"]["device"] == UUID
     assert shown["high"]["held_seconds"] == 0

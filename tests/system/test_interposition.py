@@ -40,7 +40,7 @@ DRIVERS = {
 
 @pytest.fixture(scope="module")
 def drivers(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder for each driver, with programs and an nvidia-smi that finds one GPU."""
+    """A folder for each driver, with programs and an nvidia-smi that describes the GPU."""
     assert built.exists()
     folders = {kind: tmp_path_factory.mktemp(kind) for kind in DRIVERS}
     for kind, folder in folders.items():
@@ -61,6 +61,7 @@ def machine(
     folder = drivers[getattr(request, "param", "newer")]
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(folder))
+    monkeypatch.setenv("GIVEWAY_CUDA_LIBRARY", str(folder / "libcuda.so.1"))
     monkeypatch.setenv("GIVEWAY_FAKE_DIR", str(tmp_path))
     return folder
 
@@ -333,6 +334,7 @@ def amd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nodes" / "1").mkdir(parents=True)
     (tmp_path / "nodes" / "1" / "name").write_text("gfx90a\n")
     (tmp_path / "nodes" / "1" / "properties").write_text("simd_count 416\nunique_id 250\n")
+    monkeypatch.setattr(hip, "_DEVICE", tmp_path)
     monkeypatch.setattr(hip, "_NODES", tmp_path / "nodes")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
 

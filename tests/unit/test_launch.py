@@ -121,7 +121,7 @@ def test_workers_do_not_spin_for_long_unless_the_user_has_decided() -> None:
 
 
 def device_with_hook(hook: Path) -> Device:
-    return Device(name="x", description="", hook=hook, capabilities={})
+    return Device(name="x", hook=hook, capabilities={})
 
 
 @pytest.mark.parametrize("folder", ["my lab", "a:b"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import NamedTuple
 from giveway.devices import drivers, elf, preload
 from giveway.errors import GivewayError
 from giveway.page.library import library_path
+from giveway.page.observer import page_names
 
 
 class Capability(NamedTuple):
@@ -22,13 +23,20 @@ class Capability(NamedTuple):
     """How the gate stops the work, or why it cannot; one line."""
 
 
+class Gpu(NamedTuple):
+    """One GPU."""
+
+    page: str
+    """``GPU-…``, the name of the GPU's page, as the shim derives it."""
+    model: str
+
+
 @dataclass(frozen=True)
 class Device:
     """One device, and the hook with which ``giveway run`` gates launches on it."""
 
     name: str
     """The name on the command line and of the device's page."""
-    description: str
     hook: Path
     """The library that is preloaded into programs."""
     capabilities: Mapping[str, Capability]
@@ -37,8 +45,10 @@ class Device:
     """Environment variables to set for programs under the hook."""
     unless: tuple[str, ...] = ()
     """If the user has set any of these variables, the defaults are not set."""
-    pages: tuple[str, ...] = ()
-    """The names of the gate pages: one for each GPU."""
+    model: str = ""
+    """The description of a device without GPUs."""
+    find_gpus: Callable[[], Sequence[Gpu]] | None = None
+    """Reads which GPUs there are, which may take long; None: the device is no GPU."""
     soname: str | None = None
     """The SONAME of the driver library that the hook replaces; None: it replaces no library."""
     library: Path | None = None
@@ -46,9 +56,27 @@ class Device:
     library_is_given: bool = False
     """Whether the user named the library, so that the loader might find a different one."""
 
-    def __post_init__(self) -> None:
-        if not self.pages:
-            object.__setattr__(self, "pages", (self.name,))
+    @cached_property
+    def _gpus(self) -> tuple[Gpu, ...]:
+        return tuple(self.find_gpus() if self.find_gpus is not None else ())
+
+    @property
+    def description(self) -> str:
+        """The device in words, for people."""
+        if self.find_gpus is None:
+            return self.model
+        models = sorted({gpu.model for gpu in self._gpus})
+        return f"{len(self._gpus)} × {', '.join(models)}" if models else "GPUs of unknown names"
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """The names of the gate pages: one for each GPU.
+
+        Where a GPU does not tell its name, those of pages that exist.
+        """
+        if self.find_gpus is None:
+            return (self.name,)
+        return tuple(gpu.page for gpu in self._gpus) or tuple(page_names(self.name))
 
     @cached_property
     def verdict(self) -> drivers.Verdict | None:

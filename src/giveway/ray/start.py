@@ -28,7 +28,7 @@ def worker(text: str, command: list[str]) -> NoReturn:
 
 
 def _become_gated(options: WorkerStart, command: list[str]) -> NoReturn:
-    device = devices.get(devices.default() if options.device is None else options.device)
+    device = devices.choose(options.device)
     if options.device is None and device.name == "cpu":
         _warn("giveway finds no GPU, though one was requested: a worker shares the cpu device")
     if not device.gates:
