@@ -70,6 +70,14 @@ def test_a_priority_out_of_range_is_refused(priority: int) -> None:
         launch.environment({}, "cpu", priority, "x")
 
 
+def test_attributes_that_do_not_fit_are_refused_and_not_dropped() -> None:
+    settings = ["share=30", "deadline=20ms", f"group={'好' * 64}"]
+    env = launch.environment({}, "cpu", 0, "x", settings)
+    assert len(env["GIVEWAY_ATTRIBUTES"].encode()) == 221
+    with pytest.raises(UsageError, match="285 bytes, and 247 fit: shorten group"):
+        launch.environment({}, "cpu", 0, "x", [*settings[:2], f"group={'🙂' * 64}"])
+
+
 @pytest.mark.parametrize("name", ["", "a\0b", "two\nlines", "x" * 48, "ü" * 24])
 def test_an_unusable_name_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="name"):

@@ -40,7 +40,7 @@ def capabilities() -> dict[str, Capability]:
 
 
 def find() -> list[Device]:
-    """The ``cuda`` device, if this machine has an NVIDIA GPU: a node of the kernel's driver says so.
+    """The ``cuda`` device, where a node of the kernel's driver says that there is a GPU.
 
     It is also there where the user names a driver.
     """
