@@ -15,6 +15,7 @@ from giveway.devices import preload, target
 from giveway.errors import GivewayError, UsageError
 from giveway.sched import attributes
 from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
+from giveway.text import printable
 
 NAME_BYTES: Final = 47
 """Longest task name, in bytes of UTF-8."""
@@ -195,7 +196,7 @@ def _leave_out_giveway(env: dict[str, str]) -> None:
 
 def _warn(what: str) -> None:
     if sys.stderr is not None:
-        print(f"giveway: {what}", file=sys.stderr)
+        print(f"giveway: {printable(what)}", file=sys.stderr)
 
 
 def _raise_exec_error(command: Sequence[str], env: Mapping[str, str], error: OSError) -> NoReturn:

@@ -81,6 +81,23 @@ def test_ps_lists_the_programs_that_are_not_gated(giveway: Runner, spawn: Spawne
     assert "not gated" in line
 
 
+def test_a_name_cannot_act_on_the_terminal(
+    giveway: Runner, spawn: Spawner, regions_program: str
+) -> None:
+    name = "\x1b[2J\nroot\x9b"
+    code = f"GIVEWAY_NAME=$(printf '\\033[2J\\nroot\\302\\233') exec {regions_program}"
+    process = spawn(GIVEWAY, "run", "--", "sh", "-c", code)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    (found,) = ps(giveway)["tasks"]
+    assert found["name"] == name
+    for command in (["ps"], ["top"], ["set", str(process.pid), "share=5"]):
+        done = giveway(*command)
+        assert done.returncode == 0
+        assert r"\x1b[2J\nroot\x9b" in done.stdout
+        assert all(line.isprintable() for line in done.stdout.splitlines())
+
+
 def test_ps_leaves_out_what_has_other_gate_pages(
     giveway: Runner, spawn: Spawner, tmp_path: Path
 ) -> None:

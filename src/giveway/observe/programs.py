@@ -42,8 +42,8 @@ def not_gated(read_tasks: Callable[[], Iterable[Task]]) -> list[Program]:
     return [
         Program(
             pid,
-            process.environ["GIVEWAY_NAME"],
-            process.environ["GIVEWAY_DEVICE"],
+            _utf8(process.environ["GIVEWAY_NAME"]),
+            _utf8(process.environ["GIVEWAY_DEVICE"]),
             _why(pid, process.environ),
         )
         for pid, process in sorted(processes.items())
@@ -82,6 +82,11 @@ def _processes() -> dict[int, _Process]:
             continue
         found[handle.pid] = _Process(handle, parent, environ, int(environ["GIVEWAY_RUN"]))
     return found
+
+
+def _utf8(text: str) -> str:
+    """Without the bytes that are no UTF-8, which JSON cannot hold."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _folder(environ: Mapping[str, str]) -> str:

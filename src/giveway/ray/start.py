@@ -9,6 +9,7 @@ from typing import NoReturn
 from giveway import devices, launch
 from giveway.errors import GivewayError
 from giveway.ray.worker_start import WorkerStart
+from giveway.text import printable
 from giveway.version import __version__
 
 
@@ -38,4 +39,5 @@ def _become_gated(options: WorkerStart, command: list[str]) -> NoReturn:
 
 def _warn(message: str) -> None:
     # Ray attributes lines before the worker's own first line to the raylet. So this names the node.
-    print(f"giveway: on {os.uname().nodename} {message}", file=sys.stderr, flush=True)
+    line = f"giveway: on {os.uname().nodename} {message}"
+    print(printable(line), file=sys.stderr, flush=True)
