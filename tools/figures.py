@@ -56,7 +56,8 @@ def compute(folder: Path, source: str) -> dict[str, Any]:
     if how == "each":
         return {"value": [_rounded(_number(each)) for each in found]}
     if how:
-        return {"value": _rounded(_HOW[how]([_number(each) for each in found]))}
+        # A figure of a run is null where the rounds do not count.
+        return {"value": _rounded(_HOW[how]([_number(each) for each in found if each is not None]))}
     if len(found) != 1:
         raise ValueError(f"{source!r} gives {len(found)} values, not one")
     if isinstance(found[0], dict):
@@ -105,7 +106,7 @@ def _values(folder: Path, place: str, path: str) -> Iterator[Any]:
             yield from re.findall(path, archive.read(folder / name).decode("utf-8"))
         else:
             keys = path.split(".")
-            document = _json(folder / name) if name.endswith(".json") else _run(folder / name, keys)
+            document = _json(folder / name) if name.endswith(".json") else _run(folder / name)
             yield from _walk(document, keys)
 
 
@@ -134,25 +135,10 @@ def _json(path: Path) -> Any:
     return json.loads(archive.read(path))
 
 
-def _run(path: Path, keys: Sequence[str]) -> dict[str, Any]:
-    mode, program, figure = keys[1:4] if keys[0] == "modes" else ("alone", "", "")
-    # Shares need no latencies.
-    return _scenario(path, mode, program if figure.startswith("p") else "")
-
-
 @cache
-def _scenario(path: Path, mode: str, program: str) -> dict[str, Any]:
-    """The figures of a scenario, reduced to one mode and to the latencies of one program, because
-    the intervals of all programs take long to compute."""
+def _run(path: Path) -> dict[str, Any]:
+    """The figures of a scenario of a run."""
     head = store.header_of(path.parent)
-    records = []
-    for each in store.records_of(path.parent, path.name):
-        if each["kind"] == "segment":
-            if each["mode"] not in ("alone", mode):
-                continue
-            for name, of_program in each["programs"].items():
-                if name != program:
-                    of_program["latencies_us"] = []
-        records.append(each)
+    records = store.records_of(path.parent, path.name)
     (found,) = result.summarise(head, {path.name: records})["results"]
     return found  # type: ignore[no-any-return]

@@ -95,8 +95,9 @@ class ModelRunner:
         if arrivals.open_loop:
             assert self.rate is not None
             self._send(
-                "serve", times, arrivals.process, self.rate, assignment.seed, list(arrivals.trace)
-            )
+                "serve", times, arrivals.process, self.rate, assignment.seed,
+                list(arrivals.trace), assignment.skip,
+            )  # fmt: skip
         else:
             self._send("repeat", times)
 

@@ -5,16 +5,16 @@ verb and its arguments, and answers each command with one line of JSON. Importin
 seconds, so a program starts once and then runs many segments. Between segments the program blocks
 in a read and costs nothing. The program does not use giveway itself.
 
-=========================================  ======================================================
-``load MODEL TASK SIZE STREAM``            builds the model and its input; runs on a stream of
-                                           that priority unless STREAM is null
-``time N SECONDS``                         runs the model N times or for SECONDS; returns the
-                                           seconds of each run
-``serve SEGMENT PROCESS RATE SEED TRACE``  serves requests; returns the fields of ``loops.Run``
-``repeat SEGMENT``                         runs batch after batch; returns the same
-``record_kernels``                         records the kernels on a GPU until the next ``serve``
-                                           or ``repeat``, which returns their periods
-=========================================  ======================================================
+==========================  =====================================================================
+``load MODEL TASK SIZE      builds the model and its input; runs on a stream of that priority unless
+STREAM``                    STREAM is null
+``time N SECONDS``          runs the model N times or for SECONDS; returns the seconds of each run
+``serve SEGMENT PROCESS     serves requests; returns the fields of ``loops.Run``
+RATE SEED TRACE SKIP``
+``repeat SEGMENT``          runs batch after batch; returns the same
+``record_kernels``          records the kernels on a GPU until the next ``serve`` or ``repeat``,
+                            which returns their periods
+==========================  =====================================================================
 
 SEGMENT is a list: start, head, counted seconds, tail, and whether to return spans.
 """
@@ -66,12 +66,18 @@ class Program:
         return {"seconds": seconds}
 
     def serve(
-        self, arguments: Sequence[Any], process: str, rate: float, seed: int, trace: Sequence[float]
+        self,
+        arguments: Sequence[Any],
+        process: str,
+        rate: float,
+        seed: int,
+        trace: Sequence[float],
+        skip: float,
     ) -> dict[str, Any]:
         *times, spans = arguments
         segment = Segment(*times)
         seconds = segment.over - segment.start
-        due = due_times(process, rate, segment.start, seconds, seed, trace)
+        due = due_times(process, rate, segment.start, seconds, seed, trace, skip)
         return self._answer(serve(self._work, segment, due), segment, spans)
 
     def repeat(self, arguments: Sequence[Any]) -> dict[str, Any]:
