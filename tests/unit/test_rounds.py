@@ -70,6 +70,12 @@ def test_a_machine_that_others_use_does_not_count(
     assert found.startswith(says)
 
 
+def test_who_measures_anyway_has_been_told() -> None:
+    assert fault(alone(anyway=True, load=FREE | {"others": 0.9}), PROGRAMS) is None
+    overloaded = segment("alone", 0, high=high(10.0, busy=0.97)) | {"anyway": True}
+    assert fault(overloaded, PROGRAMS) is not None
+
+
 def test_the_last_attempt_counts() -> None:
     segments = [
         alone(part="before", attempt=0), alone(part="before", attempt=1),

@@ -29,9 +29,6 @@ from giveway.scenarios.model import Program, Scenario
 
 _ATTEMPTS: Final = 3
 """The most attempts at one segment."""
-_GIVE_UP: Final = 2
-"""After so many segments that do not count in spite of all attempts, none is repeated any more: the
-machine stays as it is."""
 
 Progress = Callable[[str, float], None]
 """Called with the name of each stage and the completed share of the scenario, 0 to 1."""
@@ -90,7 +87,9 @@ class _Group:
         )
         self._at = ("", 0)
         self._segments = Segments(scenario, settings, record)
-        self._lost = 0
+        self._hopeless = False
+        """Whether the last segment did not count in spite of all attempts. The machine may stay as
+        it is, so that the next segment is not repeated."""
 
     def failure(self, failure: ProgramFailedError) -> dict[str, Any]:
         mode, number = self._at
@@ -217,11 +216,11 @@ class _Group:
         for group in groups:
             for attempt in range(_ATTEMPTS):
                 fault = self._segments.measure(mode, number, part, group, attempt)
-                if fault is None or self._lost >= _GIVE_UP:
+                if fault is None or self._hopeless:
                     break
                 if attempt + 1 < _ATTEMPTS:
                     again(fault)
-            self._lost += fault is not None
+            self._hopeless = fault is not None
 
     def _timeline(self, mode: str) -> None:
         self._at = (mode, self._settings.repeats)

@@ -15,7 +15,7 @@ import psutil
 _STAT: Final = Path("/proc/stat")
 _PRESSURE: Final = Path("/proc/pressure/cpu")
 _HERTZ: Final = os.sysconf("SC_CLK_TCK")
-_LOOK_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.5
 _NAMED: Final = 0.05
 """The smallest share of a core for which a program is named."""
 _MOST_NAMED: Final = 3

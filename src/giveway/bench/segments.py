@@ -41,7 +41,7 @@ class Settings:
     timeline_seconds: float = 1.0
     """The length of the extra segments for timelines, which do not count; 0: no timelines."""
     anyway: bool = False
-    """Whether rounds count beside a daemon or tasks of other programs."""
+    """Whether rounds count beside a daemon, tasks of other programs, and any load."""
 
     @property
     def warm_seconds(self) -> float:
@@ -91,6 +91,7 @@ class Segments:
             "round": number,
             "part": part,
             "attempt": attempt,
+            "anyway": self._settings.anyway,
             "seconds": segment.seconds,
             "load": later.since(earlier, used),
             "intruders": intruders,
@@ -108,7 +109,7 @@ class Segments:
         return 1000 * number + names.index(name)
 
     def _intruders(self, mode: str, runners: Mapping[str, Runner]) -> list[str]:
-        if mode != "giveway" or self._settings.anyway:
+        if mode != "giveway":
             return []
         return self.reader.intruders({name: each.session for name, each in runners.items()})
 

@@ -116,10 +116,8 @@ def at_start(device: str, anyway: bool) -> dict[str, Any]:
 
     Raises:
         NotMeasuredError: a daemon or other tasks would take part, and ``anyway`` is false.
-        UsageError: the caller runs under giveway run.
         PageError: a page cannot be used.
     """
-    refuse_under_run()
     return {
         "environment": settings(os.environ),
         "intruders": intruders(device, anyway),

@@ -56,6 +56,8 @@ def fault(segment: Segment, programs: Mapping[str, Described]) -> str | None:
 
 def disturbed(segment: Segment) -> str | None:
     """The reason why the machine was not the programs' own during a segment; None if it was."""
+    if segment.get("anyway"):
+        return None
     load = segment.get("load") or {}
     for key, what in (("others", "other programs used"), ("steal", "other machines took")):
         share = load.get(key)

@@ -17,6 +17,7 @@ def examine(device: str, anyway: bool) -> dict[str, Any]:
     """
     from giveway.bench import surroundings
 
+    surroundings.refuse_under_run()
     found = surroundings.at_start(device, anyway)
     if (words := surroundings.load_in_words(found["load"])) is not None:
         click.echo(f"giveway: {words}.", err=True)

@@ -35,11 +35,11 @@ def device(help_text: str, default: str | None = None) -> Callable[[_Command], _
 
 
 def anyway(command: _Command) -> _Command:
-    """``--anyway``: measures beside a daemon or tasks of other programs, and records them."""
+    """``--anyway``: measures beside a daemon and other programs, and records them."""
     return click.option(
         "--anyway",
         is_flag=True,
-        help="Measure although a daemon runs or other programs use the device; the result says so.",
+        help="Measure although a daemon or other programs use the machine; the result says so.",
     )(command)
 
 
