@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "decider.h"
 #include "futex.h"
+#include "job.h"
 #include "liveness.h"
 #include "lock.h"
 #include "rule.h"
@@ -26,6 +27,10 @@ static bool in_turn(const struct gw_row *row, uint64_t now) {
   return GW_READ(row->state) == GW_ACTIVE && now < GW_READ(row->quantum_end_ns);
 }
 
+static bool waits_for_job(const struct gw_row *row) {
+  return (GW_READ(row->flags) & GW_ROW_JOB_HELD) != 0 && GW_READ(row->gate) == GW_CLOSED;
+}
+
 static bool holds(const struct gw_row *row, const struct gw_task *task, uint64_t now) {
   if (GW_READ(row->state) != GW_ACTIVE) {
     return false;
@@ -35,7 +40,7 @@ static bool holds(const struct gw_row *row, const struct gw_task *task, uint64_t
   }
   return GW_READ(task->page->map->header.by_daemon)
              ? row != task->row && GW_READ(row->gate) == GW_OPEN
-             : gw_row_priority(row) > gw_row_priority(task->row);
+             : !waits_for_job(row) && gw_row_priority(row) > gw_row_priority(task->row);
 }
 
 /* Excludes the tasks of this process: they share a watcher with the calling thread, which runs. */
@@ -53,8 +58,9 @@ static bool stalled(const struct gw_row *row, uint64_t now) {
 static void check_holders(struct gw_task *task, uint64_t now) {
   struct gw_page *page = task->page;
   gw_daemon_check(page, now);
-  /* A daemon may hold every task. */
-  bool any = GW_READ(page->map->header.by_daemon), dead = false, stopped = false;
+  /* A daemon may hold every task, and a job its members. */
+  bool any = GW_READ(page->map->header.by_daemon) || waits_for_job(task->row);
+  bool dead = false, stopped = false;
   bool over = yields(task);
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     struct gw_row *row = &page->map->rows[i];
@@ -94,6 +100,7 @@ static bool grant_quantum(struct gw_task *task, uint64_t max_wait) {
   gw_page_unlock(task->page);
   if (due) {
     gw_wake_watcher();
+    gw_job_turn(task->member);
   }
   return lost || open || due;
 }
@@ -105,7 +112,8 @@ static bool paused(const struct gw_task *task) {
 
 bool gw_is_held(const struct gw_task *task) {
   return atomic_load(&task->row->gate) == GW_CLOSED && GW_READ(task->page->broken) == 0 &&
-         !GW_READ(task->left) && !GW_READ(gw_process.exiting);
+         !GW_READ(task->left) && !GW_READ(gw_process.exiting) &&
+         !gw_job_is_behind(task->member, gw_now());
 }
 
 /* Grants a turn once max_wait has passed. Returns how long the task still waits for that; 0: the

@@ -5,7 +5,6 @@
 #include "watcher.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,11 +18,11 @@
 #include "settings.h"
 #include "stream_gate.h"
 #include "task.h"
+#include "thread.h"
 #include "wait.h"
 #include "wake.h"
 #include "warn.h"
 
-#define STACK_BYTES (256 * 1024)
 #define LONGEST_TICK_NS (20 * GW_MS)   /* the longest time between two heartbeats */
 #define TAIL_MAX_NS (20 * GW_MS)       /* the longest work of a program after its last region */
 #define OPERATOR_MAX_NS (1000 * GW_MS) /* an operator is believed to run for at most this long */
@@ -251,26 +250,10 @@ static void *watcher(void *unused) {
   return NULL;
 }
 
-/* The program's signals are for its own threads, but SIGBUS stays unblocked: a fault of this thread
- * that is blocked would end the program. */
 int gw_watcher_start(void) {
-  if (running) {
-    return GW_OK;
-  }
-  sigset_t all, before;
-  sigfillset(&all);
-  sigdelset(&all, SIGBUS);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, STACK_BYTES);
-  pthread_t thread;
-  int r = pthread_create(&thread, &attributes, watcher, NULL);
-  pthread_attr_destroy(&attributes);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  running = r == 0;
-  return running ? GW_OK : gw_fail(GW_E_RESOURCES, r);
+  int r = running ? GW_OK : gw_thread_start(watcher, NULL);
+  running = r == GW_OK;
+  return r;
 }
 
 static void forget(void) {

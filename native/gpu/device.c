@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "../gate/clock.h"
+#include "collective.h"
 #include "window.h"
 
 _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
@@ -64,7 +65,7 @@ static int busy(void *context) {
       continue;
     }
     /* To query a stream that is being captured would end the capture. */
-    enum gw_busy answer = atomic_load(&gw_captures) != 0 || atomic_load(&ending)
+    enum gw_busy answer = gw_capture_has(used >> 1) || atomic_load(&ending)
                               ? GW_UNKNOWN
                               : gw_driver_stream_busy(atomic_load(&device->context), used >> 1);
     if (answer != GW_DONE) {
@@ -97,6 +98,9 @@ static struct gw_device *join(int index) {
   int r = gw_page_open(name, 1, &device->page);
   if (r == GW_OK) {
     r = gw_join(device->page, &options, &device->task);
+  }
+  if (r == GW_OK && gw_in_job(device->task)) {
+    atomic_store(&gw_any_job, true);
   }
   if (r != GW_OK) {
     gw_warn_page(r, name);

@@ -172,4 +172,5 @@ def as_task(info: TaskInfo) -> Task:
         joined_seconds=info.joined_ns / 1e9,
         closed_seconds=info.closed_ns / 1e9,
         stopped_seconds=info.stopped_ns / 1e9,
+        job=info.job.decode(errors="replace"),
     )
