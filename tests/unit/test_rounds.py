@@ -153,6 +153,8 @@ def test_one_disturbed_round_is_left_out_and_named() -> None:
     assert scenario["bars"][0]["verdict"] == "PASS"
     (warning,) = warnings(scenario)
     assert warning.startswith("Round 2 does not count: ")
+    both = warnings(result(disturbed(0, 1))["results"][0])
+    assert both[0].startswith("Rounds 1, 2 do not count, the first because ")
 
 
 def test_the_majority_of_the_rounds_has_to_count() -> None:

@@ -116,9 +116,12 @@ def _ratios(scenario: Scenario) -> tuple[Any, Any]:
 
 def warnings(scenario: Scenario) -> list[str]:
     """The reasons to distrust the figures; one sentence each."""
-    found = [
-        f"Round {number + 1} does not count: {why}." for number, why in scenario["rounds_lost"]
-    ]
+    found = []
+    if lost := scenario["rounds_lost"]:
+        numbers = ", ".join(str(number + 1) for number, _ in lost)
+        which = f"Rounds {numbers} do not count, the first" if lost[1:] else "Round " + numbers
+        because = "because" if lost[1:] else "does not count:"
+        found.append(f"{which} {because} {lost[0][1]}.")
     if scenario["noise"]["noisy"]:
         found.append(f"This machine is noisy: {scenario['noise']['text']}.")
     for name, program in scenario["programs"].items():
