@@ -124,6 +124,8 @@ class _Group:
             for mode in ("native", "giveway"):
                 if mode in wanted:
                     self._timeline(mode)
+            if settings.device == "cuda":
+                self._device_times(wanted[0])
         progress("done", 1.0)
 
     def _title(self, mode: str) -> str:
@@ -221,6 +223,18 @@ class _Group:
                 if attempt + 1 < _ATTEMPTS:
                     again(fault)
             self._hopeless = fault is not None
+
+    def _device_times(self, mode: str) -> None:
+        """Records the device time of one request or batch of each program by itself.
+
+        This comes last, because a process that has once been profiled may be slower afterwards.
+        """
+        self._at = (mode, self._settings.repeats)
+        for name, runner in self._runners[mode].items():
+            if isinstance(runner, ModelRunner):
+                seconds = runner.device_seconds()
+                device_ms = None if seconds is None else round(seconds * 1e3, 4)
+                self._record({"kind": "device", "program": name, "device_ms": device_ms})
 
     def _timeline(self, mode: str) -> None:
         self._at = (mode, self._settings.repeats)

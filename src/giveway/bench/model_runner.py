@@ -19,6 +19,8 @@ from giveway.bench.runner import Assignment
 from giveway.scenarios.model import Program, Scenario, Size
 
 _TIMING_SECONDS = 2.0
+_DEVICE_RUNS = 10
+"""The number of runs over which the device time of one is the mean."""
 
 
 class ModelRunner:
@@ -76,6 +78,12 @@ class ModelRunner:
             seconds = float(statistics.median(self._read_answer(timeout)["seconds"]))
             if count > 1 and seconds > 2 * limit:
                 break
+        return seconds
+
+    def device_seconds(self) -> float | None:
+        """The device time of one run, by the device's own clock; None: not known, as on a CPU."""
+        self._send("device", _DEVICE_RUNS)
+        seconds: float | None = self._read_answer(self._scenario.start_timeout)["seconds"]
         return seconds
 
     def prepare(self) -> None:

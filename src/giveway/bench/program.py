@@ -9,6 +9,8 @@ in a read and costs nothing. The program does not use giveway itself.
 ``load MODEL TASK SIZE      builds the model and its input; runs on a stream of that priority unless
 STREAM``                    STREAM is null
 ``time N SECONDS``          runs the model N times or for SECONDS; returns the seconds of each run
+``device N``                runs the model N times; returns the seconds of device time of one
+                            run, or null if they are unknown
 ``serve SEGMENT PROCESS     serves requests; returns the fields of ``loops.Run``
 RATE SEED TRACE SKIP``
 ``repeat SEGMENT``          runs batch after batch; returns the same
@@ -64,6 +66,16 @@ class Program:
             self._work()
             seconds.append(time.monotonic() - began)
         return {"seconds": seconds}
+
+    def device(self, count: int) -> dict[str, Any]:
+        self.record_kernels()
+        recording, self._kernels = self._kernels, None
+        if recording is None:
+            return {"seconds": None}
+        for _ in range(count):
+            self._work()
+        total = recording.busy()
+        return {"seconds": None if total is None else total / count}
 
     def serve(
         self,
@@ -132,6 +144,7 @@ def main() -> None:
     commands: dict[str, Callable[..., dict[str, Any]]] = {
         "load": program.load,
         "time": program.time,
+        "device": program.device,
         "serve": program.serve,
         "repeat": program.repeat,
         "record_kernels": program.record_kernels,

@@ -58,7 +58,7 @@ def _scenario(head: Mapping[str, Any], name: str, records: store.Records) -> dic
     segments = kinds.get("segment", [])
     failures = kinds.get("failure", [])
     status = "failed" if failures else "measured" if "end" in kinds else "incomplete"
-    programs = _programs(scenario, kinds.get("sizes", []))
+    programs = _programs(scenario, [*kinds.get("sizes", []), *kinds.get("device", [])])
     found = rounds(programs, segments)
     modes = _modes(found)
     whole = {
@@ -162,9 +162,11 @@ def _share_sums(
 
 
 def _programs(
-    scenario: Mapping[str, Any], sizes: Sequence[Mapping[str, Any]]
+    scenario: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    chosen = {each["program"]: each for each in sizes}
+    chosen: dict[str, dict[str, Any]] = {}
+    for record in records:
+        chosen.setdefault(record["program"], {}).update(record)
     return {
         each["name"]: {
             "priority": each["priority"],
