@@ -1,6 +1,6 @@
 """Generates the sources of a driver shim from its symbol list and its hook list.
 
-    generate_shim.py [--generation N] [--hooks-only] FOLDER OUT_FOLDER
+    generate_shim.py [--machine M] [--generation N] [--hooks-only] FOLDER OUT_FOLDER
 
 FOLDER has symbols.txt and hooks.txt; the first lines of both describe their format. With a
 generation, such as 6, symbols that list releases are left out unless one of these is a 6.x.
@@ -38,6 +38,16 @@ KINDS = {
     "query": ("QUERIES", "plain"),
     "stream_query": ("QUERIES", "stream_query"),
     "stream_create": ("OTHER", "plain"),
+}
+
+# By machine: a jump to what a slot has, and a slot's first target, which hands on the slot's id.
+FORWARDER = {
+    "x86_64": "  jmp *gw_slots+{offset}(%rip)",
+    "aarch64": "  adrp x16, gw_slots+{offset}\n  ldr x16, [x16, :lo12:gw_slots+{offset}]\n  br x16",
+}
+FIRST_TARGET = {
+    "x86_64": "  push ${id}\n  jmp gw_first_call",
+    "aarch64": "  mov w17, #{id}\n  b gw_first_call",
 }
 
 VARIANT = re.compile(r"(?P<base>.+?)(?P<version>_v\d+)?(?P<thread>_ptsz|_ptds|_spt)?")
@@ -172,29 +182,32 @@ def hooks_source(hooks: dict[str, Hook]) -> str:
     )
 
 
-def forward_source(functions: list[Symbol], data: list[Symbol], exported: set[str]) -> str:
-    """forward.S for x86-64.
+def forward_source(
+    functions: list[Symbol], data: list[Symbol], exported: set[str], machine: str
+) -> str:
+    """forward.S.
 
     Args:
         exported: the names of the functions to define.
     """
-    out = ["  .text"]
+    out = ["  .text\n  .balign 8"]
     for id_, function in enumerate(functions):
         name = function.name
         if name in exported:
+            jump = FORWARDER[machine].format(offset=8 * id_)
             out += [
-                f"  .globl {name}\n  .type {name}, @function",
-                f"{name}:\n  jmp *gw_slots+{8 * id_}(%rip)\n  .size {name}, . - {name}",
+                f"  .globl {name}\n  .type {name}, %function",
+                f"{name}:\n{jump}\n  .size {name}, . - {name}",
             ]
-        out.append(f".Lfirst{id_}:\n  push ${id_}\n  jmp gw_first_call")
+        out.append(f".Lfirst{id_}:\n{FIRST_TARGET[machine].format(id=id_)}")
     out.append("  .data\n  .balign 64\n  .globl gw_slots\n  .hidden gw_slots\ngw_slots:")
     out += [f"  .quad .Lfirst{id_}" for id_ in range(len(functions))]
     out.append("  .bss")
     for symbol in data:
         name, size = symbol.name, symbol.size
-        out.append(f"  .globl {name}\n  .type {name}, @object\n  .size {name}, {size}")
+        out.append(f"  .globl {name}\n  .type {name}, %object\n  .size {name}, {size}")
         out.append(f"  .balign 8\n{name}:\n  .zero {size}")
-    out.append('  .section .note.GNU-stack,"",@progbits\n')
+    out.append('  .section .note.GNU-stack,"",%progbits\n')
     return "\n".join(out)
 
 
@@ -217,7 +230,7 @@ def exports_map(symbols: list[Symbol], *, only: bool) -> str:
     return "".join(out)
 
 
-def main(folder: Path, out: Path, generation: str, *, hooks_only: bool) -> None:
+def main(folder: Path, out: Path, generation: str, *, machine: str, hooks_only: bool) -> None:
     """Writes all generated files."""
     known = read_symbols(folder / "symbols.txt")
     hooks = match_hooks(folder / "hooks.txt", [symbol for symbol in known if not symbol.size])
@@ -233,7 +246,7 @@ def main(folder: Path, out: Path, generation: str, *, hooks_only: bool) -> None:
     ids = "".join(f"  GW_ID_{name},\n" for name in names)
     texts = "".join(f'    "{name}",\n' for name in names)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "forward.S").write_text(forward_source(functions, data, forwarded))
+    (out / "forward.S").write_text(forward_source(functions, data, forwarded, machine))
     (out / "hooks.c").write_text(hooks_source(hooks))
     (out / "names.c").write_text(
         f'#include "load/resolve.h"\n\nconst char *const gw_names[] = {{\n{texts}}};\n'
@@ -245,9 +258,16 @@ def main(folder: Path, out: Path, generation: str, *, hooks_only: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
+    parser.add_argument("--machine", choices=sorted(FORWARDER), default="x86_64")
     parser.add_argument("--generation", default="")
     parser.add_argument("--hooks-only", action="store_true")
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
-    main(given.folder, given.out, given.generation, hooks_only=given.hooks_only)
+    main(
+        given.folder,
+        given.out,
+        given.generation,
+        machine=given.machine,
+        hooks_only=given.hooks_only,
+    )

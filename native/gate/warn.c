@@ -82,9 +82,9 @@ void gw_warn(const char *text) {
 
 void gw_warn_ungated(int error, const char *path) {
   int code = last_errno;
-  char text[PATH_MAX + 128];
+  char text[PATH_MAX + 128], buffer[64];
   snprintf(text, sizeof text, "running ungated: %s (%s%s%s)", gw_error_text(error), path,
-           code ? ": " : "", code ? strerrordesc_np(code) : "");
+           code ? ": " : "", code ? strerror_r(code, buffer, sizeof buffer) : "");
   gw_warn(text);
 }
 

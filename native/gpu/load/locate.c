@@ -129,8 +129,12 @@ static bool try_cache(struct search *search, const char *soname) {
   return found;
 }
 
-#define DEFAULT_FOLDERS                                                                            \
-  "/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib"
+#if defined(__x86_64__)
+#define MULTIARCH "x86_64-linux-gnu"
+#elif defined(__aarch64__)
+#define MULTIARCH "aarch64-linux-gnu"
+#endif
+#define DEFAULT_FOLDERS "/lib/" MULTIARCH ":/usr/lib/" MULTIARCH ":/lib64:/usr/lib64:/lib:/usr/lib"
 
 void *gw_locate(const char *soname, const char *variable, char *why, unsigned long size) {
   struct search search = {.why = why, .size = size};
