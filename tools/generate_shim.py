@@ -1,6 +1,7 @@
 """Generates the sources of a driver shim from its symbol list and its hook list.
 
-    generate_shim.py [--machine M] [--generation N] [--hooks-only] FOLDER OUT_FOLDER
+    generate_shim.py [--machine M] [--generation N] [--hooks-only] [--export NAME]
+                     FOLDER OUT_FOLDER
 
 FOLDER has symbols.txt and hooks.txt; the first lines of both describe their format. With a
 generation, such as 6, symbols that list releases are left out unless one of these is a 6.x.
@@ -8,7 +9,7 @@ OUT_FOLDER gets forward.S (every function as a tail jump, data, the slots and th
 hooks.c (the code around hooked calls), names.c, ids.h and exports.map, and for tests hooked.h with
 the names of the hooked functions. The id of a symbol is its position in the sorted list. With
 --hooks-only, only the hooks are exported, for a library that accompanies the driver library and
-does not replace it.
+does not replace it. --export adds a name that other sources define to the exports.
 """
 
 from __future__ import annotations
@@ -236,7 +237,9 @@ def exports_map(symbols: list[Symbol], *, only: bool) -> str:
     return "".join(out)
 
 
-def main(folder: Path, out: Path, generation: str, *, machine: str, hooks_only: bool) -> None:
+def main(
+    folder: Path, out: Path, generation: str, *, machine: str, hooks_only: bool, export: str
+) -> None:
     """Writes all generated files."""
     known = read_symbols(folder / "symbols.txt")
     hooks = match_hooks(folder / "hooks.txt", [symbol for symbol in known if not symbol.size])
@@ -258,7 +261,8 @@ def main(folder: Path, out: Path, generation: str, *, machine: str, hooks_only: 
         f'#include "load/resolve.h"\n\nconst char *const gw_names[] = {{\n{texts}}};\n'
     )
     (out / "ids.h").write_text(f"#pragma once\n{custom}enum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n")
-    (out / "exports.map").write_text(exports_map(symbols, only=not hooks_only))
+    also = [Symbol(export, "-", 0)] if export else []
+    (out / "exports.map").write_text(exports_map([*symbols, *also], only=not hooks_only))
     (out / "hooked.h").write_text("".join(f"HOOKED({name})\n" for name in hooks))
 
 
@@ -267,6 +271,7 @@ if __name__ == "__main__":
     parser.add_argument("--machine", choices=sorted(FORWARDER), default="x86_64")
     parser.add_argument("--generation", default="")
     parser.add_argument("--hooks-only", action="store_true")
+    parser.add_argument("--export", default="", metavar="NAME")
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
@@ -276,4 +281,5 @@ if __name__ == "__main__":
         given.generation,
         machine=given.machine,
         hooks_only=given.hooks_only,
+        export=given.export,
     )

@@ -1,9 +1,10 @@
 # The same programs with the hooks beside the driver: what they are linked to and open is the driver.
 set(folder ${CMAKE_CURRENT_BINARY_DIR}/fakes)
-set(copies ${folder}/libcuda.so.1)
-add_custom_command(OUTPUT ${folder}/libcuda.so.1 DEPENDS fake-cuda
+set(copies ${folder}/libcuda.so.1 ${folder}/libcuda.so)
+add_custom_command(OUTPUT ${copies} DEPENDS fake-cuda
   COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
-  COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:fake-cuda> ${folder}/libcuda.so.1)
+  COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:fake-cuda> ${folder}/libcuda.so.1
+  COMMAND ${CMAKE_COMMAND} -E create_symlink libcuda.so.1 ${folder}/libcuda.so)
 foreach(generation 5 6 7)
   list(APPEND copies ${folder}/libamdhip64.so.${generation})
   add_custom_command(OUTPUT ${folder}/libamdhip64.so.${generation} DEPENDS fake-hip${generation}
