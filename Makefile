@@ -23,8 +23,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
 
 .DELETE_ON_ERROR:
-.PHONY: help demo verify test unit system soak test-all test-rocm test-ray lint format ctest native \
-  coverage mutants sanitize bench wheel clean
+.PHONY: help demo verify test unit system soak test-all test-rocm test-ray test-wheels new-symbols lint format ctest native \
+  coverage mutants sanitize bench wheel wheels clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,12 @@ test-rocm: native $(VENV)/.test ## the HIP shims on AMD's runtimes and libraries
 
 test-ray: $(VENV)/.ray ## the Ray integration on a real cluster on this machine; six minutes on two cores
 	GIVEWAY_RAY=1 $(PYTEST) tests/ray $(ARGS)
+
+test-wheels: $(VENV)/.test $(VENV)/.wheels ## builds the wheels, installs one, runs C tests for aarch64 under qemu-user
+	$(PYTEST) tests/wheels $(ARGS)
+
+new-symbols: $(VENV)/.build ## compares the newest CUDA header with the symbol table
+	$(BIN)/python -m tools.new_symbols $(ARGS)
 
 lint: $(VENV)/.test ## ruff, clang-format and mypy, changing nothing
 	$(BIN)/ruff check .
@@ -129,6 +135,9 @@ wheel: $(VENV)/.build ## dist/giveway-*-py3-none-linux_x86_64.whl
 	$(BIN)/pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
 	@ls dist/*.whl
 
+wheels: $(VENV)/.wheels ## dist/: the source, and wheels for x86_64 and aarch64 that an index accepts
+	$(BIN)/python tools/wheels.py $(ARGS)
+
 clean: ## remove .venv, build and dist
 	rm -rf $(VENV) build dist
 
@@ -153,6 +162,10 @@ $(VENV)/.torch: $(VENV)/.build $(SOURCES)
 $(VENV)/.test: $(VENV)/.build $(SOURCES)
 	$(INSTALL) '.[torch,test]'
 	@touch $@ $(VENV)/.torch
+
+$(VENV)/.wheels: $(VENV)/.build
+	$(BIN)/pip install --quiet ziglang auditwheel
+	@touch $@
 
 # Serve and Train are what Ray's users use it with, and giveway does not need them.
 $(VENV)/.ray: $(VENV)/.test

@@ -1,6 +1,7 @@
 """Generates the sources of a driver shim from its symbol list and its hook list.
 
-    generate_shim.py [--generation N] [--hooks-only] FOLDER OUT_FOLDER
+    generate_shim.py [--machine M] [--generation N] [--hooks-only] [--export NAME]
+                     FOLDER OUT_FOLDER
 
 FOLDER has symbols.txt and hooks.txt; the first lines of both describe their format. With a
 generation, such as 6, symbols that list releases are left out unless one of these is a 6.x.
@@ -8,7 +9,7 @@ OUT_FOLDER gets forward.S (every function as a tail jump, data, the slots and th
 hooks.c (the code around hooked calls), names.c, ids.h and exports.map, and for tests hooked.h with
 the names of the hooked functions. The id of a symbol is its position in the sorted list. With
 --hooks-only, only the hooks are exported, for a library that accompanies the driver library and
-does not replace it.
+does not replace it. --export adds a name that other sources define to the exports.
 """
 
 from __future__ import annotations
@@ -42,6 +43,16 @@ KINDS = {
 }
 # Kinds whose KEY is a number of bytes: calls of about one size are one kind of work.
 SIZED = {"copy", "memset"}
+
+# By machine: a jump to what a slot has, and a slot's first target, which hands on the slot's id.
+FORWARDER = {
+    "x86_64": "  jmp *gw_slots+{offset}(%rip)",
+    "aarch64": "  adrp x16, gw_slots+{offset}\n  ldr x16, [x16, :lo12:gw_slots+{offset}]\n  br x16",
+}
+FIRST_TARGET = {
+    "x86_64": "  push ${id}\n  jmp gw_first_call",
+    "aarch64": "  mov w17, #{id}\n  b gw_first_call",
+}
 
 IN_JOB = """
   if (__builtin_expect(gw_any_job, 0)) {{
@@ -181,29 +192,32 @@ def hooks_source(hooks: dict[str, Hook]) -> str:
     )
 
 
-def forward_source(functions: list[Symbol], data: list[Symbol], exported: set[str]) -> str:
-    """forward.S for x86-64.
+def forward_source(
+    functions: list[Symbol], data: list[Symbol], exported: set[str], machine: str
+) -> str:
+    """forward.S.
 
     Args:
         exported: the names of the functions to define.
     """
-    out = ["  .text"]
+    out = ["  .text\n  .balign 8"]
     for id_, function in enumerate(functions):
         name = function.name
         if name in exported:
+            jump = FORWARDER[machine].format(offset=8 * id_)
             out += [
-                f"  .globl {name}\n  .type {name}, @function",
-                f"{name}:\n  jmp *gw_slots+{8 * id_}(%rip)\n  .size {name}, . - {name}",
+                f"  .globl {name}\n  .type {name}, %function",
+                f"{name}:\n{jump}\n  .size {name}, . - {name}",
             ]
-        out.append(f".Lfirst{id_}:\n  push ${id_}\n  jmp gw_first_call")
+        out.append(f".Lfirst{id_}:\n{FIRST_TARGET[machine].format(id=id_)}")
     out.append("  .data\n  .balign 64\n  .globl gw_slots\n  .hidden gw_slots\ngw_slots:")
     out += [f"  .quad .Lfirst{id_}" for id_ in range(len(functions))]
     out.append("  .bss")
     for symbol in data:
         name, size = symbol.name, symbol.size
-        out.append(f"  .globl {name}\n  .type {name}, @object\n  .size {name}, {size}")
+        out.append(f"  .globl {name}\n  .type {name}, %object\n  .size {name}, {size}")
         out.append(f"  .balign 8\n{name}:\n  .zero {size}")
-    out.append('  .section .note.GNU-stack,"",@progbits\n')
+    out.append('  .section .note.GNU-stack,"",%progbits\n')
     return "\n".join(out)
 
 
@@ -226,7 +240,9 @@ def exports_map(symbols: list[Symbol], *, only: bool) -> str:
     return "".join(out)
 
 
-def main(folder: Path, out: Path, generation: str, *, hooks_only: bool) -> None:
+def main(
+    folder: Path, out: Path, generation: str, *, machine: str, hooks_only: bool, export: str
+) -> None:
     """Writes all generated files."""
     known = read_symbols(folder / "symbols.txt")
     hooks = match_hooks(folder / "hooks.txt", [symbol for symbol in known if not symbol.size])
@@ -242,21 +258,31 @@ def main(folder: Path, out: Path, generation: str, *, hooks_only: bool) -> None:
     ids = "".join(f"  GW_ID_{name},\n" for name in names)
     texts = "".join(f'    "{name}",\n' for name in names)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "forward.S").write_text(forward_source(functions, data, forwarded))
+    (out / "forward.S").write_text(forward_source(functions, data, forwarded, machine))
     (out / "hooks.c").write_text(hooks_source(hooks))
     (out / "names.c").write_text(
         f'#include "load/resolve.h"\n\nconst char *const gw_names[] = {{\n{texts}}};\n'
     )
     (out / "ids.h").write_text(f"#pragma once\n{custom}enum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n")
-    (out / "exports.map").write_text(exports_map(symbols, only=not hooks_only))
+    also = [Symbol(export, "-", 0)] if export else []
+    (out / "exports.map").write_text(exports_map([*symbols, *also], only=not hooks_only))
     (out / "hooked.h").write_text("".join(f"HOOKED({name})\n" for name in hooks))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
+    parser.add_argument("--machine", choices=sorted(FORWARDER), default="x86_64")
     parser.add_argument("--generation", default="")
     parser.add_argument("--hooks-only", action="store_true")
+    parser.add_argument("--export", default="", metavar="NAME")
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
-    main(given.folder, given.out, given.generation, hooks_only=given.hooks_only)
+    main(
+        given.folder,
+        given.out,
+        given.generation,
+        machine=given.machine,
+        hooks_only=given.hooks_only,
+        export=given.export,
+    )

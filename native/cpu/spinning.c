@@ -9,7 +9,6 @@
 
 #include "../gate/clock.h"
 
-#include <immintrin.h>
 #include <link.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,13 +24,22 @@
 
 static _Atomic uint64_t shared; /* the count while other tasks share the device; 0: unknown */
 
+/* What an idle worker of libgomp executes again and again. */
+static inline void pause_once(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  __asm__ volatile("" ::: "memory");
+#endif
+}
+
 /* Measured, because the time of a pause differs nearly tenfold between processors. */
 static uint64_t count_of(uint64_t ns) {
   uint64_t least = UINT64_MAX;
   for (int i = 0; i < MEASUREMENTS; i++) {
     uint64_t began = gw_now();
     for (int pause = 0; pause < PAUSES; pause++) {
-      _mm_pause();
+      pause_once();
     }
     uint64_t took = gw_now() - began;
     least = took < least ? took : least;

@@ -23,18 +23,20 @@ void gw_futex_wake(_Atomic uint32_t *word, bool shared) {
   errno = saved;
 }
 
+/* New in glibc 2.30. Where it is missing, a wait ends early or late if somebody sets the clock. */
+extern int pthread_mutex_clocklock(pthread_mutex_t *, clockid_t, const struct timespec *)
+    __attribute__((weak));
+
 int gw_lock_within(pthread_mutex_t *lock, uint64_t wait_ns) {
-  clockid_t clock = CLOCK_MONOTONIC;
 #ifdef __SANITIZE_THREAD__
-  clock = CLOCK_REALTIME; /* GCC 12's ThreadSanitizer knows timedlock only */
+  bool known = false; /* GCC 12's ThreadSanitizer knows timedlock only */
+#else
+  bool known = pthread_mutex_clocklock != NULL;
 #endif
+  clockid_t clock = known ? CLOCK_MONOTONIC : CLOCK_REALTIME;
   struct timespec t;
   clock_gettime(clock, &t);
   uint64_t until = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + wait_ns;
   t = (struct timespec){(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
-#ifdef __SANITIZE_THREAD__
-  return pthread_mutex_timedlock(lock, &t);
-#else
-  return pthread_mutex_clocklock(lock, clock, &t);
-#endif
+  return known ? pthread_mutex_clocklock(lock, clock, &t) : pthread_mutex_timedlock(lock, &t);
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from giveway.devices import loader
+from giveway.devices import architecture, loader
 
 
 def test_the_path_comes_before_the_cache_and_the_default_folders(tmp_path: Path) -> None:
@@ -21,7 +21,11 @@ def test_the_path_comes_before_the_cache_and_the_default_folders(tmp_path: Path)
     assert others == list(loader.candidates("libm.so.6", {}))
 
 
-def test_libraries_of_other_machines_are_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("machine", "folder"), [("x86_64", "c"), ("aarch64", "b")])
+def test_libraries_of_other_machines_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str, folder: str
+) -> None:
+    monkeypatch.setattr(loader, "TARGET", architecture.TARGETS[machine])
     i386, arm = b"\x7fELF\x01" + bytes(13) + b"\x03\0", b"\x7fELF\x02" + bytes(13) + b"\xb7\0"
     x86_64, text = b"\x7fELF\x02" + bytes(13) + b"\x3e\0", b"INPUT(libx.so.2)\n"
     for name, content in {"a": i386, "b": arm, "c": x86_64, "d": text}.items():
@@ -29,7 +33,7 @@ def test_libraries_of_other_machines_are_passed_over(tmp_path: Path) -> None:
         (tmp_path / name / "libx.so.1").write_bytes(content)
     search = {"LD_LIBRARY_PATH": ":".join(str(tmp_path / name) for name in "abcd")}
     found = list(loader.candidates("libx.so.1", search))
-    assert found == [tmp_path / "c" / "libx.so.1", tmp_path / "d" / "libx.so.1"]
+    assert found == [tmp_path / folder / "libx.so.1", tmp_path / "d" / "libx.so.1"]
 
 
 def test_an_empty_entry_is_the_current_folder(
@@ -54,7 +58,7 @@ def test_what_is_found_is_what_the_loader_loads() -> None:
 def test_the_cache_is_read(tmp_path: Path) -> None:
     if not loader.CACHE.exists():
         pytest.skip("no cache here")
-    assert Path("/lib/x86_64-linux-gnu/libc.so.6") in loader.cached("libc.so.6")
+    assert Path("/lib", loader.TARGET.multiarch, "libc.so.6") in loader.cached("libc.so.6")
     assert loader.cached("libc.so") == loader.cached("ibc.so.6") == []
     damaged = tmp_path / "cache"
     content = loader.CACHE.read_bytes()

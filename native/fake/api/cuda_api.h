@@ -46,6 +46,10 @@ int cuStreamSynchronize(CUstream stream);
 int cuStreamQuery(CUstream stream);
 int cuStreamBeginCapture_v2(CUstream stream, int mode);
 int cuStreamEndCapture(CUstream stream, CUgraph *graph);
+int cuStreamBeginRecaptureToGraph(CUstream stream, int mode, CUgraph graph, void *changed,
+                                  void *data);
+int cuStreamBeginCaptureToCig(CUstream stream, void *parameters);
+int cuStreamEndCaptureToCig(CUstream stream);
 int cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address, uint32_t value, unsigned flags);
 int cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address, uint32_t value, unsigned flags);
 int cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags);
@@ -68,6 +72,8 @@ int cuMemHostGetDevicePointer_v2(void **address, void *memory, unsigned flags);
 int cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t size);
 int cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t size, CUstream stream);
 int cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t size, CUstream stream);
+int cuMemcpyWithAttributesAsync(CUdeviceptr to, CUdeviceptr from, size_t size, void *attributes,
+                                CUstream stream);
 int cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t size);
 int cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long flags);
 int cuGraphGetNodes(CUgraph graph, void **nodes, size_t *count);

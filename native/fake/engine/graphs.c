@@ -34,6 +34,14 @@ static int begin(uintptr_t handle, int mode, bool per_thread) {
 PAIR(cuStreamBeginCapture_v2, _ptsz, (uintptr_t stream, int mode),
      return begin(stream, mode, per_thread););
 
+#define RELAXED 2
+
+PAIR(cuStreamBeginRecaptureToGraph, _ptsz,
+     (uintptr_t stream, int mode, struct graph *graph, void *changed, void *data),
+     return begin(stream, mode, per_thread););
+PAIR(cuStreamBeginCaptureToCig, _ptsz, (uintptr_t stream, void *parameters),
+     return begin(stream, RELAXED, per_thread););
+
 void capture_end(struct stream *stream) {
   struct graph *capture = stream->capture;
   fake_all_captures--;
@@ -63,6 +71,19 @@ static int end(uintptr_t handle, bool per_thread, struct graph **graph) {
 
 PAIR(cuStreamEndCapture, _ptsz, (uintptr_t stream, struct graph **graph),
      return end(stream, per_thread, graph););
+
+/* What was captured goes to the graphics client. */
+static int end_to_client(uintptr_t stream, bool per_thread) {
+  struct graph *graph = NULL;
+  int result = end(stream, per_thread, &graph);
+  if (graph != NULL) {
+    free(graph->ops);
+    free(graph);
+  }
+  return result;
+}
+
+PAIR(cuStreamEndCaptureToCig, _ptsz, (uintptr_t stream), return end_to_client(stream, per_thread););
 
 static int is_capturing(uintptr_t handle, bool per_thread, int *status) {
   if (handle <= 2 && fake_current == NULL) {

@@ -134,6 +134,10 @@ COPY_ASYNC(cuMemcpyAsync);
 COPY_ASYNC(cuMemcpyHtoDAsync_v2);
 COPY_ASYNC(cuMemcpyDtoHAsync_v2);
 COPY_ASYNC(cuMemcpyDtoDAsync_v2);
+PAIR(cuMemcpyWithAttributesAsync, _ptsz,
+     (void *to, const void *from, size_t size, void *attributes, uintptr_t stream),
+     (void)attributes;
+     return copy(to, from, 0, size, stream, per_thread, false););
 COPY(cuMemcpy);
 COPY(cuMemcpyHtoD_v2);
 COPY(cuMemcpyDtoH_v2);

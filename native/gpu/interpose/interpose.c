@@ -14,11 +14,18 @@ typedef void *dlsym_function(void *handle, const char *name);
 
 static _Atomic(dlsym_function *) next;
 
-/* By the loader's dlvsym: this library exports none. Every glibc of x86-64 has version 2.2.5. */
+/* The first version of glibc for the machine, which every later one still has. */
+#if defined(__x86_64__)
+#define FIRST_GLIBC "GLIBC_2.2.5"
+#elif defined(__aarch64__)
+#define FIRST_GLIBC "GLIBC_2.17"
+#endif
+
+/* By the loader's dlvsym: this library exports none. */
 dlsym_function *gw_loaders_dlsym(void) {
   dlsym_function *found = atomic_load_explicit(&next, memory_order_relaxed);
   if (found == NULL) {
-    found = (dlsym_function *)dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
+    found = (dlsym_function *)dlvsym(RTLD_NEXT, "dlsym", FIRST_GLIBC);
     atomic_store_explicit(&next, found, memory_order_relaxed);
   }
   return found;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +25,21 @@ struct search {
   size_t size;
 };
 
+static pthread_mutex_t first_lock = PTHREAD_MUTEX_INITIALIZER;
+static char first[PATH_MAX];
+
+void gw_locate_first(const char *path) {
+  pthread_mutex_lock(&first_lock);
+  if (first[0] == '\0' && strlen(path) < sizeof first) {
+    strcpy(first, path);
+  }
+  pthread_mutex_unlock(&first_lock);
+}
+
+#ifndef GIVEWAY_SHIM_OPENS
+void *gw_open(const char *name, int flags) { return dlopen(name, flags); }
+#endif
+
 static struct link_map *map_of(void *handle) {
   struct link_map *map = NULL;
   return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 ? map : NULL;
@@ -39,7 +55,7 @@ static bool try(struct search *search, const char *path) {
   if (access(path, F_OK) != 0) {
     return false;
   }
-  void *handle = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+  void *handle = gw_open(path, RTLD_LAZY | RTLD_LOCAL);
   if (handle == NULL) {
     if (search->why[0] == '\0') {
       snprintf(search->why, search->size, "%s", dlerror());
@@ -52,6 +68,14 @@ static bool try(struct search *search, const char *path) {
   }
   search->found = handle;
   return true;
+}
+
+static bool try_first(struct search *search) {
+  char path[PATH_MAX];
+  pthread_mutex_lock(&first_lock);
+  memcpy(path, first, sizeof path);
+  pthread_mutex_unlock(&first_lock);
+  return path[0] != '\0' && try(search, path);
 }
 
 static int try_loaded(void *search, const char *path) { return try(search, path); }
@@ -129,8 +153,12 @@ static bool try_cache(struct search *search, const char *soname) {
   return found;
 }
 
-#define DEFAULT_FOLDERS                                                                            \
-  "/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib"
+#if defined(__x86_64__)
+#define MULTIARCH "x86_64-linux-gnu"
+#elif defined(__aarch64__)
+#define MULTIARCH "aarch64-linux-gnu"
+#endif
+#define DEFAULT_FOLDERS "/lib/" MULTIARCH ":/usr/lib/" MULTIARCH ":/lib64:/usr/lib64:/lib:/usr/lib"
 
 void *gw_locate(const char *soname, const char *variable, char *why, unsigned long size) {
   struct search search = {.why = why, .size = size};
@@ -138,7 +166,7 @@ void *gw_locate(const char *soname, const char *variable, char *why, unsigned lo
 #ifdef GIVEWAY_SHIM_INTERPOSES
   /* The program's other calls go to the library that it has loaded, so these must too, whatever the
    * environment says. Here dlopen by name works, for the hooks' library has another name. */
-  search.found = dlopen(soname, RTLD_LAZY | RTLD_NOLOAD);
+  search.found = gw_open(soname, RTLD_LAZY | RTLD_NOLOAD);
   if (search.found != NULL || gw_try_loaded(soname, try_loaded, &search)) {
     return search.found;
   }
@@ -151,7 +179,7 @@ void *gw_locate(const char *soname, const char *variable, char *why, unsigned lo
     }
     return search.found;
   }
-  if (!gw_try_loaded(soname, try_loaded, &search) &&
+  if (!try_first(&search) && !gw_try_loaded(soname, try_loaded, &search) &&
       !try_list(&search, getenv("LD_LIBRARY_PATH"), soname) && !try_cache(&search, soname) &&
       !try_list(&search, DEFAULT_FOLDERS, soname) &&
       !try_list(&search, gw_library_folders, soname) && why[0] == '\0') {

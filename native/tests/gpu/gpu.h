@@ -28,6 +28,12 @@ typedef CUmodule gpu_module;
 #define GPU_STRING(number) #number
 #define GPU_NUMBERED(number) "libamdhip64.so." GPU_STRING(number)
 #define GPU_SONAME GPU(GPU_NUMBERED(GENERATION), "libcuda.so.1")
+/* The hooks stand beside the library, to which the program is linked. */
+__attribute__((unused)) static bool gpu_interposed(void) {
+  const char *preloaded = getenv("LD_PRELOAD");
+  return preloaded != NULL && strstr(preloaded, "-hooks.so") != NULL;
+}
+
 #define GPU_SHIM GPU("gpu/hip/libamdhip64", "giveway-cuda") /* part of the shim's path */
 
 enum {
@@ -76,7 +82,7 @@ __attribute__((unused)) static gpu_stream gpu_new_stream(void) {
 }
 
 __attribute__((unused)) static uint64_t gpu_fake_calls(const char *name) {
-  void *fake = dlopen(getenv(GPU_LIBRARY), RTLD_LAZY);
+  void *fake = dlopen(gpu_interposed() ? GPU_SONAME : getenv(GPU_LIBRARY), RTLD_LAZY);
   CHECK(fake != NULL);
   uint64_t (*calls)(const char *) = (uint64_t (*)(const char *))dlsym(fake, "fake_calls");
   CHECK(calls != NULL);

@@ -28,12 +28,18 @@ _SHOWN_NAMES: Final = 3
 _OF_EVERY_LIBRARY: Final = frozenset(
     {"_init", "_fini", "_edata", "_end", "__bss_start", "__data_start", "edata", "end"}
 )
-_ESCAPES: Final[Mapping[Mode, tuple[str, ...]]] = {
-    "impersonation": ("programs that open it by its path or without the number of its SONAME",),
-    "interposition": (
+_BY_PATH: Final = "open it by its path or without the number of its SONAME"
+_ESCAPES: Final[Mapping[tuple[str, Mode], tuple[str, ...]]] = {
+    ("CUDA", "impersonation"): (
+        f"libraries opened with RTLD_DEEPBIND or by dlmopen that {_BY_PATH}",
+    ),
+    ("HIP", "impersonation"): (f"programs that {_BY_PATH}",),
+} | {
+    (api, "interposition"): (
         "what programs look up by dlvsym",
         "libraries opened with RTLD_DEEPBIND or by dlmopen, and what these call",
-    ),
+    )
+    for api in ("CUDA", "HIP")
 }
 
 
@@ -130,7 +136,7 @@ def judge(library: Path, environment: Mapping[str, str]) -> Verdict:
     why = tuple(_obstacles(real, soname, shim, environment))
     mode: Mode = "interposition" if why else "impersonation"
     hook = api.hooks(generation) if why else api.shim(generation)
-    escapes = _ESCAPES[mode]
+    escapes = _ESCAPES[api.name, mode]
     if why:
         hooks = elf.read(hook)
         moved, newer = _moved(real, hooks), _newer(real, shim, hooks)

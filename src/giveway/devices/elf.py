@@ -1,7 +1,7 @@
 """A minimal ELF reader: what a program or a shared library wants of the loader, and exports.
 
 It reads the program headers and the dynamic section, as the loader does; section headers may be
-stripped. Layouts are those of the System V ABI, its x86-64 supplement, and the GNU extensions.
+stripped. Layouts are those of the System V ABI for 64 bits, and the GNU extensions.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-_X86_64: Final = 62
-_MACHINES: Final = {3: "i386", 40: "ARM", 183: "AArch64"}
+from giveway.devices import architecture
+
+_TARGET: Final = architecture.of_this_machine()
+_MACHINES: Final = {3: "i386", 40: "ARM", 62: "x86-64", 183: "AArch64"}
 _SHARED: Final = 3
 _LOAD, _DYNAMIC, _INTERPRETER, _STACK = 1, 2, 3, 0x6474E551
 _NEEDED, _HASH, _STRTAB, _SYMTAB, _SONAME = 1, 4, 5, 6, 14
@@ -56,7 +58,7 @@ def read(path: Path) -> Library:
     """Reads a library without loading it.
 
     Raises:
-        ElfError: the file is not an x86-64 shared library, or is damaged.
+        ElfError: the file is not a shared library of this machine, or is damaged.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
@@ -64,9 +66,9 @@ def read(path: Path) -> Library:
         if len(start) < 20 or not start.startswith(b"\x7fELF"):
             raise ElfError("not a shared library")
         kind, machine = struct.unpack_from("<HH", start, 16)
-        if start[4] != 2 or start[5] != 1 or machine != _X86_64:
+        if start[4] != 2 or start[5] != 1 or machine != _TARGET.elf_machine:
             name = _MACHINES.get(machine, f"machine {machine}")
-            raise ElfError(f"built for {name}, not for x86-64")
+            raise ElfError(f"built for {name}, not for {_MACHINES[_TARGET.elf_machine]}")
         if kind != _SHARED:
             raise ElfError("not a shared library")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:

@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from giveway.devices import architecture
+
+TARGET: Final = architecture.of_this_machine()
 CACHE: Final = Path("/etc/ld.so.cache")
 FOLDERS: Final = (
-    "/lib/x86_64-linux-gnu",
-    "/usr/lib/x86_64-linux-gnu",
+    f"/lib/{TARGET.multiarch}",
+    f"/usr/lib/{TARGET.multiarch}",
     "/lib64",
     "/usr/lib64",
     "/lib",
@@ -24,7 +27,6 @@ FOLDERS: Final = (
 _MAGIC: Final = b"glibc-ld.so.cache1.1"
 _HEADER: Final = 48
 _ENTRY: Final = "<iIIIQ"
-_X86_64: Final = 0x0300
 
 
 def candidates(soname: str, environment: Mapping[str, str]) -> Iterator[Path]:
@@ -55,7 +57,8 @@ def is_of_this_machine(path: Path) -> bool:
             start = file.read(20)
     except OSError:
         return False
-    return not start.startswith(b"\x7fELF") or (start[4:5], start[18:20]) == (b"\x02", b"\x3e\0")
+    machine = TARGET.elf_machine.to_bytes(2, "little")
+    return not start.startswith(b"\x7fELF") or (start[4:5], start[18:20]) == (b"\x02", machine)
 
 
 def cached(soname: str, cache: Path = CACHE) -> list[Path]:
@@ -74,7 +77,7 @@ def cached(soname: str, cache: Path = CACHE) -> list[Path]:
         entries = content[_HEADER : _HEADER + count * struct.calcsize(_ENTRY)]
         for flags, key, value, _, _ in struct.iter_unpack(_ENTRY, entries):
             if (
-                flags & 0xFF00 == _X86_64
+                flags & 0xFF00 == TARGET.cache_flag
                 and content[key : key + len(soname) + 1] == f"{soname}\0".encode()
             ):
                 path = content[value : content.index(b"\0", value)]
