@@ -87,7 +87,6 @@ static uint64_t preempt(struct gw_task *task, struct gw_seat seat, uint64_t now)
   bool waited = task->preempted_ns == closed_ns;
   if (!waited) {
     task->preempted_ns = closed_ns;
-    atomic_thread_fence(memory_order_seq_cst); /* see atomics.h */
     atomic_load (&stop_running)();
     atomic_fetch_add(&seat.row->held, 1);
     task->held_since_ns = now;
