@@ -63,6 +63,11 @@ enum gw_row_flags {
   GW_ROW_PATIENT = 1u << 2, /* the user wants no turns for the task, however long it waits */
   GW_ROW_YIELDS = 1u << 3,  /* the task waits until another task's turn is over */
   GW_ROW_MATTERS = 1u << 4, /* other tasks may wait for this one: its watcher looks more often */
+  GW_ROW_HELD = 1u << 5,    /* tasks of this page hold the task */
+  GW_ROW_RANKED = 1u << 6,  /* tasks of this page may hold the task */
+  /* The same for another member of the task's job, on its own page: the task waits as well. */
+  GW_ROW_JOB_HELD = 1u << 7,
+  GW_ROW_JOB_RANKED = 1u << 8,
 };
 
 struct gw_row {

@@ -9,6 +9,20 @@
 #error "the build says which version this is"
 #endif
 
+/* Reads the value of an attribute; another process may be writing the text. */
+static void read_word(const char *text, const char *key, char *value, size_t size) {
+  for (size_t i = 0, n = strnlen(text, GW_ATTRIBUTES_SIZE), k = strlen(key); i + k < n; i++) {
+    if ((i == 0 || text[i - 1] == ' ') && strncmp(text + i, key, k) == 0) {
+      size_t length = 0;
+      while (i + k + length < n && text[i + k + length] != ' ' && length + 1 < size) {
+        value[length] = text[i + k + length];
+        length++;
+      }
+      return;
+    }
+  }
+}
+
 static void describe(const gw_page *page, uint32_t index, struct gw_task_info *info) {
   const struct gw_row *row = &page->map->rows[index];
   memset(info, 0, sizeof *info);
@@ -33,6 +47,7 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   memcpy(info->name, row->name, sizeof info->name);
   info->name[sizeof info->name - 1] = '\0';
   memcpy(info->device, page->device, sizeof info->device);
+  read_word(page->map->attributes[index].text, "job=", info->job, sizeof info->job);
 }
 
 int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity) {

@@ -43,7 +43,9 @@ int gw_page_path(const char *device, char *path, size_t size) {
   if (r != GW_OK) {
     return r;
   }
-  int n = snprintf(path, size, "%s/%s.page", directory, device);
+  const char *end = strrchr(device, '.'); /* the page of a job: no device's */
+  bool job = end != NULL && strcmp(end, ".job") == 0;
+  int n = snprintf(path, size, "%s/%s%s", directory, device, job ? "" : ".page");
   return n > 0 && (size_t)n < size ? GW_OK : gw_fail(GW_E_DIRECTORY, ENAMETOOLONG);
 }
 

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "job.h"
 #include "join.h"
 #include "number.h"
 #include "state.h"
@@ -81,6 +82,7 @@ __attribute__((destructor)) static void leave_all(void) {
   until.tv_sec += 1;
   if (pthread_mutex_timedlock(&gw_process.lock, &until) == 0) {
     for (struct gw_task *task = gw_process.tasks; task != NULL; task = task->next) {
+      gw_job_leave(task->member);
       gw_row_give_back(task);
     }
     gw_trace_write();

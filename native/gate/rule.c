@@ -20,7 +20,7 @@ struct rule {
 };
 
 /* Whether another task may hold this one, now or later. */
-static uint32_t outranked(const struct rule *rule, const struct gw_row *row) {
+static bool outranked(const struct rule *rule, const struct gw_row *row) {
   return rule->by_daemon ? rule->joined > 1 : gw_row_priority(row) < rule->top_joined;
 }
 
@@ -29,8 +29,21 @@ static bool matters(const struct rule *rule, const struct gw_row *row) {
   return rule->by_daemon || gw_row_priority(row) > rule->bottom;
 }
 
-/* Whether the task has to wait: the daemon wants its gate closed or, without a daemon, a task with
- * work has a higher priority. */
+static bool has_flag(const struct gw_row *row, uint32_t flag) {
+  return (GW_READ(row->flags) & flag) != 0;
+}
+
+/* Writes only what differs; returns whether it did. */
+static bool set_flag(struct gw_row *row, uint32_t flag, bool on) {
+  if (has_flag(row, flag) == on) {
+    return false;
+  }
+  atomic_fetch_xor(&row->flags, flag);
+  return true;
+}
+
+/* Whether the tasks of this page make the task wait: the daemon wants its gate closed or, without a
+ * daemon, a task with work has a higher priority. */
 static bool outdone(const struct rule *rule, const struct gw_row *row) {
   return rule->by_daemon ? GW_READ(row->decided) != GW_OPEN : gw_row_priority(row) < rule->top;
 }
@@ -38,7 +51,8 @@ static bool outdone(const struct rule *rule, const struct gw_row *row) {
 /* Whether the task runs although it would have to wait, because it has waited for too long. */
 static bool has_turn(const struct rule *rule, const struct gw_row *row, uint64_t now) {
   return GW_READ(row->state) == GW_ACTIVE && now < GW_READ(row->quantum_end_ns) &&
-         outdone(rule, row) && !(rule->by_daemon && GW_READ(row->decided) == GW_PAUSED);
+         (outdone(rule, row) || has_flag(row, GW_ROW_JOB_HELD)) &&
+         !(rule->by_daemon && GW_READ(row->decided) == GW_PAUSED);
 }
 
 static struct rule read_rule(const struct gw_page *page, uint64_t now) {
@@ -50,7 +64,9 @@ static struct rule read_rule(const struct gw_page *page, uint64_t now) {
     uint32_t state = GW_READ(rows[i].state);
     int32_t priority = gw_row_priority(&rows[i]);
     rule.joined += state != GW_FREE;
-    if (state == GW_ACTIVE && priority > rule.top) {
+    /* A task that waits for its job makes no task wait. */
+    bool waits = has_flag(&rows[i], GW_ROW_JOB_HELD) && now >= GW_READ(rows[i].quantum_end_ns);
+    if (state == GW_ACTIVE && !waits && priority > rule.top) {
       rule.top = priority;
     }
     if (state != GW_FREE && priority > rule.top_joined) {
@@ -67,9 +83,15 @@ static struct rule read_rule(const struct gw_page *page, uint64_t now) {
   return rule;
 }
 
+/* The tasks of this page hold the task. */
+static bool is_held(const struct rule *rule, const struct gw_row *row, uint64_t now) {
+  bool yields = rule->turn && has_flag(row, GW_ROW_YIELDS);
+  return yields || (outdone(rule, row) && !has_turn(rule, row, now));
+}
+
 static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint64_t now) {
-  bool yields = rule->turn && (GW_READ(row->flags) & GW_ROW_YIELDS) != 0;
-  return yields || (outdone(rule, row) && !has_turn(rule, row, now)) ? GW_CLOSED : GW_OPEN;
+  bool job = has_flag(row, GW_ROW_JOB_HELD) && !has_turn(rule, row, now);
+  return has_flag(row, GW_ROW_HELD) || job ? GW_CLOSED : GW_OPEN;
 }
 
 /* Always wakes the threads that sleep on the gate: launches on a closed one; on an open one, a
@@ -106,19 +128,21 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
     if (GW_READ(row->state) == GW_FREE) {
       continue;
     }
-    if (!rule.turn && (GW_READ(row->flags) & GW_ROW_YIELDS) != 0) {
-      atomic_fetch_and(&row->flags, ~(uint32_t)GW_ROW_YIELDS);
+    if (!rule.turn) {
+      set_flag(row, GW_ROW_YIELDS, false);
     }
-    if (matters(&rule, row) != ((GW_READ(row->flags) & GW_ROW_MATTERS) != 0)) {
-      atomic_fetch_xor(&row->flags, (uint32_t)GW_ROW_MATTERS);
-    }
-    uint32_t ranked = outranked(&rule, row);
+    set_flag(row, GW_ROW_MATTERS, matters(&rule, row));
+    bool ranked = outranked(&rule, row), held = is_held(&rule, row, now);
+    bool told = set_flag(row, GW_ROW_RANKED, ranked) | set_flag(row, GW_ROW_HELD, held);
+    ranked = ranked || has_flag(row, GW_ROW_JOB_RANKED);
     if (ranked != GW_READ(row->outranked)) {
       GW_WRITE(row->outranked, ranked); /* only then: a write costs the next launch a cache miss */
     }
     uint32_t gate = wanted(&rule, row, now);
     if (gate != GW_READ(row->gate)) {
       set_gate(row, gate, now);
+    } else if (told) {
+      gw_futex_wake(&row->gate, true); /* the task's job asks for these flags */
     }
   }
 }

@@ -59,6 +59,7 @@ struct gw_task {
   uint64_t preempted_ns, held_since_ns, checked_ns;
   bool released;
 
+  struct gw_member *member; /* of the job; NULL: of none. Set before the task's first launch */
   struct gw_task *next;
   struct gw_task *sibling; /* the same thread's task on another page */
   bool leaving;            /* under gw_process.lock: leaves as soon as it is idle */

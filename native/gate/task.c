@@ -129,6 +129,10 @@ void gw_count_task(const struct gw_task *task, uint32_t by) {
 
 bool gw_row_give_back(struct gw_task *task) {
   gw_trace_keep(task);
+  return gw_row_leave(task);
+}
+
+bool gw_row_leave(struct gw_task *task) {
   atomic_store(&task->left, true);
   if (gw_page_lock(task->page) != GW_OK) {
     return atomic_load(&task->page->broken) != 0;

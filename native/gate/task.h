@@ -13,6 +13,8 @@ int gw_rejoin(struct gw_task *task);
  * caller must try again, because the row would stay until this process ends and might hold other
  * tasks. */
 bool gw_row_give_back(struct gw_task *task);
+/* The same without a trace. */
+bool gw_row_leave(struct gw_task *task);
 /* Under gw_process.lock: counts one task more, or less (by = -1). */
 void gw_count_task(const struct gw_task *task, uint32_t by);
 /* Under gw_process.lock: frees tasks that could not leave earlier. True: some still cannot leave.

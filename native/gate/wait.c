@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "decider.h"
 #include "futex.h"
+#include "job.h"
 #include "liveness.h"
 #include "lock.h"
 #include "rule.h"
@@ -24,6 +25,10 @@ static bool in_turn(const struct gw_row *row, uint64_t now) {
   return GW_READ(row->state) == GW_ACTIVE && now < GW_READ(row->quantum_end_ns);
 }
 
+static bool waits_for_job(const struct gw_row *row) {
+  return (GW_READ(row->flags) & GW_ROW_JOB_HELD) != 0 && GW_READ(row->gate) == GW_CLOSED;
+}
+
 /* Whether the row's task holds that of the seat. */
 static bool holds(const struct gw_row *row, const struct gw_page *page, struct gw_seat seat,
                   uint64_t now) {
@@ -33,8 +38,9 @@ static bool holds(const struct gw_row *row, const struct gw_page *page, struct g
   if (yields(seat) && in_turn(row, now)) {
     return row != seat.row;
   }
-  return GW_READ(page->map->header.by_daemon) ? row != seat.row && GW_READ(row->gate) == GW_OPEN
-                                              : gw_row_priority(row) > gw_row_priority(seat.row);
+  return GW_READ(page->map->header.by_daemon)
+             ? row != seat.row && GW_READ(row->gate) == GW_OPEN
+             : !waits_for_job(row) && gw_row_priority(row) > gw_row_priority(seat.row);
 }
 
 /* Excludes the tasks of this process: they share a watcher with the calling thread, which runs. */
@@ -48,8 +54,9 @@ static bool stalled(const struct gw_row *row, const struct gw_page *page, uint64
  * task that had it does not end it. */
 static void check_holders(struct gw_page *page, struct gw_seat seat, uint64_t now) {
   gw_daemon_check(page, now);
-  /* A daemon may hold every task. */
-  bool any = GW_READ(page->map->header.by_daemon), dead = false, stopped = false;
+  /* A daemon may hold every task, and a job its members. */
+  bool any = GW_READ(page->map->header.by_daemon) || waits_for_job(seat.row);
+  bool dead = false, stopped = false;
   bool over = yields(seat);
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     struct gw_row *row = &page->map->rows[i];
@@ -75,7 +82,8 @@ static void check_holders(struct gw_page *page, struct gw_seat seat, uint64_t no
 
 /* Grants a turn that is due, and returns whether the task may go on. By the time this thread has
  * the lock, the task may have shared another task's turn, and that turn may even be over. */
-static bool grant_quantum(struct gw_page *page, struct gw_seat seat, uint64_t max_wait) {
+static bool grant_quantum(const struct gw_task *task, struct gw_seat seat, uint64_t max_wait) {
+  struct gw_page *page = task->page;
   if (gw_page_lock(page) != GW_OK) {
     return true; /* rather than wait without a bound */
   }
@@ -89,6 +97,7 @@ static bool grant_quantum(struct gw_page *page, struct gw_seat seat, uint64_t ma
   gw_page_unlock(page);
   if (due) {
     gw_wake_watcher();
+    gw_job_turn(task->member);
   }
   return lost || open || due;
 }
@@ -100,21 +109,22 @@ static bool paused(const struct gw_page *page, struct gw_seat seat) {
 
 bool gw_is_held(const struct gw_task *task, struct gw_seat seat) {
   return atomic_load(&seat.row->gate) == GW_CLOSED && !gw_seat_lost(seat) &&
-         GW_READ(task->page->broken) == 0 && !GW_READ(task->left) && !GW_READ(gw_process.exiting);
+         GW_READ(task->page->broken) == 0 && !GW_READ(task->left) && !GW_READ(gw_process.exiting) &&
+         !gw_job_is_behind(task->member, gw_now());
 }
 
 /* Grants a turn once max_wait has passed. Returns how long the task still waits for that; 0: the
  * task may go on. */
-static uint64_t time_to_quantum(struct gw_page *page, struct gw_seat seat, uint64_t now) {
+static uint64_t time_to_quantum(const struct gw_task *task, struct gw_seat seat, uint64_t now) {
   uint64_t max_wait = gw_settings()->max_wait_ns, since = GW_READ(seat.row->closed_ns);
-  if (max_wait == 0 || paused(page, seat)) {
+  if (max_wait == 0 || paused(task->page, seat)) {
     return WAIT_SLICE_NS;
   }
   if (since > now) {
     since = now;
   }
   if (now - since >= max_wait) {
-    return grant_quantum(page, seat, max_wait) ? 0 : WAIT_SLICE_NS;
+    return grant_quantum(task, seat, max_wait) ? 0 : WAIT_SLICE_NS;
   }
   uint64_t rest = max_wait - (now - since);
   return rest < WAIT_SLICE_NS ? rest : WAIT_SLICE_NS;
@@ -128,7 +138,7 @@ uint64_t gw_check_hold(struct gw_task *task, struct gw_seat seat, uint64_t now, 
   } else if (gw_is_held(task, seat)) {
     check_holders(task->page, seat, now);
   }
-  return gw_is_held(task, seat) ? time_to_quantum(task->page, seat, now) : 0;
+  return gw_is_held(task, seat) ? time_to_quantum(task, seat, now) : 0;
 }
 
 /* A thread of the task has stopped; the time of the last one counts. Where a device and not a

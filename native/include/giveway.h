@@ -62,6 +62,7 @@ struct gw_task_info {
       stopped_ns; /* when the work that ran at that closing was seen to have stopped; 0: never */
   char name[48];
   char device[64]; /* the page's name */
+  char job[64];    /* of which the task's process is a member; empty: of none */
 };
 
 /* ---- the page ------------------------------------------------------------------------------ */

@@ -39,6 +39,7 @@ class TaskInfo(ctypes.Structure):
         ("stopped_ns", ctypes.c_uint64),
         ("name", ctypes.c_char * 48),
         ("device", ctypes.c_char * 64),
+        ("job", ctypes.c_char * 64),
     )
 
 

@@ -177,4 +177,5 @@ def as_task(info: TaskInfo) -> Task:
         joined_seconds=_seconds(info.joined_ns),
         closed_seconds=_seconds(info.closed_ns),
         stopped_seconds=_seconds(info.stopped_ns),
+        job=info.job.decode(errors="replace"),
     )

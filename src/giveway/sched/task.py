@@ -54,6 +54,8 @@ class Task:
     """When running work was last observed to have stopped after its gate closed, on the monotonic
     clock. A time before ``closed_seconds`` belongs to an earlier closing. 0: never; always 0 on a
     GPU, where the host cannot observe it."""
+    job: str = ""
+    """The job that the process is a rank of; empty: none."""
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
@@ -90,6 +92,8 @@ class Attributes:
     """The process's CPU nice value, -20 (most urgent) to 19."""
     group: str = ""
     """Tasks of one group divide the share of the group; empty: the process is the group."""
+    job: str = ""
+    """The job that the process is a rank of; its tasks give way together. Fixed at the start."""
     focused: bool = False
     """Whether a window of the process has the focus."""
 
