@@ -47,7 +47,7 @@ struct gw_task {
   struct gw_page *page;
   _Atomic uint64_t ticket; /* the row's, as long as the row is this task's */
   _Atomic uint64_t
-      again_ns; /* the task has lost its row, and no other was free: when to look again */
+      again_ns; /* the task has lost its row, and was refused another: when to try again */
   _Atomic bool left;
   _Atomic bool on_device; /* the device waits for the row's stream_gate */
   /* For launches that may get a stream gate. */

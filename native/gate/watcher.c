@@ -90,7 +90,6 @@ static uint64_t preempt(struct gw_task *task, struct gw_seat seat, uint64_t now)
   uint64_t closed_ns = atomic_load(&seat.row->closed_ns);
   bool waited = task->preempted_ns == closed_ns, whole = gw_stops_process(task);
   if (!waited || whole) {
-    atomic_thread_fence(memory_order_seq_cst); /* see atomics.h */
     atomic_load (&stop_running)();
   }
   if (!waited) {
