@@ -12,7 +12,7 @@ _Atomic(struct gw_device *) gw_only_device;
 
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool any_device;
-static _Atomic bool ungated[GW_DEVICES]; /* the device's page cannot be used */
+static _Atomic uint64_t again_ns[GW_DEVICES]; /* refused by the page: when to try again; 0: not */
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 
 /* The stream that the watcher queries; 0: none. Not a lock: the driver may block in the query, and
@@ -30,7 +30,7 @@ static void fork_child(void) {
   atomic_store(&any_device, false);
   for (int i = 0; i < GW_DEVICES; i++) {
     atomic_store(&gw_devices[i], NULL);
-    atomic_store(&ungated[i], false);
+    atomic_store(&again_ns[i], 0);
   }
 }
 
@@ -120,11 +120,16 @@ static struct gw_device *join(int index, const char *name) {
   }
   if (r != GW_OK) {
     gw_warn_page(r, name);
-    atomic_store(&ungated[index], true);
+    atomic_store(&again_ns[index], gw_again_ns(r));
     free(device);
     return NULL;
   }
   return device;
+}
+
+static bool is_time(int index) {
+  uint64_t again = atomic_load(&again_ns[index]);
+  return again == 0 || (again != UINT64_MAX && gw_now() >= again);
 }
 
 /* A thread of the program must not be cancelled here, where it opens files. The driver is asked
@@ -137,7 +142,7 @@ static struct gw_device *join_once(int index) {
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
   pthread_mutex_lock(&joining);
   struct gw_device *device = atomic_load(&gw_devices[index]);
-  if (device == NULL && named && !atomic_load(&ungated[index])) {
+  if (device == NULL && named && is_time(index)) {
     device = join(index, name);
   }
   if (device != NULL) {
@@ -157,7 +162,7 @@ static struct gw_device *find(int index) {
     return NULL;
   }
   struct gw_device *device = atomic_load_explicit(&gw_devices[index], memory_order_acquire);
-  if (GW_LIKELY(device != NULL) || atomic_load(&ungated[index])) {
+  if (GW_LIKELY(device != NULL) || !is_time(index)) {
     return device;
   }
   int saved = errno;
