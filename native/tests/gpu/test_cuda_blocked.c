@@ -98,6 +98,13 @@ static void the_watchers_query(void) {
   CHECK(cuStreamWaitValue32_v2(busy, (CUdeviceptr)&go, 1, 0) == 0);
   fake_block("cuStreamQuery");
   CHECK(launch(f, busy) == 0 && until(fake_blocked(), 60000));
+  CHECK(cuStreamSynchronize(NULL) == 0); /* lends its priority */
+  pid_t pid = fork();
+  if (pid == 0) {
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
   CUstream other;
   CHECK(cuStreamCreate(&other, 1) == 0 && launch(f, other) == 0);
   uint64_t before = now_ns();
