@@ -110,13 +110,14 @@ void gw_admit_held(gw_task *task) {
   atomic_fetch_sub(&task->in_flight, 1);
 }
 
-/* The watcher decides under the process's lock. Whoever has had the lock after the work was
- * submitted finds the task idle, or a watcher that finds the device busy. */
+/* The watcher looks at the device without the process's lock, and decides under it. So either it
+ * finds that something was submitted late, or this thread finds the task idle. */
 void gw_resume(gw_task *task) {
   if (task == NULL) {
     return;
   }
   pthread_mutex_lock(&gw_process.lock);
+  task->late++;
   pthread_mutex_unlock(&gw_process.lock);
   if (!atomic_load(&task->active)) {
     atomic_fetch_add(&task->in_flight, 1);

@@ -60,6 +60,10 @@ struct gw_task {
   bool released;
   bool dozes; /* idle, although launches are in flight: their threads wait for something */
 
+  /* Under gw_process.lock. */
+  bool pinned;   /* the watcher is in a function of the hook, without the lock */
+  uint32_t late; /* how often work was submitted after a look of the watcher */
+
   struct gw_member *member; /* of the job; NULL: of none. Set before the task's first launch */
   struct gw_task *next;
   struct gw_task *sibling; /* the same thread's task on another page */

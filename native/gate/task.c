@@ -148,6 +148,16 @@ bool gw_row_leave(struct gw_task *task) {
   return true;
 }
 
+void gw_task_pin(struct gw_task *task) {
+  task->pinned = true;
+  pthread_mutex_unlock(&gw_process.lock);
+}
+
+void gw_task_unpin(struct gw_task *task) {
+  pthread_mutex_lock(&gw_process.lock);
+  task->pinned = false;
+}
+
 bool gw_sweep(void) {
   bool again = false;
   for (struct gw_task **link = &gw_process.tasks; *link != NULL;) {

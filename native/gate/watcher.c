@@ -168,6 +168,19 @@ static uint64_t last_launch(struct gw_task *task, uint64_t launches, uint64_t no
   return atomic_load(&task->last_ns);
 }
 
+/* Whether the task's device works, or has work that was submitted during the look. */
+static bool works(struct gw_task *task) {
+  struct gw_task_options hook = task->options;
+  if (hook.busy == NULL) {
+    return false;
+  }
+  uint32_t late = task->late;
+  gw_task_pin(task);
+  int answer = hook.busy(hook.context);
+  gw_task_unpin(task);
+  return answer > 0 || task->late != late || atomic_load(&task->left);
+}
+
 /* No launch is in flight: the task becomes idle when nothing has run for linger. */
 static uint64_t watch_resting(struct gw_task *task, uint64_t now, bool matters, uint64_t next) {
   uint64_t launches = atomic_load(&gw_row_of(task)->launches);
@@ -176,8 +189,7 @@ static uint64_t watch_resting(struct gw_task *task, uint64_t now, bool matters, 
   if (now < idle_at) {
     return matters && idle_at < next ? idle_at : next;
   }
-  if (thread_runs(task, now, last) ||
-      (task->options.busy != NULL && task->options.busy(task->options.context) > 0)) {
+  if (thread_runs(task, now, last) || works(task)) {
     return next;
   }
   return gw_deactivate(task, launches) ? UINT64_MAX : next;

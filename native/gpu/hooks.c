@@ -19,7 +19,13 @@ gw_task *gw_current_task(void) {
   return device != NULL ? gw_device_task(device) : NULL;
 }
 
+/* A copy for another device than the current one only passes its gate: the events and gates of the
+ * shim belong to the current one. */
 void gw_before_submission(struct gw_call *call, gw_task *task, enum gw_work work) {
+  if (work >= GW_MEMSET && gw_device_known() != call->device) {
+    gw_admit(task);
+    return;
+  }
   call->submission.stream = call->stream;
   call->submission.key = call->key;
   gw_submit_begin(&call->device->windows, task, gw_outranked(task), work, &call->submission);
@@ -40,7 +46,7 @@ void gw_after_wait(struct gw_call *call, int result) {
 
 void gw_before_sync(struct gw_call *call) {
   gw_before_wait(call);
-  struct gw_device *device = gw_device_known();
+  struct gw_device *device = gw_device_known_of(call->stream);
   if (device != NULL) {
     gw_device_sync_begin(device, call->stream);
   }
@@ -48,7 +54,7 @@ void gw_before_sync(struct gw_call *call) {
 
 void gw_after_sync(struct gw_call *call, int result) {
   gw_after_wait(call, result);
-  struct gw_device *device = gw_device_known();
+  struct gw_device *device = gw_device_known_of(call->stream);
   if (device != NULL && result == 0) {
     gw_device_sync_end(device, call->stream);
   }
@@ -56,14 +62,14 @@ void gw_after_sync(struct gw_call *call, int result) {
 
 /* A program may query a stream until its work is done, instead of waiting. */
 void gw_before_stream_query(struct gw_call *call) {
-  struct gw_device *device = gw_device_known();
+  struct gw_device *device = gw_device_known_of(call->stream);
   if (device != NULL) {
     gw_device_sync_begin(device, call->stream);
   }
 }
 
 void gw_after_stream_query(struct gw_call *call, int result) {
-  struct gw_device *device = gw_device_known();
+  struct gw_device *device = gw_device_known_of(call->stream);
   if (device != NULL && result == 0) {
     gw_device_sync_end(device, call->stream);
   }

@@ -31,6 +31,7 @@ int cuCtxGetCurrent(CUcontext *context);
 int cuCtxSynchronize(void);
 int cuDeviceGetUuid_v2(unsigned char *uuid, int device);
 int cuCtxGetDevice(int *device);
+int cuStreamGetCtx(CUstream stream, CUcontext *context);
 int cuFuncGetName(const char **name, CUfunction function);
 int cuModuleLoadData(CUmodule *module, const void *image);
 int cuModuleUnload(CUmodule module);
