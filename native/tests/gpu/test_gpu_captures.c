@@ -51,7 +51,8 @@ static void work_beside_a_capture_keeps_the_task_active(void) {
 
 static void a_stream_destroyed_during_its_capture_is_forgotten(void) {
   gpu_start();
-  gpu_stream stream = gpu_new_stream();
+  gpu_stream stream; /* while captured, it blocks the legacy stream */
+  CHECK(create_stream(&stream, 0) == 0);
   CHECK(begin_capture(stream, 0) == 0 && destroy_stream(stream) == 0);
   uint64_t asked = gpu_fake_calls(GPU("hipStreamIsCapturing", "cuStreamIsCapturing"));
   stays_active_until_done();
@@ -60,8 +61,7 @@ static void a_stream_destroyed_during_its_capture_is_forgotten(void) {
 
 static void a_context_reset_during_a_capture_forgets_it(void) {
   gpu_start();
-  /* It would block the legacy stream. */
-  gpu_stream stream;
+  gpu_stream stream; /* as above */
   CHECK(create_stream(&stream, 0) == 0 && begin_capture(stream, 0) == 0);
   CHECK(GPU(hipDeviceReset(), cuDevicePrimaryCtxReset_v2(0)) == 0 && gpu_retain() == 0);
   stays_active_until_done();
