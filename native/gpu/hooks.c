@@ -114,10 +114,19 @@ void gw_before_context_destroy(struct gw_call *call) {
   gw_window_forget_all();
 }
 
-/* A program destroys the context that is current to it, with the captures on its streams. */
+/* Code has gone: another function may get the handle of one of its functions. */
+static void forget_code(void) {
+  gw_window_forget_kinds();
+  gw_trace_forget_kernels();
+  gw_collective_forget();
+}
+
+/* A program destroys the context that is current to it, with its code and the captures on its
+ * streams. */
 void gw_after_context_destroy(struct gw_call *call, int result) {
   if (result == 0) {
     gw_capture_forget(call->key);
+    forget_code();
   }
 }
 
@@ -125,8 +134,8 @@ void gw_before_context_release(struct gw_call *call) { gw_before_context_destroy
 
 /* The context is destroyed when nothing in the process retains it any more. */
 void gw_after_context_release(struct gw_call *call, int result) {
-  if (result == 0 && gw_driver_current_device() < 0) {
-    gw_capture_forget(call->key);
+  if (gw_driver_current_device() < 0) {
+    gw_after_context_destroy(call, result);
   }
 }
 
@@ -187,7 +196,5 @@ void gw_before_unload(struct gw_call *call) { (void)call; }
 
 void gw_after_unload(struct gw_call *call, int result) {
   (void)call, (void)result;
-  gw_window_forget_kinds();
-  gw_trace_forget_kernels();
-  gw_collective_forget();
+  forget_code();
 }
