@@ -37,6 +37,7 @@
 #define MULTIPROCESSORS 16 /* CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT */
 #define LAZY_PEER_ACCESS 1
 #define PORTABLE_AND_MAPPED 3
+#define NOT_SUPPORTED 801
 #define CANNOT 77
 
 static const char kernels[] =
@@ -77,9 +78,11 @@ static uint64_t host_now(void) {
 }
 
 static void must(int result, const char *what) {
-  if (result != 0) {
-    fprintf(stderr, "preempt: %s: %d\n", what, result);
-    exit(result == 801 ? CANNOT : 1);
+  if (result == NOT_SUPPORTED) {
+    exit(CANNOT);
+  } else if (result != 0) {
+    fprintf(stderr, "%s: %d\n", what, result);
+    exit(1);
   }
 }
 #define MUST(call) must(call, #call)
