@@ -258,11 +258,11 @@ static int take_row(const char *name, struct gw_task *vote) {
     if (r == GW_OK) {
       pthread_mutex_lock(&gw_process.lock);
       r = gw_row_take(vote->page, vote);
+      if (r == GW_OK && (r = gw_page_check(vote->page)) != GW_OK) {
+        gw_row_leave(vote);
+        atomic_store(&vote->left, false);
+      }
       pthread_mutex_unlock(&gw_process.lock);
-    }
-    if (r == GW_OK && (r = gw_page_check(vote->page)) != GW_OK) {
-      gw_row_leave(vote);
-      atomic_store(&vote->left, false);
     }
   }
   return r;
@@ -280,7 +280,7 @@ static void state_job(const struct gw_task *task, const char *job) {
   if (gw_page_lock_patiently(task->page) != GW_OK) {
     return;
   }
-  uint32_t index = (uint32_t)(task->row - task->page->map->rows);
+  uint32_t index = (uint32_t)(gw_row_of(task) - task->page->map->rows);
   if (!gw_task_lost(task)) {
     char text[2 * GW_ATTRIBUTES_SIZE];
     const char *others = task->page->map->attributes[index].text;
@@ -303,7 +303,7 @@ struct gw_member *gw_job_join(struct gw_task *task) {
   snprintf(name, sizeof name, "%s.job", job);
   state_job(task, job);
   member->page = task->page;
-  member->row = task->row;
+  member->row = gw_row_of(task);
   member->ticket = GW_READ(task->ticket);
   memcpy(member->vote.name, task->name, sizeof task->name);
   int r = take_row(name, &member->vote);
@@ -312,11 +312,13 @@ struct gw_member *gw_job_join(struct gw_task *task) {
     warn(r, job);
     return NULL;
   }
-  r = gw_thread_start(vote, member);
-  r = r == GW_OK ? gw_thread_start(follow, member) : r;
-  if (r != GW_OK) {
+  int error = gw_thread_start(vote, member);
+  error = error == 0 ? gw_thread_start(follow, member) : error;
+  if (error != 0) {
+    pthread_mutex_lock(&gw_process.lock);
     gw_job_leave(member);
-    warn(r, job);
+    pthread_mutex_unlock(&gw_process.lock);
+    warn(gw_fail(GW_E_RESOURCES, error), job);
   }
   return member;
 }

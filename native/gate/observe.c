@@ -1,6 +1,7 @@
 /* Reads the tasks on a page, for observers. */
 #include <string.h>
 
+#include "liveness.h"
 #include "lock.h"
 #include "warn.h"
 
@@ -32,7 +33,7 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->active = GW_READ(row->state) == GW_ACTIVE;
   info->gate_closed = GW_READ(row->gate) != GW_OPEN;
   info->is_thread = (GW_READ(row->flags) & GW_ROW_THREAD) != 0;
-  info->mine = GW_READ(row->owner) == GW_READ(gw_process.owner);
+  info->mine = gw_row_is_ours(page, row);
   info->waiters = GW_READ(row->waiters);
   info->launches = GW_READ(row->launches);
   info->operators = GW_READ(row->operators);
@@ -77,7 +78,7 @@ int gw_task_describe(gw_task *task, struct gw_task_info *info) {
   if (task == NULL || gw_task_lost(task) || GW_READ(task->left)) {
     return gw_fail(GW_E_NO_TASK, 0);
   }
-  describe(task->page, (uint32_t)(task->row - task->page->map->rows), info);
+  describe(task->page, (uint32_t)(gw_row_of(task) - task->page->map->rows), info);
   return GW_OK;
 }
 

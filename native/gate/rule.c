@@ -94,6 +94,13 @@ static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint64
   return has_flag(row, GW_ROW_HELD) || job ? GW_CLOSED : GW_OPEN;
 }
 
+/* Always wakes the threads that sleep on the gate: launches on a closed one; on an open one, a
+ * watcher that can stop running work. A count of them on the page could not be relied on. */
+static void change_gate(struct gw_row *row, uint32_t gate) {
+  atomic_store(&row->gate, gate);
+  gw_futex_wake(&row->gate, true);
+}
+
 static void set_gate(struct gw_row *row, uint32_t gate, uint64_t now) {
   uint32_t state = GW_READ(row->state);
   uint64_t ticket = GW_READ(row->ticket);
@@ -108,10 +115,7 @@ static void set_gate(struct gw_row *row, uint32_t gate, uint64_t now) {
       GW_WRITE(row->preemptions, GW_READ(row->preemptions) + 1);
     }
   }
-  /* Sequentially consistent with the threads that sleep on the gate: they count themselves, then
-   * look at the gate. A watcher that can stop running work sleeps on an open gate as well. */
-  atomic_store(&row->gate, gate);
-  gw_futex_wake(&row->gate, true);
+  change_gate(row, gate);
 }
 
 void gw_gates_apply(struct gw_page *page, uint64_t now) {
@@ -184,8 +188,7 @@ void gw_row_free(struct gw_row *row) {
     GW_WRITE(row->stream_gate, GW_STREAM_OPEN(GW_READ(row->ticket))); /* queued work goes on */
   }
   GW_WRITE(row->ticket, 0);
-  GW_WRITE(row->owner, 0);
-  GW_WRITE(row->waiters, 0);
+  GW_WRITE(row->holder, 0);
   GW_WRITE(row->lent, 0);
-  atomic_store(&row->gate, GW_OPEN);
+  change_gate(row, GW_OPEN); /* in case the task is alive: it has lost its row */
 }

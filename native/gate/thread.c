@@ -3,8 +3,6 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "warn.h"
-
 #define STACK_BYTES (256 * 1024)
 
 /* The program's signals are for its own threads, but SIGBUS stays unblocked: a fault of this thread
@@ -13,14 +11,14 @@ int gw_thread_start(void *(*run)(void *), void *argument) {
   sigset_t all, before;
   sigfillset(&all);
   sigdelset(&all, SIGBUS);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attributes, STACK_BYTES);
   pthread_t thread;
-  int r = pthread_create(&thread, &attributes, run, argument);
-  pthread_attr_destroy(&attributes);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = pthread_create(&thread, &attributes, run, argument);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  return r == 0 ? GW_OK : gw_fail(GW_E_RESOURCES, r);
+  pthread_attr_destroy(&attributes);
+  return error;
 }

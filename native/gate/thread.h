@@ -1,8 +1,8 @@
-/* Threads of the library in somebody's process. */
+/* The library's own threads. */
 #ifndef GIVEWAY_THREAD_H
 #define GIVEWAY_THREAD_H
 
-/* Starts a thread, detached, with a small stack. GW_OK, or GW_E_RESOURCES. */
+/* Starts a detached thread with a small stack. 0 or an errno. */
 int gw_thread_start(void *(*run)(void *), void *argument);
 
 #endif

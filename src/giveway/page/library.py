@@ -97,6 +97,7 @@ def library() -> ctypes.CDLL:
         ),
         ("gw_exit", None, (ctypes.c_void_p,)),
         ("gw_task_describe", ctypes.c_int, (ctypes.c_void_p, ctypes.POINTER(TaskInfo))),
+        ("gw_clock_ahead", ctypes.c_int64, ()),
         ("gw_version", ctypes.c_char_p, ()),
         ("gw_hooked", ctypes.c_int, ()),
     ):
