@@ -60,6 +60,35 @@ static void linger_counts_from_rest(void) {
   CHECK(!info_of(task).active);
 }
 
+static gw_task *submitting;
+static int submissions;
+
+/* The watcher finds the device free, and right after that the work is submitted. */
+static int submit_after_the_look(void *context) {
+  if (submissions > 0) {
+    submissions--;
+    gw_resume(submitting);
+  }
+  return nothing_runs(context);
+}
+
+static void a_task_whose_work_is_submitted_late_stays_active(void) {
+  clock_stop();
+  setenv("GIVEWAY_LINGER_MS", "100", 1);
+  gw_page *page = open_page();
+  join(page, -1); /* so that it matters whether the other one is active */
+  struct gw_task_options options = {.name = "test", .busy = submit_after_the_look};
+  CHECK(gw_join(page, &options, &submitting) == GW_OK);
+  submissions = 1;
+  gw_admit(submitting);
+  clock_advance(200 * MS);
+  CHECK(submissions == 0 && info_of(submitting).active);
+  clock_advance(200 * MS);
+  CHECK(!info_of(submitting).active);
+  gw_resume(submitting);
+  CHECK(info_of(submitting).active && info_of(submitting).launches == 1);
+}
+
 /* A thread that waits for its device lends its priority to the tasks of its process meanwhile. */
 static void a_loan_counts_until_it_is_given_back(void) {
   clock_stop();
@@ -145,6 +174,8 @@ static const struct test_case cases[] = {
     {"a task that runs does not become idle", a_task_that_runs_does_not_become_idle},
     {"a held operator begins when it is let go", a_held_operator_begins_when_it_is_let_go},
     {"linger counts from rest", linger_counts_from_rest},
+    {"a task whose work is submitted late stays active",
+     a_task_whose_work_is_submitted_late_stays_active},
     {"a loan counts until it is given back", a_loan_counts_until_it_is_given_back},
     {"a preemption was lately for a second", a_preemption_was_lately_for_a_second},
     {"a thread that ends inside a launch", a_thread_that_ends_inside_a_launch_keeps_nothing_active},
