@@ -212,6 +212,7 @@ class Programs:
                 "GIVEWAY_FAKE_DIR": str(folder),
                 "LD_LIBRARY_PATH": str(folder),
                 "GIVEWAY_CUDA_LIBRARY": str(fake),
+                "GIVEWAY_FAKE_COPY_NS": "1000",  # for each KiB
             }
 
     def _start(
