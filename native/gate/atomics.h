@@ -18,8 +18,8 @@
  * other, so that at least one of them sees the other's write. On x86 such a read costs no more than
  * a relaxed one. On aarch64 a relaxed read may be done before an earlier atomic addition is
  * visible.
- * - row.launches, task.in_flight and task.active: a launch counts itself, then reads `active`; the
- *   watcher clears `active`, then reads the counts.
+ * - row.launches, task.late, task.in_flight and task.active: a launch counts itself, then reads
+ *   `active`; the watcher clears `active`, then reads the counts.
  * - task.in_flight, or a hook's list of threads, and row.gate: a launch counts itself, or registers
  *   its thread, then reads the gate; the watcher reads that the gate is closed, then the count and
  *   the list.

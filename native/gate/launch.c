@@ -110,15 +110,12 @@ void gw_admit_held(gw_task *task) {
   atomic_fetch_sub(&task->in_flight, 1);
 }
 
-/* The watcher looks at the device without the process's lock, and decides under it. So either it
- * finds that something was submitted late, or this thread finds the task idle. */
+/* Counts the launch a second time: the watcher may have found the device free since the first. */
 void gw_resume(gw_task *task) {
   if (task == NULL) {
     return;
   }
-  pthread_mutex_lock(&gw_process.lock);
-  task->late++;
-  pthread_mutex_unlock(&gw_process.lock);
+  atomic_fetch_add(&task->late, 1);
   if (!atomic_load(&task->active)) {
     atomic_fetch_add(&task->in_flight, 1);
     make_active(task);

@@ -41,6 +41,7 @@ struct gw_task {
   _Atomic uint32_t in_flight;     /* launches between gw_begin and gw_end */
   _Atomic uint64_t last_ns;       /* when a launch of the task last began or finished */
   _Atomic uint64_t seen_launches; /* the launches at that time, where ends are not reported */
+  _Atomic uint64_t late;          /* launches whose work was submitted late */
   _Atomic int last_thread;  /* of the last launch; negative: an operator, with no end reported */
   _Atomic uint32_t waiting; /* of the launches in flight, those at the closed gate */
 
@@ -61,8 +62,7 @@ struct gw_task {
   bool dozes; /* idle, although launches are in flight: their threads wait for something */
 
   /* Under gw_process.lock. */
-  bool pinned;   /* the watcher is in a function of the hook, without the lock */
-  uint32_t late; /* how often work was submitted after a look of the watcher */
+  bool pinned; /* the watcher is in a function of the hook, without the lock */
 
   struct gw_member *member; /* of the job; NULL: of none. Set before the task's first launch */
   struct gw_task *next;
@@ -106,6 +106,11 @@ struct gw_seat {
 };
 
 static inline struct gw_row *gw_row_of(const struct gw_task *task) { return GW_READ(task->row); }
+
+/* A launch counts a second time if its work was submitted late. */
+static inline uint64_t gw_launches_of(const struct gw_task *task) {
+  return atomic_load(&gw_row_of(task)->launches) + atomic_load(&task->late);
+}
 
 static inline struct gw_seat gw_seat_of(const struct gw_task *task) {
   return (struct gw_seat){gw_row_of(task), GW_READ(task->ticket)};

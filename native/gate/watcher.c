@@ -174,16 +174,15 @@ static bool works(struct gw_task *task) {
   if (hook.busy == NULL) {
     return false;
   }
-  uint32_t late = task->late;
   gw_task_pin(task);
   int answer = hook.busy(hook.context);
   gw_task_unpin(task);
-  return answer > 0 || task->late != late || atomic_load(&task->left);
+  return answer > 0 || atomic_load(&task->left);
 }
 
 /* No launch is in flight: the task becomes idle when nothing has run for linger. */
 static uint64_t watch_resting(struct gw_task *task, uint64_t now, bool matters, uint64_t next) {
-  uint64_t launches = atomic_load(&gw_row_of(task)->launches);
+  uint64_t launches = gw_launches_of(task);
   uint64_t last = last_launch(task, launches, now);
   uint64_t idle_at = last + gw_settings()->linger_ns;
   if (now < idle_at) {

@@ -106,14 +106,24 @@ void gw_after_stream_destroy(struct gw_call *call, int result) { (void)call, (vo
 
 /* The context of a call that names none may be any. */
 void gw_before_context_destroy(struct gw_call *call) {
-  call->key = gw_driver_current_context();
-  gw_device_forget_context(call->stream != GW_STREAM_LEGACY ? call->stream : 0);
+  gw_word named = call->stream != GW_STREAM_LEGACY ? call->stream : 0;
+  call->key = named != 0 ? named : gw_driver_current_context();
+  gw_device_forget_context(named);
 }
 
-/* A program destroys the context that is current to it, with the captures on its streams. */
+/* Code has gone: another function may get the handle of one of its functions. */
+static void forget_code(void) {
+  gw_device_forget_kinds();
+  gw_trace_forget_kernels();
+  gw_collective_forget();
+}
+
+/* With the context go its code and the captures on its streams. One that is not named is taken to be
+ * current to the program. */
 void gw_after_context_destroy(struct gw_call *call, int result) {
   if (result == 0) {
     gw_capture_forget(call->key);
+    forget_code();
   }
 }
 
@@ -121,8 +131,8 @@ void gw_before_context_release(struct gw_call *call) { gw_before_context_destroy
 
 /* The context is destroyed when nothing in the process retains it any more. */
 void gw_after_context_release(struct gw_call *call, int result) {
-  if (result == 0 && gw_driver_current_device() < 0) {
-    gw_capture_forget(call->key);
+  if (gw_driver_current_device() < 0) {
+    gw_after_context_destroy(call, result);
   }
 }
 
@@ -182,7 +192,5 @@ void gw_before_unload(struct gw_call *call) { (void)call; }
 
 void gw_after_unload(struct gw_call *call, int result) {
   (void)call, (void)result;
-  gw_device_forget_kinds();
-  gw_trace_forget_kernels();
-  gw_collective_forget();
+  forget_code();
 }

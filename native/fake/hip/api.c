@@ -235,6 +235,16 @@ FORWARD(hipEventElapsedTime, (float *ms, CUevent start, CUevent end),
         cuEventElapsedTime(ms, start, end))
 
 FORWARD(hipStreamBeginCapture, (CUstream stream, int mode), cuStreamBeginCapture_v2(stream, mode))
+FORWARD(hipStreamBeginCapture_spt, (CUstream stream, int mode),
+        cuStreamBeginCapture_v2_ptsz(stream, mode))
+#if GENERATION >= 6
+FORWARD(hipStreamBeginCaptureToGraph,
+        (CUstream stream, CUgraph graph, const void *nodes, const void *data, size_t count,
+         int mode),
+        cuStreamBeginCaptureToGraph(stream, graph, nodes, data, count, mode))
+#endif
+FORWARD(hipStreamEndCapture_spt, (CUstream stream, CUgraph *graph),
+        cuStreamEndCapture_ptsz(stream, graph))
 FORWARD(hipStreamEndCapture, (CUstream stream, CUgraph *graph), cuStreamEndCapture(stream, graph))
 FORWARD(hipThreadExchangeStreamCaptureMode, (int *mode), cuThreadExchangeStreamCaptureMode(mode))
 FORWARD(hipModuleUnload, (CUmodule module), cuModuleUnload(module))

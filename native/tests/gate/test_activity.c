@@ -104,6 +104,35 @@ static void work_that_comes_while_the_watcher_asks_keeps_a_task_active(void) {
   CHECK(atomic_load(&looks) >= 3 && info_of(asked_about).active);
 }
 
+static gw_task *submitting;
+static int submissions;
+
+/* The watcher finds the device free, and right after that the work is submitted. */
+static int submit_after_the_look(void *context) {
+  if (submissions > 0) {
+    submissions--;
+    gw_resume(submitting);
+  }
+  return nothing_runs(context);
+}
+
+static void a_task_whose_work_is_submitted_late_stays_active(void) {
+  clock_stop();
+  setenv("GIVEWAY_LINGER_MS", "100", 1);
+  gw_page *page = open_page();
+  join(page, -1); /* so that it matters whether the other one is active */
+  struct gw_task_options options = {.name = "test", .busy = submit_after_the_look};
+  CHECK(gw_join(page, &options, &submitting) == GW_OK);
+  submissions = 1;
+  gw_admit(submitting);
+  clock_advance(200 * MS);
+  CHECK(submissions == 0 && info_of(submitting).active);
+  clock_advance(200 * MS);
+  CHECK(!info_of(submitting).active);
+  gw_resume(submitting);
+  CHECK(info_of(submitting).active && info_of(submitting).launches == 1);
+}
+
 /* A thread that waits for its device lends its priority to the tasks of its process meanwhile. */
 static void a_loan_counts_until_it_is_given_back(void) {
   clock_stop();
@@ -193,6 +222,8 @@ static const struct test_case cases[] = {
      a_task_may_leave_while_the_watcher_asks_about_it},
     {"work that comes while the watcher asks keeps a task active",
      work_that_comes_while_the_watcher_asks_keeps_a_task_active},
+    {"a task whose work is submitted late stays active",
+     a_task_whose_work_is_submitted_late_stays_active},
     {"a loan counts until it is given back", a_loan_counts_until_it_is_given_back},
     {"a preemption was lately for a second", a_preemption_was_lately_for_a_second},
     {"a thread that ends inside a launch", a_thread_that_ends_inside_a_launch_keeps_nothing_active},
