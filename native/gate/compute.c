@@ -14,7 +14,7 @@ static _Atomic(int (*)(gw_task *, uint64_t, int)) look;
 void gw_on_look(int (*function)(gw_task *, uint64_t, int)) { atomic_store(&look, function); }
 
 bool gw_stops_process(const struct gw_task *task) {
-  return (GW_READ(task->row->flags) & GW_ROW_WHOLE) != 0;
+  return (GW_READ(gw_row_of(task)->flags) & GW_ROW_WHOLE) != 0;
 }
 
 /* The hook knows about the process's task alone, and only of work done by threads. */
@@ -29,9 +29,9 @@ static void doze(struct gw_task *task) {
   }
   if (atomic_load(&task->active) && !gw_task_lost(task)) {
     atomic_store(&task->active, 0);
-    atomic_store(&task->row->quantum_end_ns, 0);
-    atomic_fetch_and(&task->row->flags, ~(uint32_t)GW_ROW_YIELDS);
-    atomic_store(&task->row->state, GW_IDLE);
+    atomic_store(&gw_row_of(task)->quantum_end_ns, 0);
+    atomic_fetch_and(&gw_row_of(task)->flags, ~(uint32_t)GW_ROW_YIELDS);
+    atomic_store(&gw_row_of(task)->state, GW_IDLE);
     gw_gates_update(task->page, gw_now());
     task->dozes = true;
   }
@@ -43,7 +43,7 @@ bool gw_look_at_active(struct gw_task *task, uint64_t now) {
   if (!is_known(task)) {
     return true;
   }
-  bool held = GW_READ(task->row->gate) == GW_CLOSED;
+  bool held = GW_READ(gw_row_of(task)->gate) == GW_CLOSED;
   if (atomic_load(&look)(task, now, held) || held) {
     return true; /* a held task waits for its gate */
   }
@@ -67,7 +67,7 @@ bool gw_look_at_idle(struct gw_task *task, uint64_t now) {
 
 void gw_use_cores(gw_task *task, const struct gw_core_use *use) {
   _Static_assert(GW_CORES_SIZE == GW_CORE_WORDS, "the page has the same words");
-  struct gw_row *row = task->row;
+  struct gw_row *row = gw_row_of(task);
   bool several = GW_READ(gw_process.task_count) > 1; /* one may wait for another: none is stopped */
   uint32_t flags = (use->launches_only || several ? (uint32_t)GW_ROW_LAUNCHES_ONLY : 0) |
                    (use->whole_process ? (uint32_t)GW_ROW_WHOLE : 0);
@@ -93,7 +93,7 @@ void gw_use_cores(gw_task *task, const struct gw_core_use *use) {
 }
 
 void gw_raise_width(gw_task *task, uint32_t width) {
-  struct gw_row *row = task->row;
+  struct gw_row *row = gw_row_of(task);
   if (GW_READ(row->width) >= width || gw_page_lock(task->page) != GW_OK) {
     return;
   }

@@ -111,11 +111,11 @@ void gw_grace_watch(void) {
 void gw_grace_update(struct gw_task *task, uint64_t now) {
   uint64_t asked = atomic_load(&asked_ns), end = asked + gw_settings()->grace_ns;
   uint64_t wanted = asked != 0 && now < end ? end : 0;
-  if (GW_READ(task->row->grace_end_ns) == wanted || gw_page_lock(task->page) != GW_OK) {
+  if (GW_READ(gw_row_of(task)->grace_end_ns) == wanted || gw_page_lock(task->page) != GW_OK) {
     return;
   }
   if (!gw_task_lost(task)) {
-    GW_WRITE(task->row->grace_end_ns, wanted);
+    GW_WRITE(gw_row_of(task)->grace_end_ns, wanted);
     gw_gates_update(task->page, now);
   }
   gw_page_unlock(task->page);

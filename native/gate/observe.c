@@ -1,6 +1,7 @@
 /* Reads the tasks on a page, for observers. */
 #include <string.h>
 
+#include "liveness.h"
 #include "lock.h"
 #include "warn.h"
 
@@ -24,6 +25,20 @@ static enum gw_gate_kind gate_kind(const gw_page *page, const struct gw_row *row
                                                                : GW_STOPS_REGIONS;
 }
 
+/* Reads the value of an attribute; another process may be writing the text. */
+static void read_word(const char *text, const char *key, char *value, size_t size) {
+  for (size_t i = 0, n = strnlen(text, GW_ATTRIBUTES_SIZE), k = strlen(key); i + k < n; i++) {
+    if ((i == 0 || text[i - 1] == ' ') && strncmp(text + i, key, k) == 0) {
+      size_t length = 0;
+      while (i + k + length < n && text[i + k + length] != ' ' && length + 1 < size) {
+        value[length] = text[i + k + length];
+        length++;
+      }
+      return;
+    }
+  }
+}
+
 static void describe(const gw_page *page, uint32_t index, struct gw_task_info *info) {
   const struct gw_row *row = &page->map->rows[index];
   memset(info, 0, sizeof *info);
@@ -34,7 +49,7 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->active = GW_READ(row->state) == GW_ACTIVE;
   info->gate_closed = GW_READ(row->gate) == GW_CLOSED;
   info->is_thread = (GW_READ(row->flags) & GW_ROW_THREAD) != 0;
-  info->mine = GW_READ(row->owner) == GW_READ(gw_process.owner);
+  info->mine = gw_row_is_ours(page, row);
   info->waiters = GW_READ(row->waiters);
   info->gate_kind = gate_kind(page, row);
   info->width = GW_READ(row->width);
@@ -50,6 +65,7 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   memcpy(info->name, row->name, sizeof info->name);
   info->name[sizeof info->name - 1] = '\0';
   memcpy(info->device, page->device, sizeof info->device);
+  read_word(page->map->attributes[index].text, "job=", info->job, sizeof info->job);
 }
 
 int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity) {
@@ -80,7 +96,7 @@ int gw_task_describe(gw_task *task, struct gw_task_info *info) {
   if (task == NULL || gw_task_lost(task) || GW_READ(task->left)) {
     return gw_fail(GW_E_NO_TASK, 0);
   }
-  describe(task->page, (uint32_t)(task->row - task->page->map->rows), info);
+  describe(task->page, (uint32_t)(gw_row_of(task) - task->page->map->rows), info);
   return GW_OK;
 }
 

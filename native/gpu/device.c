@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "../gate/clock.h"
+#include "collective.h"
 #include "window.h"
 
 _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
@@ -13,7 +14,7 @@ pthread_mutex_t gw_streams = PTHREAD_MUTEX_INITIALIZER;
 
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool any_device;
-static _Atomic bool ungated[GW_DEVICES]; /* the device's page cannot be used */
+static _Atomic uint64_t again_ns[GW_DEVICES]; /* refused by the page: when to try again; 0: not */
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 
 /* libgiveway drops the tasks of a forked child, to which the devices point. The driver does not
@@ -25,7 +26,7 @@ static void fork_child(void) {
   atomic_store(&any_device, false);
   for (int i = 0; i < GW_DEVICES; i++) {
     atomic_store(&gw_devices[i], NULL);
-    atomic_store(&ungated[i], false);
+    atomic_store(&again_ns[i], 0);
   }
 }
 
@@ -64,7 +65,7 @@ static int busy(void *context) {
       continue;
     }
     /* To query a stream that is being captured would end the capture. */
-    enum gw_busy answer = atomic_load(&gw_captures) != 0 || atomic_load(&ending)
+    enum gw_busy answer = gw_capture_has(used >> 1) || atomic_load(&ending)
                               ? GW_UNKNOWN
                               : gw_driver_stream_busy(atomic_load(&device->context), used >> 1);
     if (answer != GW_DONE) {
@@ -98,13 +99,21 @@ static struct gw_device *join(int index) {
   if (r == GW_OK) {
     r = gw_join(device->page, &options, &device->task);
   }
+  if (r == GW_OK && gw_in_job(device->task)) {
+    atomic_store(&gw_any_job, true);
+  }
   if (r != GW_OK) {
     gw_warn_page(r, name);
-    atomic_store(&ungated[index], true);
+    atomic_store(&again_ns[index], gw_again_ns(r));
     free(device);
     return NULL;
   }
   return device;
+}
+
+static bool is_time(int index) {
+  uint64_t again = atomic_load(&again_ns[index]);
+  return again == 0 || (again != UINT64_MAX && gw_now() >= again);
 }
 
 struct gw_device *gw_device_find(void) {
@@ -113,14 +122,14 @@ struct gw_device *gw_device_find(void) {
     return NULL;
   }
   struct gw_device *device = atomic_load_explicit(&gw_devices[index], memory_order_acquire);
-  if (GW_LIKELY(device != NULL) || atomic_load(&ungated[index])) {
+  if (GW_LIKELY(device != NULL) || !is_time(index)) {
     return device;
   }
   int saved = errno;
   pthread_once(&prepared, prepare);
   pthread_mutex_lock(&joining);
   device = atomic_load(&gw_devices[index]);
-  if (device == NULL && !atomic_load(&ungated[index])) {
+  if (device == NULL && is_time(index)) {
     device = join(index);
     if (device != NULL) {
       atomic_store(&gw_devices[index], device);

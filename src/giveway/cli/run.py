@@ -28,6 +28,11 @@ from giveway.cli.parts import options
     is_flag=True,
     help="On the CPU: gate all threads of CMD, for programs without OpenMP regions.",
 )
+@click.option(
+    "--job",
+    metavar="NAME",
+    help="Processes that wait for each other give way together. [default: the run of torchrun]",
+)
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
@@ -37,6 +42,7 @@ def command(
     name: str | None,
     device: str | None,
     whole_process: bool,
+    job: str | None,
     **settings: str | None,
 ) -> None:
     """Run a program that shares a device by priority.
@@ -67,5 +73,6 @@ def command(
         priority=priority,
         name=name,
         settings=given,
+        job=job,
         whole_process=whole_process,
     )

@@ -41,6 +41,7 @@ class TaskInfo(ctypes.Structure):
         ("stopped_ns", ctypes.c_uint64),
         ("name", ctypes.c_char * 48),
         ("device", ctypes.c_char * 64),
+        ("job", ctypes.c_char * 64),
     )
 
 
@@ -98,6 +99,7 @@ def library() -> ctypes.CDLL:
         ),
         ("gw_exit", None, (ctypes.c_void_p,)),
         ("gw_task_describe", ctypes.c_int, (ctypes.c_void_p, ctypes.POINTER(TaskInfo))),
+        ("gw_clock_ahead", ctypes.c_int64, ()),
         ("gw_version", ctypes.c_char_p, ()),
         ("gw_hooked", ctypes.c_int, ()),
     ):

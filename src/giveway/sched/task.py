@@ -65,6 +65,8 @@ class Task:
     """How many cores the task keeps busy at most; None: it may use the whole device."""
     unseen: bool = False
     """Whether the process of an idle task computes: giveway does not see this work."""
+    job: str = ""
+    """The job that the process is a rank of; empty: none."""
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
@@ -101,6 +103,8 @@ class Attributes:
     """The process's CPU nice value, -20 (most urgent) to 19."""
     group: str = ""
     """Tasks of one group divide the share of the group; empty: the process is the group."""
+    job: str = ""
+    """The job that the process is a rank of; its tasks give way together. Fixed at the start."""
     focused: bool = False
     """Whether a window of the process has the focus."""
 

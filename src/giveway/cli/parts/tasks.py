@@ -33,7 +33,7 @@ def row(task: Task) -> list[str]:
     return [
         task.device,
         str(task.pid),
-        task.name,
+        f"{task.name} ({task.job})" if task.job else task.name,
         str(task.priority),
         shown_state(task),
         str(task.launches),
