@@ -9,6 +9,20 @@
 #error "the build says which version this is"
 #endif
 
+/* Reads the value of an attribute; another process may be writing the text. */
+static void read_word(const char *text, const char *key, char *value, size_t size) {
+  for (size_t i = 0, n = strnlen(text, GW_ATTRIBUTES_SIZE), k = strlen(key); i + k < n; i++) {
+    if ((i == 0 || text[i - 1] == ' ') && strncmp(text + i, key, k) == 0) {
+      size_t length = 0;
+      while (i + k + length < n && text[i + k + length] != ' ' && length + 1 < size) {
+        value[length] = text[i + k + length];
+        length++;
+      }
+      return;
+    }
+  }
+}
+
 static enum gw_gate_kind gate_kind(const gw_page *page, const struct gw_row *row) {
   uint32_t flags = GW_READ(row->flags);
   uint64_t operators = GW_READ(row->operators);
@@ -23,20 +37,6 @@ static enum gw_gate_kind gate_kind(const gw_page *page, const struct gw_row *row
   }
   return operators != 0 && operators == GW_READ(row->launches) ? GW_STOPS_OPERATORS
                                                                : GW_STOPS_REGIONS;
-}
-
-/* Reads the value of an attribute; another process may be writing the text. */
-static void read_word(const char *text, const char *key, char *value, size_t size) {
-  for (size_t i = 0, n = strnlen(text, GW_ATTRIBUTES_SIZE), k = strlen(key); i + k < n; i++) {
-    if ((i == 0 || text[i - 1] == ' ') && strncmp(text + i, key, k) == 0) {
-      size_t length = 0;
-      while (i + k + length < n && text[i + k + length] != ' ' && length + 1 < size) {
-        value[length] = text[i + k + length];
-        length++;
-      }
-      return;
-    }
-  }
 }
 
 static void describe(const gw_page *page, uint32_t index, struct gw_task_info *info) {

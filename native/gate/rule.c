@@ -58,7 +58,7 @@ static bool has_turn(const struct rule *rule, const struct gw_row *row, uint64_t
 }
 
 /* A task that waits for its job makes no task wait. */
-static bool waits_for_job(const struct gw_row *row, uint64_t now) {
+static bool stands_aside(const struct gw_row *row, uint64_t now) {
   return has_flag(row, GW_ROW_JOB_HELD) && now >= GW_READ(row->quantum_end_ns);
 }
 
@@ -71,7 +71,7 @@ static struct rule read_rule(const struct gw_page *page, uint64_t now) {
     uint32_t state = GW_READ(rows[i].state);
     int32_t priority = gw_row_priority(&rows[i]);
     rule.joined += state != GW_FREE;
-    if (state == GW_ACTIVE && !waits_for_job(&rows[i], now) && priority > rule.top) {
+    if (state == GW_ACTIVE && !stands_aside(&rows[i], now) && priority > rule.top) {
       rule.top = priority;
     }
     if (state != GW_FREE && priority > rule.top_joined) {
@@ -90,13 +90,14 @@ static struct rule read_rule(const struct gw_page *page, uint64_t now) {
 
 /* Whether the row's threads can be kept to some cores: those of regions can. */
 static bool can_be_narrow(const struct gw_row *row) {
-  return !has_flag(row, GW_ROW_LAUNCHES_ONLY | GW_ROW_WHOLE) && GW_READ(row->operators) == 0;
+  return (GW_READ(row->flags) & (GW_ROW_LAUNCHES_ONLY | GW_ROW_WHOLE)) == 0 &&
+         GW_READ(row->operators) == 0;
 }
 
 /* Whether the row waits for this task. */
 static bool is_ahead(const struct rule *rule, const struct gw_row *other, const struct gw_row *row,
                      bool yields, uint64_t now) {
-  return other != row && GW_READ(other->state) == GW_ACTIVE && !waits_for_job(other, now) &&
+  return other != row && GW_READ(other->state) == GW_ACTIVE && !stands_aside(other, now) &&
          ((yields && has_turn(rule, other, now)) || gw_row_priority(other) > gw_row_priority(row));
 }
 
@@ -112,11 +113,12 @@ static void read_room(const struct gw_page *page, const struct rule *rule, const
   }
 }
 
-/* The gate, as far as the tasks of this page decide. */
-static uint32_t wanted_here(const struct gw_page *page, const struct rule *rule,
-                            const struct gw_row *row, uint64_t now) {
+/* The gate as the tasks of this page want it. */
+static uint32_t ruled(const struct gw_page *page, const struct rule *rule, const struct gw_row *row,
+                      uint64_t now) {
   bool yields = rule->turn && has_flag(row, GW_ROW_YIELDS);
-  if (!yields && (!outdone(rule, row) || has_turn(rule, row, now))) {
+  bool waits = yields || (outdone(rule, row) && !has_turn(rule, row, now));
+  if (!waits || now < GW_READ(row->grace_end_ns)) {
     return GW_OPEN;
   }
   if (rule->by_daemon || GW_READ(row->width) == 0) {
@@ -128,11 +130,11 @@ static uint32_t wanted_here(const struct gw_page *page, const struct rule *rule,
   return gate == GW_NARROW && !can_be_narrow(row) ? GW_CLOSED : gate;
 }
 
-/* The gate, with the job's word. */
-static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint32_t here,
+static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint32_t gate,
                        uint64_t now) {
-  bool job = has_flag(row, GW_ROW_JOB_HELD) && !has_turn(rule, row, now);
-  return job && now >= GW_READ(row->grace_end_ns) ? GW_CLOSED : here;
+  bool job = has_flag(row, GW_ROW_JOB_HELD) && !has_turn(rule, row, now) &&
+             now >= GW_READ(row->grace_end_ns);
+  return job ? GW_CLOSED : gate;
 }
 
 /* Always wakes the threads that sleep on the gate: launches on a closed one; on an open one, a
@@ -173,15 +175,14 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
       set_flag(row, GW_ROW_YIELDS, false);
     }
     set_flag(row, GW_ROW_MATTERS, matters(&rule, row));
-    bool grace = now < GW_READ(row->grace_end_ns);
-    uint32_t here = grace ? GW_OPEN : wanted_here(page, &rule, row, now);
-    bool ranked = outranked(&rule, row), held = here == GW_CLOSED;
+    uint32_t gate = ruled(page, &rule, row, now);
+    bool ranked = outranked(&rule, row), held = gate == GW_CLOSED;
     bool told = set_flag(row, GW_ROW_RANKED, ranked) | set_flag(row, GW_ROW_HELD, held);
     ranked = ranked || has_flag(row, GW_ROW_JOB_RANKED);
     if (ranked != GW_READ(row->outranked)) {
       GW_WRITE(row->outranked, ranked); /* only then: a write costs the next launch a cache miss */
     }
-    uint32_t gate = wanted(&rule, row, here, now);
+    gate = wanted(&rule, row, gate, now);
     if (gate != GW_READ(row->gate)) {
       set_gate(row, gate, now);
     } else if (told) {
@@ -237,14 +238,14 @@ void gw_row_free(struct gw_row *row) {
 }
 
 int gw_narrowed(const gw_task *task, uint64_t *cores) {
-  const struct gw_row *row = task != NULL ? gw_row_of(task) : NULL;
-  if (row == NULL || GW_READ(row->gate) != GW_NARROW || GW_READ(task->page->broken) != 0) {
+  if (task == NULL || GW_READ(gw_row_of(task)->gate) != GW_NARROW ||
+      GW_READ(task->page->broken) != 0) {
     return 0;
   }
   uint64_t now = gw_now();
   struct rule rule = read_rule(task->page, now);
   struct gw_room room;
-  read_room(task->page, &rule, row, now, &room);
+  read_room(task->page, &rule, gw_row_of(task), now, &room);
   uint64_t any = 0;
   for (int i = 0; i < GW_CORE_WORDS; i++) {
     cores[i] = room.cores[i];

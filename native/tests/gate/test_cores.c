@@ -31,7 +31,7 @@ static void set_use(struct program *program, uint64_t cores, uint32_t width) {
 }
 
 /* A program that may use these cores, and has work for so many of them. */
-static struct program *start_using(int priority, uint64_t cores, uint32_t width) {
+static struct program *start_pinned(int priority, uint64_t cores, uint32_t width) {
   struct program *program = start_program(priority);
   set_use(program, cores, width);
   ask(program, gw_begin);
@@ -46,7 +46,7 @@ static uint32_t gate_of(struct program *program) {
 
 static void on_different_cores_nobody_waits(void) {
   begin();
-  struct program *low = start_using(0, 2, 1), *high = start_using(10, 1, 1);
+  struct program *low = start_pinned(0, 2, 1), *high = start_pinned(10, 1, 1);
   CHECK(gate_of(low) == GW_OPEN && info_of_program(low).preemptions == 0);
   set_use(high, 2, 1);
   CHECK(gate_of(low) == GW_CLOSED);
@@ -56,7 +56,7 @@ static void on_different_cores_nobody_waits(void) {
 
 static void also_on_cores_with_high_numbers(void) {
   begin();
-  struct program *low = start_using(0, 1, 1), *high = start_using(10, 2, 1);
+  struct program *low = start_pinned(0, 1, 1), *high = start_pinned(10, 2, 1);
   *use = (struct gw_core_use){.cores[15] = UINT64_C(1) << 63, .width = 1};
   ask(high, say);
   CHECK(gate_of(low) == GW_OPEN);
@@ -66,7 +66,7 @@ static void also_on_cores_with_high_numbers(void) {
 
 static void a_task_that_says_nothing_uses_the_device(void) {
   begin();
-  struct program *low = start_using(0, 2, 1), *other = start_program(0), *high = start_program(10);
+  struct program *low = start_pinned(0, 2, 1), *other = start_program(0), *high = start_program(10);
   ask(high, gw_begin);
   CHECK(gate_of(low) == GW_CLOSED);
   ask(high, gw_end);
@@ -80,7 +80,7 @@ static void a_task_that_says_nothing_uses_the_device(void) {
 
 static void what_an_urgent_task_leaves_is_for_others(void) {
   begin();
-  struct program *low = start_using(0, 0xF, 4), *high = start_using(10, 0xF, 1);
+  struct program *low = start_pinned(0, 0xF, 4), *high = start_pinned(10, 0xF, 1);
   CHECK(gate_of(low) == GW_NARROW && info_of_program(low).gate_closed == 0);
   ask(low, narrowed_to);
   CHECK(use->cores[0] == 0xE);
@@ -98,7 +98,7 @@ static void what_an_urgent_task_leaves_is_for_others(void) {
 
 static void a_launch_passes_a_narrow_gate(void) {
   begin();
-  struct program *high = start_using(10, 3, 1), *low = start_using(0, 3, 2);
+  struct program *high = start_pinned(10, 3, 1), *low = start_pinned(0, 3, 2);
   CHECK(gate_of(low) == GW_NARROW && finished(low) && high != NULL);
   ask(low, gw_end);
   ask(low, gw_begin);
@@ -107,7 +107,7 @@ static void a_launch_passes_a_narrow_gate(void) {
 
 static void a_wider_team_closes_gates_at_once(void) {
   begin();
-  struct program *low = start_using(0, 0xF, 2), *high = start_using(10, 0xF, 1);
+  struct program *low = start_pinned(0, 0xF, 2), *high = start_pinned(10, 0xF, 1);
   CHECK(gate_of(low) == GW_OPEN);
   ask(high, raise_to_four);
   CHECK(gate_of(low) == GW_CLOSED);
@@ -116,7 +116,7 @@ static void a_wider_team_closes_gates_at_once(void) {
 /* The kernel moves the urgent task to the core that it has for itself. */
 static void an_urgent_task_takes_cores_of_its_own_first(void) {
   begin();
-  struct program *low = start_using(0, 1, 1), *high = start_using(10, 3, 1);
+  struct program *low = start_pinned(0, 1, 1), *high = start_pinned(10, 3, 1);
   CHECK(gate_of(low) == GW_OPEN);
   set_use(high, 3, 2);
   CHECK(gate_of(low) == GW_CLOSED);
@@ -125,8 +125,8 @@ static void an_urgent_task_takes_cores_of_its_own_first(void) {
 /* Not twice the same core of their own. */
 static void two_urgent_tasks_take_two_cores(void) {
   begin();
-  struct program *low = start_using(0, 6, 1), *high = start_using(10, 3, 1);
-  struct program *higher = start_using(20, 3, 1);
+  struct program *low = start_pinned(0, 6, 1), *high = start_pinned(10, 3, 1);
+  struct program *higher = start_pinned(20, 3, 1);
   CHECK(gate_of(low) == GW_OPEN);
   set_use(low, 2, 1);
   CHECK(gate_of(low) == GW_CLOSED);
@@ -135,7 +135,7 @@ static void two_urgent_tasks_take_two_cores(void) {
 
 static void work_that_cannot_be_moved_waits(void) {
   begin();
-  struct program *high = start_using(10, 3, 1), *low = start_using(0, 3, 2);
+  struct program *high = start_pinned(10, 3, 1), *low = start_pinned(0, 3, 2);
   CHECK(gate_of(low) == GW_NARROW && high != NULL);
   use->launches_only = 1;
   ask(low, say);
@@ -148,7 +148,7 @@ static void work_that_cannot_be_moved_waits(void) {
 
 static void operators_wait_unless_they_fit(void) {
   begin();
-  struct program *low = start_program(0), *high = start_using(10, 3, 1);
+  struct program *low = start_program(0), *high = start_pinned(10, 3, 1);
   set_use(low, 3, 1);
   ask(low, operate);
   CHECK(gate_of(low) == GW_OPEN && high != NULL);
@@ -171,7 +171,7 @@ static void decide(gw_task *task) {
 
 static void a_policy_decides_about_the_whole_device(void) {
   begin();
-  struct program *low = start_using(0, 2, 1), *high = start_using(10, 1, 1);
+  struct program *low = start_pinned(0, 2, 1), *high = start_pinned(10, 1, 1);
   struct program *daemon = start_program(5);
   CHECK(gate_of(low) == GW_OPEN && high != NULL);
   ask(daemon, decide);

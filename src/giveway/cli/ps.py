@@ -7,6 +7,7 @@ import json
 import click
 
 from giveway.cli.parts import options
+from giveway.cli.parts.lines import echo_line
 
 
 @click.command("ps")
@@ -54,7 +55,7 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
         click.echo(json.dumps(document, indent=2))
         return
     for line in lines(tasks, others, terminal_width()):
-        click.echo(line)
+        echo_line(line)
     if not tasks and not others:
         # On stderr, so that a program that reads the table finds the table empty.
-        click.echo(NO_TASKS, err=True)
+        echo_line(NO_TASKS, err=True)

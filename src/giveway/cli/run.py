@@ -24,14 +24,14 @@ from giveway.cli.parts import options
 )
 @click.option("-n", "--name", metavar="S", help="Name of the task. [default: derived from CMD]")
 @click.option(
-    "--whole-process",
-    is_flag=True,
-    help="On the CPU: gate all threads of CMD, for programs without OpenMP regions.",
-)
-@click.option(
     "--job",
     metavar="NAME",
     help="Processes that wait for each other give way together. [default: the run of torchrun]",
+)
+@click.option(
+    "--whole-process",
+    is_flag=True,
+    help="On the CPU: gate all threads of CMD, for programs without OpenMP regions.",
 )
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
@@ -41,8 +41,8 @@ def command(
     priority: int,
     name: str | None,
     device: str | None,
-    whole_process: bool,
     job: str | None,
+    whole_process: bool,
     **settings: str | None,
 ) -> None:
     """Run a program that shares a device by priority.

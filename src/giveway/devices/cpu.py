@@ -30,8 +30,8 @@ def find() -> list[Device]:
     return [
         Device(
             name="cpu",
-            description=f"CPU, {len(os.sched_getaffinity(0))} cores",
             hook=hook_path("cpu"),
+            model=f"CPU, {len(os.sched_getaffinity(0))} cores",
             capabilities=CAPABILITIES,
             defaults=SPINNING,
             unless=SPINNING_IS_DECIDED_BY,

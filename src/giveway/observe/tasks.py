@@ -18,7 +18,9 @@ def pages(device: str | None = None) -> list[Page]:
         PageError: a page exists and cannot be used.
     """
     found = []
-    for name in devices.get(device).pages if device else page_names():
+    if device is not None:
+        devices.get(device)  # reports an unknown one
+    for name in page_names(device):
         try:
             found.append(Page.open(name))
         except PageError as error:
@@ -52,7 +54,8 @@ def snapshot(device: str | None = None) -> tuple[list[Task], list[Program]]:
     others = programs.not_gated(read_tasks)
     if device is None:
         return tasks, others
+    pages = page_names(device)
     return (
-        [task for task in tasks if task.device == device],
+        [task for task in tasks if task.device in pages],
         [other for other in others if other.device == device],
     )

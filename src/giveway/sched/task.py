@@ -57,6 +57,8 @@ class Task:
     """When running work was last observed to have stopped after its gate closed, on the monotonic
     clock. A time before ``closed_seconds`` belongs to an earlier closing. 0: never; always 0 on a
     GPU, where the host cannot observe it."""
+    job: str = ""
+    """The job that the process is a rank of; empty: none."""
     gate: Gate = "regions"
     """What a closed gate stops: OpenMP regions, also running ones; single-threaded operators, each
     before it begins; every thread of the process; launches only, and not what runs; what the task
@@ -65,8 +67,6 @@ class Task:
     """How many cores the task keeps busy at most; None: it may use the whole device."""
     unseen: bool = False
     """Whether the process of an idle task computes: giveway does not see this work."""
-    job: str = ""
-    """The job that the process is a rank of; empty: none."""
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)

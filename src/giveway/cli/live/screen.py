@@ -22,6 +22,7 @@ from giveway.cli.live.steering import Steering
 from giveway.cli.parts import table
 from giveway.cli.parts.table import Column
 from giveway.cli.parts.tasks import NO_TASKS, shown_state
+from giveway.text import printable
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -136,7 +137,7 @@ def _picture(rates: Rates, view: View, order: str, console: Console) -> Text:
     elif not lines:
         picture.append(f"{view.empty}\n", "dim")
     for note in view.notes:
-        picture.append(f"{note}\n", "yellow")
+        picture.append(f"{printable(note)}\n", "yellow")
     picture.right_crop()
     return picture
 

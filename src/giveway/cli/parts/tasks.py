@@ -44,7 +44,7 @@ def row(task: Task) -> list[str]:
 
 
 def lines(tasks: list[Task], others: list[Program], width: int | None) -> list[str]:
-    """The table, its header first.
+    """The table, its header first. A line below names each program that cannot be gated, and why.
 
     Args:
         others: programs that have no task.
@@ -55,4 +55,5 @@ def lines(tasks: list[Task], others: list[Program], width: int | None) -> list[s
         [other.device, str(other.pid), other.name, "-", "not gated", "-", "-", "-", "-"]
         for other in others
     ]
-    return render(COLUMNS, rows, width)
+    below = [f"{other.name} ({other.pid}) {other.why}" for other in others if other.why]
+    return render(COLUMNS, rows, width) + below
