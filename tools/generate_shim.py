@@ -25,7 +25,7 @@ KINDS = {
     "graph_change": ("OTHER", "graph_change"),
     "copy": ("COPIES", "copy"),
     "copy_wait": ("COPIES", "copy_wait"),
-    "memset": ("MEMSETS", "copy"),
+    "memset": ("MEMSETS", "memset"),
     "alloc": ("ALLOCATIONS", "plain"),
     "free": ("FREES", "plain"),
     "free_wait": ("FREES", "wait"),
@@ -35,11 +35,18 @@ KINDS = {
     "sync_all": ("SYNCS", "sync_all"),
     "sync_event": ("SYNCS", "wait"),
     "event": ("EVENTS", "plain"),
+    "event_wait": ("EVENTS", "event_wait"),
     "query": ("QUERIES", "plain"),
     "stream_query": ("QUERIES", "stream_query"),
     "stream_create": ("OTHER", "plain"),
 }
+# Kinds whose KEY is a number of bytes: calls of about one size are one kind of work.
+SIZED = {"copy", "memset"}
 
+IN_JOB = """
+  if (__builtin_expect(gw_any_job, 0)) {{
+    gw_admitted(&call, GW_ID_{name}, {kernel});
+  }}"""
 VARIANT = re.compile(r"(?P<base>.+?)(?P<version>_v\d+)?(?P<thread>_ptsz|_ptds|_spt)?")
 
 
@@ -128,8 +135,10 @@ def hook_source(name: str, hook: Hook) -> str:
     mixed = "GW_GRAPHS" if hook.kind.startswith("graph") else f"GW_ID_{name} + 1"
     counted, around = KINDS.get(hook.kind, ("OTHER", hook.kind))
     traced = [word(term) for term in terms[:2]] + ["0"] * (2 - len(terms[:2]))
+    in_job = IN_JOB.format(name=name, kernel=traced[0]) if hook.kind == "launch" else ""
     for term in terms:
-        mixed = f"gw_mix({mixed}, {word(term)})"
+        value = f"gw_size_class({word(term)})" if hook.kind in SIZED else word(term)
+        mixed = f"gw_mix({mixed}, {value})"
     real = f"((gw_word(*)({types}))gw_slots[GW_ID_{name}])({arguments})"
     return f"""GW_EXPORT gw_word {name}({parameters}) {{
   struct gw_call call;
@@ -138,12 +147,12 @@ def hook_source(name: str, hook: Hook) -> str:
   }}
   call.stream = gw_stream({stream}, GW_STREAM_{default});
   call.key = {mixed};
-  call.window.window = NULL;
+  call.submission.window = NULL;
   gw_count_call(GW_{counted}, call.stream);
   if (__builtin_expect(gw_tracing, 0)) {{
     gw_trace_begin(&call.traced, GW_ID_{name}, GW_{counted}, {traced[0]}, {traced[1]});
   }}
-  gw_before_{around}(&call);
+  gw_before_{around}(&call);{in_job}
   gw_word result = {real};
   gw_after_{around}(&call, (int)result);
   gw_count_end(&call, (int)result);

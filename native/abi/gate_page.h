@@ -8,6 +8,13 @@
  * Transitions also decide which gates are open, by priority. While a daemon sends its heartbeat,
  * the daemon decides, and transitions only wake the daemon.
  *
+ * Holders: a process has a row while the row's holder is the thread id of its keeper, a thread that
+ * does nothing else. The word is a robust futex: when the process ends or calls exec, for whatever
+ * reason and in whatever PID namespace, the kernel sets FUTEX_OWNER_DIED in it, before it frees the
+ * process's memory. 0: no process has the row.
+ *
+ * Times are nanoseconds of CLOCK_MONOTONIC, in the initial time namespace.
+ *
  * A page of zeros reads as "every gate open, no task": a file that is truncated or wiped makes
  * programs run ungated, and never makes them hang.
  */
@@ -20,11 +27,12 @@
 #include <stdint.h>
 
 #define GW_PAGE_MAGIC UINT64_C(0x3179617765766967) /* "giveway1", little endian */
-#define GW_ABI_VERSION 4u
+#define GW_ABI_VERSION 5u
 #define GW_ROWS 256u
 #define GW_CACHE_LINE 64
 #define GW_NAME_SIZE 48 /* bytes, the terminating NUL included */
 #define GW_ATTRIBUTES_SIZE 248
+#define GW_CORE_WORDS 16 /* 64 cores each: as many CPUs as a cpu_set_t of glibc has */
 
 #define GW_PRIORITY_MIN (-1000)
 #define GW_PRIORITY_MAX 1000
@@ -33,6 +41,7 @@ enum gw_gate {
   GW_OPEN = 0,
   GW_CLOSED = 1,
   GW_PAUSED = 2, /* in row.decided only: closed, and no turn opens the gate */
+  GW_NARROW = 3, /* in row.gate only: open, for the cores that more urgent tasks leave */
 };
 
 /* The stream gate (row.stream_gate): the gate in a form for which a device can wait. Work goes on
@@ -56,16 +65,23 @@ enum gw_row_flags {
   GW_ROW_PATIENT = 1u << 2, /* the user wants no turns for the task, however long it waits */
   GW_ROW_YIELDS = 1u << 3,  /* the task waits until another task's turn is over */
   GW_ROW_MATTERS = 1u << 4, /* other tasks may wait for this one: its watcher looks more often */
+  GW_ROW_HELD = 1u << 5,    /* tasks of this page hold the task */
+  GW_ROW_RANKED = 1u << 6,  /* tasks of this page may hold the task */
+  /* The same for another member of the task's job, on its own page: the task waits as well. */
+  GW_ROW_JOB_HELD = 1u << 7,
+  GW_ROW_JOB_RANKED = 1u << 8,
+  GW_ROW_LAUNCHES_ONLY = 1u << 9, /* work that runs cannot be stopped: only launches wait */
+  GW_ROW_WHOLE = 1u << 10,        /* the gate stops every thread of the process */
 };
 
 struct gw_row {
   /* Line 0: read by every launch of the task, written by transitions. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t gate; /* enum gw_gate; the futex word of held launches */
-  _Atomic uint32_t waiters;                      /* threads asleep on the gate */
   _Atomic uint32_t state;                        /* enum gw_state */
+  _Atomic uint32_t holder;                       /* the row's process; see "Holders" above */
   _Atomic int32_t priority;                      /* bigger is more urgent */
   _Atomic uint64_t ticket;                       /* the number of the join; never 0, never reused */
-  _Atomic uint64_t owner;                        /* random identity of the owning process */
+  _Atomic uint64_t joined_ns;                    /* when the task joined */
   _Atomic uint64_t closed_ns;                    /* when the gate last closed on an active task */
   _Atomic uint64_t quantum_end_ns;               /* the end of the task's turn; 0: no turn */
   _Atomic uint64_t beat_ns;                      /* the last heartbeat, while the task is active */
@@ -76,8 +92,7 @@ struct gw_row {
    */
   _Atomic uint32_t lent;
 
-  /* Line 1: written by the task's process while it runs, unless stated otherwise. Times are
-   * CLOCK_MONOTONIC nanoseconds. */
+  /* Line 1: written by the task's process while it runs, unless stated otherwise. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t launches; /* admitted launches, operators included */
   _Atomic uint64_t operators;                        /* of these, single-threaded torch operators */
   _Atomic uint64_t held_ns;                          /* time spent at a closed gate, all threads */
@@ -85,14 +100,24 @@ struct gw_row {
   _Atomic uint64_t preemptions; /* gate closed while the task was active (written by transitions) */
   _Atomic uint32_t stream_gate; /* GW_STREAM_OPEN or GW_STREAM_CLOSED (written by transitions) */
   _Atomic uint32_t decided;     /* enum gw_gate: what the daemon wants the gate to be */
-  _Atomic uint64_t activations; /* how often the task became active (written by transitions) */
+  _Atomic uint32_t activations; /* how often the task became active (written by transitions) */
+  _Atomic uint32_t waiters;     /* threads asleep at the gate: for observers, not to rely on */
   _Atomic uint64_t stopped_ns;  /* when the work at the last closing had stopped; 0: not seen */
 
   /* Line 2: identity. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t pid; /* in the process's own PID namespace */
   _Atomic uint32_t flags;                       /* enum gw_row_flags */
-  _Atomic uint64_t joined_ns;                   /* CLOCK_MONOTONIC */
-  char name[GW_NAME_SIZE];                      /* UTF-8, NUL-terminated */
+  uint64_t reserved;
+  char name[GW_NAME_SIZE]; /* UTF-8, NUL-terminated */
+
+  /* Line 3: written by transitions. */
+  _Alignas(GW_CACHE_LINE) _Atomic uint64_t
+      grace_end_ns;       /* the end of the grace period after a signal that asks the program to
+                             end: until then the gate is open; 0: none */
+  _Atomic uint32_t width; /* cores that the task keeps busy at most; 0: the whole device */
+  /* Lines 4 and 5: the cores on which the task's threads may run. A core has the number of the
+   * lowest of its logical CPUs: two hyperthreads of one core compete for it. */
+  _Alignas(GW_CACHE_LINE) _Atomic uint64_t cores[GW_CORE_WORDS];
 };
 
 struct gw_header {
@@ -103,7 +128,12 @@ struct gw_header {
   _Atomic uint32_t row_size;    /* bytes */
   _Atomic uint32_t row_count;
   _Atomic uint64_t page_size; /* bytes, header and rows */
-  uint64_t reserved0[4];
+  /* Where each row has its holder, in bytes: with the sizes above, every version of giveway can
+   * tell whether a page of another version is in use. */
+  _Atomic uint32_t holder_offset;
+  uint32_t reserved0;
+  _Atomic uint64_t boot; /* the boot in which the page was made; 0: unknown */
+  uint64_t reserved1[2];
 
   /* Line 1: changes with every transition. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t events; /* counts transitions; a futex word */
@@ -113,8 +143,10 @@ struct gw_header {
   _Atomic uint32_t decider;   /* the daemon's pid, in its own PID namespace; 0: no daemon */
   _Atomic uint32_t by_daemon; /* 1: the gates follow a daemon; 0: they follow priorities */
   _Atomic uint32_t joined;    /* tasks on the page, as of the last transition */
-  uint32_t reserved1;
-  uint64_t reserved2[3];
+  uint32_t reserved2;
+  _Atomic uint32_t holder; /* the daemon's process, as a row has one */
+  uint32_t reserved3;
+  uint64_t reserved4[2];
 
   /* Line 2: the lock that transitions take. */
   _Alignas(GW_CACHE_LINE) pthread_mutex_t lock; /* robust, process-shared */
@@ -133,13 +165,16 @@ struct gw_page_layout {
   struct gw_attributes attributes[GW_ROWS];
 };
 
-_Static_assert(sizeof(struct gw_row) == 3 * GW_CACHE_LINE, "a row is whole cache lines");
+_Static_assert(sizeof(struct gw_row) == 6 * GW_CACHE_LINE, "a row is whole cache lines");
 _Static_assert(offsetof(struct gw_row, launches) == 1 * GW_CACHE_LINE,
                "counters on their own line");
 _Static_assert(offsetof(struct gw_row, pid) == 2 * GW_CACHE_LINE, "identity on its own line");
 _Static_assert(sizeof(struct gw_header) == 3 * GW_CACHE_LINE, "the header is whole cache lines");
 _Static_assert(offsetof(struct gw_header, events) == 1 * GW_CACHE_LINE, "events on their own line");
 _Static_assert(offsetof(struct gw_header, lock) == 2 * GW_CACHE_LINE, "the lock on its own line");
+/* A holder's node for the kernel is a pointer, at the same offset in memory of the process. */
+_Static_assert(offsetof(struct gw_row, holder) % sizeof(void *) == 0, "room for a pointer");
+_Static_assert(offsetof(struct gw_header, holder) % sizeof(void *) == 0, "room for a pointer");
 _Static_assert(sizeof(pthread_mutex_t) <= GW_CACHE_LINE, "the lock fits one line");
 _Static_assert(offsetof(struct gw_page_layout, rows) == sizeof(struct gw_header),
                "rows follow the header");

@@ -12,7 +12,7 @@ void gw_activate(struct gw_task *task) {
   }
   uint64_t now = gw_now();
   if (!atomic_load(&task->active) && !gw_task_lost(task)) {
-    struct gw_row *row = task->row;
+    struct gw_row *row = gw_row_of(task);
     atomic_store(&task->last_ns, now);
     atomic_store(&row->beat_ns, now);
     atomic_store(&row->closed_ns, now); /* max_wait counts from when the task has work */
@@ -33,15 +33,16 @@ bool gw_deactivate(struct gw_task *task, uint64_t launches) {
   }
   bool idle = false;
   if (atomic_load(&task->active)) {
+    struct gw_row *row = gw_row_of(task);
     atomic_store(&task->active, 0);
-    if (atomic_load(&task->in_flight) != 0 || atomic_load(&task->row->launches) != launches) {
+    if (atomic_load(&task->in_flight) != 0 || atomic_load(&row->launches) != launches) {
       atomic_store(&task->active, 1);
     } else {
       idle = true;
       if (!gw_task_lost(task)) {
-        atomic_store(&task->row->quantum_end_ns, 0);
-        atomic_fetch_and(&task->row->flags, ~(uint32_t)GW_ROW_YIELDS); /* it comes back as new */
-        atomic_store(&task->row->state, GW_IDLE);
+        atomic_store(&row->quantum_end_ns, 0);
+        atomic_fetch_and(&row->flags, ~(uint32_t)GW_ROW_YIELDS); /* it comes back as new */
+        atomic_store(&row->state, GW_IDLE);
         gw_gates_update(task->page, gw_now());
       }
     }
@@ -52,7 +53,7 @@ bool gw_deactivate(struct gw_task *task, uint64_t launches) {
 
 void gw_idle(gw_task *task) {
   if (task != NULL && atomic_load(&task->active)) {
-    gw_deactivate(task, atomic_load(&task->row->launches));
+    gw_deactivate(task, atomic_load(&gw_row_of(task)->launches));
   }
 }
 
@@ -60,7 +61,7 @@ void gw_idle(gw_task *task) {
  * the task for one that has just launched. */
 void gw_rest(gw_task *task) {
   if (task != NULL && atomic_load(&task->active)) {
-    atomic_store(&task->seen_launches, atomic_load(&task->row->launches));
+    atomic_store(&task->seen_launches, atomic_load(&gw_row_of(task)->launches));
     atomic_store(&task->last_ns, gw_now());
   }
 }

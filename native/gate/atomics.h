@@ -5,20 +5,26 @@
  * are consistent one field at a time: with an old value, a reader decides as a moment ago.
  * - header: rows_used, by_daemon, joined, decider, beat_ns, next_ticket. The page's lock orders the
  *   writes for other holders; without the lock they are looked at again within 20 ms.
- * - row, written under the lock: priority, lent, owner, flags, decided, quantum_end_ns, outranked,
- *   activations, preemptions, pid, joined_ns.
- * - row, written by its task: beat_ns, held_ns, held, operators, stopped_ns: times and counts.
+ * - row.holder, header.holder: who finds a holder dead, looks again under the lock.
+ * - row, written under the lock: priority, lent, flags, decided, quantum_end_ns, outranked,
+ *   activations, preemptions, pid, joined_ns, grace_end_ns, width, cores.
+ * - row, written by its task: beat_ns, held_ns, held, operators, stopped_ns, waiters: times and
+ *   counts.
  * - row.ticket: a task compares it with its own. A row that was given away is noticed at the next
  *   look; until then the gate is another task's, which delays a launch and never
  *   blocks it for good.
  *
  * Sequentially consistent, on both sides, where each thread writes one field and then reads the
- * other, so that at least one of them sees the other's write:
- * - row.launches and task.active: a launch counts itself, then reads `active`; the watcher clears
- *   `active`, then reads the count. (The read of `active` is relaxed, and row.gate after it: on the
- *   way of a launch, the counting before them is the barrier.)
- * - row.waiters and row.gate: a held thread counts itself, then sleeps if the gate is closed; a
- *   transition writes the gate, then wakes if waiters is not 0.
+ * other, so that at least one of them sees the other's write. On x86 such a read costs no more than
+ * a relaxed one. On aarch64 a relaxed read may be done before an earlier atomic addition is
+ * visible.
+ * - row.launches, task.in_flight and task.active: a launch counts itself, then reads `active`; the
+ *   watcher clears `active`, then reads the counts.
+ * - task.in_flight, or a thread registered with a hook, and row.gate: a launch counts itself or
+ *   registers its thread, then reads the gate; the watcher reads that the gate is closed, then the
+ *   counts and, after a fence, the hook's threads.
+ * - row.gate and its sleepers: the kernel compares the gate before a thread falls asleep, and a
+ *   transition always wakes the threads after it has written the gate.
  * - row.closed_ns and row.gate: a transition writes the time before the gate, so that a thread that
  *   sees a closed gate sees since when it is closed.
  * - header.events and header.decider: a transition counts, then wakes the daemon; the daemon says

@@ -1,7 +1,6 @@
 /* For the daemon: the changes on the page, and the gates that the daemon wants. */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -12,6 +11,7 @@
 #include "liveness.h"
 #include "lock.h"
 #include "rule.h"
+#include "thread.h"
 #include "warn.h"
 
 struct gw_seen {
@@ -28,11 +28,11 @@ int gw_decider_take(gw_page *page) {
   if (page->seen == NULL && (page->seen = calloc(1, sizeof *page->seen)) == NULL) {
     return gw_fail(GW_E_RESOURCES, ENOMEM);
   }
-  int error = gw_decider_claim(page);
-  if (error != 0) {
-    return gw_fail(GW_E_TAKEN, 0);
+  int r = gw_decider_claim(page);
+  if (r != GW_OK) {
+    return r;
   }
-  int r = gw_page_lock_patiently(page);
+  r = gw_page_lock_patiently(page);
   if (r != GW_OK) {
     gw_decider_release(page);
     return r;
@@ -241,19 +241,12 @@ int gw_events_fd(gw_page *page, int *fd) {
     return gw_fail(GW_E_RESOURCES, errno);
   }
   *listener = (struct listener){&page->map->header.events, *fd};
-  sigset_t all, before;
-  sigfillset(&all);
-  sigdelset(&all, SIGBUS); /* as in watcher.c */
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread;
-  int error = pthread_create(&thread, NULL, listen_to, listener);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  int error = gw_thread_start(listen_to, listener);
   if (error != 0) {
     close(*fd);
     free(listener);
     return gw_fail(GW_E_RESOURCES, error);
   }
-  pthread_detach(thread);
   page->seen->events_fd = *fd;
   page->seen->listens = true;
   return GW_OK;

@@ -17,13 +17,14 @@ static void update_inherited(void) {
   }
   atomic_store(&gw_process.lent, most);
   for (struct gw_task *task = gw_process.tasks; task != NULL; task = task->next) {
-    int32_t own = atomic_load(&task->row->priority) - GW_PRIORITY_MIN + 1;
+    struct gw_row *row = gw_row_of(task); /* tasks move under gw_process.lock */
+    int32_t own = atomic_load(&row->priority) - GW_PRIORITY_MIN + 1;
     uint32_t lent = (int32_t)most > own ? most : 0;
-    if (atomic_load(&task->row->lent) == lent || gw_page_lock(task->page) != GW_OK) {
+    if (atomic_load(&row->lent) == lent || gw_page_lock(task->page) != GW_OK) {
       continue;
     }
     if (!gw_task_lost(task)) {
-      atomic_store(&task->row->lent, lent);
+      atomic_store(&row->lent, lent);
       gw_gates_update(task->page, gw_now());
     }
     gw_page_unlock(task->page);
@@ -36,7 +37,7 @@ void gw_lend(gw_task *task, struct gw_loan *loan) {
     return;
   }
   pthread_mutex_lock(&gw_process.lock);
-  loan->priority = atomic_load(&task->row->priority);
+  loan->priority = atomic_load(&gw_row_of(task)->priority);
   if (loan->priority >= GW_PRIORITY_MIN && loan->priority <= GW_PRIORITY_MAX) {
     loan->lent = 1;
     loan->next = loans;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job.h"
 #include "task.h"
 #include "wake.h"
 #include "warn.h"
@@ -51,6 +52,7 @@ int gw_join(gw_page *page, const struct gw_task_options *options, gw_task **out)
     free(task);
     return r;
   }
+  task->member = options->is_thread ? NULL : gw_job_join(task);
   *out = task;
   return GW_OK;
 }
@@ -65,6 +67,9 @@ void gw_leave(gw_task *task) {
     link = &(*link)->next;
   }
   bool found = *link == task; /* not in a child, where the task was the parent's */
+  if (found) {
+    gw_job_leave(task->member);
+  }
   bool done = found && gw_row_give_back(task);
   if (found) {
     gw_count_task(task, (uint32_t)-1);

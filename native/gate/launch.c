@@ -9,6 +9,7 @@
 #include "activity.h"
 #include "clock.h"
 #include "gil.h"
+#include "inside.h"
 #include "state.h"
 #include "task.h"
 #include "wait.h"
@@ -16,8 +17,9 @@
 /* Counts the launch first, then checks that the task is active. gw_deactivate works in the opposite
  * order, so that at least one of the two sees the other. */
 static inline bool passes(struct gw_task *task) {
-  atomic_fetch_add(&task->row->launches, 1);
-  return GW_LIKELY(GW_READ(task->active) && GW_READ(task->row->gate) == GW_OPEN);
+  struct gw_row *row = gw_row_of(task);
+  atomic_fetch_add(&row->launches, 1);
+  return GW_LIKELY(atomic_load(&task->active) && atomic_load(&row->gate) == GW_OPEN);
 }
 
 /* False: the task runs ungated. Where the page's lock is not free in time, the task stays idle. */
@@ -25,7 +27,7 @@ static bool make_active(struct gw_task *task) {
   if (GW_READ(task->page->broken) != 0 || GW_READ(task->left) || GW_READ(gw_process.exiting)) {
     return false;
   }
-  if (gw_task_lost(task) && gw_rejoin(task) != GW_OK) {
+  if (gw_task_lost(task) && (gw_now() < GW_READ(task->again_ns) || gw_rejoin(task) != GW_OK)) {
     return false;
   }
   if (!atomic_load(&task->active)) {
@@ -35,7 +37,7 @@ static bool make_active(struct gw_task *task) {
 }
 
 static void admit_slowly(struct gw_task *task) {
-  if (make_active(task) && gw_is_held(task) && gw_may_wait()) {
+  if (make_active(task) && gw_is_held(task, gw_seat_of(task)) && gw_may_wait()) {
     gw_wait_at_gate(task);
   }
 }
@@ -54,6 +56,7 @@ void gw_begin(gw_task *task) {
   if (task == NULL) {
     return;
   }
+  gw_inside_begin(task);
   atomic_fetch_add(&task->in_flight, 1);
   if (!passes(task)) {
     admit_slowly(task);
@@ -63,11 +66,11 @@ void gw_begin(gw_task *task) {
 /* The kernel's number of the calling thread: asked once in a thread, and again after a fork. */
 static int thread_id(void) {
   static _Thread_local int id;
-  static _Thread_local uint64_t process;
-  uint64_t owner = GW_READ(gw_process.owner);
-  if (id == 0 || process != owner) {
+  static _Thread_local uint32_t asked_after;
+  uint32_t forks = GW_READ(gw_process.forks);
+  if (id == 0 || asked_after != forks) {
     id = (int)syscall(SYS_gettid);
-    process = owner;
+    asked_after = forks;
   }
   return id;
 }
@@ -79,6 +82,7 @@ void gw_end(gw_task *task) {
   GW_WRITE(task->last_thread, thread_id());
   GW_WRITE(task->last_ns, gw_now());
   atomic_fetch_sub(&task->in_flight, 1);
+  gw_inside_end(task);
 }
 
 /* ---- an asynchronous launch --------------------------------------------------------------- */
@@ -93,8 +97,9 @@ void gw_admit_held(gw_task *task) {
   if (task == NULL) {
     return;
   }
-  atomic_fetch_add(&task->row->launches, 1);
-  atomic_fetch_add(&task->row->held, 1);
+  struct gw_row *row = gw_row_of(task);
+  atomic_fetch_add(&row->launches, 1);
+  atomic_fetch_add(&row->held, 1);
   if (GW_LIKELY(atomic_load(&task->active))) {
     return;
   }
@@ -105,6 +110,21 @@ void gw_admit_held(gw_task *task) {
   atomic_fetch_sub(&task->in_flight, 1);
 }
 
+/* The watcher decides under the process's lock. Whoever has had the lock after the work was
+ * submitted finds the task idle, or a watcher that finds the device busy. */
+void gw_resume(gw_task *task) {
+  if (task == NULL) {
+    return;
+  }
+  pthread_mutex_lock(&gw_process.lock);
+  pthread_mutex_unlock(&gw_process.lock);
+  if (!atomic_load(&task->active)) {
+    atomic_fetch_add(&task->in_flight, 1);
+    make_active(task);
+    atomic_fetch_sub(&task->in_flight, 1);
+  }
+}
+
 /* ---- a single-threaded operator ----------------------------------------------------------- */
 
 void gw_operator(gw_task *task) {
@@ -113,7 +133,7 @@ void gw_operator(gw_task *task) {
   }
   GW_WRITE(task->last_thread, -thread_id());
   GW_WRITE(task->last_ns, gw_now());
-  GW_ADD(task->row->operators, 1);
+  GW_ADD(gw_row_of(task)->operators, 1);
   if (!passes(task)) {
     atomic_fetch_add(&task->in_flight, 1);
     admit_slowly(task);
@@ -124,7 +144,9 @@ void gw_operator(gw_task *task) {
 
 /* ---- queries by which hooks choose one of these -------------------------------------------- */
 
-int gw_outranked(const gw_task *task) { return task != NULL && GW_READ(task->row->outranked) != 0; }
+int gw_outranked(const gw_task *task) {
+  return task != NULL && GW_READ(gw_row_of(task)->outranked) != 0;
+}
 
 int gw_alone(const gw_task *task) {
   return task == NULL || GW_READ(task->page->broken) != 0 ||

@@ -1,69 +1,59 @@
-/* Each task holds a record lock on its row's byte range of the page file. The kernel drops the lock
- * when the process ends, for any reason and in any PID namespace. A forked child does not inherit
- * the lock. But to close any descriptor of the page file drops all locks that the process holds on
- * the file. So only page.c opens the file, and once. */
 #include "liveness.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
-static int lock_range(struct gw_page *page, size_t start, size_t size, short type, int command,
-                      struct flock *out) {
-  struct flock lock = {
-      .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = (off_t)size};
-  int saved = errno;
-  int r;
-  do {
-    r = fcntl(page->fd, command, &lock);
-  } while (r < 0 && errno == EINTR);
-  int error = r < 0 ? errno : 0;
-  errno = saved;
-  if (out != NULL) {
-    *out = lock;
+#include "keeper.h"
+#include "warn.h"
+
+int gw_holder_start(struct gw_page *page) {
+  if (page->keeper == NULL) {
+    page->keeper = gw_keeper_start(page->map, offsetof(struct gw_page_layout, attributes));
   }
-  return error;
+  return page->keeper != NULL ? GW_OK : gw_fail(GW_E_RESOURCES, errno);
 }
 
-static int lock_row(struct gw_page *page, uint32_t row, short type, int command,
-                    struct flock *out) {
-  size_t start = offsetof(struct gw_page_layout, rows) + row * sizeof(struct gw_row);
-  return lock_range(page, start, sizeof(struct gw_row), type, command, out);
+void gw_row_claim(struct gw_page *page, uint32_t row, uint64_t ticket) {
+  atomic_store(&page->ours[row], ticket);
+  gw_keep(page->keeper, &page->map->rows[row].holder);
 }
 
-/* The daemon's lock is on the cache line of the header that names the daemon. */
-static int lock_decider(struct gw_page *page, short type, int command, struct flock *out) {
-  return lock_range(page, offsetof(struct gw_header, events), GW_CACHE_LINE, type, command, out);
-}
-
-int gw_row_claim(struct gw_page *page, uint32_t row) {
-  return lock_row(page, row, F_WRLCK, F_SETLK, NULL);
-}
-
-void gw_row_release(struct gw_page *page, uint32_t row) {
-  lock_row(page, row, F_UNLCK, F_SETLK, NULL);
-}
-
-bool gw_row_alive(struct gw_page *page, uint32_t row) {
-  /* The kernel does not report a process's own locks to itself. */
-  uint64_t owner = GW_READ(page->map->rows[row].owner);
-  if (owner == GW_READ(gw_process.owner)) {
-    return true;
+void gw_row_release(struct gw_page *page, uint32_t row, uint64_t ticket) {
+  if (atomic_load(&page->ours[row]) ==
+      ticket) { /* another task of this process may have it by now */
+    atomic_store(&page->ours[row], 0);
+    gw_keep_no_longer(page->keeper, &page->map->rows[row].holder);
   }
-  struct flock found;
-  int error = lock_row(page, row, F_WRLCK, F_GETLK, &found);
-  return error != 0 ||
-         found.l_type != F_UNLCK; /* unknown counts as alive: max_wait still bounds the wait */
 }
 
-int gw_decider_claim(struct gw_page *page) { return lock_decider(page, F_WRLCK, F_SETLK, NULL); }
+bool gw_row_alive(const struct gw_page *page, uint32_t row) {
+  return gw_is_kept(GW_READ(page->map->rows[row].holder));
+}
 
-void gw_decider_release(struct gw_page *page) { lock_decider(page, F_UNLCK, F_SETLK, NULL); }
+bool gw_row_is_ours(const struct gw_page *page, const struct gw_row *row) {
+  uint64_t ticket = GW_READ(page->ours[row - page->map->rows]);
+  return ticket != 0 && GW_READ(row->ticket) == ticket;
+}
 
-bool gw_decider_alive(struct gw_page *page) {
-  if (GW_READ(page->deciding)) {
-    return true;
+int gw_decider_claim(struct gw_page *page) {
+  if (atomic_load(&page->deciding)) {
+    return GW_OK;
   }
-  struct flock found;
-  int error = lock_decider(page, F_WRLCK, F_GETLK, &found);
-  return error != 0 || found.l_type != F_UNLCK; /* unknown: its heartbeat tells */
+  pthread_mutex_lock(&gw_process.lock);
+  int r = gw_holder_start(page);
+  if (r == GW_OK && !gw_keep_if_free(page->keeper, &page->map->header.holder)) {
+    r = gw_fail(GW_E_TAKEN, 0);
+  }
+  pthread_mutex_unlock(&gw_process.lock);
+  return r;
+}
+
+void gw_decider_release(struct gw_page *page) {
+  pthread_mutex_lock(&gw_process.lock);
+  atomic_store(&page->map->header.holder, 0);
+  gw_keep_no_longer(page->keeper, &page->map->header.holder);
+  pthread_mutex_unlock(&gw_process.lock);
+}
+
+bool gw_decider_alive(const struct gw_page *page) {
+  return gw_is_kept(GW_READ(page->map->header.holder));
 }

@@ -1,12 +1,43 @@
 /* Reads the tasks on a page, for observers. */
 #include <string.h>
 
+#include "liveness.h"
 #include "lock.h"
 #include "warn.h"
 
 #ifndef GIVEWAY_VERSION
 #error "the build says which version this is"
 #endif
+
+/* Reads the value of an attribute; another process may be writing the text. */
+static void read_word(const char *text, const char *key, char *value, size_t size) {
+  for (size_t i = 0, n = strnlen(text, GW_ATTRIBUTES_SIZE), k = strlen(key); i + k < n; i++) {
+    if ((i == 0 || text[i - 1] == ' ') && strncmp(text + i, key, k) == 0) {
+      size_t length = 0;
+      while (i + k + length < n && text[i + k + length] != ' ' && length + 1 < size) {
+        value[length] = text[i + k + length];
+        length++;
+      }
+      return;
+    }
+  }
+}
+
+static enum gw_gate_kind gate_kind(const gw_page *page, const struct gw_row *row) {
+  uint32_t flags = GW_READ(row->flags);
+  uint64_t operators = GW_READ(row->operators);
+  if (strcmp(page->device, "cpu") != 0) {
+    return GW_STOPS_DEVICE;
+  }
+  if ((flags & GW_ROW_LAUNCHES_ONLY) != 0) {
+    return GW_STOPS_LAUNCHES;
+  }
+  if ((flags & GW_ROW_WHOLE) != 0) {
+    return GW_STOPS_PROCESS;
+  }
+  return operators != 0 && operators == GW_READ(row->launches) ? GW_STOPS_OPERATORS
+                                                               : GW_STOPS_REGIONS;
+}
 
 static void describe(const gw_page *page, uint32_t index, struct gw_task_info *info) {
   const struct gw_row *row = &page->map->rows[index];
@@ -16,10 +47,12 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->pid = GW_READ(row->pid);
   info->priority = GW_READ(row->priority);
   info->active = GW_READ(row->state) == GW_ACTIVE;
-  info->gate_closed = GW_READ(row->gate) != GW_OPEN;
+  info->gate_closed = GW_READ(row->gate) == GW_CLOSED;
   info->is_thread = (GW_READ(row->flags) & GW_ROW_THREAD) != 0;
-  info->mine = GW_READ(row->owner) == GW_READ(gw_process.owner);
+  info->mine = gw_row_is_ours(page, row);
   info->waiters = GW_READ(row->waiters);
+  info->gate_kind = gate_kind(page, row);
+  info->width = GW_READ(row->width);
   info->launches = GW_READ(row->launches);
   info->operators = GW_READ(row->operators);
   info->held = GW_READ(row->held);
@@ -32,6 +65,7 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   memcpy(info->name, row->name, sizeof info->name);
   info->name[sizeof info->name - 1] = '\0';
   memcpy(info->device, page->device, sizeof info->device);
+  read_word(page->map->attributes[index].text, "job=", info->job, sizeof info->job);
 }
 
 int gw_tasks(gw_page *page, struct gw_task_info *infos, int capacity) {
@@ -62,7 +96,7 @@ int gw_task_describe(gw_task *task, struct gw_task_info *info) {
   if (task == NULL || gw_task_lost(task) || GW_READ(task->left)) {
     return gw_fail(GW_E_NO_TASK, 0);
   }
-  describe(task->page, (uint32_t)(task->row - task->page->map->rows), info);
+  describe(task->page, (uint32_t)(gw_row_of(task) - task->page->map->rows), info);
   return GW_OK;
 }
 

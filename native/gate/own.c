@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "join.h"
 #include "warn.h"
 
@@ -11,8 +12,8 @@ struct gw_own {
   gw_page *page; /* NULL: every page that the hook asks for */
   char *name;
   int priority;
-  bool ungated;   /* a page refused the task: the thread's launches belong to the process's */
-  gw_task *tasks; /* linked by `sibling` */
+  uint64_t again_ns; /* a page refused the task: until then the process's task has the launches */
+  gw_task *tasks;    /* linked by `sibling` */
   gw_own *outer;
 };
 
@@ -58,14 +59,14 @@ gw_task *gw_thread_task(gw_page *page, gw_task *otherwise) {
       return task;
     }
   }
-  if (own->ungated || atomic_load(&gw_process.exiting)) {
+  if ((own->again_ns != 0 && gw_now() < own->again_ns) || atomic_load(&gw_process.exiting)) {
     return otherwise;
   }
   int saved = errno;
   gw_task *task = otherwise;
   int r = join(own, page, otherwise, &task);
   if (r != GW_OK) {
-    own->ungated = true;
+    own->again_ns = gw_again_ns(r);
     task = otherwise;
     gw_warn_page(r, page->device);
   }

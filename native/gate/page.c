@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "guard.h"
-#include "liveness.h"
+#include "keeper.h"
 #include "robust.h"
 #include "warn.h"
 
@@ -42,7 +43,9 @@ int gw_page_path(const char *device, char *path, size_t size) {
   if (r != GW_OK) {
     return r;
   }
-  int n = snprintf(path, size, "%s/%s.page", directory, device);
+  const char *end = strrchr(device, '.'); /* the page of a job: no device's */
+  bool job = end != NULL && strcmp(end, ".job") == 0;
+  int n = snprintf(path, size, "%s/%s%s", directory, device, job ? "" : ".page");
   return n > 0 && (size_t)n < size ? GW_OK : gw_fail(GW_E_DIRECTORY, ENAMETOOLONG);
 }
 
@@ -64,6 +67,27 @@ static int check_directory(const char *path, int create) {
   return GW_OK;
 }
 
+/* 0: unknown. */
+static uint64_t this_boot(void) {
+  char text[40] = "";
+  int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  ssize_t size = fd >= 0 ? read(fd, text, 36) : -1;
+  if (fd >= 0) {
+    close(fd);
+  }
+  uint64_t boot = 0;
+  for (const char *c = text; size == 36 && *c != '\0'; c++) {
+    boot = boot * 31 + (unsigned char)*c;
+  }
+  return boot;
+}
+
+/* A page may be on a disk, where its rows outlive their processes. */
+static bool of_another_boot(const struct gw_header *h) {
+  uint64_t boot = GW_READ(h->boot), now = this_boot();
+  return boot != 0 && now != 0 && boot != now;
+}
+
 static void write_header(struct gw_page_layout *map) {
   struct gw_header *h = &map->header;
   gw_lock_init(&h->lock);
@@ -72,6 +96,8 @@ static void write_header(struct gw_page_layout *map) {
   atomic_store(&h->row_size, sizeof(struct gw_row));
   atomic_store(&h->row_count, GW_ROWS);
   atomic_store(&h->page_size, PAGE_SIZE_BYTES);
+  atomic_store(&h->holder_offset, offsetof(struct gw_row, holder));
+  atomic_store(&h->boot, this_boot());
   atomic_store(&h->next_ticket, 1);
   atomic_store(&h->magic, GW_PAGE_MAGIC);
 }
@@ -135,35 +161,13 @@ static int check_header(const struct gw_header *h) {
   return gw_lock_is_sane(&h->lock) ? GW_OK : gw_fail(GW_E_LOCK, 0);
 }
 
-static bool is_file(const struct gw_page *page, struct stat *s) {
-  return fstat(page->fd, s) == 0 && s->st_ino == page->inode && s->st_dev == page->filesystem;
+static bool same_file(const struct gw_page *page, const struct stat *s) {
+  return s->st_ino == page->inode && s->st_dev == page->filesystem;
 }
 
-/* A program that closes every descriptor, as daemons do, has closed the page's, and with it dropped
- * this process's locks. */
-static int reopen(struct gw_page *page, struct stat *s) {
-  if (atomic_flag_test_and_set(&page->reopening)) {
-    return gw_fail(GW_E_ACCESS, EBADF); /* another thread is reopening it */
-  }
-  int r = GW_OK;
-  if (!is_file(page, s)) {
-    page->fd = open_descriptor(page->path); /* the old number may be another file by now */
-    if (page->fd < 0 || !is_file(page, s)) {
-      r = gw_fail(GW_E_ACCESS, page->fd < 0 ? errno : ESTALE);
-    } else {
-      uint64_t mine = atomic_load(&gw_process.owner);
-      for (uint32_t i = 0; i < gw_rows_used(page); i++) {
-        if (atomic_load(&page->map->rows[i].owner) == mine) {
-          gw_row_claim(page, i);
-        }
-      }
-      if (atomic_load(&page->deciding)) {
-        gw_decider_claim(page);
-      }
-    }
-  }
-  atomic_flag_clear(&page->reopening);
-  return r;
+/* The descriptor may be closed, and its number another file's. */
+static bool is_file(const struct gw_page *page, struct stat *s) {
+  return fstat(page->fd, s) == 0 && same_file(page, s);
 }
 
 int gw_page_check(struct gw_page *page) {
@@ -171,17 +175,54 @@ int gw_page_check(struct gw_page *page) {
   if (broken != 0) {
     return gw_fail(broken, 0);
   }
+  int saved = errno, r = GW_OK;
   struct stat s;
-  int saved = errno;
-  int r = is_file(page, &s) ? GW_OK : reopen(page, &s);
-  if (r == GW_OK && s.st_nlink == 0) {
-    r = gw_fail(GW_E_DELETED, 0); /* programs that start now share a new page */
+  if (is_file(page, &s)) {
+    r = s.st_nlink == 0 ? GW_E_DELETED : GW_OK;
+  } else { /* the program has closed the descriptor, as daemons do: what the path leads to tells */
+    bool found = lstat(page->path, &s) == 0;
+    r = (found && !same_file(page, &s)) || (!found && errno == ENOENT) ? GW_E_DELETED : GW_OK;
+    s.st_size = found ? s.st_size : (off_t)PAGE_SIZE_BYTES;
   }
   if (r == GW_OK && (size_t)s.st_size < PAGE_SIZE_BYTES) {
-    r = gw_fail(GW_E_SIZE, 0);
+    r = GW_E_SIZE;
   }
   errno = saved;
-  return r != GW_OK ? r : check_header(&page->map->header);
+  return r != GW_OK ? gw_fail(r, 0) : check_header(&page->map->header);
+}
+
+/* Whether a living process has a row, or is the daemon: in every version since 5. */
+static bool in_use(int fd, const struct gw_header *head) {
+  uint64_t size = GW_READ(head->row_size), first = GW_READ(head->header_size);
+  uint32_t holder = GW_READ(head->holder);
+  uint32_t offset = GW_READ(head->holder_offset), rows = offset != 0 ? GW_READ(head->row_count) : 0;
+  for (uint32_t i = 0; !gw_is_kept(holder) && i < rows; i++) {
+    uint64_t at = first + i * size + offset;
+    if (pread(fd, &holder, sizeof holder, (off_t)at) != sizeof holder) {
+      return false;
+    }
+  }
+  return gw_is_kept(holder);
+}
+
+/* Removes a page of another version that no living process uses, and a page from before the machine
+ * was started. True: the path is free. */
+static bool remove_old(const char *path) {
+  struct gw_header head;
+  struct stat s;
+  int fd = open_descriptor(path);
+  bool gone = false;
+  /* Locked, so that no process removes the page that another one has just made in its place. */
+  if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &s) == 0) {
+    bool old =
+        pread(fd, &head, sizeof head, 0) == sizeof head && head.magic == GW_PAGE_MAGIC &&
+        (of_another_boot(&head) || (head.abi_version != GW_ABI_VERSION && !in_use(fd, &head)));
+    gone = s.st_nlink == 0 || (old && unlink(path) == 0);
+  }
+  if (fd >= 0) {
+    close(fd);
+  }
+  return gone;
 }
 
 static bool is_other_version(int fd) {
@@ -215,6 +256,9 @@ static int map_page(const char *path, struct gw_page *page) {
     } else {
       gw_guard_page(page);
       r = check_header(&page->map->header);
+      if (r == GW_OK && of_another_boot(&page->map->header)) {
+        r = gw_fail(GW_E_VERSION, 0);
+      }
       if (r != GW_OK) {
         munmap(page->map, PAGE_SIZE_BYTES);
       }
@@ -225,18 +269,6 @@ static int map_page(const char *path, struct gw_page *page) {
     close(page->fd);
   }
   return r;
-}
-
-/* Removes a page of another version whose last task is gone. */
-static bool remove_old(const char *path) {
-  int fd = open_descriptor(path);
-  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* any row's, to the end */
-  bool old = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK &&
-             is_other_version(fd) && unlink(path) == 0;
-  if (fd >= 0) {
-    close(fd);
-  }
-  return old;
 }
 
 static int open_new(const char *device, int create, struct gw_page *page) {
@@ -262,23 +294,25 @@ static int open_new(const char *device, int create, struct gw_page *page) {
   return r;
 }
 
-/* The tasks on a deleted page go on ungated; those that join now share a new page. */
-static bool deleted(const struct gw_page *page) {
+/* Under gw_process.lock: the page that this process has mapped already. */
+static struct gw_page *known(const char *path) {
   struct stat s;
-  return is_file(page, &s) && s.st_nlink == 0;
+  struct gw_page *page = lstat(path, &s) == 0 ? gw_process.pages : NULL;
+  while (page != NULL && !same_file(page, &s)) {
+    page = page->next;
+  }
+  return page;
 }
 
-/* Under gw_process.lock. By path, because a program that changes GIVEWAY_DIR means another page. */
+/* Under gw_process.lock. Two paths may lead to one file, and in the course of time one path to two:
+ * the tasks on a deleted page go on ungated, and those that join now share a new page. */
 static int find_or_open(const char *device, int create, struct gw_page **out) {
   struct gw_page *fresh = calloc(1, sizeof *fresh);
   if (fresh == NULL) {
     return gw_fail(GW_E_RESOURCES, ENOMEM);
   }
   int r = gw_page_path(device, fresh->path, sizeof fresh->path);
-  struct gw_page *page = gw_process.pages;
-  while (r == GW_OK && page != NULL && (strcmp(page->path, fresh->path) != 0 || deleted(page))) {
-    page = page->next;
-  }
+  struct gw_page *page = r == GW_OK ? known(fresh->path) : NULL;
   if (r == GW_OK && page == NULL) {
     r = open_new(device, create, fresh);
   }
@@ -296,6 +330,7 @@ static int find_or_open(const char *device, int create, struct gw_page **out) {
 int gw_page_open(const char *device, int create, gw_page **out) {
   int saved = errno;
   *out = NULL;
+  gw_clock_compare();
   pthread_mutex_lock(&gw_process.lock);
   int r = find_or_open(device, create, out);
   pthread_mutex_unlock(&gw_process.lock);

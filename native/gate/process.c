@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "job.h"
 #include "join.h"
 #include "number.h"
 #include "state.h"
@@ -11,13 +12,12 @@
 #include "wait.h"
 #include "warn.h"
 
-enum { NOT_TRIED = 0, JOINED = 1, UNGATED = 2 };
-static _Atomic int process_state;
+static _Atomic uint64_t again_ns; /* the process was refused: when to try again; 0: not tried */
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 
 static void forget(void) {
   pthread_mutex_init(&joining, NULL); /* another thread of the parent may have taken it */
-  atomic_store(&process_state, NOT_TRIED);
+  atomic_store(&again_ns, 0);
 }
 
 __attribute__((constructor)) static void handle_forks(void) { pthread_atfork(NULL, NULL, forget); }
@@ -26,10 +26,16 @@ int gw_environment_priority(void) {
   return (int)gw_environment_integer("GIVEWAY_PRIORITY", GW_PRIORITY_MIN, GW_PRIORITY_MAX, 0);
 }
 
+/* A process that was refused tries again, at a rate at which the tries cost nothing. */
+static bool is_time(void) {
+  uint64_t again = GW_READ(again_ns);
+  return again == 0 || (again != UINT64_MAX && gw_now() >= again);
+}
+
 static gw_task *join_process(const char *device) {
   pthread_mutex_lock(&joining);
   gw_task *task = atomic_load(&gw_process.task);
-  if (task == NULL && atomic_load(&process_state) == NOT_TRIED) {
+  if (task == NULL && is_time()) {
     int saved = errno;
     gw_page *page;
     struct gw_task_options options = {.name = NULL, .priority = gw_environment_priority()};
@@ -39,9 +45,8 @@ static gw_task *join_process(const char *device) {
     }
     if (r == GW_OK) {
       atomic_store(&gw_process.task, task);
-      atomic_store(&process_state, JOINED);
     } else {
-      atomic_store(&process_state, UNGATED);
+      atomic_store(&again_ns, gw_again_ns(r));
       gw_warn_page(r, device);
     }
     errno = saved;
@@ -52,7 +57,8 @@ static gw_task *join_process(const char *device) {
 
 void gw_pause(void) {
   gw_task *task = GW_READ(gw_process.task);
-  if (task != NULL && GW_READ(gw_process.task_count) == 1 && GW_READ(task->row->gate) != GW_OPEN) {
+  if (task != NULL && GW_READ(gw_process.task_count) == 1 &&
+      atomic_load(&gw_row_of(task)->gate) != GW_OPEN) {
     gw_pause_task(task);
   }
 }
@@ -62,7 +68,7 @@ gw_task *gw_current(const char *device) {
   if (GW_LIKELY(task != NULL)) {
     return task;
   }
-  if (GW_READ(process_state) == UNGATED || atomic_load(&gw_process.exiting)) {
+  if (!is_time() || atomic_load(&gw_process.exiting)) {
     return NULL;
   }
   return join_process(device);
@@ -76,6 +82,7 @@ __attribute__((destructor)) static void leave_all(void) {
   until.tv_sec += 1;
   if (pthread_mutex_timedlock(&gw_process.lock, &until) == 0) {
     for (struct gw_task *task = gw_process.tasks; task != NULL; task = task->next) {
+      gw_job_leave(task->member);
       gw_row_give_back(task);
     }
     gw_trace_write();

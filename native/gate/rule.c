@@ -1,5 +1,7 @@
 #include "rule.h"
 
+#include "clock.h"
+#include "cores.h"
 #include "futex.h"
 #include "settings.h"
 
@@ -20,7 +22,7 @@ struct rule {
 };
 
 /* Whether another task may hold this one, now or later. */
-static uint32_t outranked(const struct rule *rule, const struct gw_row *row) {
+static bool outranked(const struct rule *rule, const struct gw_row *row) {
   return rule->by_daemon ? rule->joined > 1 : gw_row_priority(row) < rule->top_joined;
 }
 
@@ -29,8 +31,21 @@ static bool matters(const struct rule *rule, const struct gw_row *row) {
   return rule->by_daemon || gw_row_priority(row) > rule->bottom;
 }
 
-/* Whether the task has to wait: the daemon wants its gate closed or, without a daemon, a task with
- * work has a higher priority. */
+static bool has_flag(const struct gw_row *row, uint32_t flag) {
+  return (GW_READ(row->flags) & flag) != 0;
+}
+
+/* Writes only what differs; returns whether it did. */
+static bool set_flag(struct gw_row *row, uint32_t flag, bool on) {
+  if (has_flag(row, flag) == on) {
+    return false;
+  }
+  atomic_fetch_xor(&row->flags, flag);
+  return true;
+}
+
+/* Whether the tasks of this page make the task wait: the daemon wants its gate closed or, without a
+ * daemon, a task with work has a higher priority. */
 static bool outdone(const struct rule *rule, const struct gw_row *row) {
   return rule->by_daemon ? GW_READ(row->decided) != GW_OPEN : gw_row_priority(row) < rule->top;
 }
@@ -38,7 +53,13 @@ static bool outdone(const struct rule *rule, const struct gw_row *row) {
 /* Whether the task runs although it would have to wait, because it has waited for too long. */
 static bool has_turn(const struct rule *rule, const struct gw_row *row, uint64_t now) {
   return GW_READ(row->state) == GW_ACTIVE && now < GW_READ(row->quantum_end_ns) &&
-         outdone(rule, row) && !(rule->by_daemon && GW_READ(row->decided) == GW_PAUSED);
+         (outdone(rule, row) || has_flag(row, GW_ROW_JOB_HELD)) &&
+         !(rule->by_daemon && GW_READ(row->decided) == GW_PAUSED);
+}
+
+/* A task that waits for its job makes no task wait. */
+static bool stands_aside(const struct gw_row *row, uint64_t now) {
+  return has_flag(row, GW_ROW_JOB_HELD) && now >= GW_READ(row->quantum_end_ns);
 }
 
 static struct rule read_rule(const struct gw_page *page, uint64_t now) {
@@ -50,7 +71,7 @@ static struct rule read_rule(const struct gw_page *page, uint64_t now) {
     uint32_t state = GW_READ(rows[i].state);
     int32_t priority = gw_row_priority(&rows[i]);
     rule.joined += state != GW_FREE;
-    if (state == GW_ACTIVE && priority > rule.top) {
+    if (state == GW_ACTIVE && !stands_aside(&rows[i], now) && priority > rule.top) {
       rule.top = priority;
     }
     if (state != GW_FREE && priority > rule.top_joined) {
@@ -67,9 +88,60 @@ static struct rule read_rule(const struct gw_page *page, uint64_t now) {
   return rule;
 }
 
-static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint64_t now) {
-  bool yields = rule->turn && (GW_READ(row->flags) & GW_ROW_YIELDS) != 0;
-  return yields || (outdone(rule, row) && !has_turn(rule, row, now)) ? GW_CLOSED : GW_OPEN;
+/* Whether the row's threads can be kept to some cores: those of regions can. */
+static bool can_be_narrow(const struct gw_row *row) {
+  return (GW_READ(row->flags) & (GW_ROW_LAUNCHES_ONLY | GW_ROW_WHOLE)) == 0 &&
+         GW_READ(row->operators) == 0;
+}
+
+/* Whether the row waits for this task. */
+static bool is_ahead(const struct rule *rule, const struct gw_row *other, const struct gw_row *row,
+                     bool yields, uint64_t now) {
+  return other != row && GW_READ(other->state) == GW_ACTIVE && !stands_aside(other, now) &&
+         ((yields && has_turn(rule, other, now)) || gw_row_priority(other) > gw_row_priority(row));
+}
+
+/* The cores that are left to a row which would have to wait if it competed for all of them. */
+static void read_room(const struct gw_page *page, const struct rule *rule, const struct gw_row *row,
+                      uint64_t now, struct gw_room *room) {
+  bool yields = rule->turn && has_flag(row, GW_ROW_YIELDS);
+  gw_room_of(row, room);
+  for (uint32_t i = 0; i < gw_rows_used(page) && !room->whole_device; i++) {
+    if (is_ahead(rule, &page->map->rows[i], row, yields, now)) {
+      gw_room_take(room, &page->map->rows[i]);
+    }
+  }
+}
+
+/* The gate as the tasks of this page want it. */
+static uint32_t ruled(const struct gw_page *page, const struct rule *rule, const struct gw_row *row,
+                      uint64_t now) {
+  bool yields = rule->turn && has_flag(row, GW_ROW_YIELDS);
+  bool waits = yields || (outdone(rule, row) && !has_turn(rule, row, now));
+  if (!waits || now < GW_READ(row->grace_end_ns)) {
+    return GW_OPEN;
+  }
+  if (rule->by_daemon || GW_READ(row->width) == 0) {
+    return GW_CLOSED; /* a daemon's policy decides about the device as a whole */
+  }
+  struct gw_room room;
+  read_room(page, rule, row, now, &room);
+  uint32_t gate = gw_room_gate(&room, row);
+  return gate == GW_NARROW && !can_be_narrow(row) ? GW_CLOSED : gate;
+}
+
+static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint32_t gate,
+                       uint64_t now) {
+  bool job = has_flag(row, GW_ROW_JOB_HELD) && !has_turn(rule, row, now) &&
+             now >= GW_READ(row->grace_end_ns);
+  return job ? GW_CLOSED : gate;
+}
+
+/* Always wakes the threads that sleep on the gate: launches on a closed one; on an open one, a
+ * watcher that can stop running work. A count of them on the page could not be relied on. */
+static void change_gate(struct gw_row *row, uint32_t gate) {
+  atomic_store(&row->gate, gate);
+  gw_futex_wake(&row->gate, true);
 }
 
 static void set_gate(struct gw_row *row, uint32_t gate, uint64_t now) {
@@ -86,12 +158,7 @@ static void set_gate(struct gw_row *row, uint32_t gate, uint64_t now) {
       GW_WRITE(row->preemptions, GW_READ(row->preemptions) + 1);
     }
   }
-  /* Sequentially consistent with the threads that sleep on the gate: they count themselves, then
-   * look at the gate. A watcher that can stop running work sleeps on an open gate as well. */
-  atomic_store(&row->gate, gate);
-  if (atomic_load(&row->waiters) != 0) {
-    gw_futex_wake(&row->gate, true);
-  }
+  change_gate(row, gate);
 }
 
 void gw_gates_apply(struct gw_page *page, uint64_t now) {
@@ -104,19 +171,22 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
     if (GW_READ(row->state) == GW_FREE) {
       continue;
     }
-    if (!rule.turn && (GW_READ(row->flags) & GW_ROW_YIELDS) != 0) {
-      atomic_fetch_and(&row->flags, ~(uint32_t)GW_ROW_YIELDS);
+    if (!rule.turn) {
+      set_flag(row, GW_ROW_YIELDS, false);
     }
-    if (matters(&rule, row) != ((GW_READ(row->flags) & GW_ROW_MATTERS) != 0)) {
-      atomic_fetch_xor(&row->flags, (uint32_t)GW_ROW_MATTERS);
-    }
-    uint32_t ranked = outranked(&rule, row);
+    set_flag(row, GW_ROW_MATTERS, matters(&rule, row));
+    uint32_t gate = ruled(page, &rule, row, now);
+    bool ranked = outranked(&rule, row), held = gate == GW_CLOSED;
+    bool told = set_flag(row, GW_ROW_RANKED, ranked) | set_flag(row, GW_ROW_HELD, held);
+    ranked = ranked || has_flag(row, GW_ROW_JOB_RANKED);
     if (ranked != GW_READ(row->outranked)) {
       GW_WRITE(row->outranked, ranked); /* only then: a write costs the next launch a cache miss */
     }
-    uint32_t gate = wanted(&rule, row, now);
+    gate = wanted(&rule, row, gate, now);
     if (gate != GW_READ(row->gate)) {
       set_gate(row, gate, now);
+    } else if (told) {
+      gw_futex_wake(&row->gate, true); /* the task's job asks for these flags */
     }
   }
 }
@@ -162,8 +232,24 @@ void gw_row_free(struct gw_row *row) {
     GW_WRITE(row->stream_gate, GW_STREAM_OPEN(GW_READ(row->ticket))); /* queued work goes on */
   }
   GW_WRITE(row->ticket, 0);
-  GW_WRITE(row->owner, 0);
-  GW_WRITE(row->waiters, 0);
+  GW_WRITE(row->holder, 0);
   GW_WRITE(row->lent, 0);
-  atomic_store(&row->gate, GW_OPEN);
+  change_gate(row, GW_OPEN); /* in case the task is alive: it has lost its row */
+}
+
+int gw_narrowed(const gw_task *task, uint64_t *cores) {
+  if (task == NULL || GW_READ(gw_row_of(task)->gate) != GW_NARROW ||
+      GW_READ(task->page->broken) != 0) {
+    return 0;
+  }
+  uint64_t now = gw_now();
+  struct rule rule = read_rule(task->page, now);
+  struct gw_room room;
+  read_room(task->page, &rule, gw_row_of(task), now, &room);
+  uint64_t any = 0;
+  for (int i = 0; i < GW_CORE_WORDS; i++) {
+    cores[i] = room.cores[i];
+    any |= room.cores[i];
+  }
+  return any != 0 && !room.whole_device; /* else the gate is about to change */
 }

@@ -22,8 +22,9 @@ struct gw_page {
   int fd;
   dev_t filesystem;
   ino_t inode;
-  _Atomic int broken; /* 0, or the enum gw_error for which the page is no longer trusted */
-  atomic_flag reopening;
+  _Atomic int broken;       /* 0, or the enum gw_error for which the page is no longer trusted */
+  struct gw_keeper *keeper; /* NULL: this process has had no row yet */
+  _Atomic uint64_t ours[GW_ROWS]; /* the tickets of the rows that this process has */
   _Atomic uint32_t lock_failures; /* in a row: the holder of the page's lock does not move */
   _Atomic uint64_t lock_again_ns; /* until then no launch of this process waits for the lock */
   _Atomic bool deciding;          /* this process is the page's daemon */
@@ -35,7 +36,7 @@ struct gw_page {
 
 struct gw_task {
   /* Read or written by every launch. */
-  struct gw_row *row;
+  struct gw_row *_Atomic row;     /* see struct gw_seat */
   _Atomic uint32_t active;        /* this process's view; other processes see the row's state */
   _Atomic uint32_t in_flight;     /* launches between gw_begin and gw_end */
   _Atomic uint64_t last_ns;       /* when a launch of the task last began or finished */
@@ -45,6 +46,8 @@ struct gw_task {
 
   struct gw_page *page;
   _Atomic uint64_t ticket; /* the row's, as long as the row is this task's */
+  _Atomic uint64_t
+      again_ns; /* the task has lost its row, and no other was free: when to look again */
   _Atomic bool left;
   _Atomic bool on_device; /* the device waits for the row's stream_gate */
   /* For launches that may get a stream gate. */
@@ -55,7 +58,9 @@ struct gw_task {
   /* Used by the watcher alone. */
   uint64_t preempted_ns, held_since_ns, checked_ns;
   bool released;
+  bool dozes; /* idle, although launches are in flight: their threads wait for something */
 
+  struct gw_member *member; /* of the job; NULL: of none. Set before the task's first launch */
   struct gw_task *next;
   struct gw_task *sibling; /* the same thread's task on another page */
   bool leaving;            /* under gw_process.lock: leaves as soon as it is idle */
@@ -69,7 +74,7 @@ struct gw_process {
   _Atomic(struct gw_task *) task; /* the process's own; NULL: not joined */
   _Atomic uint32_t task_count;
   _Atomic uint32_t thread_count; /* of these, thread-local tasks */
-  _Atomic uint64_t owner;        /* random, never 0 once set */
+  _Atomic uint32_t forks;        /* differs between a process and its forked children */
   _Atomic uint32_t lent;         /* as in the rows of its tasks */
   _Atomic bool exiting;
 };
@@ -88,9 +93,27 @@ static inline uint32_t gw_rows_used(const struct gw_page *page) {
   return n <= GW_ROWS ? n : GW_ROWS;
 }
 
-/* Whether the task's row was given away: a record lock was lost, or the page was tampered with. */
+/* A task's row at one time. Who looks at a row more than once, or sleeps on it, keeps one of these:
+ * a task that has lost its row takes another, and then the old seat reads as lost, as does one that
+ * was read while the task moved. */
+struct gw_seat {
+  struct gw_row *row;
+  uint64_t ticket;
+};
+
+static inline struct gw_row *gw_row_of(const struct gw_task *task) { return GW_READ(task->row); }
+
+static inline struct gw_seat gw_seat_of(const struct gw_task *task) {
+  return (struct gw_seat){gw_row_of(task), GW_READ(task->ticket)};
+}
+
+/* Whether the row was given away. That happens only on a page that was tampered with. */
+static inline bool gw_seat_lost(struct gw_seat seat) {
+  return GW_READ(seat.row->ticket) != seat.ticket;
+}
+
 static inline bool gw_task_lost(const struct gw_task *task) {
-  return GW_READ(task->row->ticket) != GW_READ(task->ticket);
+  return gw_seat_lost(gw_seat_of(task));
 }
 
 #endif

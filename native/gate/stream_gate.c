@@ -7,8 +7,8 @@
 
 #define LATELY_NS (1000 * GW_MS)
 
-static int preempted_lately(struct gw_task *task) {
-  uint64_t preemptions = GW_READ(task->row->preemptions), now = gw_now();
+static int preempted_lately(struct gw_task *task, const struct gw_row *row) {
+  uint64_t preemptions = GW_READ(row->preemptions), now = gw_now();
   if (atomic_exchange(&task->seen_preemptions, preemptions) != preemptions) {
     atomic_store(&task->preempted_until_ns, now + LATELY_NS);
   }
@@ -18,24 +18,25 @@ static int preempted_lately(struct gw_task *task) {
 /* Not in a process with several tasks: their streams may share a queue of the device, where a held
  * task would hold another task of the process. */
 int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate) {
-  uint64_t ticket = GW_READ(task->ticket);
+  struct gw_seat seat = gw_seat_of(task);
+  struct gw_row *row = seat.row;
   if (task->options.is_thread || GW_READ(gw_process.thread_count) != 0 ||
-      ticket >= GW_STREAM_TICKETS || GW_READ(task->page->broken) != 0 || GW_READ(task->left) ||
-      GW_READ(gw_process.exiting) || gw_task_lost(task)) {
+      seat.ticket >= GW_STREAM_TICKETS || GW_READ(task->page->broken) != 0 || GW_READ(task->left) ||
+      GW_READ(gw_process.exiting) || gw_seat_lost(seat)) {
     return 0;
   }
-  if (!GW_READ(task->on_device) || (GW_READ(task->row->flags) & GW_ROW_STREAM) == 0) {
-    atomic_fetch_or(&task->row->flags, GW_ROW_STREAM);
+  if (!GW_READ(task->on_device) || (GW_READ(row->flags) & GW_ROW_STREAM) == 0) {
+    atomic_fetch_or(&row->flags, GW_ROW_STREAM);
     atomic_store(&task->on_device, true);
   }
   /* In this order: transitions write closed_ns before they close the gate. */
-  bool closed = atomic_load(&task->row->gate) == GW_CLOSED;
+  bool closed = atomic_load(&row->gate) == GW_CLOSED;
   *gate = (struct gw_stream_gate){.page = task->page->map,
                                   .page_size = sizeof *task->page->map,
-                                  .word = &task->row->stream_gate,
-                                  .open = GW_STREAM_OPEN(ticket),
-                                  .preempted_lately = preempted_lately(task),
-                                  .closing = closed ? GW_READ(task->row->closed_ns) : 0};
+                                  .word = &row->stream_gate,
+                                  .open = GW_STREAM_OPEN(seat.ticket),
+                                  .preempted_lately = preempted_lately(task, row),
+                                  .closing = closed ? GW_READ(row->closed_ns) : 0};
   return 1;
 }
 
@@ -43,7 +44,7 @@ int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate) {
  * by the page's address than this process does by now, so the hook opens that word as well. */
 static void release(struct gw_task *task) {
   task->released = true;
-  atomic_store(&task->row->stream_gate, UINT32_MAX);
+  atomic_store(&gw_row_of(task)->stream_gate, UINT32_MAX);
   if (task->options.release != NULL) {
     task->options.release(task->options.context);
   }
@@ -54,13 +55,14 @@ uint64_t gw_check_stream_hold(struct gw_task *task, uint64_t now) {
     return 0;
   }
   if (GW_READ(task->page->broken) == 0) {
-    if (atomic_load(&task->row->gate) == GW_OPEN) {
+    struct gw_seat seat = gw_seat_of(task);
+    if (atomic_load(&seat.row->gate) == GW_OPEN) {
       return 0;
     }
-    uint64_t closed = GW_READ(task->row->closed_ns);
+    uint64_t closed = GW_READ(seat.row->closed_ns);
     bool waited = task->preempted_ns == closed;
     task->preempted_ns = closed;
-    uint64_t slice = gw_check_hold(task, now, waited);
+    uint64_t slice = gw_check_hold(task, seat, now, waited);
     if (GW_READ(task->page->broken) == 0) {
       return slice;
     }

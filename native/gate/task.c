@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -15,20 +14,14 @@
 #include "trace.h"
 #include "warn.h"
 
-static uint64_t random_identity(void) {
-  uint64_t id = 0;
-  if (getrandom(&id, sizeof id, GRND_NONBLOCK) != sizeof id || id == 0) {
-    id = gw_now() ^ ((uint64_t)getpid() << 40) ^ 1;
-  }
-  return id;
-}
+#define AGAIN_NS (1000 * GW_MS) /* how often a task that was refused tries again */
 
-/* Under the page's lock: a free row whose record lock this process now holds; -1: none. */
+/* Under the page's lock: a free row; -1: none. */
 static int find_row(struct gw_page *page) {
   struct gw_row *rows = page->map->rows;
   for (int attempt = 0; attempt < 2; attempt++) {
     for (uint32_t i = 0; i < GW_ROWS; i++) {
-      if (GW_READ(rows[i].state) == GW_FREE && gw_row_claim(page, i) == 0) {
+      if (GW_READ(rows[i].state) == GW_FREE) {
         return (int)i;
       }
     }
@@ -51,6 +44,9 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->stopped_ns, 0);
   atomic_store(&row->quantum_end_ns, 0);
   atomic_store(&row->activations, 0);
+  atomic_store(&row->waiters, 0);
+  atomic_store(&row->grace_end_ns, 0);
+  atomic_store(&row->width, 0);
   atomic_store(&row->decided, GW_OPEN);
   atomic_store(&row->pid, (uint32_t)getpid());
   atomic_store(&row->flags, (task->options.is_thread ? GW_ROW_THREAD : 0u) |
@@ -61,10 +57,10 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   gw_attributes_write(page, (uint32_t)index, attributes != NULL ? attributes : "");
   atomic_store(&row->priority, task->options.priority);
   atomic_store(&row->lent, atomic_load(&gw_process.lent));
-  atomic_store(&row->owner, atomic_load(&gw_process.owner));
   uint64_t ticket = atomic_fetch_add(&page->map->header.next_ticket, 1);
   atomic_store(&row->stream_gate, GW_STREAM_OPEN(ticket));
   atomic_store(&row->ticket, ticket);
+  gw_row_claim(page, (uint32_t)index, ticket);
   if ((uint32_t)index >= gw_rows_used(page)) {
     atomic_store(&page->map->header.rows_used, (uint32_t)index + 1);
   }
@@ -74,10 +70,10 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
 }
 
 int gw_row_take(struct gw_page *page, struct gw_task *task) {
-  if (atomic_load(&gw_process.owner) == 0) {
-    atomic_store(&gw_process.owner, random_identity());
+  int r = gw_holder_start(page);
+  if (r == GW_OK) {
+    r = gw_page_lock_patiently(page);
   }
-  int r = gw_page_lock_patiently(page);
   if (r != GW_OK) {
     return r;
   }
@@ -92,16 +88,31 @@ int gw_row_take(struct gw_page *page, struct gw_task *task) {
   return r;
 }
 
+static void release_row(struct gw_task *task) {
+  struct gw_seat seat = gw_seat_of(task);
+  gw_row_release(task->page, (uint32_t)(seat.row - task->page->map->rows), seat.ticket);
+}
+
+uint64_t gw_again_ns(int error) {
+  bool passes =
+      error == GW_E_FULL || error == GW_E_RESOURCES || error == GW_E_SPACE || error == GW_E_VERSION;
+  return passes ? gw_now() + AGAIN_NS : UINT64_MAX;
+}
+
 int gw_rejoin(struct gw_task *task) {
   int r = GW_OK;
   pthread_mutex_lock(&gw_process.lock);
   if (gw_task_lost(task)) {
+    release_row(task);
     if (task->options.priority < GW_PRIORITY_MIN || task->options.priority > GW_PRIORITY_MAX) {
       task->options.priority = 0;
     }
     atomic_store(&task->active, 0);
     r = gw_row_take(task->page, task);
-    if (r != GW_OK) {
+    if (r == GW_E_FULL) {
+      atomic_store(&task->again_ns, gw_again_ns(r));
+      gw_warn_ungated(r, task->page->path);
+    } else if (r != GW_OK) {
       gw_page_distrust(task->page, r);
     }
   }
@@ -118,15 +129,19 @@ void gw_count_task(const struct gw_task *task, uint32_t by) {
 
 bool gw_row_give_back(struct gw_task *task) {
   gw_trace_keep(task);
+  return gw_row_leave(task);
+}
+
+bool gw_row_leave(struct gw_task *task) {
   atomic_store(&task->left, true);
   if (gw_page_lock(task->page) != GW_OK) {
     return atomic_load(&task->page->broken) != 0;
   }
   if (!gw_task_lost(task)) {
-    gw_row_free(task->row);
+    gw_row_free(gw_row_of(task));
     gw_gates_update(task->page, gw_now());
-    gw_row_release(task->page, (uint32_t)(task->row - task->page->map->rows));
   }
+  release_row(task);
   gw_page_unlock(task->page);
   return true;
 }

@@ -83,8 +83,10 @@ void gw_warn(const char *text) {
 void gw_warn_ungated(int error, const char *path) {
   int code = last_errno;
   char text[PATH_MAX + 128];
-  snprintf(text, sizeof text, "running ungated: %s (%s%s%s)", gw_error_text(error), path,
-           code ? ": " : "", code ? strerrordesc_np(code) : "");
+  const char *end = strrchr(path, '.');
+  bool job = end != NULL && strcmp(end, ".job") == 0;
+  snprintf(text, sizeof text, "%s: %s (%s%s%s)", job ? "out of the job" : "running ungated",
+           gw_error_text(error), path, code ? ": " : "", code ? strerrordesc_np(code) : "");
   gw_warn(text);
 }
 

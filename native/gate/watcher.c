@@ -5,27 +5,29 @@
 #include "watcher.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "activity.h"
 #include "clock.h"
+#include "compute.h"
 #include "decider.h"
 #include "futex.h"
+#include "grace.h"
 #include "lock.h"
 #include "rule.h"
 #include "settings.h"
 #include "stream_gate.h"
 #include "task.h"
+#include "thread.h"
 #include "wait.h"
 #include "wake.h"
 #include "warn.h"
 
-#define STACK_BYTES (256 * 1024)
 #define LONGEST_TICK_NS (20 * GW_MS)   /* the longest time between two heartbeats */
 #define TAIL_MAX_NS (20 * GW_MS)       /* the longest work of a program after its last region */
+#define WHOLE_TICK_NS (4 * GW_MS)      /* how often new threads of a held process are stopped */
 #define OPERATOR_MAX_NS (1000 * GW_MS) /* an operator is believed to run for at most this long */
 
 static bool running; /* under gw_process.lock */
@@ -59,7 +61,7 @@ static bool thread_runs(const struct gw_task *task, uint64_t now, uint64_t last)
 
 static void end_quantum(struct gw_task *task, uint64_t now) {
   if (gw_page_lock(task->page) == GW_OK) {
-    atomic_store(&task->row->quantum_end_ns, 0);
+    atomic_store(&gw_row_of(task)->quantum_end_ns, 0);
     gw_gates_update(task->page, now);
     gw_page_unlock(task->page);
   }
@@ -69,7 +71,7 @@ static void end_quantum(struct gw_task *task, uint64_t now) {
 static void reactivate(struct gw_task *task, uint64_t now) {
   if (gw_page_lock(task->page) == GW_OK) {
     if (!gw_task_lost(task) && atomic_load(&task->active)) {
-      atomic_store(&task->row->state, GW_ACTIVE);
+      atomic_store(&gw_row_of(task)->state, GW_ACTIVE);
       gw_gates_update(task->page, now);
     }
     gw_page_unlock(task->page);
@@ -82,53 +84,60 @@ static bool preemptible(const struct gw_task *task) {
 }
 
 /* Stops the work that runs behind a closed gate, once for each closing, and then checks the hold as
- * a waiting launch does for itself. Returns when to look again. */
-static uint64_t preempt(struct gw_task *task, uint64_t now) {
-  uint64_t closed_ns = atomic_load(&task->row->closed_ns);
-  bool waited = task->preempted_ns == closed_ns;
+ * a waiting launch does for itself. Where the gate stops the whole process, its threads come back
+ * from whatever they waited for, and are stopped then. Returns when to look again. */
+static uint64_t preempt(struct gw_task *task, struct gw_seat seat, uint64_t now) {
+  uint64_t closed_ns = atomic_load(&seat.row->closed_ns);
+  bool waited = task->preempted_ns == closed_ns, whole = gw_stops_process(task);
+  if (!waited || whole) {
+    atomic_thread_fence(memory_order_seq_cst); /* see atomics.h */
+    atomic_load (&stop_running)();
+  }
   if (!waited) {
     task->preempted_ns = closed_ns;
-    atomic_load (&stop_running)();
-    atomic_fetch_add(&task->row->held, 1);
+    atomic_fetch_add(&seat.row->held, 1);
     task->held_since_ns = now;
   }
-  return now + gw_check_hold(task, now, waited);
+  uint64_t slice = gw_check_hold(task, seat, now, waited);
+  return now + (whole && slice > WHOLE_TICK_NS ? WHOLE_TICK_NS : slice);
 }
 
 /* Counts the held time of stopped work; a launch that waits at the gate counts its own. */
 static void count_held(struct gw_task *task, uint64_t now) {
   if (task->held_since_ns != 0) {
-    GW_ADD(task->row->held_ns, now - task->held_since_ns);
-    task->held_since_ns = atomic_load(&task->row->gate) == GW_CLOSED ? now : 0;
+    struct gw_row *row = gw_row_of(task);
+    GW_ADD(row->held_ns, now - task->held_since_ns);
+    task->held_since_ns = atomic_load(&row->gate) == GW_CLOSED ? now : 0;
   }
 }
 
-/* Checks the page for damage, seldom: each check costs system calls. */
+/* Checks, seldom, what other processes do not tell: a dead daemon, a lost row. */
 static void check_page(struct gw_task *task, uint64_t now) {
   if (now - task->checked_ns <= LONGEST_TICK_NS) {
     return;
   }
   task->checked_ns = now;
-  gw_page_check(task->page); /* takes the record locks again where the program closed the page */
+  gw_grace_watch();
   gw_daemon_check(task->page, now);
   if (gw_task_lost(task)) {
     gw_release_lost(task);
-    atomic_store(&task->active, 0); /* the task's next launch joins again */
+    atomic_store(&task->active, 0); /* the next launch joins again */
   }
 }
 
 /* The heartbeat. */
 static void beat(struct gw_task *task, uint64_t now) {
-  task->options.priority = GW_READ(task->row->priority);
-  GW_WRITE(task->row->beat_ns, now);
-  if (atomic_load(&task->row->state) == GW_IDLE) {
+  struct gw_row *row = gw_row_of(task);
+  task->options.priority = GW_READ(row->priority);
+  GW_WRITE(row->beat_ns, now);
+  if (atomic_load(&row->state) == GW_IDLE) {
     reactivate(task, now);
   }
 }
 
 /* Ends a quantum that is over. When the task's quantum ends or has ended; 0: it has none. */
 static uint64_t watch_quantum(struct gw_task *task, uint64_t now) {
-  uint64_t end = atomic_load(&task->row->quantum_end_ns);
+  uint64_t end = atomic_load(&gw_row_of(task)->quantum_end_ns);
   if (end != 0 && now >= end) {
     end_quantum(task, now);
   }
@@ -138,13 +147,13 @@ static uint64_t watch_quantum(struct gw_task *task, uint64_t now) {
 /* Launches are in flight. */
 static uint64_t watch_running(struct gw_task *task, uint64_t now, uint32_t in_flight,
                               uint64_t quantum_end, uint64_t next) {
-  struct gw_row *row = task->row;
-  if (in_flight > atomic_load(&task->waiting) && preemptible(task) &&
-      atomic_load(&row->gate) == GW_CLOSED) {
-    return preempt(task, now);
+  struct gw_seat seat = gw_seat_of(task);
+  uint32_t waiting = atomic_load(&task->waiting);
+  bool runs = in_flight > waiting || gw_stops_process(task);
+  if (runs && preemptible(task) && gw_is_held(task, seat)) {
+    return preempt(task, seat, now);
   }
-  bool held = GW_READ(row->waiters) != 0;
-  return held && quantum_end == 0 ? now + LONGEST_TICK_NS : next;
+  return waiting != 0 && quantum_end == 0 ? now + LONGEST_TICK_NS : next;
 }
 
 /* When the task last began or finished a launch. gw_admit writes no time, to be cheap: its launches
@@ -162,7 +171,7 @@ static uint64_t last_launch(struct gw_task *task, uint64_t launches, uint64_t no
 
 /* No launch is in flight: the task becomes idle when nothing has run for linger. */
 static uint64_t watch_resting(struct gw_task *task, uint64_t now, bool matters, uint64_t next) {
-  uint64_t launches = atomic_load(&task->row->launches);
+  uint64_t launches = atomic_load(&gw_row_of(task)->launches);
   uint64_t last = last_launch(task, launches, now);
   uint64_t idle_at = last + gw_settings()->linger_ns;
   if (now < idle_at) {
@@ -186,14 +195,18 @@ static uint64_t tick_ns(bool matters) {
 
 /* Returns when to look at this task again; UINT64_MAX: not before the task is active. */
 static uint64_t watch(struct gw_task *task, uint64_t now) {
-  if (!atomic_load(&task->active) || atomic_load(&task->left)) {
+  if (atomic_load(&task->left)) {
     return UINT64_MAX;
   }
-  bool matters = (GW_READ(task->row->flags) & GW_ROW_MATTERS) != 0;
+  bool matters = (GW_READ(gw_row_of(task)->flags) & GW_ROW_MATTERS) != 0;
+  if (!atomic_load(&task->active)) {
+    return gw_look_at_idle(task, now) ? now + tick_ns(matters) : UINT64_MAX;
+  }
   uint64_t next = now + tick_ns(matters), quantum_end = 0;
   count_held(task, now);
   check_page(task, now);
   if (!gw_task_lost(task)) {
+    gw_grace_update(task, now);
     beat(task, now);
     quantum_end = watch_quantum(task, now);
     next = quantum_end > now && quantum_end < next ? quantum_end : next;
@@ -202,17 +215,13 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (slice != 0) {
     return now + slice;
   }
+  if (!gw_look_at_active(task, now)) {
+    return now + tick_ns(matters);
+  }
   uint32_t in_flight = atomic_load(&task->in_flight);
-  return in_flight != 0 ? watch_running(task, now, in_flight, quantum_end, next)
-                        : watch_resting(task, now, matters, next);
-}
-
-/* Sleeps until the time is up or the gate changes. */
-static void sleep_at_open_gate(struct gw_row *row, uint64_t timeout_ns) {
-  uint32_t gate = atomic_load(&row->gate);
-  atomic_fetch_add(&row->waiters, 1);
-  gw_futex_wait(&row->gate, gate, timeout_ns, true);
-  atomic_fetch_sub(&row->waiters, 1);
+  return in_flight != 0 || gw_stops_process(task)
+             ? watch_running(task, now, in_flight, quantum_end, next)
+             : watch_resting(task, now, matters, next);
 }
 
 static void *watcher(void *unused) {
@@ -222,14 +231,20 @@ static void *watcher(void *unused) {
     uint32_t word = atomic_load(&gw_wake.word);
     uint64_t next = UINT64_MAX;
     uint64_t now = gw_now();
-    struct gw_row *gate = NULL;
+    struct gw_seat at_gate = {NULL, 0};
+    uint32_t gate = GW_OPEN;
     /* Read before the tasks: a launch that makes a task active after this wakes the watcher. */
     atomic_store(&gw_wake.asleep, true);
     pthread_mutex_lock(&gw_process.lock);
     for (struct gw_task *task = gw_process.tasks; task != NULL; task = task->next) {
+      struct gw_seat seat = gw_seat_of(task); /* before the look, so that no closing is missed */
+      uint32_t before = atomic_load(&seat.row->gate);
       uint64_t at = watch(task, now);
       next = at < next ? at : next;
-      gate = at != UINT64_MAX && preemptible(task) ? task->row : gate;
+      if (at != UINT64_MAX && preemptible(task)) {
+        at_gate = seat;
+        gate = before;
+      }
     }
     if (gw_sweep() && next > now + LONGEST_TICK_NS) {
       next = now + LONGEST_TICK_NS;
@@ -242,8 +257,8 @@ static void *watcher(void *unused) {
     if (next <= now) {
       continue;
     }
-    if (next != UINT64_MAX && gate != NULL) {
-      sleep_at_open_gate(gate, next - now);
+    if (next != UINT64_MAX && at_gate.row != NULL) {
+      gw_sleep_at_gate(at_gate, gate, next - now);
     } else {
       gw_futex_wait(&gw_wake.word, word, next == UINT64_MAX ? UINT64_MAX : next - now, false);
     }
@@ -251,26 +266,10 @@ static void *watcher(void *unused) {
   return NULL;
 }
 
-/* The program's signals are for its own threads, but SIGBUS stays unblocked: a fault of this thread
- * that is blocked would end the program. */
 int gw_watcher_start(void) {
-  if (running) {
-    return GW_OK;
-  }
-  sigset_t all, before;
-  sigfillset(&all);
-  sigdelset(&all, SIGBUS);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, STACK_BYTES);
-  pthread_t thread;
-  int r = pthread_create(&thread, &attributes, watcher, NULL);
-  pthread_attr_destroy(&attributes);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  running = r == 0;
-  return running ? GW_OK : gw_fail(GW_E_RESOURCES, r);
+  int error = running ? 0 : gw_thread_start(watcher, NULL);
+  running = error == 0;
+  return running ? GW_OK : gw_fail(GW_E_RESOURCES, error);
 }
 
 static void forget(void) {

@@ -3,7 +3,8 @@
  *
  * No function exits, raises, or prints more than one line in the life of a process. A function that
  * returns int returns 0 or a negative enum gw_error unless it says otherwise; gw_error_text returns
- * the error in words. Times are nanoseconds of CLOCK_MONOTONIC. Any thread may call any function.
+ * the error in words. Times are nanoseconds on the clock of gw_time. Any thread may call any
+ * function.
  */
 #ifndef GIVEWAY_H
 #define GIVEWAY_H
@@ -39,6 +40,15 @@ typedef struct gw_page gw_page;
 typedef struct gw_task gw_task;
 typedef struct gw_own gw_own;
 
+/* What the gate of a task stops. */
+enum gw_gate_kind {
+  GW_STOPS_REGIONS = 0,   /* OpenMP regions, also those that run */
+  GW_STOPS_OPERATORS = 1, /* single-threaded operators, each before it begins */
+  GW_STOPS_PROCESS = 2,   /* every thread of the process */
+  GW_STOPS_LAUNCHES = 3,  /* launches, before they begin; not what runs */
+  GW_STOPS_DEVICE = 4,    /* what the task submits to a GPU */
+};
+
 /* One task, for observers. */
 struct gw_task_info {
   uint64_t ticket; /* identifies the task on its page */
@@ -49,7 +59,9 @@ struct gw_task_info {
   uint32_t gate_closed; /* 1: a priority, a turn of another task, a pause or the daemon closed it */
   uint32_t is_thread;   /* 1: a thread-local task */
   uint32_t mine;        /* 1: belongs to the calling process */
-  uint32_t waiters;     /* threads asleep at the closed gate */
+  uint32_t waiters;     /* threads asleep at the gate; may be off where a task lost its row */
+  uint32_t gate_kind;   /* enum gw_gate_kind */
+  uint32_t width;       /* cores that the task keeps busy at most; 0: the whole device */
   uint64_t launches;
   uint64_t operators;
   uint64_t held;
@@ -61,6 +73,7 @@ struct gw_task_info {
       stopped_ns; /* when the work that ran at that closing was seen to have stopped; 0: never */
   char name[48];
   char device[64]; /* the page's name */
+  char job[64];    /* of which the task's process is a member; empty: of none */
 };
 
 /* ---- the page ------------------------------------------------------------------------------ */
@@ -152,6 +165,12 @@ GW_API int gw_task_describe(gw_task *task, struct gw_task_info *info);
 GW_API int gw_enter(const char *device, const char *name, int priority, gw_own **own);
 /* A task with work in flight leaves when that work is done. */
 GW_API void gw_exit(gw_own *own);
+
+/* The time now: CLOCK_MONOTONIC of the initial time namespace, which all processes share. */
+GW_API uint64_t gw_time(void);
+/* By how many nanoseconds the calling process's CLOCK_MONOTONIC is ahead of gw_time: not 0 in some
+ * containers. */
+GW_API int64_t gw_clock_ahead(void);
 
 /* ---- this build ---------------------------------------------------------------------------- */
 

@@ -30,6 +30,9 @@ struct gw_task_options {
 
 /* Joins the page with a new task. */
 GW_API int gw_join(gw_page *page, const struct gw_task_options *options, gw_task **task);
+/* When a task that gw_join or gw_page_open has refused with that error may try again, on the clock
+ * of gw_time; UINT64_MAX: never, because the reason does not pass. */
+GW_API uint64_t gw_again_ns(int error);
 /* No thread may be between gw_begin and gw_end of this task. */
 GW_API void gw_leave(gw_task *task);
 /* The priority that GIVEWAY_PRIORITY sets for the process's task; 0 where it sets none. */
@@ -44,8 +47,9 @@ GW_API void gw_set_hooked(const char *device, gw_task *(*current)(void));
 
 /* ---- a launch ------------------------------------------------------------------------------ */
 
-/* A synchronous launch, which runs between gw_begin and gw_end. gw_begin returns when the launch
- * may go on: at once where the gate is open, and at once where anything is wrong with the page. */
+/* A synchronous launch, which runs between gw_begin and gw_end on one thread; it also ends with its
+ * thread. gw_begin returns when the launch may go on: at once where the gate is open, and at once
+ * where anything is wrong with the page. */
 GW_API void gw_begin(gw_task *task);
 GW_API void gw_end(gw_task *task);
 /* An asynchronous launch: returns when the launch may be submitted. The task's busy function tells
@@ -54,6 +58,14 @@ GW_API void gw_admit(gw_task *task);
 /* An asynchronous launch behind a stream gate: returns without a wait, because the device itself
  * holds the launch while the gate is closed. */
 GW_API void gw_admit_held(gw_task *task);
+/* The work of a launch that was admitted before has been submitted only now, for its call took
+ * long: the task becomes active again where it has become idle meanwhile. */
+GW_API void gw_resume(gw_task *task);
+/* After the admission and before the submission of a launch that waits for the other members of the
+ * task's job on the device, such as NCCL's kernels: none of them is held before it has come to the
+ * same one. */
+GW_API void gw_collective(gw_task *task);
+GW_API int gw_in_job(const gw_task *task);
 /* A single-threaded operator: a launch whose end is not reported. The task stays active while the
  * calling thread keeps a core busy. */
 GW_API void gw_operator(gw_task *task);
@@ -102,6 +114,28 @@ GW_API void gw_lend_end(struct gw_loan *loan);
 GW_API void gw_on_preempt(void (*preempt)(void));
 /* Waits until the gate of the process's task is open. A signal handler may call this function. */
 GW_API void gw_pause(void);
+
+/* ---- the cpu device: which cores a task uses, and whether it computes ------------------------ */
+
+#define GW_CORES_SIZE 16 /* words of 64 cores; a core has the number of its lowest logical CPU */
+
+struct gw_core_use {
+  uint64_t cores[GW_CORES_SIZE]; /* on which the task's threads may run */
+  uint32_t width;                /* how many of them the task keeps busy at most, not 0 */
+  uint32_t launches_only;        /* 1: work that runs cannot be stopped */
+  uint32_t whole_process;        /* 1: the gate stops every thread of the process */
+};
+/* Registers a function that the watcher's thread calls whenever it looks at the process's task.
+ * `held`: the task's gate is closed. The function returns 1 while the process's threads compute, 0
+ * when they all wait for something. */
+GW_API void gw_on_look(int (*look)(gw_task *task, uint64_t now, int held));
+/* Tells other tasks what this one uses. A task of which nothing is known uses the whole device. */
+GW_API void gw_use_cores(gw_task *task, const struct gw_core_use *use);
+/* The same for the width alone, where it is larger than what other tasks know. */
+GW_API void gw_raise_width(gw_task *task, uint32_t width);
+/* 1: the gate is open for the cores that more urgent tasks leave to the task; lists these. A signal
+ * handler may call this function. */
+GW_API int gw_narrowed(const gw_task *task, uint64_t *cores);
 
 /* ---- warnings and traces ------------------------------------------------------------------- */
 

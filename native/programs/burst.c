@@ -41,14 +41,14 @@ static int ascending(const void *a, const void *b) {
 static void urgent(uint64_t end) {
   static double us[MOST];
   int n = 0;
-  uint64_t due = gw_now();
+  uint64_t due = gw_monotonic();
   while (due < end && n < MOST) {
     sleep_until(due);
     for (int i = 0; i < (int)burst; i++) {
       launch();
     }
     cuStreamSynchronize(stream);
-    us[n++] = (double)(gw_now() - due) / 1e3;
+    us[n++] = (double)(gw_monotonic() - due) / 1e3;
     /* At random, so that bursts are not in step with the device's time slices. */
     due += PERIOD_NS - 3000000 + (uint64_t)(drand48() * 6e6);
   }
@@ -58,18 +58,18 @@ static void urgent(uint64_t end) {
 }
 
 static void other(uint64_t end) {
-  uint64_t start = gw_now(), n = 0;
-  while (gw_now() < end) {
+  uint64_t start = gw_monotonic(), n = 0;
+  while (gw_monotonic() < end) {
     for (int i = 0; i < (int)burst; i++) {
       launch();
       n++;
     }
     cuStreamSynchronize(stream);
   }
-  printf("{\"kernels_per_s\": %.1f}\n", (double)n * 1e9 / (double)(gw_now() - start));
+  printf("{\"kernels_per_s\": %.1f}\n", (double)n * 1e9 / (double)(gw_monotonic() - start));
 }
 
-static void sleep_for(double seconds) { sleep_until(gw_now() + (uint64_t)(seconds * 1e9)); }
+static void sleep_for(double seconds) { sleep_until(gw_monotonic() + (uint64_t)(seconds * 1e9)); }
 
 /* A kernel behind a word that is written at the end. */
 static int hold(double seconds) {
@@ -110,7 +110,7 @@ int main(int count, char **arguments) {
     sleep_for(atof(arguments[2]));
     return 0;
   }
-  uint64_t end = gw_now() + (uint64_t)(atof(arguments[2]) * 1e9);
+  uint64_t end = gw_monotonic() + (uint64_t)(atof(arguments[2]) * 1e9);
   if (strcmp(arguments[1], "urgent") == 0) {
     urgent(end);
   } else {

@@ -29,12 +29,12 @@ static int ascending(const void *a, const void *b) {
 static void urgent(uint64_t end) {
   static double us[MOST];
   int n = 0;
-  uint64_t due = gw_now();
+  uint64_t due = gw_monotonic();
   while (due < end && n < MOST) {
     struct timespec t = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
     burst(10);
-    us[n++] = (double)(gw_now() - due) / 1e3;
+    us[n++] = (double)(gw_monotonic() - due) / 1e3;
     due += PERIOD_NS - 3000000 + (uint64_t)(drand48() * 6e6); /* not in step with time slices */
   }
   qsort(us, (size_t)n, sizeof *us, ascending);
@@ -43,11 +43,11 @@ static void urgent(uint64_t end) {
 }
 
 static void other(uint64_t end) {
-  uint64_t start = gw_now(), n = 0;
-  for (; gw_now() < end; n += 50) {
+  uint64_t start = gw_monotonic(), n = 0;
+  for (; gw_monotonic() < end; n += 50) {
     burst(50);
   }
-  printf("{\"kernels_per_s\": %.1f}\n", (double)n * 1e9 / (double)(gw_now() - start));
+  printf("{\"kernels_per_s\": %.1f}\n", (double)n * 1e9 / (double)(gw_monotonic() - start));
 }
 
 int main(int count, char **arguments) {
@@ -58,7 +58,7 @@ int main(int count, char **arguments) {
   burst(1);
   puts("ready");
   fflush(stdout);
-  uint64_t end = gw_now() + (uint64_t)(atof(arguments[3]) * 1e9);
+  uint64_t end = gw_monotonic() + (uint64_t)(atof(arguments[3]) * 1e9);
   if (strcmp(arguments[2], "urgent") == 0) {
     urgent(end);
   } else {

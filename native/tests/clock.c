@@ -260,15 +260,19 @@ uint64_t clock_sleeps_of(pid_t thread) {
   return sleeper != NULL ? atomic_load(&sleeper->sleeps) : 0;
 }
 
-void clock_await_sleeper(void) {
+static int other_sleepers(void) {
   pid_t process = getpid(), me = (pid_t)syscall(SYS_gettid);
-  for (; atomic_load(&shared->stopped); usleep(50)) {
-    for (int i = 0; i < SLEEPERS; i++) {
-      struct sleeper *sleeper = &shared->sleepers[i];
-      if (atomic_load(&sleeper->state) == ASLEEP && atomic_load(&sleeper->process) == process &&
-          atomic_load(&sleeper->thread) != me) {
-        return;
-      }
-    }
+  int found = 0;
+  for (int i = 0; i < SLEEPERS; i++) {
+    struct sleeper *sleeper = &shared->sleepers[i];
+    found += atomic_load(&sleeper->state) == ASLEEP && atomic_load(&sleeper->process) == process &&
+             atomic_load(&sleeper->thread) != me;
+  }
+  return found;
+}
+
+void clock_await_sleepers(int count) {
+  while (atomic_load(&shared->stopped) && other_sleepers() < count) {
+    usleep(50);
   }
 }

@@ -18,9 +18,9 @@ void clock_stop(void);
 void clock_settle(void);
 void clock_leave(void);
 
-/* Returns once another thread of this process sleeps. The clock does not know a new thread before
- * its first sleep. */
-void clock_await_sleeper(void);
+/* Returns once so many other threads of this process sleep. The clock does not know a new thread
+ * before its first sleep. */
+void clock_await_sleepers(int count);
 
 /* Moves the clock by `ns`. At each time at which a thread wakes up, it stops and settles. */
 void clock_advance(uint64_t ns);

@@ -81,18 +81,20 @@ __attribute__((unused)) static bool eventually(_Atomic uint64_t *value, uint64_t
   return until(atomic_load(value) > above, ms);
 }
 
-__attribute__((unused)) static gw_page *open_page(void) {
+__attribute__((unused)) static gw_page *open_page_of(const char *device) {
   gw_page *page;
-  CHECK(gw_page_open("cpu", 1, &page) == GW_OK);
+  CHECK(gw_page_open(device, 1, &page) == GW_OK);
   return page;
 }
+
+__attribute__((unused)) static gw_page *open_page(void) { return open_page_of("cpu"); }
 
 __attribute__((unused)) static gw_task *join(gw_page *page, int priority) {
   gw_task *task;
   struct gw_task_options options = {.name = "test", .priority = priority};
   CHECK(gw_join(page, &options, &task) == GW_OK);
 #ifdef GIVEWAY_TEST_CLOCK
-  clock_await_sleeper(); /* its watcher */
+  clock_await_sleepers(1); /* its watcher */
 #endif
   return task;
 }
@@ -128,7 +130,8 @@ __attribute__((unused)) static struct gw_page_layout *raw_page_of(const char *de
   CHECK(fd >= 0);
   void *map = mmap(NULL, sizeof(struct gw_page_layout), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   CHECK(map != MAP_FAILED);
-  return map; /* the descriptor stays open: closing it would drop this process's row locks */
+  close(fd);
+  return map;
 }
 
 __attribute__((unused)) static struct gw_page_layout *raw_page(void) { return raw_page_of("cpu"); }

@@ -13,6 +13,7 @@ __attribute__((unused)) static void keep_active(void) { setenv("GIVEWAY_LINGER_M
 struct program {
   pid_t process; /* 0: a thread of the test */
   pid_t thread;
+  const char *device, *job; /* job: NULL for none */
   int priority;
   gw_task *task;
   uint32_t row;
@@ -22,10 +23,18 @@ struct program {
   pthread_t handle;
 };
 
+static bool in_job(const struct program *program) {
+  return program->job != NULL ? *program->job != '\0' : getenv("TORCHELASTIC_RUN_ID") != NULL;
+}
+
 __attribute__((unused)) static void *obey(void *argument) {
   struct program *program = argument;
   if (program->task == NULL) {
-    program->task = join(open_page(), program->priority);
+    if (program->job != NULL) {
+      setenv("GIVEWAY_JOB", program->job, 1);
+    }
+    program->task = join(open_page_of(program->device), program->priority);
+    clock_await_sleepers(in_job(program) ? 3 : 1); /* two threads of the job */
   }
   program->row = info_of(program->task).row;
   program->ticket = info_of(program->task).ticket;
@@ -76,8 +85,11 @@ __attribute__((unused)) static void ask(struct program *program, void (*act)(gw_
 
 __attribute__((unused)) static void do_nothing(gw_task *task) { (void)task; }
 
-__attribute__((unused)) static struct program *start_program(int priority) {
+__attribute__((unused)) static struct program *start_on(const char *device, const char *job,
+                                                        int priority) {
   struct program *program = shared_memory(sizeof *program);
+  program->device = device;
+  program->job = job;
   program->priority = priority;
   pid_t pid = fork();
   CHECK(pid >= 0);
@@ -88,6 +100,10 @@ __attribute__((unused)) static struct program *start_program(int priority) {
   CHECK(until(program->thread != 0, 60000));
   ask(program, do_nothing);
   return program;
+}
+
+__attribute__((unused)) static struct program *start_program(int priority) {
+  return start_on("cpu", NULL, priority);
 }
 
 /* Starts a thread of this process that launches for the task. */
@@ -122,7 +138,8 @@ __attribute__((unused)) static void continue_program(struct program *program) {
 /* The program's row. Unlike gw_tasks, this does not reap dead tasks. */
 __attribute__((unused)) static struct gw_task_info info_of_program(struct program *program) {
   struct gw_task_info info;
-  CHECK(gw_task_at(open_page(), program->row, program->ticket, &info) == GW_OK);
+  const char *device = program->device != NULL ? program->device : "cpu";
+  CHECK(gw_task_at(open_page_of(device), program->row, program->ticket, &info) == GW_OK);
   return info;
 }
 

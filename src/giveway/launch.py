@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,10 @@ from giveway.text import printable
 
 NAME_BYTES: Final = 47
 """Longest task name, in bytes of UTF-8."""
+
+JOB_SIZE: Final = 48
+"""Longest name of a job, in characters."""
+_JOB: Final = re.compile(rf"[A-Za-z0-9._-]{{1,{JOB_SIZE}}}")
 
 # Python options that take their value from the next argument.
 _PYTHON_VALUE_OPTIONS: Final = ("-W", "-X", "--check-hash-based-pycs")
@@ -76,6 +81,7 @@ def environment(
     priority: int,
     name: str,
     settings: Iterable[str] = (),
+    job: str | None = None,
 ) -> dict[str, str]:
     """``base_env`` with the variables that make a program a task of a device.
 
@@ -85,12 +91,14 @@ def environment(
         priority: -1000 to 1000, bigger is more urgent.
         name: at most 47 bytes of UTF-8, printable.
         settings: further attributes for policies, such as ``deadline=20ms``.
+        job: the job that the program's processes belong to: 1 to 48 ASCII letters, digits, ``.``,
+            ``_`` and ``-``. None: that of ``base_env``, or of torchrun.
 
     Raises:
-        UsageError: unknown device, priority out of range, or unusable name or setting.
+        UsageError: unknown device, priority out of range, or unusable name, setting or job.
         GivewayError: giveway's own libraries are missing.
     """
-    return _environment(base_env, devices.get(device), priority, name, settings)
+    return _environment(base_env, devices.get(device), priority, name, settings, job)
 
 
 def _environment(
@@ -99,6 +107,7 @@ def _environment(
     priority: int,
     name: str,
     settings: Iterable[str],
+    job: str | None,
 ) -> dict[str, str]:
     if not PRIORITY_MIN <= priority <= PRIORITY_MAX:
         raise UsageError(f"priority {priority} is not in {PRIORITY_MIN}…{PRIORITY_MAX}")
@@ -113,6 +122,12 @@ def _environment(
     env.pop("GIVEWAY_ATTRIBUTES", None)
     if text := attributes.write("", attributes.changes(settings)):
         env["GIVEWAY_ATTRIBUTES"] = text
+    if job is not None:
+        if not _JOB.fullmatch(job):
+            raise UsageError(
+                f"job {job!r} is not 1 to {JOB_SIZE} ASCII letters, digits, '.', '_' and '-'"
+            )
+        env["GIVEWAY_JOB"] = job
     # The variable holds the pid that `giveway run` had; an inherited value would be wrong.
     env.pop("GIVEWAY_RUN", None)
     return env
@@ -133,14 +148,19 @@ def run(
     priority: int = 0,
     name: str | None = None,
     settings: Sequence[str] = (),
+    job: str | None = None,
+    whole_process: bool = False,
 ) -> NoReturn:
     """Replaces this process with ``command``, gated.
 
     The process stays the same: the program keeps stdin, the terminal, the signals and the parent,
     and its exit code is that of the process.
 
+    Args:
+        whole_process: gates all threads of the program, on the CPU only.
+
     Raises:
-        UsageError: as `environment`; or the command is empty.
+        UsageError: as `environment`; or the command is empty, or ``whole_process`` on a GPU.
         CommandError: the program does not exist (127) or cannot be executed (126).
     """
     if not command:
@@ -148,8 +168,12 @@ def run(
     chosen = devices.choose(device)
     if device is None and chosen.name == "cpu" and (missed := devices.missed()):
         _warn(f"no GPU was found, although {missed}: the program shares the cpu device")
+    if whole_process:
+        if chosen.name != "cpu":
+            raise UsageError(f"--whole-process is for --device cpu, not {chosen.name}")
+        os.environ["GIVEWAY_WHOLE_PROCESS"] = "1"
     given_name = derive_name(command) if name is None else name
-    become(command, chosen, priority, given_name, settings, _warn)
+    become(command, chosen, priority, given_name, settings, _warn, job)
 
 
 def become(
@@ -159,6 +183,7 @@ def become(
     name: str,
     settings: Iterable[str],
     warn: Callable[[str], None],
+    job: str | None = None,
 ) -> NoReturn:
     """Replaces this process with ``command``, gated on a device of this machine; raises as `run`.
 
@@ -166,7 +191,7 @@ def become(
         warn: called with the notice of the device, if it has one, and with the reason why the
             program cannot be gated.
     """
-    env = _environment(os.environ, device, priority, name, settings)
+    env = _environment(os.environ, device, priority, name, settings, job)
     env["GIVEWAY_RUN"] = str(os.getpid())
     if device.notice is not None:
         warn(device.notice)

@@ -136,5 +136,26 @@ def busy() -> None:
             print("one thread", flush=True)
 
 
+def rank() -> None:
+    """A rank of a data-parallel training over gloo; the first one prints a hash of the result."""
+    import torch
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo")
+    model = torch.nn.parallel.DistributedDataParallel(_model())  # type: ignore[arg-type]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    torch.manual_seed(dist.get_rank())
+    for _ in range(10):
+        optimizer.zero_grad()
+        model(torch.randn(4, 3, 32, 32)).square().mean().backward()
+        optimizer.step()
+    digest = hashlib.sha256()
+    for parameter in model.parameters():
+        digest.update(parameter.detach().numpy().tobytes())
+    if dist.get_rank() == 0:
+        print(digest.hexdigest())
+    dist.destroy_process_group()
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import GIVEWAY, Spawner
 from tests.system.conftest import Regions
-from tests.system.watching import goes_on, tasks
+from tests.system.watching import goes_on, stands_still, tasks
 from tests.waiting import eventually
 
 CONTAINER = ("unshare", "--map-root-user", "--mount-proc", "--pid", "--ipc", "--fork")
@@ -75,3 +75,41 @@ def test_with_a_folder_of_its_own_it_shares_nothing(
     assert goes_on(outside)
     assert tasks().keys() == {"outside"}
     assert tasks()["outside"].holds == 0
+
+
+@pytest.fixture
+def later_clock() -> tuple[str, ...]:
+    """Starts a program in a time namespace in which the machine has run for a day longer."""
+    command = ("unshare", "--map-root-user", "--time", "--fork", "--monotonic", "86400")
+    if shutil.which("unshare") is None or subprocess.run([*command, "true"]).returncode:
+        pytest.skip("no time namespaces can be made here")
+    return (*command, "--kill-child")
+
+
+def test_a_program_in_another_time_namespace_is_given_way_to(
+    regions: Regions,
+    spawn: Spawner,
+    regions_program: str,
+    later_clock: tuple[str, ...],
+) -> None:
+    outside = regions("--name", "outside").pid
+    command = (GIVEWAY, "run", "--priority", "10", "--name", "inside", "--", regions_program)
+    inside = spawn(*later_clock, *command)
+    assert inside.stdout is not None
+    assert inside.stdout.readline() == "ready\n"
+    assert becomes("outside", "held")
+    inside_pid = tasks()["inside"].pid
+    assert eventually(lambda: stands_still(outside, inside_pid), 120)
+    assert abs(tasks()["inside"].joined_seconds - tasks()["outside"].joined_seconds) < 3600
+
+
+def test_and_gives_way_itself(
+    regions: Regions, spawn: Spawner, regions_program: str, later_clock: tuple[str, ...]
+) -> None:
+    inside = spawn(*later_clock, GIVEWAY, "run", "--name", "inside", "--", regions_program)
+    assert inside.stdout is not None
+    assert inside.stdout.readline() == "ready\n"
+    outside = regions("--name", "outside", "--priority", "10").pid
+    assert becomes("inside", "held")
+    inside_pid = tasks()["inside"].pid
+    assert eventually(lambda: stands_still(inside_pid, outside), 120)

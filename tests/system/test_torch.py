@@ -16,11 +16,14 @@ from typing import Any
 
 import pytest
 
+from giveway.page.observer import Page
 from giveway.results import result
+from giveway.sched.task import Task
 from tests.conftest import GIVEWAY, Spawner
 from tests.system.conftest import Regions
 from tests.system.programs import VERIFIED
 from tests.system.progress import gives_way, goes_on, task_of
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="no torch")
 
@@ -122,6 +125,26 @@ def test_a_program_that_has_one_thread_from_the_start_is_held(
     assert goes_on(low.pid)
 
 
+def test_the_ranks_of_a_job_are_held_together_and_compute_the_same(
+    spawn: Spawner, regions: Regions
+) -> None:
+    high = regions("--priority", "10")
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone")
+    command = (*torchrun, "--nproc-per-node", "2", PLAIN[1], "rank")
+    env = {"GIVEWAY_MAX_WAIT_MS": "0", "OMP_NUM_THREADS": "2"}
+    plain, gated = spawn(*command, env=env), spawn(GIVEWAY, "run", "--", *command, env=env)
+
+    def held() -> list[Task]:
+        return [task for task in Page.open().tasks() if task.job and task.state == "held"]
+
+    assert eventually(lambda: len(held()) == 2, 120)
+    assert len({task.job for task in held()}) == 1
+    high.kill()
+    numbers, _ = gated.communicate(timeout=300)
+    assert gated.returncode == 0
+    assert numbers == plain.communicate(timeout=300)[0] != ""
+
+
 SCENARIO = """
 title = "Small models"
 
@@ -146,7 +169,7 @@ def test_models_are_measured(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(SCENARIO)
     done = giveway(
         *("bench", str(tmp_path / "small.toml"), "--device", "cpu", "--modes", "giveway"),
-        *("--seconds", "0.5", "--repeats", "1", "--out", str(tmp_path / "out")),
+        *("--seconds", "0.5", "--repeats", "1", "--out", str(tmp_path / "out"), "--anyway"),
         OMP_NUM_THREADS="1",
     )
     assert done.returncode == 0, done.stderr

@@ -122,7 +122,7 @@ def test_imports_go_one_way(path: Path) -> None:
         ("sched", "from giveway.simulate import engine"),
         ("sched", "from giveway.launch import environment"),
         ("sched", "from giveway.policies import Policy"),
-        ("results", "from giveway.bench.engine import Settings"),
+        ("results", "from giveway.bench.segments import Settings"),
         ("results", "from giveway.page import Page"),
         ("scenarios", "from giveway.models import build"),
         ("daemon", "from giveway.cli import table"),

@@ -94,6 +94,36 @@ static void a_preemption_was_lately_for_a_second(void) {
   CHECK(gw_stream_gate(low, &gate) == 1 && !gate.preempted_lately);
 }
 
+static void *end_inside_a_launch(void *task) {
+  gw_begin(task);
+  gw_begin(task);
+  gw_end(task);
+  pthread_exit(NULL);
+}
+
+static void *cancelled_inside_a_launch(void *task) {
+  gw_begin(task);
+  for (;;) {
+    pause();
+  }
+  return NULL;
+}
+
+static void a_thread_that_ends_inside_a_launch_keeps_nothing_active(void) {
+  clock_stop();
+  gw_task *task = join(open_page(), 0);
+  pthread_t threads[2];
+  CHECK(pthread_create(&threads[0], NULL, end_inside_a_launch, task) == 0);
+  CHECK(pthread_create(&threads[1], NULL, cancelled_inside_a_launch, task) == 0);
+  CHECK(until(info_of(task).launches == 3, 60000));
+  CHECK(pthread_join(threads[0], NULL) == 0);
+  clock_advance(1000 * MS);
+  CHECK(info_of(task).active); /* the other thread is still inside */
+  CHECK(pthread_cancel(threads[1]) == 0 && pthread_join(threads[1], NULL) == 0);
+  clock_advance(41 * MS); /* linger, and a look of the watcher */
+  CHECK(!info_of(task).active);
+}
+
 static void lock_page_and_stay(gw_task *task) {
   (void)task;
   pthread_mutex_lock(&raw_page()->header.lock);
@@ -117,6 +147,7 @@ static const struct test_case cases[] = {
     {"linger counts from rest", linger_counts_from_rest},
     {"a loan counts until it is given back", a_loan_counts_until_it_is_given_back},
     {"a preemption was lately for a second", a_preemption_was_lately_for_a_second},
+    {"a thread that ends inside a launch", a_thread_that_ends_inside_a_launch_keeps_nothing_active},
     {"who dies with the lock is gone for the next", who_dies_with_the_lock_is_gone_for_the_next},
 };
 

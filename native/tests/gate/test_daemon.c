@@ -291,7 +291,7 @@ static void sees_changes(void) {
   CHECK(gw_decider_take(page) == GW_OK);
   int fd;
   CHECK(gw_events_fd(page, &fd) == GW_OK);
-  clock_await_sleeper(); /* its thread */
+  clock_await_sleepers(1); /* its thread */
   gw_task *task = join(page, 3);
   struct pollfd wait = {.fd = fd, .events = POLLIN};
   CHECK(poll(&wait, 1, 60000) == 1);

@@ -207,7 +207,7 @@ static void max_wait_of_zero_waits_for_ever(void) {
   CHECK(until(finished(low), 60000));
 }
 
-/* The holder's last heartbeat counts for 60 ms, and a held task looks every 15 ms. */
+/* The holder's last heartbeat counts for 250 ms, and a held task looks every 15 ms. */
 static void a_stopped_holder_does_not_hold(void) {
   clock_stop();
   keep_active();
@@ -216,7 +216,7 @@ static void a_stopped_holder_does_not_hold(void) {
   ask(high, gw_begin);
   ask(low, gw_begin);
   stop_program(high);
-  clock_advance(60 * MS);
+  clock_advance(250 * MS); /* a container that has used up its quota is stopped for 100 ms */
   CHECK(!finished(low));
   clock_advance(15 * MS);
   CHECK(until(finished(low), 60000) && !info_of_program(high).active);
@@ -242,7 +242,7 @@ static void a_holder_that_lives_is_not_taken_for_stopped(void) {
   }
 }
 
-/* The kernel drops the holder's record lock: a held task looks every 15 ms. */
+/* The kernel marks the holder's row: a held task looks every 15 ms. */
 static void a_killed_holder_does_not_hold(void) {
   clock_stop();
   keep_active();

@@ -167,6 +167,36 @@ static void kill_some(int count) {
   CHECK(gw_tasks(page, infos, GW_ROWS) == 0);
 }
 
+#define LARGE_BYTES (UINT64_C(2) << 30)
+
+/* The kernel takes a while to free the memory of a large process. A task of it holds nobody
+ * meanwhile. */
+static void a_large_process_holds_nobody_while_it_dies(void) {
+  workers = shared_memory(WORKERS * sizeof *workers);
+  watch_the_machine();
+  start(&workers[0], 1);
+  pid_t large = fork();
+  if (large == 0) {
+    char *memory = mmap(NULL, LARGE_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    gw_task *task = join(open_page(), 10);
+    gw_begin(task);
+    atomic_store(&workers[1].launches, 1);
+    pause();
+  }
+  CHECK(eventually(&workers[1].launches, 0, 60000) && somebody_waits("cpu"));
+  uint64_t killed = now_ns();
+  CHECK(kill(large, SIGKILL) == 0);
+  uint64_t took = time_to_progress(&workers[0]);
+  CHECK(waitpid(large, NULL, 0) == large);
+  printf("killed with %d MiB: a survivor goes on after %.1f ms, the end of the process %.1f ms\n",
+         (int)(LARGE_BYTES >> 20), (double)took / MS, (double)(now_ns() - killed) / MS);
+  fflush(stdout);
+  end(&workers[0]);
+  CHECK(took < LIMIT_NS);
+}
+
 static void survivors_go_on(void) { kill_some(SOME_KILLS); }
 
 static void survivors_are_never_held_by_the_dead(void) {
@@ -214,12 +244,13 @@ static const struct test_case cases[] = {
 static const struct test_case soak[] = {
     {"survivors are never held by the dead", survivors_are_never_held_by_the_dead},
     {"everybody dies, often", everybody_dies_often},
+    {"a large process holds nobody while it dies", a_large_process_holds_nobody_while_it_dies},
 };
 
 int main(int count, char **arguments) {
   bool soaks = count > 1 && strcmp(arguments[1], "soak") == 0;
   int failed = 0;
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < (soaks ? 3 : 2); i++) {
     failed += run_case(soaks ? &soak[i] : &cases[i], 240);
   }
   return failed != 0;

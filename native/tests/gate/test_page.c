@@ -124,7 +124,7 @@ static void damaged_lock(void) {
   check_ungated_with("lock");
 }
 
-/* A program of another version: it holds a row's lock. */
+/* A program of another version: it has a row. */
 static void another_version(void) {
   make_page();
   int ends[2];

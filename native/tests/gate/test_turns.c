@@ -113,7 +113,7 @@ static void a_killed_turn_ends(void) {
   CHECK(until(finished(high), 60000));
 }
 
-/* A stopped task cannot end its turn. It ends after the stall guard's 60 ms and a look. */
+/* A stopped task cannot end its turn. It ends after the stall guard's 250 ms and a look. */
 static void a_stopped_turn_ends(void) {
   begin_with("0", "60000");
   struct program *high = start_program(10);
@@ -125,7 +125,7 @@ static void a_stopped_turn_ends(void) {
   CHECK(until(finished(low), 60000));
   ask(high, launch);
   stop_program(low);
-  clock_advance(45 * MS);
+  clock_advance(235 * MS);
   CHECK(!finished(high));
   clock_advance(30 * MS);
   CHECK(until(finished(high), 60000));

@@ -212,6 +212,35 @@ static void the_folder_comes_later(void) {
   gpu_one_line(launch_before_and_after_there_is_a_folder, "running ungated");
 }
 
+static void fill_page(void) {
+  gw_page *page;
+  gw_task *task;
+  struct gw_task_options options = {.name = "filler"};
+  CHECK(gw_page_open(GPU_DEVICE, 1, &page) == GW_OK);
+  while (gw_join(page, &options, &task) == GW_OK) {
+  }
+}
+
+/* It was refused, and says nothing more. */
+static void launch_until_there_is_room(void) {
+  int ends[2];
+  char byte;
+  CHECK(pipe(ends) == 0);
+  pid_t others = fork();
+  if (others == 0) {
+    fill_page();
+    CHECK(write(ends[1], "", 1) == 1);
+    pause();
+  }
+  CHECK(read(ends[0], &byte, 1) == 1);
+  start_and_launch();
+  CHECK(gpu_task_of(getpid()).row == UINT32_MAX);
+  CHECK(kill(others, SIGKILL) == 0 && waitpid(others, NULL, 0) == others);
+  CHECK(until((launch_some(NULL), gpu_launches() > 0), 60000));
+}
+
+static void the_page_was_full(void) { gpu_one_line(launch_until_there_is_room, "full"); }
+
 /* From now on these system calls fail, as where /dev/shm is read-only or a sandbox forbids it. */
 static void forbid(int error, const int *numbers, unsigned count) {
   struct sock_filter program[32] = {
@@ -246,12 +275,12 @@ static void launch_under(int error, const int *numbers, unsigned count) {
 
 static void no_files(void) { FORBID(EROFS, SYS_mkdir, SYS_mkdirat, SYS_open, SYS_openat); }
 static void no_mappings(void) { FORBID(EPERM, SYS_fallocate, SYS_ftruncate, SYS_link, SYS_linkat); }
-static void no_locks(void) { FORBID(EPERM, SYS_fcntl); }
+static void no_keeper(void) { FORBID(ENOSYS, SYS_set_robust_list); }
 static void no_threads(void) { FORBID(EAGAIN, SYS_clone, SYS_clone3); }
 
 static void the_folder_is_read_only(void) { gpu_one_line(no_files, "running ungated"); }
 static void the_page_cannot_be_made(void) { gpu_one_line(no_mappings, "running ungated"); }
-static void the_page_cannot_be_locked(void) { gpu_one_line(no_locks, "running ungated"); }
+static void the_kernel_does_not_report_deaths(void) { gpu_one_line(no_keeper, "running ungated"); }
 static void the_watcher_cannot_start(void) { gpu_one_line(no_threads, "running ungated"); }
 
 static const struct test_case cases[] = {
@@ -265,9 +294,10 @@ static const struct test_case cases[] = {
     {"the folder cannot be made", the_folder_cannot_be_made},
     {"the folder is somebody else's", the_folder_is_somebody_elses},
     {"the folder comes later", the_folder_comes_later},
+    {"the page was full", the_page_was_full},
     {"the folder is read-only", the_folder_is_read_only},
     {"the page cannot be made", the_page_cannot_be_made},
-    {"the page cannot be locked", the_page_cannot_be_locked},
+    {"the kernel does not report deaths", the_kernel_does_not_report_deaths},
     {"the watcher cannot start", the_watcher_cannot_start},
 };
 RUN_CASES(cases, 240)

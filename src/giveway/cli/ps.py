@@ -21,10 +21,14 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
     STATE        active     has work, and its gate is open
                  held       has work, and its gate is closed
                  idle       has no work
-                 not gated  runs under giveway, without a gated launch
+                 not gated  runs under giveway and has made no gated launch,
+                            or computes outside of its launches
     LAUNCHES     launches so far
     HELD         time spent at a closed gate, summed over threads
     PREEMPTIONS  how often the gate closed while the task had work
+    GATE         what a closed gate stops: OpenMP regions, operators of
+                 torch, the whole process, launches only (not what runs),
+                 or what the task submits to a GPU (device)
 
     \b
     Examples:

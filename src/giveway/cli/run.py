@@ -23,6 +23,16 @@ from giveway.cli.parts import options
     help="-1000 to 1000, bigger is more urgent.",
 )
 @click.option("-n", "--name", metavar="S", help="Name of the task. [default: derived from CMD]")
+@click.option(
+    "--job",
+    metavar="NAME",
+    help="Processes that wait for each other give way together. [default: the run of torchrun]",
+)
+@click.option(
+    "--whole-process",
+    is_flag=True,
+    help="On the CPU: gate all threads of CMD, for programs without OpenMP regions.",
+)
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
@@ -31,6 +41,8 @@ def command(
     priority: int,
     name: str | None,
     device: str | None,
+    job: str | None,
+    whole_process: bool,
     **settings: str | None,
 ) -> None:
     """Run a program that shares a device by priority.
@@ -55,4 +67,12 @@ def command(
     from giveway import launch
 
     given = [f"{key}={value}" for key, value in settings.items() if value is not None]
-    launch.run(cmd, device=device, priority=priority, name=name, settings=given)
+    launch.run(
+        cmd,
+        device=device,
+        priority=priority,
+        name=name,
+        settings=given,
+        job=job,
+        whole_process=whole_process,
+    )

@@ -55,6 +55,8 @@ def command(
     if not settings:
         raise UsageError("nothing to set: use --priority N or ATTRIBUTE=VALUE")
     changes = attributes.changes(settings)
+    if "job" in changes:
+        raise UsageError("a running program cannot change its job: start it with giveway run --job")
     of_page = [(page, task) for page in tasks.pages(device) for task in page.tasks()]
     chosen = select.choose([task for _, task in of_page], pid, name)
     for page, task in of_page:

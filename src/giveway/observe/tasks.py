@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from giveway import devices
 from giveway.errors import PageError
-from giveway.observe import programs
+from giveway.observe import programs, unseen
 from giveway.observe.programs import Program
 from giveway.page.library import NO_PAGE
 from giveway.page.observer import Page, page_names
@@ -48,7 +48,7 @@ def snapshot(device: str | None = None) -> tuple[list[Task], list[Program]]:
     tasks: list[Task] = []
 
     def read_tasks() -> list[Task]:
-        tasks.extend(read())
+        tasks.extend(unseen.find(read))
         return tasks
 
     others = programs.not_gated(read_tasks)

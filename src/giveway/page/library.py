@@ -29,6 +29,8 @@ class TaskInfo(ctypes.Structure):
         ("is_thread", ctypes.c_uint32),
         ("mine", ctypes.c_uint32),
         ("waiters", ctypes.c_uint32),
+        ("gate_kind", ctypes.c_uint32),
+        ("width", ctypes.c_uint32),
         ("launches", ctypes.c_uint64),
         ("operators", ctypes.c_uint64),
         ("held", ctypes.c_uint64),
@@ -39,6 +41,7 @@ class TaskInfo(ctypes.Structure):
         ("stopped_ns", ctypes.c_uint64),
         ("name", ctypes.c_char * 48),
         ("device", ctypes.c_char * 64),
+        ("job", ctypes.c_char * 64),
     )
 
 
@@ -96,6 +99,7 @@ def library() -> ctypes.CDLL:
         ),
         ("gw_exit", None, (ctypes.c_void_p,)),
         ("gw_task_describe", ctypes.c_int, (ctypes.c_void_p, ctypes.POINTER(TaskInfo))),
+        ("gw_clock_ahead", ctypes.c_int64, ()),
         ("gw_version", ctypes.c_char_p, ()),
         ("gw_hooked", ctypes.c_int, ()),
     ):

@@ -1,8 +1,7 @@
 """The gate page of a device, through libgiveway.
 
 This module never reads or writes the page itself: other processes read it concurrently, and Python
-cannot write a word atomically. A process must not open the page file by other means either: closing
-such a descriptor would drop the record locks that show that its tasks are alive.
+cannot write a word atomically.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from giveway.errors import NoSuchTaskError, PageError, UsageError
 from giveway.page.library import ATTRIBUTES_SIZE, NO_TASK, ROWS, TaskInfo, error, library
-from giveway.sched.task import State, Task
+from giveway.sched.task import GATES, State, Task
 
 _PATH_SIZE = 4096
 _PAGE_PREFIXES = {"cuda": "GPU-", "hip": "GPU-"}
@@ -151,6 +150,12 @@ class Page:
             raise error(code, str(self.path))
 
 
+def _seconds(page_ns: int) -> float:
+    """Converts a time on a page to seconds on the monotonic clock of this process, which may be in
+    another time namespace; 0, for never, stays 0."""
+    return (page_ns + library().gw_clock_ahead()) / 1e9 if page_ns else 0.0
+
+
 def as_task(info: TaskInfo) -> Task:
     """Converts a ctypes snapshot to a `Task`."""
     state: State = "idle"
@@ -169,7 +174,10 @@ def as_task(info: TaskInfo) -> Task:
         holds=info.held,
         held_seconds=info.held_ns / 1e9,
         preemptions=info.preemptions,
-        joined_seconds=info.joined_ns / 1e9,
-        closed_seconds=info.closed_ns / 1e9,
-        stopped_seconds=info.stopped_ns / 1e9,
+        joined_seconds=_seconds(info.joined_ns),
+        closed_seconds=_seconds(info.closed_ns),
+        stopped_seconds=_seconds(info.stopped_ns),
+        job=info.job.decode(errors="replace"),
+        gate=GATES[info.gate_kind] if info.gate_kind < len(GATES) else "launches only",
+        cores=info.width or None,
     )

@@ -120,6 +120,7 @@ KINDS: Final = {
     "slice": Kind("slice_ns", duration(100_000), "a time from 100us to 3600s"),
     "nice": Kind("nice", whole(-20, 19), "-20 to 19"),
     "group": Kind("group", one_word, "a name of up to 64 characters, without spaces"),
+    "job": Kind("job", one_word, "a name of up to 64 characters, without spaces"),
     "focused": Kind("focused", yes, "yes or no"),
 }
 """Keyed by the names that users write."""
