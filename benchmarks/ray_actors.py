@@ -31,7 +31,7 @@ import ray
 import giveway.ray
 from giveway.bench.arrivals import due_times
 from giveway.devices.machine import machine, versions
-from giveway.results.stats import latency_summary, percentile, ratio_intervals
+from giveway.results.stats import estimate, latency_summary, percentile
 
 URGENT = ("resnet18", "infer", {"batch": 1, "image": 96})
 OTHER = ("resnet50", "train", {"batch": 4, "image": 96})
@@ -145,8 +145,12 @@ def summary(mode: dict[str, Any], alone: dict[str, Any]) -> dict[str, Any]:
         side: {
             **latency_summary([second * 1e6 for took in mode[side] for second in took]),
             "p99_ms_by_round": [round(1e3 * p99([took]), 1) for took in mode[side]],
-            "p99_by_alone": round(p99(mode[side]) / p99(alone[side]), 2),
-            "interval": ratio_intervals(mode[side], alone[side], [99.0])[0],
+            "p99_by_alone": estimate(
+                [
+                    p99([took]) / p99([base])
+                    for took, base in zip(mode[side], alone[side], strict=True)
+                ]
+            ),
         }
         for side in ("actor", "caller")
     }

@@ -9,12 +9,13 @@ In ``results/NAME/figures.json``, each figure has a ``from``, which states its s
     each of …                     all values, as a list
     HOW of …                      an aggregate: least, greatest, mean, median, lower quartile,
                                   upper quartile, geometric mean, sum, or ones (how many are 1)
+    estimate of …                 the median of rounds, with its interval
     README.md                     noted by hand without raw records: that page has the number
 
 PLACE is a JSON file, a text file, or FOLDER/SCENARIO of a run of ``giveway bench``; * matches any
-part of a name. PATH is keys and indexes joined by dots; * stands for all keys or indexes. In a run,
-PATH starts at the object of the scenario in ``giveway report --json``. For a text file, PATH is a
-regular expression with one group.
+part of a name. PATH is keys and indexes joined by dots; * stands for all keys or indexes, and p99
+for that percentile of a list. In a run, PATH starts at the object of the scenario in ``giveway
+report --json``. For a text file, PATH is a regular expression with one group.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from giveway.results import archive, result, store
+from giveway.results import archive, result, stats, store
 
 BY_HAND: Final = "README.md"
 
@@ -49,14 +50,19 @@ _HOW: Final[dict[str, Callable[[Sequence[float]], float]]] = {
 def compute(folder: Path, source: str) -> dict[str, Any]:
     """Computes the value, and the interval if there is one, from the ``from`` of a figure."""
     how, _, rest = source.partition(" of ")
-    if how not in _HOW and how != "each":
+    if how not in _HOW and how not in ("each", "estimate"):
         how, rest = "", source
     place, _, paths = rest.partition(": ")
     found = _found(folder, place, paths)
+    if how == "estimate":
+        by_round = stats.estimate([_number(each) for each in found])
+        assert by_round is not None
+        return {key: by_round[key] for key in ("value", "interval")}
     if how == "each":
         return {"value": [_rounded(_number(each)) for each in found]}
     if how:
-        return {"value": _rounded(_HOW[how]([_number(each) for each in found]))}
+        # A figure of a run is null where the rounds do not count.
+        return {"value": _rounded(_HOW[how]([_number(each) for each in found if each is not None]))}
     if len(found) != 1:
         raise ValueError(f"{source!r} gives {len(found)} values, not one")
     if isinstance(found[0], dict):
@@ -105,7 +111,7 @@ def _values(folder: Path, place: str, path: str) -> Iterator[Any]:
             yield from re.findall(path, archive.read(folder / name).decode("utf-8"))
         else:
             keys = path.split(".")
-            document = _json(folder / name) if name.endswith(".json") else _run(folder / name, keys)
+            document = _json(folder / name) if name.endswith(".json") else _run(folder / name)
             yield from _walk(document, keys)
 
 
@@ -126,7 +132,13 @@ def _walk(value: Any, keys: Sequence[str]) -> Iterator[Any]:
         for each in value.values() if isinstance(value, dict) else value:
             yield from _walk(each, rest)
     else:
-        yield from _walk(value[int(key)] if isinstance(value, list) else value[key], rest)
+        yield from _walk(_part(value, key), rest)
+
+
+def _part(value: Any, key: str) -> Any:
+    if not isinstance(value, list):
+        return value[key]
+    return stats.percentile(value, float(key[1:])) if key.startswith("p") else value[int(key)]
 
 
 @cache
@@ -134,25 +146,10 @@ def _json(path: Path) -> Any:
     return json.loads(archive.read(path))
 
 
-def _run(path: Path, keys: Sequence[str]) -> dict[str, Any]:
-    mode, program, figure = keys[1:4] if keys[0] == "modes" else ("alone", "", "")
-    # Shares need no latencies.
-    return _scenario(path, mode, program if figure.startswith("p") else "")
-
-
 @cache
-def _scenario(path: Path, mode: str, program: str) -> dict[str, Any]:
-    """The figures of a scenario, reduced to one mode and to the latencies of one program, because
-    the intervals of all programs take long to compute."""
+def _run(path: Path) -> dict[str, Any]:
+    """The figures of a scenario of a run."""
     head = store.header_of(path.parent)
-    records = []
-    for each in store.records_of(path.parent, path.name):
-        if each["kind"] == "segment":
-            if each["mode"] not in ("alone", mode):
-                continue
-            for name, of_program in each["programs"].items():
-                if name != program:
-                    of_program["latencies_us"] = []
-        records.append(each)
+    records = store.records_of(path.parent, path.name)
     (found,) = result.summarise(head, {path.name: records})["results"]
     return found  # type: ignore[no-any-return]

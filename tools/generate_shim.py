@@ -26,7 +26,7 @@ KINDS = {
     "graph_change": ("OTHER", "graph_change"),
     "copy": ("COPIES", "copy"),
     "copy_wait": ("COPIES", "copy_wait"),
-    "memset": ("MEMSETS", "copy"),
+    "memset": ("MEMSETS", "memset"),
     "alloc": ("ALLOCATIONS", "plain"),
     "free": ("FREES", "plain"),
     "free_wait": ("FREES", "wait"),
@@ -41,6 +41,8 @@ KINDS = {
     "stream_query": ("QUERIES", "stream_query"),
     "stream_create": ("OTHER", "plain"),
 }
+# Kinds whose KEY is a number of bytes: calls of about one size are one kind of work.
+SIZED = {"copy", "memset"}
 
 # By machine: a jump to what a slot has, and a slot's first target, which hands on the slot's id.
 FORWARDER = {
@@ -146,7 +148,8 @@ def hook_source(name: str, hook: Hook) -> str:
     traced = [word(term) for term in terms[:2]] + ["0"] * (2 - len(terms[:2]))
     in_job = IN_JOB.format(name=name, kernel=traced[0]) if hook.kind == "launch" else ""
     for term in terms:
-        mixed = f"gw_mix({mixed}, {word(term)})"
+        value = f"gw_size_class({word(term)})" if hook.kind in SIZED else word(term)
+        mixed = f"gw_mix({mixed}, {value})"
     real = f"((gw_word(*)({types}))gw_slots[GW_ID_{name}])({arguments})"
     return f"""GW_EXPORT gw_word {name}({parameters}) {{
   struct gw_call call;
@@ -155,7 +158,7 @@ def hook_source(name: str, hook: Hook) -> str:
   }}
   call.stream = gw_stream({stream}, GW_STREAM_{default});
   call.key = {mixed};
-  call.window.window = NULL;
+  call.submission.window = NULL;
   gw_count_call(GW_{counted}, call.stream);
   if (__builtin_expect(gw_tracing, 0)) {{
     gw_trace_begin(&call.traced, GW_ID_{name}, GW_{counted}, {traced[0]}, {traced[1]});

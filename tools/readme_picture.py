@@ -3,14 +3,15 @@
 python tools/readme_picture.py
 
 One row a scenario: the p99 of the most urgent program as a multiple of its p99 alone, without
-giveway and with it, on a logarithmic axis. Colours suit light and dark pages.
+giveway and with it, each with its 95 % interval, on a logarithmic axis. Colours suit light and dark
+pages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from giveway.report.load import load
 from giveway.report.svg.markup import Markup, element
@@ -34,13 +35,16 @@ NAMES: Final = {"native": "without giveway", "giveway": "with giveway"}
 GREY: Final = "#808080"
 
 
-def measured() -> dict[str, dict[str, float]]:
-    """By scenario and mode: the p99 by that of alone."""
+Estimate = dict[str, Any]
+
+
+def measured() -> dict[str, dict[str, Estimate]]:
+    """By scenario and mode: the p99 by that of alone, with its interval."""
     found = {}
     for run in load([RESULT / place for place in PLACES]).runs:
         for scenario in run.result["results"]:
             if values := ratios(scenario):
-                found[scenario["name"]] = {mode: each["value"] for mode, each in values.items()}
+                found[scenario["name"]] = values
     return {name: found[name] for name in SCENARIOS}
 
 
@@ -48,7 +52,7 @@ def text(words: str, x: float, y: float, colour: str = GREY, anchor: str = "star
     return element("text", words, x=x, y=y, fill=colour, text_anchor=anchor)
 
 
-def rows(values: dict[str, dict[str, float]], scale: Log) -> Iterator[Markup]:
+def rows(values: dict[str, dict[str, Estimate]], scale: Log) -> Iterator[Markup]:
     room = WIDTH - LEFT - RIGHT
     bottom = TOP + ROW * len(values)
     for tick in scale.ticks():
@@ -61,17 +65,26 @@ def rows(values: dict[str, dict[str, float]], scale: Log) -> Iterator[Markup]:
     for number, (name, modes) in enumerate(values.items()):
         y = TOP + ROW * (number + 0.5)
         yield text(name, LEFT - 12, y + 4, anchor="end")
-        ends = sorted(round(LEFT + room * scale.at(value), 1) for value in modes.values())
-        yield element("line", x1=ends[0], x2=ends[1], y1=y, y2=y, stroke=GREY, stroke_width="2")
-        for mode, value in modes.items():
-            x = round(LEFT + room * scale.at(value), 1)
+        for mode, found in modes.items():
+            x, low, high = (
+                round(LEFT + room * scale.at(each), 1)
+                for each in (found["value"], *found["interval"])
+            )
+            yield element(
+                "line", x1=low, x2=high, y1=y, y2=y, stroke=COLOURS[mode], stroke_width="2"
+            )
             yield element("circle", cx=x, cy=y, r="6", fill=COLOURS[mode])
-        worst = max(modes["native"], modes["giveway"])
-        yield text(f"{worst:.3g} ×", ends[1] + 12, y + 4, COLOURS["native"])
+        worst = f"{modes['native']['value']:.3g} ×"
+        yield text(worst, WIDTH - RIGHT + 12, y + 4, COLOURS["native"])
 
 
-def picture(values: dict[str, dict[str, float]]) -> Markup:
-    every = [value for modes in values.values() for value in modes.values()]
+def picture(values: dict[str, dict[str, Estimate]]) -> Markup:
+    every = [
+        edge
+        for modes in values.values()
+        for each in modes.values()
+        for edge in (each["value"], *each["interval"])
+    ]
     scale = Log.around([*every, 0.9, 1.1], " ×")
     legend = [
         part
@@ -81,7 +94,10 @@ def picture(values: dict[str, dict[str, float]]) -> Markup:
             text(NAMES[mode], LEFT + 170 * number + 12, 24, colour),
         )
     ]
-    said = "; ".join(f"{n}: {m['native']:.3g} and {m['giveway']:.3g}" for n, m in values.items())
+    said = "; ".join(
+        f"{name}: {modes['native']['value']:.3g} and {modes['giveway']['value']:.3g}"
+        for name, modes in values.items()
+    )
     title = "p99 of the urgent service, by its p99 alone, without giveway and with it"
     return element(
         "svg",

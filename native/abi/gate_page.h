@@ -32,6 +32,7 @@
 #define GW_CACHE_LINE 64
 #define GW_NAME_SIZE 48 /* bytes, the terminating NUL included */
 #define GW_ATTRIBUTES_SIZE 248
+#define GW_CORE_WORDS 16 /* 64 cores each: as many CPUs as a cpu_set_t of glibc has */
 
 #define GW_PRIORITY_MIN (-1000)
 #define GW_PRIORITY_MAX 1000
@@ -40,6 +41,7 @@ enum gw_gate {
   GW_OPEN = 0,
   GW_CLOSED = 1,
   GW_PAUSED = 2, /* in row.decided only: closed, and no turn opens the gate */
+  GW_NARROW = 3, /* in row.gate only: open, for the cores that more urgent tasks leave */
 };
 
 /* The stream gate (row.stream_gate): the gate in a form for which a device can wait. Work goes on
@@ -68,6 +70,8 @@ enum gw_row_flags {
   /* The same for another member of the task's job, on its own page: the task waits as well. */
   GW_ROW_JOB_HELD = 1u << 7,
   GW_ROW_JOB_RANKED = 1u << 8,
+  GW_ROW_LAUNCHES_ONLY = 1u << 9, /* work that runs cannot be stopped: only launches wait */
+  GW_ROW_WHOLE = 1u << 10,        /* the gate stops every thread of the process */
 };
 
 struct gw_row {
@@ -105,6 +109,15 @@ struct gw_row {
   _Atomic uint32_t flags;                       /* enum gw_row_flags */
   uint64_t reserved;
   char name[GW_NAME_SIZE]; /* UTF-8, NUL-terminated */
+
+  /* Line 3: written by transitions. */
+  _Alignas(GW_CACHE_LINE) _Atomic uint64_t
+      grace_end_ns;       /* the end of the grace period after a signal that asks the program to
+                             end: until then the gate is open; 0: none */
+  _Atomic uint32_t width; /* cores that the task keeps busy at most; 0: the whole device */
+  /* Lines 4 and 5: the cores on which the task's threads may run. A core has the number of the
+   * lowest of its logical CPUs: two hyperthreads of one core compete for it. */
+  _Alignas(GW_CACHE_LINE) _Atomic uint64_t cores[GW_CORE_WORDS];
 };
 
 struct gw_header {
@@ -152,7 +165,7 @@ struct gw_page_layout {
   struct gw_attributes attributes[GW_ROWS];
 };
 
-_Static_assert(sizeof(struct gw_row) == 3 * GW_CACHE_LINE, "a row is whole cache lines");
+_Static_assert(sizeof(struct gw_row) == 6 * GW_CACHE_LINE, "a row is whole cache lines");
 _Static_assert(offsetof(struct gw_row, launches) == 1 * GW_CACHE_LINE,
                "counters on their own line");
 _Static_assert(offsetof(struct gw_row, pid) == 2 * GW_CACHE_LINE, "identity on its own line");

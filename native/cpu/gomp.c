@@ -4,6 +4,7 @@
 
 #include "interrupt.h"
 #include "region.h"
+#include "use.h"
 
 #define HOOK __attribute__((visibility("default")))
 #define CALLER __builtin_return_address(0)
@@ -14,7 +15,7 @@
   HOOK void name parameters {                                                                      \
     const struct runtime *runtime = gw_runtime_of(CALLER);                                         \
     gw_task *task = gw_region_begin(runtime);                                                      \
-    struct gw_body own = {body, data, sched_getcpu()};                                             \
+    struct gw_body own = {body, data, sched_getcpu(), runtime, task, 0};                           \
     if (task != NULL) {                                                                            \
       body = gw_run_body;                                                                          \
       data = &own;                                                                                 \
@@ -24,6 +25,7 @@
     } else {                                                                                       \
       serial;                                                                                      \
     }                                                                                              \
+    gw_team_end(own.team);                                                                         \
     gw_region_end(task);                                                                           \
   }                                                                                                \
   _Static_assert(1, "a semicolon follows")
@@ -42,7 +44,7 @@ REGION(GOMP_teams_reg,
 /* The runtime itself reads the data of this region, so gw_run_body cannot wrap its body. */
 HOOK unsigned GOMP_parallel_reductions(body_fn body, void *data, unsigned threads, unsigned flags) {
   const struct runtime *runtime = gw_runtime_of(CALLER);
-  gw_task *task = gw_region_begin(runtime);
+  gw_task *task = gw_region_begin_unstoppable(runtime);
   unsigned team = 1;
   if (runtime->GOMP_parallel_reductions != NULL) {
     team = ((unsigned (*)(body_fn, void *, unsigned, unsigned))runtime->GOMP_parallel_reductions)(
@@ -50,7 +52,7 @@ HOOK unsigned GOMP_parallel_reductions(body_fn body, void *data, unsigned thread
   } else {
     body(data);
   }
-  gw_region_end(task);
+  gw_region_end_unstoppable(task);
   return team;
 }
 
@@ -82,7 +84,7 @@ static _Thread_local gw_task *started;
 
 static const struct runtime *start(const void *caller) {
   const struct runtime *runtime = gw_runtime_of(caller);
-  gw_task *task = gw_region_begin(runtime);
+  gw_task *task = gw_region_begin_unstoppable(runtime);
   if (gw_region_depth == 1) {
     started = task;
   }
@@ -126,5 +128,5 @@ HOOK void GOMP_parallel_end(void) {
     task = started;
     started = NULL;
   }
-  gw_region_end(task);
+  gw_region_end_unstoppable(task);
 }

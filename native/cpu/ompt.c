@@ -6,6 +6,7 @@
 
 #include "interrupt.h"
 #include "region.h"
+#include "use.h"
 
 /* The declarations of omp-tools.h that this file needs. The specification fixes the values. */
 typedef void (*ompt_callback_t)(void);
@@ -41,13 +42,21 @@ static void on_begin(ompt_data_t *task_data, const void *frame, ompt_data_t *par
   /* Code compiled by GCC has come through a GOMP_ hook, which counts the region already. */
   if (gw_region_depth == 0 && !gw_computing && !nested()) {
     gw_task *task = gw_current(GW_CPU_DEVICE);
+    gw_interrupt_setup();
     gw_begin(task);
+    if (task != NULL) {
+      atomic_store(&gw_unstoppable_seen, true);
+      gw_team_begin(task, GW_ANY_TEAM);
+    }
     parallel->ptr = task;
   }
 }
 
 static void on_end(ompt_data_t *parallel, ompt_data_t *task_data, int flags, const void *code) {
   (void)task_data, (void)flags, (void)code;
+  if (parallel->ptr != NULL) {
+    gw_team_end(GW_ANY_TEAM);
+  }
   gw_end(parallel->ptr);
 }
 

@@ -2,6 +2,7 @@
 
 #include "interrupt.h"
 #include "spinning.h"
+#include "use.h"
 
 _Thread_local unsigned gw_region_depth;
 
@@ -22,6 +23,22 @@ gw_task *gw_region_begin(const struct runtime *runtime) {
 void gw_region_end(gw_task *task) {
   gw_region_depth--;
   gw_end(task);
+}
+
+gw_task *gw_region_begin_unstoppable(const struct runtime *runtime) {
+  gw_task *task = gw_region_begin(runtime);
+  if (task != NULL) {
+    atomic_store(&gw_unstoppable_seen, true);
+    gw_team_begin(task, GW_ANY_TEAM);
+  }
+  return task;
+}
+
+void gw_region_end_unstoppable(gw_task *task) {
+  if (task != NULL) {
+    gw_team_end(GW_ANY_TEAM);
+  }
+  gw_region_end(task);
 }
 
 /* No I/O here: this only makes gw_hooked return 1. */

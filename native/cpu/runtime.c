@@ -82,6 +82,7 @@ static void look_up(const void *caller, struct runtime *runtime) {
 #undef ENTRY
   *(void **)&runtime->get_level = gw_next_symbol(caller, "omp_get_level");
   *(void **)&runtime->get_max_threads = gw_next_symbol(caller, "omp_get_max_threads");
+  *(void **)&runtime->get_num_threads = gw_next_symbol(caller, "omp_get_num_threads");
   runtime->spin_count = gw_find_spin_count(runtime->GOMP_parallel);
 }
 

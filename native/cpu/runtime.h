@@ -16,6 +16,7 @@ struct runtime {
 #undef ENTRY
   int (*get_level)(void);
   int (*get_max_threads)(void);
+  int (*get_num_threads)(void);
   _Atomic uint64_t *spin_count; /* NULL: giveway does not change the spin count */
 };
 

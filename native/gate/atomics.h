@@ -7,7 +7,7 @@
  *   writes for other holders; without the lock they are looked at again within 20 ms.
  * - row.holder, header.holder: who finds a holder dead, looks again under the lock.
  * - row, written under the lock: priority, lent, flags, decided, quantum_end_ns, outranked,
- *   activations, preemptions, pid, joined_ns.
+ *   activations, preemptions, pid, joined_ns, grace_end_ns, width, cores.
  * - row, written by its task: beat_ns, held_ns, held, operators, stopped_ns, waiters: times and
  *   counts.
  * - row.ticket: a task compares it with its own. A row that was given away is noticed at the next

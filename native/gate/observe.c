@@ -23,6 +23,22 @@ static void read_word(const char *text, const char *key, char *value, size_t siz
   }
 }
 
+static enum gw_gate_kind gate_kind(const gw_page *page, const struct gw_row *row) {
+  uint32_t flags = GW_READ(row->flags);
+  uint64_t operators = GW_READ(row->operators);
+  if (strcmp(page->device, "cpu") != 0) {
+    return GW_STOPS_DEVICE;
+  }
+  if ((flags & GW_ROW_LAUNCHES_ONLY) != 0) {
+    return GW_STOPS_LAUNCHES;
+  }
+  if ((flags & GW_ROW_WHOLE) != 0) {
+    return GW_STOPS_PROCESS;
+  }
+  return operators != 0 && operators == GW_READ(row->launches) ? GW_STOPS_OPERATORS
+                                                               : GW_STOPS_REGIONS;
+}
+
 static void describe(const gw_page *page, uint32_t index, struct gw_task_info *info) {
   const struct gw_row *row = &page->map->rows[index];
   memset(info, 0, sizeof *info);
@@ -31,10 +47,12 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->pid = GW_READ(row->pid);
   info->priority = GW_READ(row->priority);
   info->active = GW_READ(row->state) == GW_ACTIVE;
-  info->gate_closed = GW_READ(row->gate) != GW_OPEN;
+  info->gate_closed = GW_READ(row->gate) == GW_CLOSED;
   info->is_thread = (GW_READ(row->flags) & GW_ROW_THREAD) != 0;
   info->mine = gw_row_is_ours(page, row);
   info->waiters = GW_READ(row->waiters);
+  info->gate_kind = gate_kind(page, row);
+  info->width = GW_READ(row->width);
   info->launches = GW_READ(row->launches);
   info->operators = GW_READ(row->operators);
   info->held = GW_READ(row->held);

@@ -1,5 +1,7 @@
 #include "rule.h"
 
+#include "clock.h"
+#include "cores.h"
 #include "futex.h"
 #include "settings.h"
 
@@ -55,6 +57,11 @@ static bool has_turn(const struct rule *rule, const struct gw_row *row, uint64_t
          !(rule->by_daemon && GW_READ(row->decided) == GW_PAUSED);
 }
 
+/* A task that waits for its job makes no task wait. */
+static bool stands_aside(const struct gw_row *row, uint64_t now) {
+  return has_flag(row, GW_ROW_JOB_HELD) && now >= GW_READ(row->quantum_end_ns);
+}
+
 static struct rule read_rule(const struct gw_page *page, uint64_t now) {
   const struct gw_row *rows = page->map->rows;
   struct rule rule = {.top = INT32_MIN, .top_joined = INT32_MIN, .bottom = INT32_MAX};
@@ -64,9 +71,7 @@ static struct rule read_rule(const struct gw_page *page, uint64_t now) {
     uint32_t state = GW_READ(rows[i].state);
     int32_t priority = gw_row_priority(&rows[i]);
     rule.joined += state != GW_FREE;
-    /* A task that waits for its job makes no task wait. */
-    bool waits = has_flag(&rows[i], GW_ROW_JOB_HELD) && now >= GW_READ(rows[i].quantum_end_ns);
-    if (state == GW_ACTIVE && !waits && priority > rule.top) {
+    if (state == GW_ACTIVE && !stands_aside(&rows[i], now) && priority > rule.top) {
       rule.top = priority;
     }
     if (state != GW_FREE && priority > rule.top_joined) {
@@ -83,15 +88,53 @@ static struct rule read_rule(const struct gw_page *page, uint64_t now) {
   return rule;
 }
 
-/* The tasks of this page hold the task. */
-static bool is_held(const struct rule *rule, const struct gw_row *row, uint64_t now) {
-  bool yields = rule->turn && has_flag(row, GW_ROW_YIELDS);
-  return yields || (outdone(rule, row) && !has_turn(rule, row, now));
+/* Whether the row's threads can be kept to some cores: those of regions can. */
+static bool can_be_narrow(const struct gw_row *row) {
+  return (GW_READ(row->flags) & (GW_ROW_LAUNCHES_ONLY | GW_ROW_WHOLE)) == 0 &&
+         GW_READ(row->operators) == 0;
 }
 
-static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint64_t now) {
-  bool job = has_flag(row, GW_ROW_JOB_HELD) && !has_turn(rule, row, now);
-  return has_flag(row, GW_ROW_HELD) || job ? GW_CLOSED : GW_OPEN;
+/* Whether the row waits for this task. */
+static bool is_ahead(const struct rule *rule, const struct gw_row *other, const struct gw_row *row,
+                     bool yields, uint64_t now) {
+  return other != row && GW_READ(other->state) == GW_ACTIVE && !stands_aside(other, now) &&
+         ((yields && has_turn(rule, other, now)) || gw_row_priority(other) > gw_row_priority(row));
+}
+
+/* The cores that are left to a row which would have to wait if it competed for all of them. */
+static void read_room(const struct gw_page *page, const struct rule *rule, const struct gw_row *row,
+                      uint64_t now, struct gw_room *room) {
+  bool yields = rule->turn && has_flag(row, GW_ROW_YIELDS);
+  gw_room_of(row, room);
+  for (uint32_t i = 0; i < gw_rows_used(page) && !room->whole_device; i++) {
+    if (is_ahead(rule, &page->map->rows[i], row, yields, now)) {
+      gw_room_take(room, &page->map->rows[i]);
+    }
+  }
+}
+
+/* The gate as the tasks of this page want it. */
+static uint32_t ruled(const struct gw_page *page, const struct rule *rule, const struct gw_row *row,
+                      uint64_t now) {
+  bool yields = rule->turn && has_flag(row, GW_ROW_YIELDS);
+  bool waits = yields || (outdone(rule, row) && !has_turn(rule, row, now));
+  if (!waits || now < GW_READ(row->grace_end_ns)) {
+    return GW_OPEN;
+  }
+  if (rule->by_daemon || GW_READ(row->width) == 0) {
+    return GW_CLOSED; /* a daemon's policy decides about the device as a whole */
+  }
+  struct gw_room room;
+  read_room(page, rule, row, now, &room);
+  uint32_t gate = gw_room_gate(&room, row);
+  return gate == GW_NARROW && !can_be_narrow(row) ? GW_CLOSED : gate;
+}
+
+static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint32_t gate,
+                       uint64_t now) {
+  bool job = has_flag(row, GW_ROW_JOB_HELD) && !has_turn(rule, row, now) &&
+             now >= GW_READ(row->grace_end_ns);
+  return job ? GW_CLOSED : gate;
 }
 
 /* Always wakes the threads that sleep on the gate: launches on a closed one; on an open one, a
@@ -132,13 +175,15 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
       set_flag(row, GW_ROW_YIELDS, false);
     }
     set_flag(row, GW_ROW_MATTERS, matters(&rule, row));
-    bool ranked = outranked(&rule, row), held = is_held(&rule, row, now);
-    bool told = set_flag(row, GW_ROW_RANKED, ranked) | set_flag(row, GW_ROW_HELD, held);
+    uint32_t gate = ruled(page, &rule, row, now);
+    bool ranked = outranked(&rule, row), held = gate == GW_CLOSED;
+    bool told = set_flag(row, GW_ROW_RANKED, ranked);
+    told = set_flag(row, GW_ROW_HELD, held) || told;
     ranked = ranked || has_flag(row, GW_ROW_JOB_RANKED);
     if (ranked != GW_READ(row->outranked)) {
       GW_WRITE(row->outranked, ranked); /* only then: a write costs the next launch a cache miss */
     }
-    uint32_t gate = wanted(&rule, row, now);
+    gate = wanted(&rule, row, gate, now);
     if (gate != GW_READ(row->gate)) {
       set_gate(row, gate, now);
     } else if (told) {
@@ -191,4 +236,21 @@ void gw_row_free(struct gw_row *row) {
   GW_WRITE(row->holder, 0);
   GW_WRITE(row->lent, 0);
   change_gate(row, GW_OPEN); /* in case the task is alive: it has lost its row */
+}
+
+int gw_narrowed(const gw_task *task, uint64_t *cores) {
+  if (task == NULL || GW_READ(gw_row_of(task)->gate) != GW_NARROW ||
+      GW_READ(task->page->broken) != 0) {
+    return 0;
+  }
+  uint64_t now = gw_now();
+  struct rule rule = read_rule(task->page, now);
+  struct gw_room room;
+  read_room(task->page, &rule, gw_row_of(task), now, &room);
+  uint64_t any = 0;
+  for (int i = 0; i < GW_CORE_WORDS; i++) {
+    cores[i] = room.cores[i];
+    any |= room.cores[i];
+  }
+  return any != 0 && !room.whole_device; /* else the gate is about to change */
 }

@@ -15,6 +15,7 @@ static void read_settings(void) {
   settings.linger_ns = milliseconds("GIVEWAY_LINGER_MS", 2);
   settings.max_wait_ns = milliseconds("GIVEWAY_MAX_WAIT_MS", 1000);
   settings.quantum_ns = milliseconds("GIVEWAY_QUANTUM_MS", 10);
+  settings.grace_ns = milliseconds("GIVEWAY_GRACE_MS", 10000);
 }
 
 const struct gw_settings *gw_settings(void) {

@@ -58,6 +58,7 @@ struct gw_task {
   /* Used by the watcher alone. */
   uint64_t preempted_ns, held_since_ns, checked_ns;
   bool released;
+  bool dozes; /* idle, although launches are in flight: their threads wait for something */
 
   struct gw_member *member; /* of the job; NULL: of none. Set before the task's first launch */
   struct gw_task *next;

@@ -45,6 +45,8 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->quantum_end_ns, 0);
   atomic_store(&row->activations, 0);
   atomic_store(&row->waiters, 0);
+  atomic_store(&row->grace_end_ns, 0);
+  atomic_store(&row->width, 0);
   atomic_store(&row->decided, GW_OPEN);
   atomic_store(&row->pid, (uint32_t)getpid());
   atomic_store(&row->flags, (task->options.is_thread ? GW_ROW_THREAD : 0u) |

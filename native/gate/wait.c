@@ -177,7 +177,7 @@ void gw_wait_at_gate(struct gw_task *task) {
     if ((GW_READ(row->flags) & GW_ROW_STREAM) == 0) {
       GW_ADD(row->held_ns, gw_now() - slept);
     }
-    if (r == EFAULT || r == EINVAL || (r == EAGAIN && GW_READ(row->gate) > GW_CLOSED)) {
+    if (r == EFAULT || r == EINVAL || (r == EAGAIN && GW_READ(row->gate) > GW_NARROW)) {
       gw_page_distrust(task->page, GW_E_MAGIC);
     }
     /* By the clock: a program with a profiler's timer signal never sleeps for a whole slice. */

@@ -11,8 +11,10 @@
 
 #include "activity.h"
 #include "clock.h"
+#include "compute.h"
 #include "decider.h"
 #include "futex.h"
+#include "grace.h"
 #include "lock.h"
 #include "rule.h"
 #include "settings.h"
@@ -25,6 +27,7 @@
 
 #define LONGEST_TICK_NS (20 * GW_MS)   /* the longest time between two heartbeats */
 #define TAIL_MAX_NS (20 * GW_MS)       /* the longest work of a program after its last region */
+#define WHOLE_TICK_NS (4 * GW_MS)      /* how often new threads of a held process are stopped */
 #define OPERATOR_MAX_NS (1000 * GW_MS) /* an operator is believed to run for at most this long */
 
 static bool running; /* under gw_process.lock */
@@ -81,18 +84,22 @@ static bool preemptible(const struct gw_task *task) {
 }
 
 /* Stops the work that runs behind a closed gate, once for each closing, and then checks the hold as
- * a waiting launch does for itself. Returns when to look again. */
+ * a waiting launch does for itself. Where the gate stops the whole process, its threads come back
+ * from whatever they waited for, and are stopped then. Returns when to look again. */
 static uint64_t preempt(struct gw_task *task, struct gw_seat seat, uint64_t now) {
   uint64_t closed_ns = atomic_load(&seat.row->closed_ns);
-  bool waited = task->preempted_ns == closed_ns;
-  if (!waited) {
-    task->preempted_ns = closed_ns;
+  bool waited = task->preempted_ns == closed_ns, whole = gw_stops_process(task);
+  if (!waited || whole) {
     atomic_thread_fence(memory_order_seq_cst); /* see atomics.h */
     atomic_load (&stop_running)();
+  }
+  if (!waited) {
+    task->preempted_ns = closed_ns;
     atomic_fetch_add(&seat.row->held, 1);
     task->held_since_ns = now;
   }
-  return now + gw_check_hold(task, seat, now, waited);
+  uint64_t slice = gw_check_hold(task, seat, now, waited);
+  return now + (whole && slice > WHOLE_TICK_NS ? WHOLE_TICK_NS : slice);
 }
 
 /* Counts the held time of stopped work; a launch that waits at the gate counts its own. */
@@ -110,6 +117,7 @@ static void check_page(struct gw_task *task, uint64_t now) {
     return;
   }
   task->checked_ns = now;
+  gw_grace_watch();
   gw_daemon_check(task->page, now);
   if (gw_task_lost(task)) {
     gw_release_lost(task);
@@ -141,7 +149,8 @@ static uint64_t watch_running(struct gw_task *task, uint64_t now, uint32_t in_fl
                               uint64_t quantum_end, uint64_t next) {
   struct gw_seat seat = gw_seat_of(task);
   uint32_t waiting = atomic_load(&task->waiting);
-  if (in_flight > waiting && preemptible(task) && gw_is_held(task, seat)) {
+  bool runs = in_flight > waiting || gw_stops_process(task);
+  if (runs && preemptible(task) && gw_is_held(task, seat)) {
     return preempt(task, seat, now);
   }
   return waiting != 0 && quantum_end == 0 ? now + LONGEST_TICK_NS : next;
@@ -186,14 +195,18 @@ static uint64_t tick_ns(bool matters) {
 
 /* Returns when to look at this task again; UINT64_MAX: not before the task is active. */
 static uint64_t watch(struct gw_task *task, uint64_t now) {
-  if (!atomic_load(&task->active) || atomic_load(&task->left)) {
+  if (atomic_load(&task->left)) {
     return UINT64_MAX;
   }
   bool matters = (GW_READ(gw_row_of(task)->flags) & GW_ROW_MATTERS) != 0;
+  if (!atomic_load(&task->active)) {
+    return gw_look_at_idle(task, now) ? now + tick_ns(matters) : UINT64_MAX;
+  }
   uint64_t next = now + tick_ns(matters), quantum_end = 0;
   count_held(task, now);
   check_page(task, now);
   if (!gw_task_lost(task)) {
+    gw_grace_update(task, now);
     beat(task, now);
     quantum_end = watch_quantum(task, now);
     next = quantum_end > now && quantum_end < next ? quantum_end : next;
@@ -202,9 +215,13 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (slice != 0) {
     return now + slice;
   }
+  if (!gw_look_at_active(task, now)) {
+    return now + tick_ns(matters);
+  }
   uint32_t in_flight = atomic_load(&task->in_flight);
-  return in_flight != 0 ? watch_running(task, now, in_flight, quantum_end, next)
-                        : watch_resting(task, now, matters, next);
+  return in_flight != 0 || gw_stops_process(task)
+             ? watch_running(task, now, in_flight, quantum_end, next)
+             : watch_resting(task, now, matters, next);
 }
 
 static void *watcher(void *unused) {

@@ -2,26 +2,30 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
 #include "../gate/clock.h"
 #include "collective.h"
-#include "window.h"
 
 _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
 _Atomic(struct gw_device *) gw_only_device;
-pthread_mutex_t gw_streams = PTHREAD_MUTEX_INITIALIZER;
 
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool any_device;
 static _Atomic uint64_t again_ns[GW_DEVICES]; /* refused by the page: when to try again; 0: not */
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 
+/* The stream that the watcher queries; 0: none. Not a lock: the driver may block in the query, and
+ * then only threads that are to destroy or capture that very stream wait for it. */
+static _Atomic gw_word queried;
+#define QUERY_NS UINT64_C(1000000000) /* they wait for so long */
+#define POLL_NS 20000
+
 /* libgiveway drops the tasks of a forked child, to which the devices point. The driver does not
  * work there either, so the child finds no device and runs ungated. */
 static void fork_child(void) {
   pthread_mutex_init(&joining, NULL);
-  pthread_mutex_init(&gw_streams, NULL);
+  atomic_store(&queried, 0);
   atomic_store(&gw_only_device, NULL);
   atomic_store(&any_device, false);
   for (int i = 0; i < GW_DEVICES; i++) {
@@ -36,14 +40,17 @@ static void fork_child(void) {
 static _Atomic bool ending;
 static pthread_once_t asked = PTHREAD_ONCE_INIT;
 
-static void end(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_REALTIME, &t);
-  t.tv_sec++; /* a thread that holds the lock may be stopped inside the driver */
-  atomic_store(&ending, true);
-  if (pthread_mutex_timedlock(&gw_streams, &t) == 0) {
-    pthread_mutex_unlock(&gw_streams);
+void gw_device_await_query(gw_word stream) {
+  gw_word now;
+  for (uint64_t until = gw_now() + QUERY_NS;
+       (now = atomic_load(&queried)) != 0 && (stream == 0 || now == stream) && gw_now() < until;) {
+    gw_sleep_ns(POLL_NS);
   }
+}
+
+static void end(void) {
+  atomic_store(&ending, true);
+  gw_device_await_query(0);
 }
 
 static void register_end(void) { atexit(end); }
@@ -53,21 +60,33 @@ static void prepare(void) {
   register_end();
 }
 
+/* Whether the stream, as it is noted in the slot, still works. A thread that is to destroy or
+ * capture the stream first says so, and then looks for it in `queried`. */
+static enum gw_busy query(struct gw_device *device, _Atomic gw_word *slot, gw_word used) {
+  enum gw_busy answer = GW_UNKNOWN;
+  atomic_store(&queried, used >> 1);
+  /* To query a stream that is being captured would end the capture. */
+  if (atomic_load(slot) == used && !gw_capture_has(used >> 1) && !atomic_load(&ending)) {
+    answer = gw_driver_stream_busy(atomic_load(&device->context), used >> 1);
+    if (used >> 1 == GW_STREAM_PER_THREAD && gw_windows_busy(&device->windows)) {
+      answer = GW_BUSY; /* every thread has one */
+    }
+  }
+  atomic_store(&queried, 0);
+  return answer;
+}
+
 /* Whether any stream of the device still works. Called by libgiveway's watcher. */
 static int busy(void *context) {
   struct gw_device *device = context;
   int result = GW_DONE;
   pthread_once(&asked, register_end);
-  pthread_mutex_lock(&gw_streams);
   for (int i = 0; i < GW_STREAM_SLOTS && result != GW_BUSY; i++) {
     gw_word used = atomic_load(&device->used[i]);
     if (used == 0) {
       continue;
     }
-    /* To query a stream that is being captured would end the capture. */
-    enum gw_busy answer = gw_capture_has(used >> 1) || atomic_load(&ending)
-                              ? GW_UNKNOWN
-                              : gw_driver_stream_busy(atomic_load(&device->context), used >> 1);
+    enum gw_busy answer = query(device, &device->used[i], used);
     if (answer != GW_DONE) {
       result = answer;
     }
@@ -75,13 +94,12 @@ static int busy(void *context) {
       atomic_compare_exchange_strong(&device->used[i], &used, 0);
     }
   }
-  pthread_mutex_unlock(&gw_streams);
   return result;
 }
 
 static void release(void *context) {
-  (void)context;
-  gw_window_release();
+  struct gw_device *device = context;
+  gw_windows_release(&device->windows);
 }
 
 static struct gw_device *join(int index) {
@@ -89,10 +107,12 @@ static struct gw_device *join(int index) {
   if (!gw_driver_device_name(index, name, sizeof name)) {
     return NULL;
   }
-  struct gw_device *device = calloc(1, sizeof *device);
+  struct gw_device *device = aligned_alloc(_Alignof(struct gw_device), sizeof *device);
   if (device == NULL) {
     return NULL;
   }
+  memset(device, 0, sizeof *device);
+  gw_windows_init(&device->windows);
   struct gw_task_options options = {
       .priority = gw_environment_priority(), .busy = busy, .context = device, .release = release};
   int r = gw_page_open(name, 1, &device->page);
@@ -190,4 +210,44 @@ void gw_device_sync_end(struct gw_device *device, gw_word stream) {
   if (done && !others) {
     gw_rest(gw_device_task(device));
   }
+}
+
+/* ---- streams, contexts and kinds of work that go ----------------------------------------------
+ */
+
+#define EACH_DEVICE(device)                                                                        \
+  for (int at = 0; at < GW_DEVICES; at++)                                                          \
+    for (struct gw_device *device = atomic_load(&gw_devices[at]); device != NULL; device = NULL)
+
+static void forget_used(gw_word stream, bool all) {
+  EACH_DEVICE(device) {
+    for (int i = 0; i < GW_STREAM_SLOTS; i++) {
+      if (all || atomic_load(&device->used[i]) >> 1 == stream) {
+        atomic_store(&device->used[i], 0);
+      }
+    }
+  }
+  gw_device_await_query(all ? 0 : stream);
+}
+
+void gw_device_forget_fences(gw_word stream) {
+  EACH_DEVICE(device) { gw_windows_forget_stream(&device->windows, stream); }
+}
+
+void gw_device_forget_stream(gw_word stream) {
+  forget_used(stream, false);
+  gw_device_forget_fences(stream);
+}
+
+void gw_device_forget_context(gw_word context) {
+  forget_used(0, true);
+  EACH_DEVICE(device) { gw_windows_forget_context(&device->windows, context); }
+}
+
+void gw_device_forget_kind(uint64_t key) {
+  EACH_DEVICE(device) { gw_windows_forget_kind(&device->windows, key); }
+}
+
+void gw_device_forget_kinds(void) {
+  EACH_DEVICE(device) { gw_windows_forget_kinds(&device->windows); }
 }

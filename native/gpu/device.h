@@ -9,6 +9,7 @@
 #include "capture.h"
 #include "driver.h"
 #include "giveway_hook.h"
+#include "window.h"
 
 #define GW_DEVICES 64
 #define GW_STREAM_SLOTS 32
@@ -22,14 +23,13 @@ struct gw_device {
    * stream that is not in its home slot is in a later slot. Streams for which there is no slot are
    * not queried: their task is active for linger after each launch. */
   _Atomic gw_word used[GW_STREAM_SLOTS];
+  struct gw_windows windows;
 };
 
 extern _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
 /* The device of a process that sees only one; NULL where the process sees several, or has not
  * launched yet. */
 extern _Atomic(struct gw_device *) gw_only_device;
-/* Held while a thread queries a stream, so that no thread destroys or captures the stream. */
-extern pthread_mutex_t gw_streams;
 
 /* The calling thread's device, whose task joins on first use; NULL: the launch passes. */
 struct gw_device *gw_device_find(void);
@@ -40,6 +40,18 @@ void gw_device_mark(struct gw_device *device, gw_word stream);
 /* A thread begins to wait for a stream; all work that was submitted before the wait is done. */
 void gw_device_sync_begin(struct gw_device *device, gw_word stream);
 void gw_device_sync_end(struct gw_device *device, gw_word stream);
+
+/* Waits until the watcher does not query that stream; 0: until it queries none. So that no thread
+ * destroys or captures the stream at that moment. */
+void gw_device_await_query(gw_word stream);
+/* Forgets a stream, or all that a context has (0: any context), before it goes. */
+void gw_device_forget_stream(gw_word stream);
+void gw_device_forget_context(gw_word context);
+/* Forgets what a stream has in flight, and that kind of work, on all devices. */
+void gw_device_forget_fences(gw_word stream);
+void gw_device_forget_kind(uint64_t key);
+/* The same for all kinds: code has been unloaded, and only the driver knows which. */
+void gw_device_forget_kinds(void);
 
 /* The device of a launch on this stream; NULL: the launch passes. */
 static inline struct gw_device *gw_device_of_launch(gw_word stream) {

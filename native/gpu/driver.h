@@ -9,6 +9,10 @@
 
 typedef uintptr_t gw_word; /* an argument as it is passed: a register or a slot of the stack */
 
+/* The handles that CUDA and HIP give the two default streams. */
+#define GW_STREAM_LEGACY 1
+#define GW_STREAM_PER_THREAD 2
+
 enum gw_busy { GW_DONE = 0, GW_BUSY = 1, GW_UNKNOWN = -1 };
 
 /* Devices that this process sees; 0 before the driver is initialised, or where it does not work. */
@@ -17,6 +21,8 @@ int gw_driver_device_count(void);
 int gw_driver_current_device(void);
 /* The context of the calling thread; 0: none. */
 gw_word gw_driver_current_context(void);
+/* Makes the context current to the calling thread. */
+bool gw_driver_use_context(gw_word context);
 /* The name of the device's gate page. */
 bool gw_driver_device_name(int device, char *name, size_t size);
 /* Whether work submitted to the stream is still to be done; from a thread without a context. */

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stream_gate.h"
-
 static int by_name(const void *name, const void *hook) {
   return strcmp(name, gw_names[((const struct gw_hook *)hook)->id]);
 }
@@ -19,6 +17,12 @@ void *gw_hook_of(const char *name) {
 gw_task *gw_current_task(void) {
   struct gw_device *device = gw_device_known();
   return device != NULL ? gw_device_task(device) : NULL;
+}
+
+void gw_before_submission(struct gw_call *call, gw_task *task, enum gw_work work) {
+  call->submission.stream = call->stream;
+  call->submission.key = call->key;
+  gw_submit_begin(&call->device->windows, task, gw_outranked(task), work, &call->submission);
 }
 
 void gw_submitted_late(const struct gw_call *call) {
@@ -87,31 +91,17 @@ void gw_after_sync_all(struct gw_call *call, int result) {
   }
 }
 
-static void forget_streams(gw_word stream, bool all) {
-  pthread_mutex_lock(&gw_streams);
-  for (int i = 0; i < GW_DEVICES; i++) {
-    struct gw_device *device = atomic_load(&gw_devices[i]);
-    for (int j = 0; device != NULL && j < GW_STREAM_SLOTS; j++) {
-      if (all || atomic_load(&device->used[j]) >> 1 == stream) {
-        atomic_store(&device->used[j], 0);
-      }
-    }
-  }
-  pthread_mutex_unlock(&gw_streams);
-}
-
 void gw_before_stream_destroy(struct gw_call *call) {
-  forget_streams(call->stream, false);
-  gw_window_forget_stream(call->stream);
+  gw_device_forget_stream(call->stream);
   gw_capture_remove(call->stream);
 }
 
 void gw_after_stream_destroy(struct gw_call *call, int result) { (void)call, (void)result; }
 
+/* The context of a call that names none may be any. */
 void gw_before_context_destroy(struct gw_call *call) {
   call->key = gw_driver_current_context();
-  forget_streams(0, true);
-  gw_window_forget_all();
+  gw_device_forget_context(call->stream != GW_STREAM_LEGACY ? call->stream : 0);
 }
 
 /* A program destroys the context that is current to it, with the captures on its streams. */
@@ -134,24 +124,23 @@ void gw_passed(struct gw_call *call) {
   struct gw_device *device;
   if (gw_stream_gates_in_graphs() != 0 && atomic_load(&gw_captures) != 0 &&
       (device = gw_device_known()) != NULL) {
-    gw_window_captured(gw_device_task(device), call->stream);
+    gw_submit_captured(&device->windows, gw_device_task(device), call->stream);
   }
 }
 
 /* After this no thread queries the stream until it leaves the set. */
 static void may_be_captured(struct gw_call *call) {
   call->key = gw_capture_add(call->stream);
-  pthread_mutex_lock(&gw_streams); /* a thread that queries a stream now is done after this */
-  pthread_mutex_unlock(&gw_streams);
+  gw_device_await_query(0);
+  if (gw_driver_events_touch_streams) {
+    gw_device_forget_fences(call->stream);
+  }
 }
 
 void gw_before_capture_begin(struct gw_call *call) {
   struct gw_device *device = gw_device_find();
   if (device != NULL) {
-    gw_window_capture_begin(gw_device_task(device));
-  }
-  if (gw_driver_events_touch_streams) {
-    gw_window_forget_stream(call->stream);
+    gw_submit_capture_begin(&device->windows, gw_device_task(device));
   }
   may_be_captured(call);
 }
@@ -187,7 +176,7 @@ void gw_before_unload(struct gw_call *call) { (void)call; }
 
 void gw_after_unload(struct gw_call *call, int result) {
   (void)call, (void)result;
-  gw_window_forget_kinds();
+  gw_device_forget_kinds();
   gw_trace_forget_kernels();
   gw_collective_forget();
 }

@@ -10,14 +10,10 @@
 #include "device.h"
 #include "driver.h"
 #include "load/resolve.h"
+#include "submit.h"
 #include "trace.h"
-#include "window.h"
 
 #define GW_EXPORT __attribute__((visibility("default")))
-
-/* The handles that CUDA and HIP give the two default streams. */
-#define GW_STREAM_LEGACY 1
-#define GW_STREAM_PER_THREAD 2
 
 /* Instead of a function's number, in the key of a graph. */
 #define GW_GRAPHS (UINT64_C(1) << 32)
@@ -26,7 +22,7 @@ struct gw_call {
   gw_word stream;
   struct gw_device *device; /* of a launch or copy; NULL: not gated */
   uint64_t key;             /* of work; other hooks note here what they need after the call */
-  struct gw_window_call window;
+  struct gw_submission submission;
   struct gw_loan loan;
   struct gw_traced traced;
 };
@@ -51,6 +47,11 @@ static inline gw_word gw_at(gw_word address, unsigned offset) {
 
 static inline uint64_t gw_mix(uint64_t key, uint64_t value) {
   return ((key << 7 | key >> 57) ^ value) * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+/* Copies of 2^n bytes and more, up to the next power of two, are one kind of work. */
+static inline uint64_t gw_size_class(uint64_t bytes) {
+  return bytes != 0 ? 64 - (uint64_t)__builtin_clzll(bytes) : 0;
 }
 
 /* Some libraries call their own exports the way a program does, and so come back to the hooks.
@@ -82,8 +83,11 @@ static inline void gw_count_end(struct gw_call *call, int result) {
 /* A launch that is not gated: there is no device, or a capture records the launch. */
 void gw_passed(struct gw_call *call);
 
-/* Work for the device, of a kind that is worth estimating. */
-static inline void gw_before_work(struct gw_call *call, bool graph) {
+/* The work is held, waits, gets a gate or a fence, or its time is not known yet. */
+void gw_before_submission(struct gw_call *call, gw_task *task, enum gw_work work);
+
+/* Work for the device. */
+static inline void gw_before_work(struct gw_call *call, enum gw_work work) {
   struct gw_device *device = call->device = gw_device_of_launch(call->stream);
   if (device == NULL) {
     gw_passed(call);
@@ -91,16 +95,12 @@ static inline void gw_before_work(struct gw_call *call, bool graph) {
   }
   gw_task *task = gw_device_task(device);
   gw_device_use(device, call->stream);
-  if (__builtin_expect(gw_outranked(task), 0)) {
-    gw_window_wait(task, call->stream, call->key, graph, &call->window);
-    if (call->window.ahead) {
-      gw_admit_held(task);
-    } else {
-      gw_admit(task);
-    }
-    gw_window_open(&call->window);
-  } else {
+  if (GW_LIKELY(!gw_outranked(task) &&
+                gw_sparse_passes(&device->windows.sparse, &device->windows.estimates, call->key,
+                                 call->stream))) {
     gw_admit(task);
+  } else {
+    gw_before_submission(call, task, work);
   }
 }
 
@@ -111,9 +111,6 @@ static inline void gw_admitted(const struct gw_call *call, unsigned id, gw_word 
   }
 }
 
-static inline void gw_before_launch(struct gw_call *call) { gw_before_work(call, false); }
-static inline void gw_before_graph(struct gw_call *call) { gw_before_work(call, true); }
-
 /* A call may take longer than the idle timeout, as the first launch of a kernel that the driver has
  * yet to load. The watcher has then found the stream empty, and may have made the task idle. */
 void gw_submitted_late(const struct gw_call *call);
@@ -123,37 +120,31 @@ static inline void gw_submitted(const struct gw_call *call) {
   }
 }
 
-static inline void gw_after_launch(struct gw_call *call, int result) {
+static inline void gw_after_work(struct gw_call *call, int result) {
   gw_submitted(call);
-  if (__builtin_expect(call->window.window != NULL, 0)) {
-    gw_window_close(&call->window, result == 0);
+  if (__builtin_expect(call->submission.window != NULL, 0)) {
+    gw_submit_end(&call->submission, result == 0);
   }
 }
 
-static inline void gw_after_graph(struct gw_call *call, int result) {
-  gw_after_launch(call, result);
+static inline void gw_before_launch(struct gw_call *call) { gw_before_work(call, GW_KERNEL); }
+static inline void gw_before_graph(struct gw_call *call) { gw_before_work(call, GW_GRAPH); }
+static inline void gw_before_memset(struct gw_call *call) { gw_before_work(call, GW_MEMSET); }
+static inline void gw_before_copy(struct gw_call *call) { gw_before_work(call, GW_COPY); }
+static inline void gw_after_launch(struct gw_call *call, int result) {
+  gw_after_work(call, result);
 }
+static inline void gw_after_graph(struct gw_call *call, int result) { gw_after_work(call, result); }
+static inline void gw_after_memset(struct gw_call *call, int result) {
+  gw_after_work(call, result);
+}
+static inline void gw_after_copy(struct gw_call *call, int result) { gw_after_work(call, result); }
 
 /* The graph goes, or becomes another one behind the same handle. */
 static inline void gw_before_graph_change(struct gw_call *call) { (void)call; }
 static inline void gw_after_graph_change(struct gw_call *call, int result) {
   (void)result;
-  gw_window_forget_kind(call->key);
-}
-
-/* Copies and memsets wait as launches do, and are not estimated: another engine of the device runs
- * them, or they are short. */
-static inline void gw_before_copy(struct gw_call *call) {
-  struct gw_device *device = call->device = gw_device_of_launch(call->stream);
-  if (device != NULL) {
-    gw_device_use(device, call->stream);
-    gw_admit(gw_device_task(device));
-  }
-}
-
-static inline void gw_after_copy(struct gw_call *call, int result) {
-  (void)result;
-  gw_submitted(call);
+  gw_device_forget_kind(call->key);
 }
 
 /* Calls that are only counted. */
@@ -186,9 +177,14 @@ gw_task *gw_current_task(void);
 void gw_before_wait(struct gw_call *call);
 void gw_after_wait(struct gw_call *call, int result);
 
-/* Copies that return when they are done. */
+/* Copies that return when they are done: there is one at a time, and nothing of it stays in flight.
+ */
 static inline void gw_before_copy_wait(struct gw_call *call) {
-  gw_before_copy(call);
+  struct gw_device *device = call->device = gw_device_of_launch(call->stream);
+  if (device != NULL) {
+    gw_device_use(device, call->stream);
+    gw_admit(gw_device_task(device));
+  }
   gw_before_wait(call);
 }
 

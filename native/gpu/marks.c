@@ -1,11 +1,9 @@
 #include "marks.h"
 
-#include <stdbool.h>
-
-#include "capture.h"
+#include <stddef.h>
 
 gw_word gw_event_take(struct gw_marks *marks) {
-  return marks->spare_count > 0 ? marks->spare[--marks->spare_count] : gw_driver_event_create();
+  return marks->spare_count > 0 ? marks->spare[--marks->spare_count] : 0;
 }
 
 void gw_event_give(struct gw_marks *marks, gw_word event) {
@@ -14,81 +12,96 @@ void gw_event_give(struct gw_marks *marks, gw_word event) {
   }
 }
 
-void gw_marks_leave(struct gw_marks *marks, uint64_t ns) {
+static void leave(struct gw_marks *marks, uint64_t ns) {
   marks->in_flight -= ns < marks->in_flight ? ns : marks->in_flight;
 }
 
+/* A context with more streams than there are tails loses the oldest one: what that stream has
+ * behind its last mark is not counted any more. */
 struct gw_tail *gw_tail_of(struct gw_marks *marks, gw_word stream) {
   for (unsigned i = 0; i < marks->tail_count; i++) {
     if (marks->tails[i].stream == stream) {
       return &marks->tails[i];
     }
   }
-  if (marks->tail_count == GW_TAILS) {
-    return NULL;
-  }
-  marks->tails[marks->tail_count] = (struct gw_tail){.stream = stream};
-  return &marks->tails[marks->tail_count++];
-}
-
-void gw_mark(struct gw_marks *marks, gw_word stream, uint64_t ns, gw_word before, uint64_t key) {
-  bool capturing = gw_capturing(stream);
-  gw_word event = capturing || marks->count == GW_MARKS ? 0 : gw_event_take(marks);
-  if (event != 0 && gw_driver_event_record(event, stream)) {
-    marks->marks[(marks->first + marks->count++) % GW_MARKS] =
-        (struct gw_mark){event, before, stream, ns, key};
+  struct gw_tail *tail;
+  if (marks->tail_count < GW_TAILS) {
+    tail = &marks->tails[marks->tail_count++];
   } else {
-    gw_event_give(marks, event);
-    gw_event_give(marks, before);
-    gw_marks_leave(marks, ns);
+    tail = &marks->tails[marks->next_victim++ % GW_TAILS];
+    leave(marks, tail->ns);
   }
+  *tail = (struct gw_tail){.stream = stream};
+  return tail;
 }
 
-void gw_mark_tail(struct gw_marks *marks, struct gw_tail *tail, gw_word before, uint64_t key) {
-  gw_mark(marks, tail->stream, tail->ns, before, key);
+void gw_marks_count(struct gw_marks *marks, gw_word stream, uint64_t ns) {
+  gw_tail_of(marks, stream)->ns += ns;
+  marks->in_flight += ns;
+}
+
+void gw_marks_uncount(struct gw_marks *marks, gw_word stream, uint64_t ns) {
+  struct gw_tail *tail = gw_tail_of(marks, stream);
+  tail->ns -= ns < tail->ns ? ns : tail->ns;
+  leave(marks, ns);
+}
+
+/* Its work counts with what comes after it on the stream. */
+static void drop_newest(struct gw_marks *marks) {
+  struct gw_mark *newest = &marks->marks[(marks->first + marks->count - 1) % GW_MARKS];
+  gw_event_give(marks, newest->event);
+  gw_event_give(marks, newest->before);
+  gw_tail_of(marks, newest->stream)->ns += newest->ns;
+  marks->count--;
+}
+
+bool gw_marks_expect(struct gw_marks *marks) {
+  if (marks->count + marks->coming >= GW_MARKS) {
+    if (marks->count < 2) {
+      return false;
+    }
+    drop_newest(marks);
+  }
+  marks->coming++;
+  return true;
+}
+
+void gw_marks_add(struct gw_marks *marks, gw_word stream, gw_word event, gw_word before,
+                  uint64_t key) {
+  struct gw_tail *tail = gw_tail_of(marks, stream);
+  marks->marks[(marks->first + marks->count++) % GW_MARKS] =
+      (struct gw_mark){.event = event,
+                       .before = before,
+                       .stream = stream,
+                       .ns = tail->ns,
+                       .key = key,
+                       .launches = marks->submitted,
+                       .number = ++marks->numbers};
+  marks->marked = marks->submitted;
   tail->ns = 0;
 }
 
-void gw_mark_all(struct gw_marks *marks) {
-  for (unsigned i = 0; i < marks->tail_count; i++) {
-    if (marks->tails[i].ns != 0) {
-      gw_mark_tail(marks, &marks->tails[i], 0, 0);
-    }
-  }
-  marks->tail_count = 0;
+struct gw_mark *gw_marks_first(struct gw_marks *marks) {
+  return marks->count > 0 ? &marks->marks[marks->first] : NULL;
 }
 
-static void drop_first(struct gw_marks *marks, bool reusable) {
+void gw_marks_drop_first(struct gw_marks *marks, bool reusable) {
   struct gw_mark *first = &marks->marks[marks->first];
   if (reusable) {
     gw_event_give(marks, first->event);
     gw_event_give(marks, first->before);
   }
-  gw_marks_leave(marks, first->ns);
+  if (first->launches > marks->finished) {
+    marks->finished = first->launches;
+  }
+  leave(marks, first->ns);
   marks->first = (marks->first + 1) % GW_MARKS;
   marks->count--;
 }
 
-void gw_marks_retire(struct gw_marks *marks, struct gw_estimates *estimates) {
-  while (marks->count > 0) {
-    struct gw_mark *first = &marks->marks[marks->first];
-    enum gw_busy busy = gw_driver_event_query(first->event);
-    if (busy == GW_BUSY) {
-      return;
-    }
-    if (busy == GW_DONE && first->before != 0) {
-      uint64_t ns = gw_driver_event_elapsed(first->before, first->event);
-      if (ns != 0) {
-        gw_estimate_learn(estimates, first->key, ns);
-      }
-    }
-    drop_first(marks, busy == GW_DONE);
-  }
-}
-
 void gw_marks_drop(struct gw_marks *marks) {
   while (marks->count > 0) {
-    drop_first(marks, false);
+    gw_marks_drop_first(marks, false);
   }
   marks->tail_count = 0;
   marks->in_flight = 0;
@@ -102,7 +115,7 @@ static void drop_of(struct gw_marks *marks, gw_word stream) {
     if (mark->stream == stream) {
       gw_event_give(marks, mark->event);
       gw_event_give(marks, mark->before);
-      gw_marks_leave(marks, mark->ns);
+      leave(marks, mark->ns);
     } else {
       marks->marks[(marks->first + kept++) % GW_MARKS] = *mark;
     }
@@ -110,15 +123,15 @@ static void drop_of(struct gw_marks *marks, gw_word stream) {
   marks->count = kept;
 }
 
-void gw_marks_forget_stream(struct gw_marks *marks, gw_word stream) {
+void gw_marks_forget_stream(struct gw_marks *marks, gw_word stream, bool events) {
   for (unsigned i = 0; i < marks->tail_count; i++) {
     if (marks->tails[i].stream == stream) {
-      gw_marks_leave(marks, marks->tails[i].ns);
+      leave(marks, marks->tails[i].ns);
       marks->tails[i] = marks->tails[--marks->tail_count];
       break;
     }
   }
-  if (gw_driver_events_touch_streams) {
+  if (events) {
     drop_of(marks, stream);
   }
 }

@@ -1,12 +1,13 @@
-/* Fences: the work that a context has in flight, as events behind pieces of work and as the work
- * behind the last event. All under the lock of the window that they are in. */
+/* The work that a context has in flight, as fences (events) behind pieces of work and as the work
+ * behind the last fence. Bookkeeping under the lock of the windows: nothing here calls the driver.
+ */
 #ifndef GIVEWAY_GPU_MARKS_H
 #define GIVEWAY_GPU_MARKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "driver.h"
-#include "estimate.h"
 
 #define GW_MARKS 64 /* events in flight */
 #define GW_TAILS 64 /* streams */
@@ -15,40 +16,53 @@
 struct gw_mark {
   gw_word event, before, stream; /* before: an event in front of it, 0 where it is not timed */
   uint64_t ns, key;
+  uint64_t launches; /* submitted to the context up to here */
+  uint64_t number;   /* of the mark; never used again */
 };
 
-/* Submitted to a stream after its last mark, or its last gate. */
+/* A stream, and the work submitted to it after its last mark. */
 struct gw_tail {
   gw_word stream;
   uint64_t ns;
-  unsigned launches; /* behind the last gate */
-  uint64_t closing;  /* of the task's gate, when the last gate was put on the stream */
+  uint64_t closing; /* of the task's gate, when the last gate was put on the stream */
 };
 
 struct gw_marks {
-  uint64_t in_flight;             /* nanoseconds, marked and not */
+  uint64_t in_flight;             /* nanoseconds of counted work, marked and not */
+  uint64_t submitted, finished;   /* launches; finished: that many at least */
+  uint64_t marked;                /* submitted at the last mark */
   struct gw_mark marks[GW_MARKS]; /* a queue */
   unsigned first, count;
+  unsigned coming;   /* marks whose work is being submitted */
+  gw_word looked_at; /* the stream of the event that a thread queries; 0: none */
+  uint64_t numbers;
   struct gw_tail tails[GW_TAILS];
-  unsigned tail_count;
+  unsigned tail_count, next_victim;
   gw_word spare[2 * GW_MARKS]; /* events */
   unsigned spare_count;
 };
 
+/* A spare event; 0: there is none. */
 gw_word gw_event_take(struct gw_marks *marks);
 void gw_event_give(struct gw_marks *marks, gw_word event);
-/* That much work is not in flight any more. */
-void gw_marks_leave(struct gw_marks *marks, uint64_t ns);
-/* NULL: the context uses too many streams. */
 struct gw_tail *gw_tail_of(struct gw_marks *marks, gw_word stream);
-/* Puts an event behind that much work; where that fails, the work is not counted any more. */
-void gw_mark(struct gw_marks *marks, gw_word stream, uint64_t ns, gw_word before, uint64_t key);
-void gw_mark_tail(struct gw_marks *marks, struct gw_tail *tail, gw_word before, uint64_t key);
-void gw_mark_all(struct gw_marks *marks);
-/* Removes the marks of work that is done, and learns from those that were timed. */
-void gw_marks_retire(struct gw_marks *marks, struct gw_estimates *estimates);
+/* Counts work as in flight; takes back what could not be submitted. */
+void gw_marks_count(struct gw_marks *marks, gw_word stream, uint64_t ns);
+void gw_marks_uncount(struct gw_marks *marks, gw_word stream, uint64_t ns);
+/* Makes room for one more mark, which is then expected: where there are too many, in the place of
+ * the newest one. */
+bool gw_marks_expect(struct gw_marks *marks);
+/* The event is behind all work of the stream. A key other than 0: `before` is in front of work of
+ * that kind, and nothing else is between the two. */
+void gw_marks_add(struct gw_marks *marks, gw_word stream, gw_word event, gw_word before,
+                  uint64_t key);
+/* The oldest mark; NULL: there is none. */
+struct gw_mark *gw_marks_first(struct gw_marks *marks);
+/* The oldest mark's work is done; not reusable: its events failed. */
+void gw_marks_drop_first(struct gw_marks *marks, bool reusable);
 /* Forgets all work in flight, whose events may never be done: they are not used again. */
 void gw_marks_drop(struct gw_marks *marks);
-void gw_marks_forget_stream(struct gw_marks *marks, gw_word stream);
+/* Forgets the stream's work, and with `events` also its marks. */
+void gw_marks_forget_stream(struct gw_marks *marks, gw_word stream, bool events);
 
 #endif

@@ -26,37 +26,47 @@ static void read_settings(void) {
   in_graphs = (unsigned)gw_environment_integer("GIVEWAY_GRAPH_GATE_EVERY", 0, 1000000, 0);
 }
 
-uint64_t gw_stream_gates_spacing(const struct gw_stream_gates *gates) {
-  return gates->of.preempted_lately ? close_spacing_ns : spacing_ns;
+bool gw_stream_gates_wanted(void) {
+  pthread_once(&read_once, read_settings);
+  return spacing_ns != 0;
 }
 
-unsigned gw_stream_gates_in_graphs(void) {
-  pthread_once(&read_once, read_settings);
-  return spacing_ns != 0 ? in_graphs : 0;
+unsigned gw_stream_gates_in_graphs(void) { return gw_stream_gates_wanted() ? in_graphs : 0; }
+
+uint64_t gw_stream_gates_spacing(const struct gw_stream_gate *gate) {
+  return gate->preempted_lately ? close_spacing_ns : spacing_ns;
 }
 
-bool gw_stream_gates_ready(struct gw_stream_gates *gates, gw_task *task) {
-  pthread_once(&read_once, read_settings);
-  if (spacing_ns == 0 || gates->state == GW_GATE_FAILED || !gw_stream_gate(task, &gates->of)) {
+bool gw_stream_gates_ready(const struct gw_stream_gates *gates, const struct gw_stream_gate *gate) {
+  return gates->state == GW_GATE_WORKS && gates->word == gate->word;
+}
+
+/* No registration while any thread captures. A task that was lost may come back in another row,
+ * with another word. */
+bool gw_stream_gates_try(struct gw_stream_gates *gates, const struct gw_stream_gate *gate) {
+  if (gates->state == GW_GATE_TRYING || gates->state == GW_GATE_FAILED ||
+      gw_stream_gates_ready(gates, gate) || atomic_load(&gw_captures) != 0) {
     return false;
   }
-  if (gates->state == GW_GATE_WORKS && gates->word == gates->of.word) {
-    return true;
-  }
-  if (atomic_load(&gw_captures) != 0) {
-    return false; /* no registration while any thread captures */
-  }
-  gw_word address = gw_driver_gate_register(gates->of.page, gates->of.page_size, gates->of.word);
-  atomic_store(&gates->address, address);
-  gates->word = gates->of.word; /* a task that was lost may come back in another row */
-  gates->state = address != 0 ? GW_GATE_WORKS : GW_GATE_FAILED;
-  return address != 0;
+  gates->state = GW_GATE_TRYING;
+  return true;
 }
 
-void gw_stream_gates_wait(struct gw_stream_gates *gates, gw_word stream) {
-  if (!gw_driver_gate_wait(stream, atomic_load(&gates->address), gates->of.open)) {
-    gates->state = GW_GATE_FAILED; /* the window takes over */
-  } else {
+gw_word gw_stream_gates_register(const struct gw_stream_gate *gate) {
+  return gw_driver_gate_register(gate->page, gate->page_size, gate->word);
+}
+
+void gw_stream_gates_registered(struct gw_stream_gates *gates, const struct gw_stream_gate *gate,
+                                gw_word address) {
+  gates->address = address;
+  gates->word = gate->word;
+  gates->state = address != 0 ? GW_GATE_WORKS : GW_GATE_FAILED;
+}
+
+bool gw_stream_gates_put(gw_word stream, gw_word address, uint32_t open) {
+  bool put = gw_driver_gate_wait(stream, address, open);
+  if (put) {
     gw_count(GW_STREAM_GATES, 1);
   }
+  return put;
 }

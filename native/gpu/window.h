@@ -1,50 +1,71 @@
-/* Bounds the device time that a task has in flight, so that it can give way soon. Only for tasks
- * that another task may outrank: the most urgent task does not come here. */
+/* The windows of a device: what each context has in flight. A window lives from the first launch
+ * into its context to the end of the context. */
 #ifndef GIVEWAY_GPU_WINDOW_H
 #define GIVEWAY_GPU_WINDOW_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "driver.h"
-#include "giveway_hook.h"
+#include "estimate.h"
+#include "marks.h"
+#include "sparse.h"
+#include "stream_gate.h"
 
-struct gw_window;
-
-/* One launch on its way through the window. */
-struct gw_window_call {
-  struct gw_window *window; /* NULL: not limited */
-  gw_word stream;
-  uint64_t key;
-  uint64_t ns;    /* the estimate of its device time */
-  gw_word before; /* the event in front of it; 0: not timed */
-  bool timed;
-  bool gated;  /* the device holds the launch: the window does not count it */
-  bool behind; /* the launch gets a stream gate in front of it */
-  bool ahead;  /* the task's gate is closed: the device holds it, and the program goes on */
+struct gw_window {
+  gw_word context; /* events belong to one */
+  struct gw_windows *of;
+  struct gw_window *next;
+  unsigned users;    /* threads that submit something, or look at an event */
+  _Atomic bool gone; /* the context is: freed with the last user */
+  bool released;
+  uint64_t suspended_until;
+  gw_word kernel_stream;  /* of the last kernel or graph; 0: none yet */
+  gw_word kernel_handle;  /* of that stream */
+  uint64_t several_until; /* 0: launches have kept to one stream */
+  uint64_t since_gate;    /* nanoseconds submitted after the last gate or fence */
+  struct gw_marks marks;
+  struct gw_stream_gates gates;
 };
 
-/* Returns when the launch fits into the window, or when the window is suspended. The length of a
- * graph has no limit, so every graph gets a stream gate in front of it. */
-void gw_window_wait(gw_task *task, gw_word stream, uint64_t key, bool graph,
-                    struct gw_window_call *call);
-/* Right before and right after the launch is submitted. */
-void gw_window_open(struct gw_window_call *call);
-void gw_window_close(struct gw_window_call *call, bool submitted);
+struct gw_windows {
+  pthread_mutex_t lock; /* never held while the driver is called: it may block for long */
+  struct gw_window *first;
+  struct gw_sparse sparse;
+  struct gw_estimates estimates;
+};
 
-/* Before a capture begins, and before each launch that a capture records: graphs get gates too, if
- * the user asks for them. */
-void gw_window_capture_begin(gw_task *task);
-void gw_window_captured(gw_task *task, gw_word stream);
-/* Opens the stream gates by way of the devices. */
-void gw_window_release(void);
+void gw_windows_init(struct gw_windows *windows);
+/* The window of a context, made on first use. Returns with the lock held; NULL: no memory, and the
+ * lock is not held. */
+struct gw_window *gw_window_enter(struct gw_windows *windows, gw_word context);
+/* Releases the lock, and takes it again. */
+void gw_window_unlock(struct gw_window *window);
+void gw_window_lock(struct gw_window *window);
+/* With the lock held, releases it. The window is not to be used afterwards. */
+void gw_window_leave(struct gw_window *window);
+
+/* Removes the fences whose work is done, oldest first, and learns from those that were timed. Asks
+ * the driver with the lock released. */
+void gw_window_look(struct gw_window *window);
+
+/* Whether a fence is not reached yet; from a thread without a context. */
+bool gw_windows_busy(struct gw_windows *windows);
+
+/* Sleeps, and is no cancellation point. */
+void gw_sleep_ns(long ns);
+
+/* Opens the stream gates by way of the device. */
+void gw_windows_release(struct gw_windows *windows);
 /* Forgets the marks of a stream that is destroyed or captured. */
-void gw_window_forget_stream(gw_word stream);
-void gw_window_forget_all(void);
+void gw_windows_forget_stream(struct gw_windows *windows, gw_word stream);
+/* Forgets a context that goes; 0: all of them. */
+void gw_windows_forget_context(struct gw_windows *windows, gw_word context);
 /* Forgets how long work of that kind takes: its handle has gone, or stands for other work by now.
  */
-void gw_window_forget_kind(uint64_t key);
-/* The same for all kinds: code has been unloaded, and only the driver knows which. */
-void gw_window_forget_kinds(void);
+void gw_windows_forget_kind(struct gw_windows *windows, uint64_t key);
+void gw_windows_forget_kinds(struct gw_windows *windows);
 
 #endif

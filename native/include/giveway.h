@@ -40,6 +40,15 @@ typedef struct gw_page gw_page;
 typedef struct gw_task gw_task;
 typedef struct gw_own gw_own;
 
+/* What the gate of a task stops. */
+enum gw_gate_kind {
+  GW_STOPS_REGIONS = 0,   /* OpenMP regions, also those that run */
+  GW_STOPS_OPERATORS = 1, /* single-threaded operators, each before it begins */
+  GW_STOPS_PROCESS = 2,   /* every thread of the process */
+  GW_STOPS_LAUNCHES = 3,  /* launches, before they begin; not what runs */
+  GW_STOPS_DEVICE = 4,    /* what the task submits to a GPU */
+};
+
 /* One task, for observers. */
 struct gw_task_info {
   uint64_t ticket; /* identifies the task on its page */
@@ -51,6 +60,8 @@ struct gw_task_info {
   uint32_t is_thread;   /* 1: a thread-local task */
   uint32_t mine;        /* 1: belongs to the calling process */
   uint32_t waiters;     /* threads asleep at the gate; may be off where a task lost its row */
+  uint32_t gate_kind;   /* enum gw_gate_kind */
+  uint32_t width;       /* cores that the task keeps busy at most; 0: the whole device */
   uint64_t launches;
   uint64_t operators;
   uint64_t held;

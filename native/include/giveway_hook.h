@@ -115,6 +115,28 @@ GW_API void gw_on_preempt(void (*preempt)(void));
 /* Waits until the gate of the process's task is open. A signal handler may call this function. */
 GW_API void gw_pause(void);
 
+/* ---- the cpu device: which cores a task uses, and whether it computes ------------------------ */
+
+#define GW_CORES_SIZE 16 /* words of 64 cores; a core has the number of its lowest logical CPU */
+
+struct gw_core_use {
+  uint64_t cores[GW_CORES_SIZE]; /* on which the task's threads may run */
+  uint32_t width;                /* how many of them the task keeps busy at most, not 0 */
+  uint32_t launches_only;        /* 1: work that runs cannot be stopped */
+  uint32_t whole_process;        /* 1: the gate stops every thread of the process */
+};
+/* Registers a function that the watcher's thread calls whenever it looks at the process's task.
+ * `held`: the task's gate is closed. The function returns 1 while the process's threads compute, 0
+ * when they all wait for something. */
+GW_API void gw_on_look(int (*look)(gw_task *task, uint64_t now, int held));
+/* Tells other tasks what this one uses. A task of which nothing is known uses the whole device. */
+GW_API void gw_use_cores(gw_task *task, const struct gw_core_use *use);
+/* The same for the width alone, where it is larger than what other tasks know. */
+GW_API void gw_raise_width(gw_task *task, uint32_t width);
+/* 1: the gate is open for the cores that more urgent tasks leave to the task; lists these. A signal
+ * handler may call this function. */
+GW_API int gw_narrowed(const gw_task *task, uint64_t *cores);
+
 /* ---- warnings and traces ------------------------------------------------------------------- */
 
 /* Prints the only line that a process under giveway may print. Later calls print nothing. */

@@ -59,6 +59,12 @@ class ClusterError(GivewayError):
     exit_code = 8
 
 
+class NotMeasuredError(GivewayError):
+    """Other programs take part in the measurement, or nothing that was measured counts."""
+
+    exit_code = 9
+
+
 def choices(word: str, known: Iterable[str]) -> str:
     """The hint after an unknown word: the closest known word, or all known words."""
     names = sorted(known)

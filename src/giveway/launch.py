@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from giveway import devices
+from giveway.devices import preload, target
 from giveway.errors import GivewayError, UsageError
 from giveway.sched import attributes
 from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
+from giveway.text import printable
 
 NAME_BYTES: Final = 47
 """Longest task name, in bytes of UTF-8."""
@@ -147,19 +149,29 @@ def run(
     name: str | None = None,
     settings: Sequence[str] = (),
     job: str | None = None,
+    whole_process: bool = False,
 ) -> NoReturn:
     """Replaces this process with ``command``, gated.
 
     The process stays the same: the program keeps stdin, the terminal, the signals and the parent,
     and its exit code is that of the process.
 
+    Args:
+        whole_process: gates all threads of the program, on the CPU only.
+
     Raises:
-        UsageError: as `environment`; or the command is empty.
+        UsageError: as `environment`; or the command is empty, or ``whole_process`` on a GPU.
         CommandError: the program does not exist (127) or cannot be executed (126).
     """
     if not command:
         raise UsageError("no command: write giveway run [OPTIONS] -- CMD [ARGS]")
-    chosen = devices.get(devices.default() if device is None else device)
+    chosen = devices.choose(device)
+    if device is None and chosen.name == "cpu" and (missed := devices.missed()):
+        _warn(f"no GPU was found, although {missed}: the program shares the cpu device")
+    if whole_process:
+        if chosen.name != "cpu":
+            raise UsageError(f"--whole-process is for --device cpu, not {chosen.name}")
+        os.environ["GIVEWAY_WHOLE_PROCESS"] = "1"
     given_name = derive_name(command) if name is None else name
     become(command, chosen, priority, given_name, settings, _warn, job)
 
@@ -176,12 +188,19 @@ def become(
     """Replaces this process with ``command``, gated on a device of this machine; raises as `run`.
 
     Args:
-        warn: called with the notice of the device, if it has one.
+        warn: called with the notice of the device, if it has one, and with the reason why the
+            program cannot be gated.
     """
     env = _environment(os.environ, device, priority, name, settings, job)
     env["GIVEWAY_RUN"] = str(os.getpid())
     if device.notice is not None:
         warn(device.notice)
+    found = target.locate(command[0], env)
+    ungated = target.judge(found, os.environ) if found is not None and device.gates else None
+    if ungated is not None:
+        warn(f"{command[0]} {ungated.notice}")
+        if not ungated.starts:
+            _leave_out_giveway(env)
     # Python ignores these signals, and ignored signals stay ignored across exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
@@ -194,15 +213,21 @@ def become(
         )
 
 
+def _leave_out_giveway(env: dict[str, str]) -> None:
+    others = preload.remove(env.pop("LD_PRELOAD", ""))
+    if others:
+        env["LD_PRELOAD"] = others
+
+
 def _warn(what: str) -> None:
     if sys.stderr is not None:
-        print(f"giveway: {what}", file=sys.stderr)
+        print(f"giveway: {printable(what)}", file=sys.stderr)
 
 
 def _raise_exec_error(command: Sequence[str], env: Mapping[str, str], error: OSError) -> NoReturn:
     """Raises the error that a shell would report, or runs a script without ``#!``."""
     program = command[0]
-    found = _locate(program, env)
+    found = target.locate(program, env)
     if found is None:
         where = "no such file" if "/" in program else "not found on PATH"
         raise CommandError(f"{program or repr(program)}: {where}", 127) from error
@@ -220,13 +245,6 @@ def _raise_exec_error(command: Sequence[str], env: Mapping[str, str], error: OSE
     raise CommandError(f"{program}: cannot be executed: {reason}", 126) from error
 
 
-def _locate(program: str, env: Mapping[str, str]) -> Path | None:
-    if "/" in program:
-        return Path(program) if os.path.exists(program) else None
-    candidates = [Path(folder, program) for folder in os.get_exec_path(dict(env)) if program]
-    return next((path for path in candidates if path.is_file()), None)
-
-
 def _first_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
@@ -236,10 +254,8 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def _interpreter(path: Path) -> str:
-    line = _first_bytes(path).split(b"\n")[0]
-    if line.startswith(b"#!"):
-        return line[2:].strip().decode("utf-8", "replace")
-    return "the loader of a program built for another system"
+    words = target.script_words(path)
+    return " ".join(words) or "the loader of a program built for another system"
 
 
 def _is_binary(path: Path) -> bool:

@@ -49,8 +49,9 @@ def test_a_users_own_environment_is_kept(ray: Any) -> None:
     assert own == {"env_vars": {"LD_PRELOAD": LIBRARY, "MINE": "1"}}
     environment = ray.get(ray.start(Where, **asked).environment.remote())
     assert environment["MINE"] == "1"
-    hook, theirs = environment["LD_PRELOAD"].split(":")
+    hook, of_children, theirs = environment["LD_PRELOAD"].split(":")
     assert hook.endswith("libgiveway-cpu.so")
+    assert of_children.endswith("libgiveway-exec.so")
     assert theirs == LIBRARY
 
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from giveway.errors import UsageError
+from giveway.sched.policies import registry
 from giveway.sched.policies.base import View, everyone
 from giveway.sched.policies.group_share import GroupShare
 from giveway.sched.policies.mlfq import MultiLevelFeedback
@@ -93,6 +95,107 @@ def test_a_share_that_is_not_used_is_lent() -> None:
     assert used[0] == pytest.approx(2, abs=0.2)
     assert used[1] == pytest.approx(3 * used[2], rel=0.1)
     assert sum(used) == pytest.approx(100, abs=0.1)
+
+
+@given(
+    work_ms=st.integers(1, 40),
+    rest_ms=st.integers(1, 60),
+    others=st.integers(1, 4),
+    spare=st.integers(1, 20),
+)
+@settings(max_examples=12)
+def test_who_rests_gets_what_it_needs_of_its_share(
+    work_ms: int, rest_ms: int, others: int, spare: int
+) -> None:
+    """It was interrupted after each rest, because what it was owed was forgotten."""
+    needs = 100 * work_ms / (work_ms + rest_ms)
+    share = min(needs + spare, 99.0)
+    rests = Program(
+        *("rests", "saturating", MS),
+        launches=work_ms,
+        period_ns=rest_ms * MS,
+        attributes=Attributes(share=share),
+    )
+    done = simulate("share", EXACT, 1500, rests, *(busy(f"p{n}") for n in range(others)))
+    used = shares(done, 1500)
+    assert used[0] >= needs - 2
+    assert sum(used) == pytest.approx(100, abs=0.1)  # and the others get the rest
+
+
+def test_ninety_percent_were_promised_and_fifty_five_are_needed() -> None:
+    rests = Program(
+        "rests", "saturating", MS // 10, 60, period_ns=5 * MS, attributes=Attributes(share=90.0)
+    )
+    lingering = replace(GPU, linger_ns=2 * MS)
+    done = simulate("share", lingering, 3000, rests, busy("greedy", weight=9.0))
+    strict = simulate("priority", lingering, 3000, rests, busy("greedy", priority=-1))
+    # As much as if it were urgent, which is the most that any policy can give it.
+    assert shares(done, 3000)[0] == pytest.approx(shares(strict, 3000)[0], abs=0.5)
+    assert shares(done, 3000)[0] > 51
+
+
+@given(demands=st.lists(st.integers(3, 30), min_size=2, max_size=4).filter(lambda d: sum(d) <= 80))
+@settings(max_examples=12)
+def test_all_who_rest_get_what_they_need_of_their_shares(demands: list[int]) -> None:
+    programs = [
+        Program(
+            *(f"p{n}", "fixed", MS),
+            launches=demand,
+            period_ns=100 * MS,
+            attributes=Attributes(share=demand + 4.0),
+        )
+        for n, demand in enumerate(demands)
+    ]
+    done = simulate("share", EXACT, 1500, *programs, busy("a"), busy("b"))
+    for used, demand in zip(shares(done, 1500), demands, strict=False):
+        assert used == pytest.approx(demand, abs=2)  # the last request may be cut off
+
+
+def test_a_long_rest_is_owed_no_more_than_a_period() -> None:
+    sleeper = Program(
+        *("late", "fixed", MS),
+        launches=2000,
+        period_ns=60_000 * MS,
+        phase_ns=1000 * MS,
+        attributes=Attributes(share=50.0),
+    )
+    done = simulate("share", EXACT, 1400, sleeper, busy("other"))
+    # Of 400 ms, half and the 50 ms that it is owed from before.
+    assert done.tasks[0].busy_ns / MS == pytest.approx(250, abs=10)
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed"),
+    [
+        ("share,period=0ms", "1ms to 3600s"),
+        ("group-share,period=0ms", "1ms to 900ms"),
+        ("group-share,period=2s", "1ms to 900ms"),
+        ("rr,slice=0ms", "100us to 3600s"),
+        ("fair,slice=9999s", "100us to 3600s"),
+        ("laxity,slice=1ns", "100us to 3600s"),
+        ("mlfq,levels=0", "1 to 20"),
+        ("mlfq,levels=1000", "1 to 20"),
+        ("mlfq,boost=0s", "1ms to 3600s"),
+        ("edf,k=0", "1 to 256"),
+        ("edf,k=1000000", "1 to 256"),
+    ],
+)
+def test_a_parameter_out_of_its_range_is_an_error_in_one_line(policy: str, allowed: str) -> None:
+    name, _, parameter = policy.partition(",")
+    key = parameter.partition("=")[0]
+    with pytest.raises(
+        UsageError, match=f"{key} of policy {name} cannot be .*: allowed is {allowed}"
+    ):
+        registry.make(policy)
+
+
+@given(share=st.integers(1, 90), period_ms=st.sampled_from([1, 10, 100, 450, 900]))
+@settings(max_examples=12)
+def test_a_group_gets_no_more_whatever_the_period(share: int, period_ms: int) -> None:
+    done = simulate(
+        f"group-share,period={period_ms}ms", EXACT, 1800, busy("alone", share=float(share))
+    )
+    assert shares(done, 1800)[0] == pytest.approx(share, abs=1.5)
 
 
 @MODELS

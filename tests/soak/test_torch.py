@@ -81,7 +81,7 @@ def test_a_training_gives_way_before_a_step_of_it_would_be_done(tmp_path: Path) 
     (tmp_path / "small.toml").write_text(SCENARIO.replace("layers = 1, width = 64", "layers = 4"))
     done = giveway(
         *("bench", str(tmp_path / "small.toml"), "--device", "cpu", "--modes", "alone,giveway"),
-        *("--seconds", "3", "--repeats", "3", "--out", str(tmp_path / "out")),
+        *("--seconds", "3", "--repeats", "3", "--out", str(tmp_path / "out"), "--anyway"),
     )
     assert done.returncode == 0, done.stderr
     modes = of(result.read(tmp_path / "out"), "small")["modes"]

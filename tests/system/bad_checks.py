@@ -131,6 +131,44 @@ def _skip(_: Place) -> object:
     raise Skip("it is not the day for it")
 
 
+def _nan(_: Place) -> object:
+    import torch
+
+    return {"right": torch.ones(3, 3) @ torch.ones(3, 3), "loss": torch.ones(3) * float("nan")}
+
+
+def _nothing(_: Place) -> object:
+    import torch
+
+    torch.randn(300, 300) @ torch.randn(300, 300)
+    return {"loss": None, "gradients": {}}
+
+
+def _child(_: Place) -> object:
+    import torch
+
+    product = torch.randn(300, 300) @ torch.randn(300, 300)
+    environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
+    command = [sys.executable, "-c", "print(42)"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return {"product": product, "answer": done.stdout}
+
+
+def _held(_: Place) -> object:
+    """Launches until it was held; without rivals for as long as it may."""
+    import torch
+
+    import giveway
+
+    end = time.monotonic() + 20
+    product = torch.ones(300, 300) @ torch.ones(300, 300)
+    while GATED and time.monotonic() < end:
+        torch.ones(300, 300) @ torch.ones(300, 300)
+        if any(task.pid == os.getpid() and task.holds for task in giveway.tasks()):
+            break
+    return product
+
+
 def _slow(_: Place) -> object:
     print("begun", file=sys.stderr, flush=True)
     time.sleep(1000)
@@ -161,4 +199,8 @@ CHECKS = [
     _check("elsewhere", "extra", "not here", _good, devices=("hip",)),
     _check("missing", "extra", "a module", _good, modules=("no_such_module",)),
     _check("slow", "extra", "takes its time", _slow),
+    _check("nan", "extra", "no numbers", _nan),
+    _check("nothing", "extra", "no outputs", _nothing),
+    _check("child", "extra", "a child without giveway", _child),
+    _check("held", "extra", "is held by a rival", _held, limit=TORCH_LIMIT),
 ]

@@ -27,6 +27,8 @@ def test_the_less_urgent_program_is_held(giveway: Runner, spawn: Spawner, cuda: 
     high = start("high", "10")
     assert eventually(lambda: tasks()["low"].held_seconds > 0.3)
     listed = json.loads(giveway("ps", "--json").stdout)["tasks"]
+    of_device = json.loads(giveway("ps", "--json", "--device", "cuda").stdout)["tasks"]
+    assert {task["pid"] for task in of_device} == {low, high.pid}
     shown = {task["name"]: task for task in listed}
     assert shown["high"]["device"] == shown["low"]["device"] == UUID
     assert shown["high"]["held_seconds"] == 0
@@ -39,7 +41,8 @@ def test_the_less_urgent_program_is_held(giveway: Runner, spawn: Spawner, cuda: 
 def test_cuda_is_the_default_where_there_is_a_gpu(giveway: Runner, cuda: Path) -> None:
     done = giveway("run", "--", "sh", "-c", "echo $GIVEWAY_DEVICE; echo $LD_PRELOAD")
     device, preload = done.stdout.split()
-    assert (device, Path(preload).name) == ("cuda", "libgiveway-cuda.so")
+    names = [Path(entry).name for entry in preload.split(":")]
+    assert (device, names) == ("cuda", ["libgiveway-cuda.so", "libgiveway-exec.so"])
 
 
 def test_trace_counts_what_a_program_does(giveway: Runner, cuda: Path, tmp_path: Path) -> None:

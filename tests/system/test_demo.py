@@ -42,36 +42,49 @@ def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
     path = tmp_path / "demo.json"
-    process = start(spawn, "--seconds", "6", "--json", str(path), until="choosing sizes")
+    options = ("--seconds", "6", "--anyway", "--json", str(path))
+    process = start(spawn, *options, until="choosing sizes")
     programs = children(process)
     out, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err
+    assert process.returncode in (0, 9), err
     assert all_gone(programs)
 
     figures = json.loads(path.read_text())
-    assert (figures["kind"], figures["schema"]) == ("giveway bench", 1)
+    assert (figures["kind"], figures["schema"]) == ("giveway bench", 2)
     assert (figures["device"], figures["complete"]) == ("cpu", True)
     (scenario,) = figures["results"]
     assert (scenario["name"], scenario["status"]) == ("dual", "measured")
     assert set(scenario["modes"]) == {"alone", "native", "giveway"}
     for mode in scenario["modes"].values():
-        high = mode["high"]
-        assert high["requests"] >= 3
-        assert 0 < high["p50_ms"] <= high["p99_ms"] <= high["max_ms"]
-        assert mode["low"]["throughput"] > 0
-        assert len(high["rounds"]) == 3
-    counts = {mode["high"]["requests"] for mode in scenario["modes"].values()}
+        for each in mode["high"]["rounds"]:
+            assert each["requests"] >= 1
+            assert 0 < each["p50_ms"] <= each["p99_ms"] <= each["max_ms"]
+        assert len(mode["high"]["rounds"]) == 4
+        assert all(each["throughput"] > 0 for each in mode["low"]["rounds"])
+    counts = {
+        tuple(each["requests"] for each in mode["high"]["rounds"])
+        for mode in scenario["modes"].values()
+    }
     assert len(counts) == 1, "open loop: the same requests in every mode"
+    # On a machine whose cores others take, the demo says so, and has no figures.
+    measured = all(mode["high"]["not_measured"] is None for mode in scenario["modes"].values())
     for name in ("native", "giveway"):
-        for percentile in ("p50", "p99"):
-            high = scenario["modes"][name]["high"]
-            alone = scenario["modes"]["alone"]["high"][f"{percentile}_ms"]
-            found = high[f"{percentile}_ratio"]
-            assert found["value"] == pytest.approx(high[f"{percentile}_ms"] / alone, rel=0.01)
+        high = scenario["modes"][name]["high"]
+        assert (high["p99_ratio"] is None) == (high["not_measured"] is not None)
+        if measured:
+            alone = scenario["modes"]["alone"]["high"]["rounds"]
+            ratios = [
+                each["p99_ms"] / base["p99_ms"]
+                for each, base in zip(high["rounds"], alone, strict=True)
+                if each["fault"] is None
+            ]
+            assert high["p99_ratio"]["by_round"] == pytest.approx(ratios, rel=0.01)
     assert set(figures["versions"]) >= {"python", "giveway", "torch"}
 
     assert "without giveway  " in out
-    assert f"{scenario['modes']['native']['high']['p99_ms']:.1f} ms" in out
+    p99 = scenario["modes"]["native"]["high"]["p99_ms"]
+    assert ("not measured" if p99 is None else f"{p99:.1f} ms") in out
+    assert (process.returncode == 0) == ("not measured" not in out)
     assert max(map(len, out.splitlines())) <= 80
     assert "Traceback" not in err
 

@@ -11,6 +11,7 @@ import pytest
 import giveway
 from giveway import page
 from giveway.page import decider
+from giveway.sched import attributes
 from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
 
 INCLUDE = Path(giveway.__file__).parent / "include"
@@ -24,6 +25,7 @@ CONSTANTS = {
     "GW_E_NO_TASK": page.NO_TASK,
     "GW_E_TAKEN": page.TAKEN,
     "GW_ATTRIBUTES_SIZE": page.ATTRIBUTES_SIZE,
+    "GW_ATTRIBUTES_SIZE - 1": attributes.TEXT_BYTES,
     "GW_PRIORITY_MIN": PRIORITY_MIN,
     "GW_PRIORITY_MAX": PRIORITY_MAX,
 }

@@ -16,7 +16,9 @@ from giveway import devices, launch
 from giveway.devices import drivers as driver
 from giveway.devices import hip
 from giveway.devices.drivers import CUDA, HIP
+from giveway.devices.preload import EXEC as EXEC_NAME
 from giveway.doctor.examine import examine
+from giveway.page.library import library_path
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.fake_gpu import NATIVE, UUID, install
 from tests.system.watching import goes_on, tasks
@@ -24,6 +26,7 @@ from tests.waiting import eventually
 
 CC = ["cc", "-std=c11", "-O1", "-D_GNU_SOURCE", "-pthread"]
 SHARED = ["-fPIC", "-shared"]
+EXEC = library_path().with_name(EXEC_NAME)
 EXTRA = '__attribute__((visibility("default"))) int hipFancyNew(void) { return 42; }\n'
 
 # What giveway makes of each build of the driver in tests/system/CMakeLists.txt.
@@ -37,7 +40,7 @@ DRIVERS = {
 
 @pytest.fixture(scope="module")
 def drivers(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder for each driver, with programs and an nvidia-smi that finds one GPU."""
+    """A folder for each driver, with programs and an nvidia-smi that describes the GPU."""
     assert built.exists()
     folders = {kind: tmp_path_factory.mktemp(kind) for kind in DRIVERS}
     for kind, folder in folders.items():
@@ -58,6 +61,7 @@ def machine(
     folder = drivers[getattr(request, "param", "newer")]
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(folder))
+    monkeypatch.setenv("GIVEWAY_CUDA_LIBRARY", str(folder / "libcuda.so.1"))
     monkeypatch.setenv("GIVEWAY_FAKE_DIR", str(tmp_path))
     return folder
 
@@ -86,7 +90,7 @@ def test_an_executable_stack_is_interposed_where_glibc_refuses_it(
     assert device.notice is not None
     assert "executable stack" in device.notice
     env = launch.environment(os.environ, "cuda", 0, "burst")
-    assert Path(env["LD_PRELOAD"]) == CUDA.hooks("1")
+    assert env["LD_PRELOAD"] == f"{CUDA.hooks('1')}:{EXEC}"
     burst = [machine / "burst", "urgent", "0.1", "200", "2"]
     done = subprocess.run(burst, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -100,7 +104,7 @@ def test_an_executable_stack_is_interposed_where_glibc_refuses_it(
 def test_run_says_in_one_line_that_it_interposes(giveway: Runner, machine: Path) -> None:
     done = giveway("run", "--", "sh", "-c", "echo $LD_PRELOAD")
     assert done.returncode == 0
-    assert Path(done.stdout.strip()) == CUDA.hooks("1")
+    assert done.stdout.strip() == f"{CUDA.hooks('1')}:{EXEC}"
     (line,) = done.stderr.splitlines()
     library = machine / "libcuda.so.1"
     assert line.startswith(
@@ -112,7 +116,7 @@ def test_run_says_in_one_line_that_it_interposes(giveway: Runner, machine: Path)
 def test_run_says_nothing_where_it_impersonates(giveway: Runner, machine: Path) -> None:
     done = giveway("run", "--", "sh", "-c", "echo $LD_PRELOAD")
     assert (done.returncode, done.stderr) == (0, "")
-    assert Path(done.stdout.strip()) == CUDA.shim("1")
+    assert done.stdout.strip() == f"{CUDA.shim('1')}:{EXEC}"
 
 
 def test_one_way_of_gating_replaces_the_other(giveway: Runner, machine: Path) -> None:
@@ -121,7 +125,7 @@ def test_one_way_of_gating_replaces_the_other(giveway: Runner, machine: Path) ->
         "from giveway import devices; print(devices.get('cuda').environment(os.environ))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert f"'LD_PRELOAD': '{CUDA.hooks('1')}:/lib/a.so'" in done.stdout
+    assert f"'LD_PRELOAD': '{CUDA.hooks('1')}:{EXEC}:/lib/a.so'" in done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -330,6 +334,7 @@ def amd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nodes" / "1").mkdir(parents=True)
     (tmp_path / "nodes" / "1" / "name").write_text("gfx90a\n")
     (tmp_path / "nodes" / "1" / "properties").write_text("simd_count 416\nunique_id 250\n")
+    monkeypatch.setattr(hip, "_DEVICE", tmp_path)
     monkeypatch.setattr(hip, "_NODES", tmp_path / "nodes")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
 
@@ -375,7 +380,7 @@ def test_hip_is_interposed_under_its_version_nodes(runtime: Path, tmp_path: Path
     subprocess.run([*CC, tmp_path / "client.c", runtime, "-o", program], check=True)
 
     env = launch.environment(os.environ, "hip", 0, "client")
-    assert Path(env["LD_PRELOAD"]) == HIP.hooks("7")
+    assert env["LD_PRELOAD"] == f"{HIP.hooks('7')}:{EXEC}"
     done = subprocess.run([program], env=env, capture_output=True, text=True, check=False)
     hooks = HIP.hooks("7").name
     assert done.stdout.split() == [hooks, hooks, runtime.name, runtime.name, "42"]

@@ -75,9 +75,27 @@ def test_ps_lists_the_programs_that_are_not_gated(giveway: Runner, spawn: Spawne
     process = spawn(GIVEWAY, "run", "--name", "sleeper", "--", "sh", "-c", "echo; sleep 60; true")
     assert process.stdout is not None
     process.stdout.readline()
-    assert {"pid": process.pid, "name": "sleeper", "device": "cpu"} in ps(giveway)["not_gated"]
+    sleeper = {"pid": process.pid, "name": "sleeper", "device": "cpu", "why": None}
+    assert sleeper in ps(giveway)["not_gated"]
     line = next(line for line in giveway("ps").stdout.splitlines() if "sleeper" in line)
     assert "not gated" in line
+
+
+def test_a_name_cannot_act_on_the_terminal(
+    giveway: Runner, spawn: Spawner, regions_program: str
+) -> None:
+    name = "\x1b[2J\nroot\x9b"
+    code = f"GIVEWAY_NAME=$(printf '\\033[2J\\nroot\\302\\233') exec {regions_program}"
+    process = spawn(GIVEWAY, "run", "--", "sh", "-c", code)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    (found,) = ps(giveway)["tasks"]
+    assert found["name"] == name
+    for command in (["ps"], ["top"], ["set", str(process.pid), "share=5"]):
+        done = giveway(*command)
+        assert done.returncode == 0
+        assert r"\x1b[2J\nroot\x9b" in done.stdout
+        assert all(line.isprintable() for line in done.stdout.splitlines())
 
 
 def test_ps_leaves_out_what_has_other_gate_pages(

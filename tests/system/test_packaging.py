@@ -50,6 +50,7 @@ def test_the_wheel_has_all_it_needs(wheel: Path) -> None:
         "giveway/verify/schema.json",
         "giveway/lib/libgiveway.so",
         "giveway/lib/libgiveway-cpu.so",
+        "giveway/lib/libgiveway-exec.so",
         *(f"giveway/lib/hip/libamdhip64.so.{generation}" for generation in "567"),
         *(f"giveway/lib/hip/libgiveway-hip-hooks.so.{generation}" for generation in "567"),
         "giveway/lib/libgiveway-cuda.so",

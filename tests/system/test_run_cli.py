@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from giveway import devices
 from giveway.devices import get
+from giveway.devices.preload import EXEC
 from tests.conftest import GIVEWAY, Runner, Spawner
 
+PRELOADED = f"{get('cpu').hook}:{get('cpu').hook.with_name(EXEC)}"
 SHOW_ENVIRONMENT = "import json, os; print(json.dumps({**os.environ, 'pid': os.getpid()}))"
 
 
@@ -169,7 +172,7 @@ def test_the_environment_passes_through(giveway: Runner) -> None:
     expected = {
         **os.environ,
         "MINE": "é\nx=y",
-        "LD_PRELOAD": str(get("cpu").hook),
+        "LD_PRELOAD": PRELOADED,
         "GOMP_SPINCOUNT": "30011",
         "KMP_BLOCKTIME": "1",
         "GIVEWAY_DEVICE": "cpu",
@@ -190,7 +193,7 @@ def test_the_options_reach_the_program(giveway: Runner) -> None:
 def test_the_users_own_preload_is_kept(giveway: Runner, spawn: Spawner) -> None:
     own = str(get("cpu").hook.with_name("libgiveway.so"))
     env = shown(giveway, env={"LD_PRELOAD": own})
-    assert env["LD_PRELOAD"] == f"{get('cpu').hook}:{own}"
+    assert env["LD_PRELOAD"] == f"{PRELOADED}:{own}"
 
 
 @pytest.mark.parametrize("name", ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"])
@@ -208,7 +211,26 @@ def test_the_users_own_spinning_is_kept(giveway: Runner, name: str) -> None:
 def test_run_inside_run_is_a_program_of_its_own(giveway: Runner) -> None:
     env = shown(giveway, "-p", "5", "--name", "outer", "--", GIVEWAY, "run", "--name", "inner")
     assert (env["GIVEWAY_PRIORITY"], env["GIVEWAY_NAME"]) == ("0", "inner")
-    assert env["LD_PRELOAD"] == str(get("cpu").hook)
+    assert env["LD_PRELOAD"] == PRELOADED
+
+
+def test_a_fall_back_to_the_cpu_is_said_where_there_might_be_a_gpu(
+    giveway: Runner, tmp_path: Path
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\nsleep 1000\n")  # one that hangs would be killed after 60 s here
+    tool.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    if devices.default() != "cpu":
+        pytest.skip("this machine has a GPU")
+    done = giveway("run", "--", "true", env=env)
+    assert done.returncode == 0
+    assert one_line(done.stderr) == (
+        "giveway: no GPU was found, although nvidia-smi is installed: the program shares the cpu"
+        " device"
+    )
+    done = giveway("run", "--device", "cpu", "--", "true", env=env)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_program_is_the_process_that_was_started(spawn: Spawner) -> None:

@@ -75,7 +75,7 @@ def test_attributes_that_do_not_fit_are_refused(giveway: Runner, regions: Region
         *(f"{a}=1000.000001ms" for a in ("deadline", "laxity", "slice")),
     )
     assert done.returncode == 2
-    assert "too many" in one_line(done.stderr)
+    assert "bytes, and 247 fit: shorten group" in one_line(done.stderr)
 
 
 def test_a_paused_task_waits_until_it_is_resumed(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from giveway.bench.engine import Settings
 from giveway.bench.header import header
+from giveway.bench.segments import Settings
 from giveway.results.result import Result, summarise
 from giveway.scenarios.model import Arrivals, Bar, Program, Scenario
 
@@ -22,7 +22,7 @@ SCENARIO = Scenario(
     ),
     bars=(
         Bar("p99_ratio", "high", at_most=1.3),
-        Bar("share_of_left", "low", at_least=0.8),
+        Bar("share_of_alone", "low", at_least=0.8),
     ),
 )
 

@@ -29,7 +29,7 @@ def run(folder: Path, scenarios: dict[str, Records | None], **changed: Any) -> P
 
 
 def noisy(
-    seed: int, slower: float = 1.0, low: float = 12.0, machine: float = 1.0, rounds: int = 3
+    seed: int, slower: float = 1.0, low: float = 12.0, machine: float = 1.0, rounds: int = 5
 ) -> Records:
     """Two programs of which the urgent one takes ``slower`` times as long under giveway, on a
     machine that is ``machine`` times slower as a whole."""
@@ -37,7 +37,8 @@ def noisy(
 
     def high(ms: float) -> dict[str, Any]:
         values = 1e3 * ms * machine * np.exp(draw.normal(0, 0.06, 150) + draw.normal(0, 0.01))
-        return bench_records.high(1) | {"latencies_us": values.round(1).tolist(), "done": 150.0}
+        busy = bench_records.high(1, busy=0.3)
+        return busy | {"latencies_us": values.round(1).tolist(), "done": 150.0}
 
     def other(rate: float) -> dict[str, Any]:
         return bench_records.low(rate / machine * float(np.exp(draw.normal(0, 0.01))))

@@ -57,6 +57,18 @@ def test_a_trace_keeps_its_shape_at_another_rate() -> None:
     assert moments == pytest.approx([*once, *again[:3]])
 
 
+@given(PROCESSES, st.floats(0.5, 50), st.floats(1, 20), st.integers(0, 9))
+def test_two_halves_have_the_requests_of_the_whole(
+    process: str, rate: float, seconds: float, seed: int
+) -> None:
+    """Alone before and after the other modes, a program has the same arrivals as in these."""
+    whole = list(due_times(process, rate, 0.0, seconds, seed, TRACE))
+    half = seconds / 2
+    first = list(due_times(process, rate, 0.0, half, seed, TRACE))
+    second = list(due_times(process, rate, half, half, seed, TRACE, skip=half))
+    assert [*first, *second] == pytest.approx(whole)
+
+
 def test_no_other_process() -> None:
     with pytest.raises(ValueError, match="saturating"):
         due_times("saturating", 1, 0, 1, 0)

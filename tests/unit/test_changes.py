@@ -10,15 +10,8 @@ import pytest
 
 from giveway.report.compare import Comparison, compare, moved
 from giveway.report.load import run
-from giveway.results import stats
 from tests.unit import report_examples
 from tests.unit.report_examples import Records, failed, noisy, renamed
-
-
-@pytest.fixture(autouse=True)
-def fewer_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few resamples suffice for differences as clear as here."""
-    monkeypatch.setattr(stats, "RESAMPLES", 250)
 
 
 def compared(tmp_path: Path, old: Any, new: Any, **changed: Any) -> Comparison:
@@ -52,8 +45,10 @@ def test_slower_requests_are_a_regression(tmp_path: Path) -> None:
     p50 = found.changes[0]
     assert p50.old == pytest.approx(1.1, rel=0.05)
     assert p50.new == pytest.approx(1.65, rel=0.05)
-    assert p50.ratio == pytest.approx(p50.new / p50.old)
+    assert p50.ratio == pytest.approx(p50.new / p50.old, rel=0.02)
     assert p50.interval[0] < 1.5 < p50.interval[1]
+    assert p50.p is not None
+    assert p50.p < 0.05
     # That 1.1 x alone became 1.65 breaks the bar of 1.3.
     assert found.notes == ["dual: p99 of high ≤ 1.3 × alone was PASS and is FAIL."]
 
@@ -74,40 +69,55 @@ def test_a_slower_machine_has_not_moved(tmp_path: Path) -> None:
     assert by_figure(compared(tmp_path, noisy(1), noisy(2, machine=1.4))) == STILL
 
 
-def test_where_alone_itself_differs_small_changes_mean_nothing(tmp_path: Path) -> None:
-    unsteady: Records = noisy(2, slower=1.25)
+def test_where_rounds_differ_small_changes_mean_nothing(tmp_path: Path) -> None:
+    unsteady: Records = noisy(2, slower=1.15)
     for each in unsteady:
-        if each["kind"] == "segment" and each["mode"] == "alone" and each["round"] == 1:
+        if each["kind"] == "segment" and each["mode"] == "giveway" and each["round"] % 2:
             for program in each["programs"].values():
-                program["latencies_us"] = [1.5 * value for value in program["latencies_us"]]
+                program["latencies_us"] = [0.8 * value for value in program["latencies_us"]]
     found = compared(tmp_path, noisy(1), unsteady)
-    assert found.changes[0].noise == pytest.approx(0.5, abs=0.1)
+    assert found.changes[0].p is not None
+    assert found.changes[0].p > 0.05
     assert by_figure(found)["high p50"] == "no"
 
 
 @pytest.mark.parametrize(
-    ("ratio", "interval", "noise", "expected"),
+    ("ratio", "p", "noise", "expected"),
     [
-        (1.2, (1.1, 1.3), 0.05, "worse"),
-        (0.8, (0.7, 0.9), 0.05, "better"),
-        (1.2, (0.99, 1.3), 0.05, "no"),
-        (1.04, (1.03, 1.05), 0.05, "no"),
-        (1.2, (1.1, 1.3), 0.25, "no"),
-        (0.96, (0.95, 0.97), 0.05, "no"),
-        (0.8, (0.75, 0.85), float("inf"), "no"),
+        (1.2, 0.01, 0.05, "worse"),
+        (0.8, 0.01, 0.05, "better"),
+        (1.2, 0.06, 0.05, "no"),
+        (1.04, 0.01, 0.05, "no"),
+        (1.2, 0.01, 0.25, "no"),
+        (0.96, 0.01, 0.05, "no"),
+        (1.9, None, 0.05, "unknown"),
+        (0.0, 0.01, 0.05, "better"),
     ],
 )
-def test_moved(ratio: float, interval: tuple[float, float], noise: float, expected: str) -> None:
-    assert moved(ratio, interval, noise, more_is_better=False) == expected
-    turned = {"worse": "better", "better": "worse", "no": "no"}[expected]
-    assert moved(ratio, interval, noise, more_is_better=True) == turned
+def test_moved(ratio: float, p: float | None, noise: float, expected: str) -> None:
+    assert moved(ratio, p, noise, more_is_better=False) == expected
+    turned = {"worse": "better", "better": "worse"}.get(expected, expected)
+    assert moved(ratio, p, noise, more_is_better=True) == turned
 
 
-def test_the_more_figures_the_wider_their_intervals() -> None:
-    old = stats.mean_ratio_draws([10, 11, 12], [10, 10, 11], seed=1)
-    new = stats.mean_ratio_draws([13, 11, 12], [10, 10, 11], seed=2)
-    one, many = (stats.change_interval(new, old, among) for among in (1, 30))
-    assert many[0] < one[0] < one[1] < many[1]
+def test_three_rounds_are_too_few_and_said_so(tmp_path: Path) -> None:
+    found = compared(tmp_path, noisy(1, rounds=3), noisy(2, slower=3, rounds=3))
+    assert set(by_figure(found).values()) == {"unknown"}
+    assert not found.regressed
+    assert (
+        "dual: 3 and 3 rounds are too few to tell a change from chance: measure 4 or more in both."
+    ) in found.notes
+
+
+def test_a_result_that_was_disturbed_is_not_compared(tmp_path: Path) -> None:
+    disturbed = noisy(2)
+    for each in disturbed:
+        if each["kind"] == "segment" and each["mode"] == "alone":
+            for program in each["programs"].values():
+                program["busy_seconds"] = 5.0
+    found = compared(tmp_path, noisy(1), disturbed)
+    assert "high p50" not in by_figure(found)
+    assert any("high was not measured in the new result: 5 of 5" in note for note in found.notes)
 
 
 def test_a_program_that_fails_now_is_a_regression(tmp_path: Path) -> None:
@@ -122,7 +132,7 @@ def test_too_few_requests_are_not_compared_and_said_so(tmp_path: Path) -> None:
     few = noisy(1)
     for each in few:
         for program in each.get("programs", {}).values():
-            program["latencies_us"] = program["latencies_us"][:20]
+            program["latencies_us"] = program["latencies_us"][:15]
     found = compared(tmp_path, few, noisy(2))
     assert "high p99" not in by_figure(found)
     assert by_figure(found)["high p90"] == "no"
@@ -161,7 +171,7 @@ def test_scenarios_of_one_result_only_are_noted(tmp_path: Path) -> None:
 
 def test_the_json_has_everything(tmp_path: Path) -> None:
     value = json.loads(json.dumps(compared(tmp_path, noisy(1), noisy(2)).to_json()))
-    assert value["schema"] == 1
+    assert value["schema"] == 2
     assert value["regressed"] is False
     assert {
         "scenario",
@@ -172,5 +182,6 @@ def test_the_json_has_everything(tmp_path: Path) -> None:
         "ratio",
         "interval",
         "noise",
+        "p",
         "moved",
     } == (set(value["changes"][0]))

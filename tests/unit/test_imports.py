@@ -15,7 +15,8 @@ SOURCE = Path(__file__).parents[2] / "src" / "giveway"
 BUILT_ON: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
-    "sched": {"errors"},
+    "text": set(),
+    "sched": {"errors", "text"},
     "scenarios": {"sched"},
     "simulate": {"scenarios"},
     "page": {"sched"},
@@ -29,7 +30,7 @@ BUILT_ON: dict[str, set[str]] = {
     "verify": {"", "bench", "observe"},
     "daemon": {"observe"},
     "ray": {"launch", "observe", "version"},
-    "doctor": {"devices", "version"},
+    "doctor": {"observe", "version"},
     "api": {"page"},
     "public": {"daemon", "sched"},
     "": {"api", "public", "version"},
@@ -121,7 +122,7 @@ def test_imports_go_one_way(path: Path) -> None:
         ("sched", "from giveway.simulate import engine"),
         ("sched", "from giveway.launch import environment"),
         ("sched", "from giveway.policies import Policy"),
-        ("results", "from giveway.bench.engine import Settings"),
+        ("results", "from giveway.bench.segments import Settings"),
         ("results", "from giveway.page import Page"),
         ("scenarios", "from giveway.models import build"),
         ("daemon", "from giveway.cli import table"),
@@ -240,4 +241,4 @@ def test_what_reads_results_measures_nothing() -> None:
             reached.add(module)
             left += graph[module]
     parts = {module.split(".")[1] for module in reached}
-    assert parts == {"cli", "report", "results", "scenarios", "sched", "errors", "version"}
+    assert parts == {"cli", "report", "results", "scenarios", "sched", "errors", "text", "version"}

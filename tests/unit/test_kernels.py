@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from giveway.bench.kernels import periods
+import pytest
+
+from giveway.bench.kernels import busy, periods
 
 
 def kernel(began_us: float, took_us: float, category: str = "kernel") -> dict[str, Any]:
@@ -31,3 +33,16 @@ def test_they_need_not_be_in_order_and_other_events_are_none() -> None:
 
 def test_a_trace_without_kernels() -> None:
     assert periods({"baseTimeNanoseconds": 1, "traceEvents": []}, 3.0) == []
+
+
+def test_the_device_works_at_each_moment_once() -> None:
+    """Two streams at a time are one device at work; gaps between kernels are none."""
+    events = [
+        {"cat": "kernel", "ts": 10.0, "dur": 20.0},
+        {"cat": "kernel", "ts": 15.0, "dur": 5.0},
+        {"cat": "gpu_memcpy", "ts": 25.0, "dur": 15.0},
+        {"cat": "kernel", "ts": 45.0, "dur": 5.0},
+        {"cat": "cpu_op", "ts": 0.0, "dur": 500.0},
+    ]
+    assert busy({"traceEvents": events}) == pytest.approx(35e-6)
+    assert busy({"traceEvents": []}) == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from giveway import devices, launch
-from giveway.devices import Device
+from giveway.devices import Device, preload
 from giveway.errors import GivewayError, UsageError
 
 
@@ -70,6 +70,14 @@ def test_a_priority_out_of_range_is_refused(priority: int) -> None:
         launch.environment({}, "cpu", priority, "x")
 
 
+def test_attributes_that_do_not_fit_are_refused_and_not_dropped() -> None:
+    settings = ["share=30", "deadline=20ms", f"group={'好' * 64}"]
+    env = launch.environment({}, "cpu", 0, "x", settings)
+    assert len(env["GIVEWAY_ATTRIBUTES"].encode()) == 221
+    with pytest.raises(UsageError, match="285 bytes, and 247 fit: shorten group"):
+        launch.environment({}, "cpu", 0, "x", [*settings[:2], f"group={'🙂' * 64}"])
+
+
 @pytest.mark.parametrize("name", ["", "a\0b", "two\nlines", "x" * 48, "ü" * 24])
 def test_an_unusable_name_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="name"):
@@ -84,16 +92,30 @@ def test_an_unknown_device_is_refused_with_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("", "{hook}"),
-        ("/lib/a.so", "{hook}:/lib/a.so"),
-        ("/lib/a.so /lib/b.so", "{hook}:/lib/a.so:/lib/b.so"),
-        ("/lib/a.so:{hook}", "{hook}:/lib/a.so"),
+        ("", "{ours}"),
+        ("/lib/a.so", "{ours}:/lib/a.so"),
+        ("/lib/a.so /lib/b.so", "{ours}:/lib/a.so:/lib/b.so"),
+        ("/lib/a.so:{hook}", "{ours}:/lib/a.so"),
+        ("/old/lib/libgiveway-cpu.so:/old/lib/libgiveway-exec.so /lib/a.so", "{ours}:/lib/a.so"),
+        (
+            "/lib/a.so /usr/lib/libasan.so.8 /lib/b.so",
+            "/lib/a.so:/usr/lib/libasan.so.8:{ours}:/lib/b.so",
+        ),
+        ("libclang_rt.asan-x86_64.so:{hook}", "libclang_rt.asan-x86_64.so:{ours}"),
     ],
 )
-def test_the_hook_goes_before_the_users_own_preloads(before: str, after: str) -> None:
+def test_giveways_libraries_go_before_the_users_own(before: str, after: str) -> None:
     device = devices.get("cpu")
+    ours = f"{device.hook}:{device.hook.with_name(preload.EXEC)}"
     env = device.environment({"LD_PRELOAD": before.format(hook=device.hook)})
-    assert env["LD_PRELOAD"] == after.format(hook=device.hook)
+    assert env["LD_PRELOAD"] == after.format(hook=device.hook, ours=ours)
+
+
+def test_only_giveways_libraries_are_taken_out_again() -> None:
+    hook = devices.get("cpu").hook
+    env = {"LD_PRELOAD": "/lib/libasan.so.8:/lib/a.so"}
+    assert preload.remove(devices.get("cpu").environment(env)["LD_PRELOAD"]) == env["LD_PRELOAD"]
+    assert preload.remove(f"{hook}:/lib/a.so") == f"{hook}:/lib/a.so"  # as a user may preload it
 
 
 def test_workers_do_not_spin_for_long_unless_the_user_has_decided() -> None:
@@ -107,7 +129,7 @@ def test_workers_do_not_spin_for_long_unless_the_user_has_decided() -> None:
 
 
 def device_with_hook(hook: Path) -> Device:
-    return Device(name="x", description="", hook=hook, capabilities={})
+    return Device(name="x", hook=hook, capabilities={})
 
 
 @pytest.mark.parametrize("folder", ["my lab", "a:b"])

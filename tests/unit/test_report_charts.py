@@ -11,7 +11,8 @@ import pytest
 from giveway.report import words
 from giveway.report.svg import cdf, markup, overview, plot, throughput, timeline
 from giveway.report.svg.scale import Linear, Log, Nines, Scale
-from giveway.results import stats
+from giveway.results import result, stats
+from giveway.results.rounds import Rounds
 from tests.unit import bench_records, report_examples
 
 
@@ -89,9 +90,13 @@ def test_of_a_long_run_the_whole_tail_is_kept() -> None:
     assert set(values[-30:]) <= kept
 
 
+def rounds() -> Rounds:
+    (scenario,) = bench_records.result()["results"]
+    return result.rounds(scenario["programs"], bench_records.records())
+
+
 def test_latencies_are_of_all_rounds() -> None:
-    segments = [each for each in bench_records.records() if each["kind"] == "segment"]
-    found = cdf.latencies(segments, "high")
+    found = cdf.latencies(rounds(), "high")
     assert list(found) == ["alone", "native", "giveway"]
     assert len(found["native"]) == 300
     assert found["native"] == sorted(found["native"])
@@ -105,8 +110,7 @@ def svg(figure: markup.Markup) -> ET.Element:
 
 
 def test_the_chart_has_a_curve_and_a_p99_for_each_mode() -> None:
-    segments = [each for each in bench_records.records() if each["kind"] == "segment"]
-    drawn = svg(cdf.chart("high", cdf.latencies(segments, "high")))
+    drawn = svg(cdf.chart("high", cdf.latencies(rounds(), "high")))
     paths = drawn.findall(".//path")
     assert [path.get("class") for path in paths] == [
         "line mode-alone", "line mode-native", "line mode-giveway",
@@ -127,10 +131,10 @@ def test_bars_are_as_long_as_the_shares() -> None:
     drawn = throughput.chart(scenario)
     assert drawn is not None
     bars = svg(drawn).findall(".//rect")
-    # high answered everything in both modes, and has no bars.
+    # The rate of high is given, so that it has no bars.
     widths = [float((bar.get("width") or "").rstrip("%")) for bar in bars]
     assert widths == pytest.approx([100 * 0.4 / 1.04, 100 * 0.6 / 1.04], abs=0.01)
-    assert "high answered all requests" in drawn
+    assert "Shares of all programs together: " in drawn
 
 
 def test_no_bars_without_alone() -> None:
@@ -223,8 +227,8 @@ def test_bars_in_words() -> None:
     (scenario,) = bench_records.result()["results"]
     first, second = scenario["bars"]
     assert words.bar(first) == "p99 of high ≤ 1.3 × alone"
-    assert words.bar(second) == "throughput of low ≥ 80% of what is left"
-    assert words.measured(second) == "75% (75–75)"
+    assert words.bar(second) == "throughput of low ≥ 80% of alone"
+    assert words.measured(second) == "60% (60–60)"
     order = first | {"order": ["a", "b"], "value": [1.0, 2.5], "interval": None, "figure": "p99_ms"}
     assert words.bar(order) == "p99: a ≤ b"
     assert words.measured(order) == "1, 2.5"

@@ -86,6 +86,8 @@ def raw(tmp_path: Path) -> Path:
     [
         ("a-1.json: y", 3),
         ("a-1.json: x.p.1", 2),
+        ("a-1.json: x.p.p50", 2),
+        ("a-1.json: x.p.p99", 4),
         ("a-1.json: x.p.2 by x.q.2", 2),
         ("a-1.json: x.p.0 less y", -2),
         ("each of a-1.json: x.p.* by x.q.*", [1, 2, 2]),
@@ -101,6 +103,12 @@ def raw(tmp_path: Path) -> Path:
 )
 def test_what_a_figure_may_be_from(raw: Path, source: str, value: object) -> None:
     assert figures.compute(raw, source) == {"value": value}
+
+
+def test_an_estimate_is_over_rounds(raw: Path) -> None:
+    found = figures.compute(raw, "estimate of a-1.json: x.p.* by x.q.*")
+    assert found["value"] == 2
+    assert found["interval"][0] < 1 < 2 < found["interval"][1]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,29 @@ def test_the_wished_rate_is_kept_where_the_machine_can_do_it() -> None:
     assert choose(requests(rate=10), 1.2e-5).rate == 10
 
 
+def test_a_disturbed_probe_is_repeated() -> None:
+    """A rate chosen from it would make all modes slower, alone included."""
+    times = iter([5.0, 1.0, 1.1])
+
+    class Disturbed(FakeRunner):
+        def finish(self) -> dict[str, Any]:
+            return {"spans": [[0.0, 0.0, next(times) * self.duration]] * 20}
+
+    chosen = sizes.choose(requests(busy=0.25), Disturbed(1e-7), 5.0)  # type: ignore[arg-type]
+    assert chosen.service_seconds == pytest.approx(1.1e-7 * 128**2)
+
+
+def test_of_probes_that_never_agree_the_least_counts() -> None:
+    times = iter([8.0, 4.0, 2.0, 3.0])
+
+    class Disturbed(FakeRunner):
+        def finish(self) -> dict[str, Any]:
+            return {"spans": [[0.0, 0.0, next(times) * self.duration]] * 20}
+
+    chosen = sizes.choose(requests(busy=0.25), Disturbed(1e-7), 5.0)  # type: ignore[arg-type]
+    assert chosen.service_seconds == pytest.approx(2e-7 * 128**2)
+
+
 def test_a_trace_has_its_own_rate() -> None:
     program = Program(
         "high", Arrivals("trace", trace=(0.0, 0.1, 0.2)), model="resnet18", sizes=IMAGES

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from giveway.verify import values
-from giveway.verify.compare import TOLERANCES, differences, judge
+from giveway.verify.compare import TOLERANCES, differences, judge, vacuous
 
 Save = Callable[[object], Path]
 Outputs = namedtuple("Outputs", ["logits", "aux_logits2", "aux_logits1"])
@@ -151,6 +151,23 @@ def test_the_spread_is_that_of_all_outputs_of_a_type(save: Save) -> None:
     assert judge(save({"a": single(1, 1), "b": single(1, 1 + 4e-6)}), plain).same
     wide = {"a": np.ones(2), "b": np.array([1, 1 + 4e-6])}
     assert not judge(save(wide), plain).same
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ({"x": single(1, np.nan)}, None),
+        ({"x": single(0, 0)}, None),
+        ({"text": "same", "empty": np.zeros(0)}, None),
+        ({"x": single(1), "loss": single(np.nan, np.inf)}, "output.loss has no finite value"),
+        ({"loss": None, "gradients": {}}, "the check has no output"),
+        ({"empty": np.zeros(0)}, "the check has no output"),
+    ],
+)
+def test_what_proves_nothing_is_named(save: Save, value: object, why: str | None) -> None:
+    found = vacuous(save(value))
+    assert (found is None) == (why is None)
+    assert why is None or (found or "").startswith(why)
 
 
 @settings(max_examples=50, deadline=None)

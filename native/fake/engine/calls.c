@@ -5,27 +5,48 @@
 #include "fake.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t unblocked = PTHREAD_COND_INITIALIZER;
 static struct call *calls;
-static const char *during;
+static const char *to_block; /* the function whose next call blocks; NULL: none */
+static bool blocked;
+static const char *during; /* the function whose calls begin with run_during */
 static void (*run_during)(void);
 
-/* State 0: not called yet; 1: known; 2: known, with something to run. */
-int call_first(struct call *call) {
-  pthread_mutex_lock(&lock);
-  if (call->state == 0) {
-    size_t n = strlen(call->name);
-    const char *list = getenv("GIVEWAY_FAKE_ERRORS");
-    for (const char *at = list; at != NULL && *at != '\0'; at = strchr(at, ',')) {
-      at += *at == ',';
-      if (strncmp(at, call->name, n) == 0 && at[n] == '=') {
-        call->error = atoi(at + n + 1);
-      }
+static void add(struct call *call) {
+  size_t n = strlen(call->name);
+  const char *list = getenv("GIVEWAY_FAKE_ERRORS");
+  for (const char *at = list; at != NULL && *at != '\0'; at = strchr(at, ',')) {
+    at += *at == ',';
+    if (strncmp(at, call->name, n) == 0 && at[n] == '=') {
+      call->error = atoi(at + n + 1);
     }
-    call->next = calls;
-    calls = call;
-    call->state = during != NULL && strcmp(during, call->name) == 0 ? 2 : 1;
   }
-  void (*run)(void) = call->state == 2 ? run_during : NULL;
+  call->next = calls;
+  calls = call;
+}
+
+static bool is(const char *name, const struct call *call) {
+  return name != NULL && strcmp(name, call->name) == 0;
+}
+
+static void block(void) {
+  to_block = NULL;
+  blocked = true;
+  while (blocked) {
+    pthread_cond_wait(&unblocked, &lock);
+  }
+}
+
+int call_slowly(struct call *call) {
+  pthread_mutex_lock(&lock);
+  if (call->state == CALL_NEW) {
+    add(call);
+  }
+  void (*run)(void) = is(during, call) ? run_during : NULL;
+  call->state = run != NULL ? CALL_SLOW : CALL_KNOWN;
+  if (is(to_block, call)) {
+    block();
+  }
   pthread_mutex_unlock(&lock);
   if (run != NULL) {
     run();
@@ -33,13 +54,38 @@ int call_first(struct call *call) {
   return call->error;
 }
 
+static void slow_down(const char *name) {
+  for (struct call *call = calls; call != NULL; call = call->next) {
+    call->state = is(name, call) ? CALL_SLOW : call->state;
+  }
+}
+
 void fake_during(const char *name, void (*run)(void)) {
   pthread_mutex_lock(&lock);
   during = name;
   run_during = run;
-  for (struct call *call = calls; call != NULL; call = call->next) {
-    call->state = strcmp(name, call->name) == 0 ? 2 : 1;
-  }
+  slow_down(name);
+  pthread_mutex_unlock(&lock);
+}
+
+void fake_block(const char *name) {
+  pthread_mutex_lock(&lock);
+  to_block = name;
+  slow_down(name);
+  pthread_mutex_unlock(&lock);
+}
+
+bool fake_blocked(void) {
+  pthread_mutex_lock(&lock);
+  bool now = blocked;
+  pthread_mutex_unlock(&lock);
+  return now;
+}
+
+void fake_unblock(void) {
+  pthread_mutex_lock(&lock);
+  blocked = false;
+  pthread_cond_broadcast(&unblocked);
   pthread_mutex_unlock(&lock);
 }
 

@@ -55,7 +55,7 @@ struct event {
 struct op {
   enum op_kind kind;
   uint64_t sequence, ready_ns;
-  uint64_t ns;             /* OP_WORK: how long it takes */
+  uint64_t ns;             /* OP_WORK, OP_COPY: how long it takes */
   uint64_t *began, *ended; /* where to write the times; NULL: nowhere */
   struct event *event;
   uint64_t version;
@@ -97,14 +97,15 @@ struct context {
 struct call {
   const char *name;
   uint64_t count;
-  int error, state;
+  int error;
+  enum { CALL_NEW, CALL_KNOWN, CALL_SLOW } state;
   struct call *next;
 };
 extern bool fake_initialized;
-int call_first(struct call *call);
+int call_slowly(struct call *call);
 static inline int call_enter(struct call *call) {
   call->count++;
-  return __builtin_expect(call->state == 1, 1) ? call->error : call_first(call);
+  return __builtin_expect(call->state == CALL_KNOWN, 1) ? call->error : call_slowly(call);
 }
 #define COUNT(function)                                                                            \
   static struct call call_##function = {.name = #function};                                        \
@@ -178,10 +179,15 @@ void engine_unlock(void);
 bool engine_stream_free(struct stream *stream);
 
 PROBE uint64_t fake_calls(const char *name);
+/* The next call of the function blocks inside the driver until fake_unblock. */
+PROBE void fake_block(const char *name);
+PROBE bool fake_blocked(void);
+PROBE void fake_unblock(void);
 /* From now on every call of that function begins with `run`. */
 PROBE void fake_during(const char *name, void (*run)(void));
 PROBE uint64_t fake_in_flight_ns(void);
 PROBE bool fake_held(void);
+PROBE void fake_occupy(void);
 
 #pragma GCC visibility pop
 

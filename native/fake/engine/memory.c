@@ -89,6 +89,16 @@ FAKE int cuMemGetInfo_v2(size_t *available, size_t *total) {
   return SUCCESS;
 }
 
+/* How long a copy takes: GIVEWAY_FAKE_COPY_NS for each KiB, or no time. */
+static uint64_t copy_ns(size_t size) {
+  static _Atomic uint64_t known;
+  if (known == 0) {
+    const char *text = getenv("GIVEWAY_FAKE_COPY_NS");
+    known = 1 + (text != NULL ? strtoull(text, NULL, 10) : 0);
+  }
+  return (known - 1) * (size / 1024);
+}
+
 static int copy(void *to, const void *from, uint32_t value, size_t size, uintptr_t handle,
                 bool per_thread, bool wait) {
   struct stream *stream;
@@ -99,8 +109,12 @@ static int copy(void *to, const void *from, uint32_t value, size_t size, uintptr
   if (stream->capture != NULL) {
     graph_add(stream->capture, (struct op){.kind = OP_WORK});
   } else {
-    engine_submit(
-        stream, (struct op){.kind = OP_COPY, .to = to, .from = from, .value = value, .size = size});
+    engine_submit(stream, (struct op){.kind = OP_COPY,
+                                      .ns = copy_ns(size),
+                                      .to = to,
+                                      .from = from,
+                                      .value = value,
+                                      .size = size});
     if (wait) {
       engine_wait_stream(stream);
     }

@@ -62,6 +62,10 @@ gw_word gw_driver_current_context(void) {
   return REAL(cuCtxGetCurrent)(&context) == 0 ? context : 0;
 }
 
+bool gw_driver_use_context(gw_word context) {
+  return gw_driver_current_context() == context || REAL(cuCtxSetCurrent)(context) == 0;
+}
+
 /* As nvidia-smi writes it. With MIG it is that of the instance: instances share nothing. */
 bool gw_driver_device_name(int device, char *name, size_t size) {
   unsigned char u[16];
@@ -80,7 +84,7 @@ enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream) {
   if (stream == 2) {
     return GW_UNKNOWN; /* every thread has another stream of that name */
   }
-  if (gw_driver_current_context() != context && REAL(cuCtxSetCurrent)(context) != 0) {
+  if (!gw_driver_use_context(context)) {
     return GW_UNKNOWN;
   }
   int result;
@@ -130,7 +134,7 @@ bool gw_driver_gate_wait(gw_word stream, gw_word address, uint32_t value) {
 void gw_driver_gate_clear(gw_word context, gw_word address) {
   gw_word stream = 0;
   int result;
-  if (gw_driver_current_context() != context && REAL(cuCtxSetCurrent)(context) != 0) {
+  if (!gw_driver_use_context(context)) {
     return;
   }
   RELAXED(result, REAL(cuStreamCreate)(&stream, NON_BLOCKING));

@@ -105,7 +105,7 @@ bool gw_driver_device_name(int device, char *name, size_t size) {
   return n > 0 && (size_t)n < size;
 }
 
-static bool make_current(gw_word context) {
+bool gw_driver_use_context(gw_word context) {
   int result = 0;
   if (gw_driver_current_context() != context) {
     QUIETLY(result, REAL(hipSetDevice)((int)context - 1));
@@ -118,7 +118,7 @@ enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream) {
     return GW_UNKNOWN; /* every thread has another stream of that name */
   }
   int result;
-  if (!make_current(context)) {
+  if (!gw_driver_use_context(context)) {
     return GW_UNKNOWN;
   }
   RELAXED(result, REAL(hipStreamQuery)(handle(stream)));
@@ -170,7 +170,7 @@ bool gw_driver_gate_wait(gw_word stream, gw_word address, uint32_t value) {
 void gw_driver_gate_clear(gw_word context, gw_word address) {
   gw_word stream = 0;
   int result;
-  if (!make_current(context)) {
+  if (!gw_driver_use_context(context)) {
     return;
   }
   RELAXED(result, REAL(hipStreamCreateWithFlags)(&stream, NON_BLOCKING));

@@ -87,6 +87,18 @@ static void *copy_in_thread(void *argument) {
 
 static void copies_are_held(void) { held_on((CUstream)-1, copy_in_thread); }
 
+static void *copy_and_wait_in_thread(void *argument) {
+  static char from[16], to[16];
+  struct waiter *w = argument;
+  CHECK(cuCtxSetCurrent(w->context) == 0);
+  atomic_store(&w->state, 1);
+  CHECK(cuMemcpyDtoH_v2(to, (CUdeviceptr)from, sizeof to) == 0);
+  atomic_store(&w->state, 2);
+  return NULL;
+}
+
+static void copies_that_wait_are_held(void) { held_on(NULL, copy_and_wait_in_thread); }
+
 static void window_holds(void) {
   setenv("GIVEWAY_STREAM_GATE_US", "0", 1);
   start_cuda();
@@ -94,13 +106,15 @@ static void window_holds(void) {
   CHECK(found >= 200 * US && found <= 500 * US);
 }
 
-static void nobody_urgent_no_window(void) {
+/* However much of its work is in flight. */
+static void nobody_urgent_nothing_waits(void) {
+  setenv("GIVEWAY_STREAM_GATE_US", "0", 1);
   start_cuda();
   CUfunction f = kernel(FOR_EVER);
-  for (int i = 0; i < 100; i++) {
+  for (int i = 0; i < 1000; i++) {
     CHECK(launch(f, NULL) == 0);
   }
-  CHECK(fake_calls("cuEventRecord") == 0 && fake_calls("cuEventCreate") == 0);
+  CHECK(fake_calls("cuLaunchKernel") == 1000);
 }
 
 /* The work that the window waits for may wait for the program itself. */
@@ -179,8 +193,9 @@ static const struct test_case cases[] = {
     {"the per-thread stream is held", per_thread_stream_is_held},
     {"a created stream is held", created_stream_is_held},
     {"copies are held", copies_are_held},
+    {"copies that wait are held", copies_that_wait_are_held},
     {"the window holds", window_holds},
-    {"no window where nobody is more urgent", nobody_urgent_no_window},
+    {"nothing waits where nobody is more urgent", nobody_urgent_nothing_waits},
     {"the window is no deadlock", window_is_no_deadlock},
     {"captures are not disturbed", captures_are_not_disturbed},
     {"idle after synchronising", idle_after_synchronising},

@@ -15,8 +15,12 @@ def due_times(
     seconds: float,
     seed: int,
     trace: Sequence[float] = (),
+    skip: float = 0.0,
 ) -> array[float]:
     """Returns the due times of requests, ascending, from ``start`` to ``start + seconds``.
+
+    Two periods with the same seed, of which the second skips the first, have the same requests as
+    one long period.
 
     Args:
         process: ``fixed`` (one every ``1 / rate`` seconds), ``poisson`` (independent, ``rate`` a
@@ -26,10 +30,14 @@ def due_times(
         seconds: the length of the period with requests.
         seed: the seed of the Poisson process; equal seeds give equal times.
         trace: the due times of a trace in seconds. A trace that is too short is repeated.
+        skip: the first seconds of the arrivals, which are over when this period starts.
 
     Raises:
         ValueError: ``process`` is none of these.
     """
+    if skip:
+        every = due_times(process, rate, start - skip, skip + seconds, seed, trace)
+        return array("d", (moment for moment in every if moment >= start))
     end = start + seconds
     if process == "fixed":
         # The first request is due half a period after the start, so that a short segment has one.

@@ -11,6 +11,9 @@ variable ``GIVEWAY_BENCH_FD``:
 
 The descriptor belongs to a regular file. So a line costs the program one write that never blocks,
 and the bench need not run to read it.
+
+All requests that were due before the end of the counted seconds count, however late they are
+answered. The bench waits for them: a program that falls behind has its worst latencies at the end.
 """
 
 from __future__ import annotations
@@ -20,17 +23,20 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from giveway.bench.guard import Guard
-from giveway.bench.process import Process
+from giveway.bench.process import Process, ProgramFailedError
 from giveway.bench.runner import Assignment
 from giveway.scenarios.model import Program, Scenario
 
 VARIABLE = "GIVEWAY_BENCH_FD"
 _POLL_SECONDS = 0.05
+_LOOK_SECONDS = 0.002
+"""The interval between two looks at the answers after the end."""
 _GRACE_SECONDS = 2.0
 
 
@@ -51,7 +57,8 @@ class CommandRunner:
         self._environment, self._title = environment, f"{program.name}{note}"
         self._process: Process | None = None
         self._marks: list[int] = []
-        self._seconds = 0.0
+        self._end = 0.0
+        self._watch: _Watch | None = None
 
     @property
     def session(self) -> int | None:
@@ -69,34 +76,60 @@ class CommandRunner:
             pass_fds=[number],
         )
         self._marks = []
-        timeout = self._scenario.start_timeout
-        self._wait_for(lambda lines: "ready" in lines, timeout, "ready")
+        self._wait_until_ready()
 
     def record_kernels(self) -> None:
         pass
 
     def begin(self, assignment: Assignment) -> None:
-        self._seconds = assignment.segment.seconds
+        self._end = assignment.segment.end
 
     def mark(self) -> None:
         self._marks.append(os.fstat(self._report.fileno()).st_size)
+        if len(self._marks) == 2:
+            self._watch = _Watch(self)
 
     def finish(self) -> dict[str, Any]:
-        start, end = (self._lines(until=mark) for mark in self._marks)
-        counted = end[len(start) :]
-        # The request in flight may be held at the gate, so its latency must be counted too.
-        timeout = self._scenario.answer_timeout
-        self._wait_for(lambda lines: len(lines) > len(end), timeout, "done")
-        reports = [self._parsed(line) for line in (*counted, self._lines()[len(end)])]
+        start, end = (self.lines(until=mark) for mark in self._marks)
+        counted = [self.parsed(line) for line in end[len(start) :]]
+        assert self._watch is not None
+        late = self._watch.result()
         self._stop()
-        busy = [report[1] for report in reports[:-1] if len(report) > 1]
+        busy = [report[1] for report in counted if len(report) > 1]
         return {
-            "latencies_us": [round(report[0] * 1e6, 1) for report in reports],
+            "latencies_us": [round(report[0] * 1e6, 1) for report in (*counted, *late)],
             "busy_seconds": sum(busy) if counted and len(busy) == len(counted) else None,
             "done": float(len(counted)),
         }
 
+    def late(self, cancelled: threading.Event) -> list[list[float]]:
+        """Waits for the answers after the end to requests that were due before it.
+
+        The first of them may be that of a program that is held at the gate. An answer whose request
+        was due after the end shows that there are no more. A request was due at the time of its
+        answer less its latency. The answer came between two looks, and the earlier one counts, so
+        that no request is missed.
+        """
+        known, found = len(self.lines(until=self._marks[1])), 0
+        reports: list[list[float]] = []
+        deadline = time.monotonic() + self._scenario.answer_timeout
+        looked = self._end
+        while not cancelled.wait(_LOOK_SECONDS):
+            now = time.monotonic()
+            for line in self.lines()[known + found :]:
+                report = self.parsed(line)
+                if looked - report[0] >= self._end:
+                    return reports
+                reports.append(report)
+                found += 1
+            looked = now
+            self._check(deadline, self._scenario.answer_timeout, "done")
+        return reports
+
     def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._watch = None
         if self._process is not None:
             self._process.__exit__()
             self._report.close()
@@ -110,24 +143,32 @@ class CommandRunner:
             self._process.popen.wait(timeout=_GRACE_SECONDS)
         self.close()
 
-    def _lines(self, until: int | None = None) -> list[str]:
+    def lines(self, until: int | None = None) -> list[str]:
         """The complete lines so far, or those in the first ``until`` bytes."""
         number = self._report.fileno()
         size = os.fstat(number).st_size if until is None else until
         text = os.pread(number, size, 0).decode(errors="replace")
         return [line.strip() for line in text.split("\n")[:-1] if line.strip()]
 
-    def _wait_for(self, arrived: Callable[[list[str]], bool], timeout: float, line: str) -> None:
-        assert self._process is not None
+    def _wait_until_ready(self) -> None:
+        timeout = self._scenario.start_timeout
         deadline = time.monotonic() + timeout
-        while not arrived(self._lines()):
-            if self._process.popen.poll() is not None and not arrived(self._lines()):
-                raise self._process.died(f" before it wrote `{line}`")
-            if time.monotonic() > deadline:
-                raise self._process.failed(f"did not write `{line}` within {timeout:.0f} s")
+        while "ready" not in self.lines():
+            self._check(deadline, timeout, "ready")
             time.sleep(_POLL_SECONDS)
 
-    def _parsed(self, line: str) -> list[float]:
+    def _check(self, deadline: float, timeout: float, line: str) -> None:
+        """Raises ProgramFailedError if the line will not come."""
+        assert self._process is not None
+        before = len(self.lines())
+        ended = self._process.popen.poll() is not None
+        if ended and len(self.lines()) == before:
+            raise self._process.died(f" before it wrote `{line}`")
+        if time.monotonic() > deadline:
+            raise self._process.failed(f"did not write `{line}` within {timeout:.0f} s")
+
+    def parsed(self, line: str) -> list[float]:
+        """The numbers of a line. Raises ProgramFailedError if it is not as agreed."""
         word, *numbers = line.split()
         try:
             values = [float(number) for number in numbers]
@@ -137,3 +178,31 @@ class CommandRunner:
             assert self._process is not None
             raise self._process.failed(f"reported {line!r}, not `done LATENCY [BUSY]` in seconds")
         return values
+
+
+class _Watch:
+    """Watches the late answers of a command in a thread, while the bench waits for others."""
+
+    def __init__(self, runner: CommandRunner) -> None:
+        self._found: list[list[float]] = []
+        self._failure: ProgramFailedError | None = None
+        self._cancelled = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(runner,), daemon=True)
+        self._thread.start()
+
+    def _run(self, runner: CommandRunner) -> None:
+        try:
+            self._found = runner.late(self._cancelled)
+        except ProgramFailedError as failure:
+            self._failure = failure
+
+    def result(self) -> list[list[float]]:
+        """Waits for the last one. Raises ProgramFailedError if it does not come."""
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+        return self._found
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+        self._thread.join()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psutil
 
 from giveway import devices
+from giveway.bench import surroundings
 from giveway.errors import PageError
 from giveway.page.library import NO_PAGE
 from giveway.page.observer import Page
@@ -71,6 +72,18 @@ class Reader:
                     found[name].append(task)
         return found
 
+    def intruders(self, sessions: Mapping[str, int | None]) -> list[str]:
+        """The daemon, and the tasks of programs with other sessions, in words."""
+        self._open()
+        decider = next((pid for page in self._pages if (pid := page.decider())), 0)
+        own = set(sessions.values())
+        others = []
+        for task in (task for page in self._pages for task in page.tasks()):
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(task.pid) not in own:
+                    others.append(task)
+        return surroundings.in_words(decider, others)
+
     def _open(self) -> None:
         """Opens the pages that exist by now; the first program on a GPU creates its page."""
         for name in list(self._missing):
@@ -95,12 +108,12 @@ def _counters(tasks: list[Task], session: int | None) -> Counters:
 
 
 def _cpu_seconds(leader: int) -> float:
-    """The CPU time of a process and its descendants."""
+    """The CPU time of a process and its descendants, ended ones included."""
     total = 0.0
     with contextlib.suppress(psutil.Error):
         first = psutil.Process(leader)
         for process in (first, *first.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
-                total += times.user + times.system
+                total += times.user + times.system + times.children_user + times.children_system
     return total

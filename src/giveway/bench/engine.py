@@ -1,66 +1,37 @@
 """Runs a scenario: the same programs in every mode, one mode after the other, round after round.
 
-The modes are interleaved (A B C A B C), so that drift of the machine affects all modes alike. Each
-segment is recorded as soon as it is over, so that a killed run loses only the current segment.
+The modes are interleaved (A B C A, A B C A), so that drift of the machine affects all modes alike.
+In each round, every program runs alone before the other modes and after them, for half of the
+counted seconds each. A segment that does not count is repeated.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from giveway.bench import counters, modes, pinning, sizes, timeline
+from giveway.bench import modes, pinning, sizes, timeline
 from giveway.bench.command_runner import CommandRunner
 from giveway.bench.guard import Guard
-from giveway.bench.loops import Segment
 from giveway.bench.model_runner import ModelRunner
 from giveway.bench.mps import Mps
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.runner import Assignment, Runner
-from giveway.devices import nvml
-from giveway.errors import UsageError
+from giveway.bench.segments import Part, Record, Segments, Settings, sleep_until
+from giveway.bench.surroundings import refuse_under_run
 from giveway.page.observer import Page
 from giveway.results.names import mode_name
+from giveway.results.rounds import Described
 from giveway.scenarios.model import Program, Scenario
 
-_HEAD_START: Final = 0.05
-"""Seconds from sending a segment to the programs until it starts."""
-_STARVING_TAIL: Final = 2.0
+_ATTEMPTS: Final = 3
+"""The most attempts at one segment."""
 
-Record = Callable[[Mapping[str, Any]], None]
-"""Writes one record of the raw results; docs/reference/results.md has the schema."""
 Progress = Callable[[str, float], None]
 """Called with the name of each stage and the completed share of the scenario, 0 to 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The settings of a measurement."""
-
-    device: str
-    modes: tuple[str, ...]
-    seconds: float
-    """The counted seconds of each segment."""
-    repeats: int
-    timeline_seconds: float = 1.0
-    """The length of the extra segments for timelines, which do not count; 0: no timelines."""
-
-    @property
-    def warm_seconds(self) -> float:
-        return round(min(1.0, max(0.2, 0.15 * self.seconds)), 3)
-
-    def segment(self, tail: float, seconds: float | None = None) -> Segment:
-        """A segment that starts in ``_HEAD_START`` seconds."""
-        warm = self.warm_seconds
-        start = time.monotonic() + _HEAD_START
-        return Segment(
-            start, warm, self.seconds if seconds is None else seconds, max(tail, warm / 2)
-        )
 
 
 def run(scenario: Scenario, settings: Settings, record: Record, progress: Progress) -> bool:
@@ -72,10 +43,7 @@ def run(scenario: Scenario, settings: Settings, record: Record, progress: Progre
         UsageError: the caller runs under giveway run.
         PageError: the gate page cannot be used.
     """
-    if "GIVEWAY_RUN" in os.environ:
-        raise UsageError(
-            "giveway bench and giveway demo start their programs: call them without giveway run"
-        )
+    refuse_under_run()
     if settings.device == "cpu":
         # An unusable page is better reported now than by the programs.
         Page.open(settings.device, create=True).check()
@@ -118,8 +86,10 @@ class _Group:
             [each.name for each in programs], settings.device, sorted(os.sched_getaffinity(0))
         )
         self._at = ("", 0)
-        self._reader = counters.Reader(settings.device)
-        self._gpu = nvml.Utilization() if settings.device == "cuda" else None
+        self._segments = Segments(scenario, settings, record)
+        self._hopeless = False
+        """Whether the last segment did not count in spite of all attempts. The machine may stay as
+        it is, so that the next segment is not repeated."""
 
     def failure(self, failure: ProgramFailedError) -> dict[str, Any]:
         mode, number = self._at
@@ -138,18 +108,24 @@ class _Group:
         wanted = self._start()
         progress("choosing sizes for this machine", 0.1)
         self._choose(wanted)
+        order: list[tuple[str, Part]] = [(mode, None) for mode in wanted if mode != "alone"]
+        if "alone" in wanted:
+            order = [("alone", "before"), *order, ("alone", "after")]
         for number in range(settings.repeats):
-            for at, mode in enumerate(wanted):
-                share = (number + at / len(wanted)) / settings.repeats
+            for at, (mode, part) in enumerate(order):
+                share = 0.2 + 0.75 * (number + at / len(order)) / settings.repeats
                 title = f"round {number + 1} of {settings.repeats}: {self._title(mode)}"
-                progress(title, 0.2 + 0.75 * share)
+                progress(title, share)
                 if mode in self._runners:
-                    self._or_drop(mode, partial(self._round, mode, number))
+                    again = partial(_again, progress, title, share)
+                    self._or_drop(mode, partial(self._round, mode, number, part, again))
         if settings.timeline_seconds and self._scenario.together:
             progress("a timeline", 0.95)
             for mode in ("native", "giveway"):
                 if mode in wanted:
                     self._timeline(mode)
+            if settings.device == "cuda":
+                self._device_times(wanted[0])
         progress("done", 1.0)
 
     def _title(self, mode: str) -> str:
@@ -214,89 +190,51 @@ class _Group:
         self._at = (first, 0)
         for program in self._programs:
             runner = self._runners[first][program.name]
-            if not isinstance(runner, ModelRunner):
-                continue
-            chosen = sizes.choose(program, runner, self._settings.seconds)
-            self._record({"kind": "sizes", "program": program.name, **chosen.to_json()})
-            for mode, runners in list(self._runners.items()):
-                other = runners[program.name]
-                assert isinstance(other, ModelRunner)
-                other.rate = chosen.rate
-                if other is not runner:
-                    self._or_drop(mode, partial(other.load, chosen.size))
+            service_ms = None
+            if isinstance(runner, ModelRunner):
+                chosen = sizes.choose(program, runner, self._settings.seconds).to_json()
+                service_ms = chosen["service_ms"]
+                self._record({"kind": "sizes", "program": program.name, **chosen})
+                self._load(program, runner, chosen)
+            open_loop = program.arrivals.open_loop
+            self._segments.described[program.name] = Described(open_loop, service_ms)
 
-    def _round(self, mode: str, number: int) -> None:
+    def _load(self, program: Program, first: ModelRunner, chosen: Mapping[str, Any]) -> None:
+        """Loads the chosen size of a program in all modes."""
+        for mode, runners in list(self._runners.items()):
+            other = runners[program.name]
+            assert isinstance(other, ModelRunner)
+            other.rate = chosen["rate"]
+            if other is not first:
+                self._or_drop(mode, partial(other.load, chosen["size"]))
+
+    def _round(self, mode: str, number: int, part: Part, again: Callable[[str], object]) -> None:
+        """Measures one mode in one round: a segment, or one for each program."""
         self._at = (mode, number)
         runners = self._runners[mode]
+        groups: list[Mapping[str, Runner]] = [runners]
         if mode == "alone" or not self._scenario.together:
-            for name, runner in runners.items():
-                self._segment(mode, number, {name: runner})
-        else:
-            self._segment(mode, number, runners)
+            groups = [{name: each} for name, each in runners.items()]
+        for group in groups:
+            for attempt in range(_ATTEMPTS):
+                fault = self._segments.measure(mode, number, part, group, attempt)
+                if fault is None or self._hopeless:
+                    break
+                if attempt + 1 < _ATTEMPTS:
+                    again(fault)
+            self._hopeless = fault is not None
 
-    def _segment(self, mode: str, number: int, runners: Mapping[str, Runner]) -> None:
-        for runner in runners.values():
-            runner.prepare()
-        segment = self._settings.segment(self._tail(runners))
-        for at, runner in enumerate(runners.values()):
-            runner.begin(Assignment(segment, seed=1000 * number + at))
-        _sleep_until(segment.counted_from)
-        before = self._mark(mode, runners)
-        _sleep_until(segment.end)
-        after = self._mark(mode, runners)
-        answers = {name: runner.finish() for name, runner in runners.items()}
-        for name in runners:
-            answers[name] |= after[name].since(before[name])
-        self._record(
-            {
-                "kind": "segment",
-                "mode": mode,
-                "round": number,
-                "seconds": segment.seconds,
-                "device_busy_share": self._busy(answers, segment),
-                "programs": answers,
-            }
-        )
-        if mode == "giveway":
-            self._check_gated(runners, after)
+    def _device_times(self, mode: str) -> None:
+        """Records the device time of one request or batch of each program by itself.
 
-    def _tail(self, runners: Mapping[str, Runner]) -> float:
-        """The tail of a segment in seconds.
-
-        It is longer if a program may be held all the time, because the last batch of that program
-        has to end while the others still run.
+        This comes last, because a process that has once been profiled may be slower afterwards.
         """
-        running = [each for each in self._programs if each.name in runners]
-        least = min(each.priority for each in running)
-        starving = any(each.priority > least and not each.arrivals.open_loop for each in running)
-        return _STARVING_TAIL if starving else 0.0
-
-    def _mark(self, mode: str, runners: Mapping[str, Runner]) -> dict[str, counters.Counters]:
-        for runner in runners.values():
-            runner.mark()
-        sessions = {name: runner.session for name, runner in runners.items()}
-        return self._reader.counters(sessions, gated=mode == "giveway")
-
-    def _busy(self, answers: Mapping[str, Any], segment: Segment) -> float | None:
-        if self._settings.device == "cpu":
-            cores = len(os.sched_getaffinity(0))
-            busy = sum(answer["cpu_seconds"] for answer in answers.values())
-            return round(float(busy) / (cores * segment.seconds), 4)
-        if self._gpu is None:
-            return None
-        share = self._gpu.share(segment.counted_from)
-        return None if share is None else round(share, 4)
-
-    def _check_gated(
-        self, runners: Mapping[str, Runner], after: Mapping[str, counters.Counters]
-    ) -> None:
-        """Raises ProgramFailedError if a program ran ungated: the figures would show no gain, and
-        the reason would stay hidden."""
-        for name in runners:
-            if not after[name].launches:
-                raise ProgramFailedError(
-                    name, "is not gated (giveway counted no launches; see giveway doctor)"
-                )
+        self._at = (mode, self._settings.repeats)
+        for name, runner in self._runners[mode].items():
+            if isinstance(runner, ModelRunner):
+                seconds = runner.device_seconds()
+                device_ms = None if seconds is None else round(seconds * 1e3, 4)
+                self._record({"kind": "device", "program": name, "device_ms": device_ms})
 
     def _timeline(self, mode: str) -> None:
         self._at = (mode, self._settings.repeats)
@@ -308,18 +246,17 @@ class _Group:
                     runners[program.name].record_kernels()
         for runner in runners.values():
             runner.prepare()
-        tail = self._tail(runners)
-        segment = self._settings.segment(tail, self._settings.timeline_seconds)
-        for at, runner in enumerate(runners.values()):
-            runner.begin(Assignment(segment, seed=at, spans=True))
-        _sleep_until(segment.counted_from)
+        segment = self._segments.next(runners, self._settings.timeline_seconds)
+        for name, runner in runners.items():
+            runner.begin(Assignment(segment, self._segments.seed(0, name), spans=True))
+        sleep_until(segment.counted_from)
         for runner in runners.values():
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
         samples = timeline.Samples()
         if mode == "giveway":
-            samples = timeline.sample(self._reader, sessions, segment)
-        _sleep_until(segment.end)
+            samples = timeline.sample(self._segments.reader, sessions, segment)
+        sleep_until(segment.end)
         for runner in runners.values():
             runner.mark()
         answers = {name: runner.finish() for name, runner in runners.items()}
@@ -332,5 +269,5 @@ def _wait_until_started(runners: Mapping[str, Runner]) -> None:
             runner.wait_until_started()
 
 
-def _sleep_until(moment: float) -> None:
-    time.sleep(max(0.0, moment - time.monotonic()))
+def _again(progress: Progress, title: str, share: float, fault: str) -> None:
+    progress(f"{title}, again ({fault})", share)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from giveway.bench.engine import Settings
+from giveway.bench.segments import Settings
 from giveway.devices.machine import machine, versions
 from giveway.results import store
 
 
-def header(settings: Settings, scenarios: Sequence[str]) -> dict[str, Any]:
-    """The content of ``run.json``: machine, versions, settings and names of the scenarios."""
+def header(
+    settings: Settings, scenarios: Sequence[str], at_start: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The content of ``run.json``: machine, versions, settings and names of the scenarios.
+
+    Args:
+        at_start: what `giveway.bench.surroundings.at_start` found.
+    """
     return {
         "kind": store.KIND,
         "schema": store.SCHEMA,
@@ -25,6 +31,8 @@ def header(settings: Settings, scenarios: Sequence[str]) -> dict[str, Any]:
             "seconds": settings.seconds,
             "repeats": settings.repeats,
             "warm_seconds": settings.warm_seconds,
+            "anyway": settings.anyway,
         },
+        "at_start": dict(at_start or {}),
         "scenarios": list(scenarios),
     }

@@ -39,14 +39,36 @@ class Kernels:
 
         They are in seconds from ``start``, which is on the monotonic clock; None if unknown.
         """
+        trace = self._trace()
+        return None if trace is None else periods(trace, time.time() - time.monotonic() + start)
+
+    def busy(self) -> float | None:
+        """Ends the recording; returns the seconds in which the device worked, None if unknown."""
+        trace = self._trace()
+        return None if trace is None else busy(trace)
+
+    def _trace(self) -> dict[str, Any] | None:
         # A folder, because the profiler would replace an existing file.
         with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "trace.json")
             self._profile.stop()
             self._profile.export_chrome_trace(str(path))
-            trace = json.loads(path.read_bytes())
-            return periods(trace, time.time() - time.monotonic() + start)
+            found: dict[str, Any] = json.loads(path.read_bytes())
+            return found
         return None
+
+
+def busy(trace: Mapping[str, Any]) -> float:
+    """The seconds in which a kernel, a copy or a memset ran, each moment once."""
+    total = 0.0
+    until = float("-inf")
+    works = ("kernel", "gpu_memcpy", "gpu_memset")
+    for began, took in sorted(
+        (each["ts"], each["dur"]) for each in trace["traceEvents"] if each.get("cat") in works
+    ):
+        total += max(0.0, began + took - max(began, until))
+        until = max(until, began + took)
+    return total / 1e6
 
 
 def periods(trace: Mapping[str, Any], start: float) -> list[Span]:

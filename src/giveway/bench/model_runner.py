@@ -19,6 +19,8 @@ from giveway.bench.runner import Assignment
 from giveway.scenarios.model import Program, Scenario, Size
 
 _TIMING_SECONDS = 2.0
+_DEVICE_RUNS = 10
+"""The number of runs over which the device time of one is the mean."""
 
 
 class ModelRunner:
@@ -78,6 +80,12 @@ class ModelRunner:
                 break
         return seconds
 
+    def device_seconds(self) -> float | None:
+        """The device time of one run, by the device's own clock; None: not known, as on a CPU."""
+        self._send("device", _DEVICE_RUNS)
+        seconds: float | None = self._read_answer(self._scenario.start_timeout)["seconds"]
+        return seconds
+
     def prepare(self) -> None:
         if self._recording:
             self._read_answer(self._scenario.start_timeout)
@@ -95,8 +103,9 @@ class ModelRunner:
         if arrivals.open_loop:
             assert self.rate is not None
             self._send(
-                "serve", times, arrivals.process, self.rate, assignment.seed, list(arrivals.trace)
-            )
+                "serve", times, arrivals.process, self.rate, assignment.seed,
+                list(arrivals.trace), assignment.skip,
+            )  # fmt: skip
         else:
             self._send("repeat", times)
 

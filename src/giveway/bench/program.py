@@ -5,16 +5,18 @@ verb and its arguments, and answers each command with one line of JSON. Importin
 seconds, so a program starts once and then runs many segments. Between segments the program blocks
 in a read and costs nothing. The program does not use giveway itself.
 
-=========================================  ======================================================
-``load MODEL TASK SIZE STREAM``            builds the model and its input; runs on a stream of
-                                           that priority unless STREAM is null
-``time N SECONDS``                         runs the model N times or for SECONDS; returns the
-                                           seconds of each run
-``serve SEGMENT PROCESS RATE SEED TRACE``  serves requests; returns the fields of ``loops.Run``
-``repeat SEGMENT``                         runs batch after batch; returns the same
-``record_kernels``                         records the kernels on a GPU until the next ``serve``
-                                           or ``repeat``, which returns their periods
-=========================================  ======================================================
+==========================  =====================================================================
+``load MODEL TASK SIZE      builds the model and its input; runs on a stream of that priority unless
+STREAM``                    STREAM is null
+``time N SECONDS``          runs the model N times or for SECONDS; returns the seconds of each run
+``device N``                runs the model N times; returns the seconds of device time of one
+                            run, or null if they are unknown
+``serve SEGMENT PROCESS     serves requests; returns the fields of ``loops.Run``
+RATE SEED TRACE SKIP``
+``repeat SEGMENT``          runs batch after batch; returns the same
+``record_kernels``          records the kernels on a GPU until the next ``serve`` or ``repeat``,
+                            which returns their periods
+==========================  =====================================================================
 
 SEGMENT is a list: start, head, counted seconds, tail, and whether to return spans.
 """
@@ -65,13 +67,29 @@ class Program:
             seconds.append(time.monotonic() - began)
         return {"seconds": seconds}
 
+    def device(self, count: int) -> dict[str, Any]:
+        self.record_kernels()
+        recording, self._kernels = self._kernels, None
+        if recording is None:
+            return {"seconds": None}
+        for _ in range(count):
+            self._work()
+        total = recording.busy()
+        return {"seconds": None if total is None else total / count}
+
     def serve(
-        self, arguments: Sequence[Any], process: str, rate: float, seed: int, trace: Sequence[float]
+        self,
+        arguments: Sequence[Any],
+        process: str,
+        rate: float,
+        seed: int,
+        trace: Sequence[float],
+        skip: float,
     ) -> dict[str, Any]:
         *times, spans = arguments
         segment = Segment(*times)
         seconds = segment.over - segment.start
-        due = due_times(process, rate, segment.start, seconds, seed, trace)
+        due = due_times(process, rate, segment.start, seconds, seed, trace, skip)
         return self._answer(serve(self._work, segment, due), segment, spans)
 
     def repeat(self, arguments: Sequence[Any]) -> dict[str, Any]:
@@ -126,6 +144,7 @@ def main() -> None:
     commands: dict[str, Callable[..., dict[str, Any]]] = {
         "load": program.load,
         "time": program.time,
+        "device": program.device,
         "serve": program.serve,
         "repeat": program.repeat,
         "record_kernels": program.record_kernels,

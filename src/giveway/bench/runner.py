@@ -14,7 +14,9 @@ class Assignment:
 
     segment: Segment
     seed: int
-    """The seed of Poisson arrivals; the same in all modes of a round."""
+    """The seed of Poisson arrivals; of one program, the same in all modes of a round."""
+    skip: float = 0.0
+    """The first seconds of the arrivals, which another segment of the same round has."""
     spans: bool = False
     """Whether the program reports begin and end of every request or batch, for a timeline."""
 

@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 import click
 
 from giveway.cli.parts.help import Context
+from giveway.cli.parts.lines import echo_line
 from giveway.errors import GivewayError
 from giveway.version import __version__
 
@@ -134,5 +135,5 @@ def _finish_output() -> None:
 
 
 def _print_error(message: str, exit_code: int) -> int:
-    click.echo(f"giveway: {' '.join(message.split())}", err=True)
+    echo_line(f"giveway: {' '.join(message.split())}", err=True)
     return exit_code

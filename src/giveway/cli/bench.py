@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from giveway.cli.parts import options
+from giveway.cli.parts.machine import examine
 from giveway.cli.parts.progress import bar
 from giveway.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from giveway.scenarios.model import Scenario
 
-SCENARIO_FAILED = 6
 BAR_FAILED = 1
+SCENARIO_FAILED = 6
+NOT_SHOWN = 9
 
 _QUICK_SECONDS = 2.5
 _SECONDS = 10.0
-_REPEATS = 3
+_REPEATS = 5
 _TIMELINE_SECONDS = 2.0
 """On the CPU. Half of this on a GPU, where each kernel is recorded; at most two segments."""
 _QUICK_MODES = ("alone", "native", "giveway")
@@ -63,6 +65,7 @@ _QUICK_MODES = ("alone", "native", "giveway")
 @click.option(
     "--quick", is_flag=True, help="Segments of 2.5 s, in the modes alone, native and giveway."
 )
+@options.anyway
 def command(
     scenarios: tuple[str, ...],
     device: str | None,
@@ -71,13 +74,14 @@ def command(
     repeats: int,
     out: Path | None,
     quick: bool,
+    anyway: bool,
 ) -> int:
     """Measure how several programs on one device affect each other.
 
     Each SCENARIO is a name or the path of a TOML file of your own. Its programs run alone, together
     without giveway, together under giveway, and in the other modes that this machine has. Without
-    SCENARIO, the command lists the scenarios. The exit code is 0 if no bar failed, 1 if a bar
-    failed, and 6 if a program failed.
+    SCENARIO, the command lists the scenarios. The exit code is 0 if every bar holds, 1 if a bar
+    failed, 6 if a program failed, and 9 if a bar is neither shown to hold nor to fail.
 
     \b
     Examples:
@@ -87,8 +91,8 @@ def command(
       giveway bench ./my-service.toml --modes alone,native,giveway
     """
     from giveway import devices
-    from giveway.bench.engine import Settings
     from giveway.bench.header import header
+    from giveway.bench.segments import Settings
     from giveway.results import result
     from giveway.results.store import Store
     from giveway.scenarios import reader
@@ -104,6 +108,7 @@ def command(
         seconds=each,
         repeats=repeats,
         timeline_seconds=min(_TIMELINE_SECONDS / (1 if where == "cpu" else 2), 2 * each),
+        anyway=anyway,
     )
     loaded = [reader.load(name, where) for name in scenarios]
     names = [each.name for each in loaded]
@@ -111,8 +116,8 @@ def command(
         raise UsageError(f"two scenarios have the same name: {', '.join(names)}")
     _need_torch(loaded)
     folder = out or Path(time.strftime("giveway-bench-%Y%m%d-%H%M%S"))
-    head = header(settings, names)
-    store = Store(folder, head)
+    found = examine(where, anyway)
+    store = Store(folder, header(settings, names, found))
     try:
         _run(loaded, settings, store)
     except BaseException:
@@ -122,7 +127,10 @@ def command(
     _show(figures, folder)
     if any(each["status"] == "failed" for each in figures["results"]):
         return SCENARIO_FAILED
-    return BAR_FAILED if figures["bars"]["failed"] else 0
+    if figures["bars"]["failed"]:
+        return BAR_FAILED
+    open_bars = figures["bars"]["not_shown"] + figures["bars"]["not_measured"]
+    return NOT_SHOWN if open_bars else 0
 
 
 def _run(loaded: list[Scenario], settings: Any, store: Any) -> None:

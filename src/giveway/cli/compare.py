@@ -25,9 +25,10 @@ _COLUMNS: Final = (
     Column("CHANGE", right=True),
     Column("INTERVAL", right=True),
     Column("NOISE", right=True),
+    Column("P", right=True),
     Column("MOVED"),
 )
-_WORDS: Final = {"better": "better", "worse": "WORSE", "no": ""}
+_WORDS: Final = {"better": "better", "worse": "WORSE", "no": "", "unknown": "unknown"}
 
 
 @click.command("compare")
@@ -38,10 +39,11 @@ _WORDS: Final = {"better": "better", "worse": "WORSE", "no": ""}
 def command(old: Path, new: Path, show_all: bool, as_json: bool) -> int:
     """Show which figures moved between two results of giveway bench.
 
-    Compares latencies and throughputs under giveway, each relative to mode alone of the same run.
-    A figure has moved if its interval excludes zero change (all intervals hold together with 95%),
-    and if the change is larger than the noise. The noise is how far the rounds of mode alone
-    differed in either run, at least 5%. The exit code is 1 if a figure is worse.
+    Compares latencies and throughputs under giveway, each relative to mode alone of the same round.
+    A figure has moved if the rounds of both results differ more than chance explains (P, for all
+    figures together, at most 5%), and if the change is larger than the noise: 5%, for a p99 also
+    its standard error. This needs four rounds in both results. The exit code is 1 if a figure is
+    worse.
 
     \b
     Examples:
@@ -61,14 +63,16 @@ def command(old: Path, new: Path, show_all: bool, as_json: bool) -> int:
 
 def lines(found: Comparison, show_all: bool) -> Iterator[str]:
     """The comparison as text."""
-    moved = [each for each in found.changes if each.moved != "no"]
+    moved = [each for each in found.changes if each.moved in ("better", "worse")]
+    unknown = sum(each.moved == "unknown" for each in found.changes)
     shown = found.changes if show_all else moved
     if shown:
         yield from render(_COLUMNS, [_row(each) for each in shown])
     worse = sum(each.moved == "worse" for each in moved)
-    still = len(found.changes) - len(moved)
+    still = len(found.changes) - len(moved) - unknown
     if found.changes:
-        yield f"{worse} worse, {len(moved) - worse} better, {still} not moved beyond noise."
+        few = f", {unknown} with too few rounds to tell" if unknown else ""
+        yield f"{worse} worse, {len(moved) - worse} better, {still} not moved beyond noise{few}."
     else:
         yield "Nothing to compare."
     for failure in found.failures:
@@ -89,5 +93,6 @@ def _row(change: Change) -> list[str]:
         f"{change.ratio - 1:+.0%}",
         f"{low:+.0%} to {high:+.0%}",
         f"±{change.noise:.0%}",
+        "–" if change.p is None else f"{change.p:.2g}",
         _WORDS[change.moved],
     ]

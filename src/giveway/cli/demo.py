@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from giveway.cli.parts import files, options
+from giveway.cli.parts.machine import examine
 from giveway.cli.parts.progress import bar
-from giveway.errors import GivewayError, MissingExtraError, ProgramError
+from giveway.errors import GivewayError, MissingExtraError, NotMeasuredError, ProgramError
+from giveway.report import words
 from giveway.results import names
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 
 _SEGMENTS = 4
 """In a round: each program alone, and both together in two modes."""
-_SEGMENT_SECONDS = 5.0
-_MIN_ROUNDS = 3
+_SEGMENT_SECONDS = 3.0
+_MIN_ROUNDS = 4
 
 
 @click.command("demo")
@@ -34,13 +36,15 @@ _MIN_ROUNDS = 3
     help="Seconds to measure, 3 or more; start and warm-up come on top.",
 )
 @files.json_option("Write all figures to FILE; - is standard output.")
-def command(device: str, seconds: float, path: str | None) -> None:
+@options.anyway
+def command(device: str, seconds: float, path: str | None, anyway: bool) -> int:
     """Show what giveway gains on this machine.
 
     Two PyTorch programs share the device. The urgent program answers requests (ResNet-18). The
     other program never pauses (ResNet-50). Both run alone, together without giveway, and together
     under giveway, at sizes that suit the machine. The demo takes less than two minutes, needs
-    giveway[torch], and downloads nothing.
+    giveway[torch], and downloads nothing. The exit code is 9 if other programs kept it from
+    measuring.
 
     \b
     Examples:
@@ -49,31 +53,36 @@ def command(device: str, seconds: float, path: str | None) -> None:
     """
     if not (find_spec("torch") and find_spec("torchvision")):
         raise MissingExtraError("giveway demo needs PyTorch: pip install 'giveway[torch]'")
-    figures = _measure(device, seconds)
+    figures = _measure(device, seconds, anyway)
     if path != "-":
         from rich.console import Console
 
         show(figures, Console(highlight=False))
     if path is not None:
         files.write_json(path, figures)
+    (scenario,) = figures["results"]
+    measured = not any(words.not_measured(scenario))
+    return 0 if measured else NotMeasuredError.exit_code
 
 
-def _measure(device: str, seconds: float) -> dict[str, Any]:
+def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
     """Measures the scenario ``dual`` and returns the result in the form of ``giveway bench``."""
     from giveway.bench import engine
     from giveway.bench.header import header
+    from giveway.bench.segments import Settings
     from giveway.results import result
     from giveway.scenarios import reader
 
     rounds = max(_MIN_ROUNDS, round(seconds / (_SEGMENTS * _SEGMENT_SECONDS)))
-    settings = engine.Settings(
+    settings = Settings(
         device=device,
         modes=("alone", "native", "giveway"),
         seconds=round(seconds / (rounds * _SEGMENTS), 3),
         repeats=rounds,
         timeline_seconds=0,
+        anyway=anyway,
     )
-    head = header(settings, ["dual"])
+    head = header(settings, ["dual"], examine(device, anyway))
     records: list[dict[str, Any]] = []
     with bar() as progress:
         engine.run(
@@ -85,10 +94,11 @@ def _measure(device: str, seconds: float) -> dict[str, Any]:
     figures = result.summarise(head, {"dual": records})
     (scenario,) = figures["results"]
     for failure in scenario["failures"]:
-        words = " | ".join(failure["last_lines"])
+        last = " | ".join(failure["last_lines"])
         what = f"the {names.DEMO[failure['program']]} program {failure['what']}"
-        raise ProgramError(what + (f": {words}" if words else ""))
-    if any(each["high"]["p50_ms"] is None for each in scenario["modes"].values()):
+        raise ProgramError(what + (f": {last}" if last else ""))
+    highs = [each["high"] for each in scenario["modes"].values()]
+    if any(each["p50_ms"] is None and each["not_measured"] is None for each in highs):
         raise GivewayError(
             f"no request fits into segments of {settings.seconds:g} s on this machine: "
             "use a larger --seconds"
@@ -98,12 +108,13 @@ def _measure(device: str, seconds: float) -> dict[str, Any]:
 
 def show(figures: dict[str, Any], console: Console) -> None:
     """Prints the setting, the table, the gain, and warnings about the measurement."""
-    from giveway.results.verdict import verdict, warnings
+    from giveway.results.verdict import at_start, verdict, warnings
 
     (scenario,) = figures["results"]
     console.print(_setting(figures, scenario))
     console.print(_table(scenario))
-    for line in (verdict(scenario), *warnings(scenario)):
+    started = (f"{each}." for each in at_start(figures))
+    for line in (verdict(scenario), *started, *warnings(scenario)):
         for name, word in names.DEMO.items():
             line = re.sub(rf"\b{name}\b", f"the {word} program", line)
         console.print(line[0].upper() + line[1:] if line.startswith("the ") else line)
@@ -113,10 +124,10 @@ def _setting(figures: dict[str, Any], scenario: dict[str, Any]) -> str:
     machine, programs = figures["machine"], scenario["programs"]
     high, low = programs["high"], programs["low"]
     busy = scenario["modes"]["alone"]["high"]["busy_share"]
+    keeps = "" if busy is None else f", which keeps it busy {busy:.0%} of the time"
     return (
         f"Two PyTorch programs on {figures['device']} ({machine['cpu']}, {machine['cores']} cores)."
-        f" Urgent: {high['model']}, a request every {1e3 / high['rate']:.0f} ms, which keeps"
-        f" it busy {busy:.0%} of the time."
+        f" Urgent: {high['model']}, a request every {1e3 / high['rate']:.0f} ms{keeps}."
         f" Other: {low['model']}, batches of {low['size']['batch']}, without a pause."
         f" Images of {high['size']['image']} × {high['size']['image']}."
     )
@@ -132,15 +143,17 @@ def _table(scenario: dict[str, Any]) -> RenderableType:
     table.add_column("")
     table.add_column("urgent p50\n(× alone)", justify="right")
     table.add_column("urgent p99\n(× alone)", justify="right")
-    table.add_column("other, batches/s\n(of what is left)", justify="right")
+    table.add_column("other, batches/s\n(of alone)", justify="right")
     for mode, programs in scenario["modes"].items():
         high, low = programs["high"], programs["low"]
         cells = []
         for name in ("p50", "p99"):
             ratio = high[f"{name}_ratio"]
             extra = f"\n({times(ratio['value'])})" if ratio else ""
-            cells.append(f"{high[f'{name}_ms']:.1f} ms{extra}")
-        left = low["share_of_left"]
-        share = f"\n({left['value']:.0%})" if left else ""
-        table.add_row(names.mode_name(mode), *cells, f"{low['throughput']:.1f}{share}")
+            took = high[f"{name}_ms"]
+            cells.append("not measured" if took is None else f"{took:.1f} ms{extra}")
+        rate, share = low["throughput"], low["share_of_alone"]
+        part = f"\n({share['value']:.0%})" if share else ""
+        cells.append("not measured" if rate is None else f"{rate:.1f}{part}")
+        table.add_row(names.mode_name(mode), *cells)
     return table

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from giveway.cli.parts.lines import echo_line
 from giveway.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def command(as_json: bool, library: str | None) -> int:
         click.echo(json.dumps(report.to_json(), indent=2))
     else:
         for line in _lines(report):
-            click.echo(line)
+            echo_line(line)
     return 1 if report.problems else 0
 
 
@@ -69,7 +70,7 @@ def _judge(path: str, as_json: bool) -> int:
         click.echo(json.dumps({"schema": 1, "ok": gated, **known}, indent=2))
     else:
         for line in _verdict_lines(verdict):
-            click.echo(line)
+            echo_line(line)
     return 0 if gated else 1
 
 
@@ -91,6 +92,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
     for driver in report.drivers:
         yield f"{driver['api']}: {driver['library']} {driver['status']}"
+    for program in report.not_gated:
+        yield f"{program['name']} ({program['pid']}) is not gated: it {program['why']}"
     yield ""
     for problem in report.problems:
         yield f"WRONG  {problem.what}"

@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from giveway.cli.parts.lines import echo_line
+from giveway.text import printable
+
 
 @click.command("events")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new events, until the daemon ends.")
@@ -29,7 +32,7 @@ def command(follow: bool, as_json: bool) -> None:
         for event in daemon.events(follow=follow):
             click.echo(json.dumps(event) if as_json else line(event))
     if follow:
-        click.echo("giveway: the daemon has ended", err=True)
+        echo_line("giveway: the daemon has ended", err=True)
 
 
 def line(event: Mapping[str, Any]) -> str:
@@ -49,9 +52,9 @@ def line(event: Mapping[str, Any]) -> str:
         words.append(f"policy {event['policy']}")
     if event.get("why"):
         words.append(f"({event['why']})")
-    text = " ".join(words)
     trace = str(event.get("traceback", "")).rstrip()
-    return text + "".join(f"\n    {each}" for each in trace.splitlines())
+    lines = [" ".join(words), *(f"    {each}" for each in trace.splitlines())]
+    return "\n".join(map(printable, lines))
 
 
 def _task(task: Mapping[str, Any]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from giveway.cli.parts.lines import echo_line
+
 
 @click.command("policy")
 @click.argument("name", required=False)
@@ -27,7 +29,7 @@ def command(name: str | None, list_all: bool) -> None:
         names = registry.names()
         width = max(map(len, names))
         for each in names:
-            click.echo(f"{each:{width}}  {registry.describe(each)}")
+            echo_line(f"{each:{width}}  {registry.describe(each)}")
         return
     with Client() as daemon:
-        click.echo(daemon.policy(name))
+        echo_line(daemon.policy(name))

@@ -7,6 +7,7 @@ import json
 import click
 
 from giveway.cli.parts import options
+from giveway.cli.parts.lines import echo_line
 
 
 @click.command("ps")
@@ -20,10 +21,14 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
     STATE        active     has work, and its gate is open
                  held       has work, and its gate is closed
                  idle       has no work
-                 not gated  runs under giveway, without a gated launch
+                 not gated  runs under giveway and has made no gated launch,
+                            or computes outside of its launches
     LAUNCHES     launches so far
     HELD         time spent at a closed gate, summed over threads
     PREEMPTIONS  how often the gate closed while the task had work
+    GATE         what a closed gate stops: OpenMP regions, operators of
+                 torch, the whole process, launches only (not what runs),
+                 or what the task submits to a GPU (device)
 
     \b
     Examples:
@@ -50,7 +55,7 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
         click.echo(json.dumps(document, indent=2))
         return
     for line in lines(tasks, others, terminal_width()):
-        click.echo(line)
+        echo_line(line)
     if not tasks and not others:
         # On stderr, so that a program that reads the table finds the table empty.
-        click.echo(NO_TASKS, err=True)
+        echo_line(NO_TASKS, err=True)

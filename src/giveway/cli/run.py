@@ -28,6 +28,11 @@ from giveway.cli.parts import options
     metavar="NAME",
     help="Processes that wait for each other give way together. [default: the run of torchrun]",
 )
+@click.option(
+    "--whole-process",
+    is_flag=True,
+    help="On the CPU: gate all threads of CMD, for programs without OpenMP regions.",
+)
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
@@ -37,6 +42,7 @@ def command(
     name: str | None,
     device: str | None,
     job: str | None,
+    whole_process: bool,
     **settings: str | None,
 ) -> None:
     """Run a program that shares a device by priority.
@@ -61,4 +67,12 @@ def command(
     from giveway import launch
 
     given = [f"{key}={value}" for key, value in settings.items() if value is not None]
-    launch.run(cmd, device=device, priority=priority, name=name, settings=given, job=job)
+    launch.run(
+        cmd,
+        device=device,
+        priority=priority,
+        name=name,
+        settings=given,
+        job=job,
+        whole_process=whole_process,
+    )

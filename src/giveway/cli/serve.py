@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from giveway.cli.parts.lines import echo_line
+
 
 @click.command("serve")
 @click.option(
@@ -42,11 +44,11 @@ def command(policy: str, metrics: str | None) -> int:
 
         host, port = exporter.parse_address(metrics)
         port = exporter.start(host, port)
-        click.echo(f"metrics: http://{host}:{port}/metrics")
+        echo_line(f"metrics: http://{host}:{port}/metrics")
     problem = focus.missing()
     if problem is not None:
         if policy == "window":
-            click.echo(
+            echo_line(
                 f"giveway: cannot read which window has the focus: {problem}; "
                 "use giveway set PID focused=yes",
                 err=True,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from giveway.cli.parts import options
+from giveway.cli.parts.lines import echo_line
 from giveway.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def command(
                 page.set_attributes(task.ticket, text)
             if "priority" in changes:
                 page.set_priority(task.ticket, int(changes["priority"] or 0))
-    click.echo(f"{chosen.name} ({pid}): {_report(chosen, changes)}")
+    echo_line(f"{chosen.name} ({pid}): {_report(chosen, changes)}")
 
 
 def _report(task: Task, changes: dict[str, str | None]) -> str:

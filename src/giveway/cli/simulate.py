@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from giveway.cli.parts import options
+from giveway.cli.parts.lines import echo_line
 from giveway.cli.parts.table import Column, render
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def command(
         click.echo(json.dumps(result, indent=2))
     else:
         for line in lines(result):
-            click.echo(line)
+            echo_line(line)
 
 
 def _from_bench(folder: Path) -> Scenario:

@@ -10,6 +10,7 @@ from types import FrameType
 import click
 
 from giveway.cli.parts import options
+from giveway.cli.parts.lines import echo_line
 
 
 @click.command(
@@ -88,11 +89,11 @@ def command(
         settings=given,
         working_dir=working_dir,
     )
-    click.echo(f"giveway: job {job.id}", err=True)
+    echo_line(f"giveway: job {job.id}", err=True)
     try:
-        return job.run(_write, lambda line: click.echo(f"giveway: {line}", err=True))
+        return job.run(_write, lambda line: echo_line(f"giveway: {line}", err=True))
     except (KeyboardInterrupt, SystemExit, click.ClickException):
-        click.echo(f"giveway: stopping job {job.id}", err=True)
+        echo_line(f"giveway: stopping job {job.id}", err=True)
         job.stop()
         raise
 

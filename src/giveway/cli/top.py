@@ -8,6 +8,7 @@ import sys
 import click
 
 from giveway.cli.parts import options
+from giveway.cli.parts.lines import echo_line
 
 
 @click.command("top")
@@ -49,7 +50,7 @@ def command(interval: float, device: str | None, address: str | None) -> int:
         from giveway.cli.parts.tasks import lines
 
         for line in lines(*snapshot(device), width=None):
-            click.echo(line)
+            echo_line(line)
         return 0
     from giveway.cli.live import screen, steering
 

@@ -18,6 +18,7 @@ import click
 from giveway.cli.parts import options
 from giveway.errors import UsageError
 from giveway.observe.traces import read
+from giveway.text import printable
 
 EVENTS: Final = 1_000_000
 """How many of the last calls a Perfetto trace keeps for each process."""
@@ -114,7 +115,7 @@ def command(
         report = {"schema": 1, "exit_code": code, "seconds": seconds, "processes": processes}
         text = json.dumps(report, indent=2)
     else:
-        text = "\n".join(lines(processes, seconds))
+        text = "\n".join(map(printable, lines(processes, seconds)))
     click.echo(text, file=output)
     return code
 

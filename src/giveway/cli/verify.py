@@ -88,6 +88,7 @@ _INTERRUPTED: Final = 130
     type=options.Number(1, whole=True),
     help="Checks at a time. [default: 1 on cpu; on a GPU one per two cores, at most 8]",
 )
+@options.anyway
 @files.json_option("Write all findings to FILE; - is standard output.")
 @click.option(
     "--keep-logs",
@@ -104,6 +105,7 @@ def command(
     rivals: int,
     seed: int,
     jobs: int | None,
+    anyway: bool,
     path: str | None,
     logs: Path | None,
 ) -> int:
@@ -111,7 +113,7 @@ def command(
 
     Each check is a program. It runs twice with the same seed, with and without giveway run, and
     both runs have to compute the same numbers. The exit code is 0 if every check that applies
-    passed.
+    passed, and if rivals, where there are any, held a check.
 
     \b
     Examples:
@@ -137,6 +139,7 @@ def command(
         jobs=jobs or (1 if device == "cpu" else max(1, min(8, cores // 2))),
         rivals=rivals,
         logs=logs,
+        anyway=anyway,
     )
     with _progress(len(checks)) as progress:
         results = session.run(checks, chosen, progress)
@@ -197,6 +200,8 @@ def _show(document: dict[str, Any], logs: Path | None) -> None:
     click.echo()
     for line in _reasons(checks):
         click.echo(line)
+    if document["rivals"] and not document["holds"] and not document["interrupted"]:
+        click.echo("no launch was held: beside these rivals, the checks prove nothing")
     click.echo(_summary(document))
     if logs is not None:
         click.echo(f"logs: {logs}")

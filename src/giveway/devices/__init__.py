@@ -1,5 +1,5 @@
 """The devices of this machine. A kind of device has a name in `KINDS` and a module of that name in
-this folder with a function ``find() -> list[Device]``."""
+this folder with a function ``find() -> list[Device]``; a kind of GPU also has ``hint()``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from giveway.devices.base import Capability, Device
 from giveway.errors import UsageError
 
-__all__ = ["KINDS", "Capability", "Device", "default", "find", "get"]
+__all__ = ["KINDS", "Capability", "Device", "choose", "default", "find", "get", "missed"]
 
 KINDS: Final = ("cuda", "hip", "cpu")
 """All kinds of devices, whether this machine has one or not; the preferred ones first."""
@@ -17,27 +17,43 @@ KINDS: Final = ("cuda", "hip", "cpu")
 
 def find() -> list[Device]:
     """Every device of this machine that this version of giveway can gate."""
-    found: list[Device] = []
-    for kind in sorted(KINDS):
-        found += importlib.import_module(f"{__name__}.{kind}").find()
-    return found
+    return [device for kind in sorted(KINDS) for device in _find(kind)]
 
 
-def default() -> str:
-    """The default device of ``giveway run``: a GPU if this machine has one."""
-    found = {device.name for device in find()}
-    return next(name for name in KINDS if name in found)
+def choose(name: str | None = None) -> Device:
+    """The device of that name; without a name, the default of ``giveway run``.
 
-
-def get(name: str) -> Device:
-    """The device of that name.
+    The default is a GPU if this machine has one. Only what the answer needs is looked at.
 
     Raises:
         UsageError: this machine has no such device.
     """
-    found = find()
-    for device in found:
-        if device.name == name:
-            return device
-    known = ", ".join(device.name for device in found)
+    kinds = KINDS if name is None else (name,)
+    for kind in kinds:
+        if kind in KINDS and (found := _find(kind)):
+            return found[0]
+    known = ", ".join(device.name for device in find())
     raise UsageError(f"unknown device {name!r}: this machine has {known} (see giveway doctor)")
+
+
+def get(name: str) -> Device:
+    """The device of that name; raises as `choose` does."""
+    return choose(name)
+
+
+def default() -> str:
+    """The name of the default device."""
+    return choose().name
+
+
+def missed() -> str | None:
+    """What looks as if this machine had a GPU, in a phrase, where the default is ``cpu``."""
+    for kind in KINDS:
+        if kind != "cpu" and (found := importlib.import_module(f"{__name__}.{kind}").hint()):
+            return str(found)
+    return None
+
+
+def _find(kind: str) -> list[Device]:
+    found: list[Device] = importlib.import_module(f"{__name__}.{kind}").find()
+    return found

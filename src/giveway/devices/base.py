@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from giveway.devices import drivers, elf
+from giveway.devices import drivers, elf, preload
 from giveway.errors import GivewayError
+from giveway.page.library import library_path
+from giveway.page.observer import page_names
 
 
 class Capability(NamedTuple):
@@ -21,13 +23,20 @@ class Capability(NamedTuple):
     """How the gate stops the work, or why it cannot; one line."""
 
 
+class Gpu(NamedTuple):
+    """One GPU."""
+
+    page: str
+    """``GPU-…``, the name of the GPU's page, as the shim derives it."""
+    model: str
+
+
 @dataclass(frozen=True)
 class Device:
     """One device, and the hook with which ``giveway run`` gates launches on it."""
 
     name: str
     """The name on the command line and of the device's page."""
-    description: str
     hook: Path
     """The library that is preloaded into programs."""
     capabilities: Mapping[str, Capability]
@@ -36,8 +45,10 @@ class Device:
     """Environment variables to set for programs under the hook."""
     unless: tuple[str, ...] = ()
     """If the user has set any of these variables, the defaults are not set."""
-    pages: tuple[str, ...] = ()
-    """The names of the gate pages: one for each GPU."""
+    model: str = ""
+    """The description of a device without GPUs."""
+    find_gpus: Callable[[], Sequence[Gpu]] | None = None
+    """Reads which GPUs there are, which may take long; None: the device is no GPU."""
     soname: str | None = None
     """The SONAME of the driver library that the hook replaces; None: it replaces no library."""
     library: Path | None = None
@@ -45,9 +56,27 @@ class Device:
     library_is_given: bool = False
     """Whether the user named the library, so that the loader might find a different one."""
 
-    def __post_init__(self) -> None:
-        if not self.pages:
-            object.__setattr__(self, "pages", (self.name,))
+    @cached_property
+    def _gpus(self) -> tuple[Gpu, ...]:
+        return tuple(self.find_gpus() if self.find_gpus is not None else ())
+
+    @property
+    def description(self) -> str:
+        """The device in words, for people."""
+        if self.find_gpus is None:
+            return self.model
+        models = sorted({gpu.model for gpu in self._gpus})
+        return f"{len(self._gpus)} × {', '.join(models)}" if models else "GPUs of unknown names"
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """The names of the gate pages: one for each GPU.
+
+        Where a GPU does not tell its name, those of pages that exist.
+        """
+        if self.find_gpus is None:
+            return (self.name,)
+        return tuple(gpu.page for gpu in self._gpus) or tuple(page_names(self.name))
 
     @cached_property
     def verdict(self) -> drivers.Verdict | None:
@@ -94,7 +123,8 @@ class Device:
             hook = verdict.hook
             if verdict.mode == "interposition" and self.library_is_given:
                 _add_library_path(verdict.library, env)
-        env["LD_PRELOAD"] = _prepend(hook, env.get("LD_PRELOAD", ""), {self.hook, hook})
+        ours = [_preloadable(hook), _preloadable(library_path().with_name(preload.EXEC))]
+        env["LD_PRELOAD"] = preload.add(ours, env.get("LD_PRELOAD", ""), self.hook)
         if hook == self.hook and not any(name in env for name in self.unless):
             env.update(self.defaults)
         return env
@@ -106,14 +136,12 @@ def _add_library_path(library: Path, env: dict[str, str]) -> None:
     env["LD_LIBRARY_PATH"] = f"{library.absolute().parent}{f':{others}' if others else ''}"
 
 
-def _prepend(hook: Path, preload: str, ours: Collection[Path]) -> str:
-    # The loader splits LD_PRELOAD at spaces and colons, and has no quoting.
-    if any(char in " :" for char in str(hook)):
+def _preloadable(library: Path) -> Path:
+    if any(char in " :" for char in str(library)):
         raise GivewayError(
-            f"cannot preload {hook}: its path has a space or a colon; "
+            f"cannot preload {library}: its path has a space or a colon; "
             "install giveway into an environment without one"
         )
-    if not hook.is_file():
-        raise GivewayError(f"{hook} is missing; reinstall giveway")
-    others = [entry for entry in preload.replace(" ", ":").split(":") if entry]
-    return ":".join([str(hook), *(entry for entry in others if Path(entry) not in ours)])
+    if not library.is_file():
+        raise GivewayError(f"{library} is missing; reinstall giveway")
+    return library

@@ -19,7 +19,9 @@ SPINNING_IS_DECIDED_BY: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCK
 CAPABILITIES: Final = {
     "launch_gate": Capability(True, "before OpenMP parallel regions and single-threaded operators"),
     "stream_gate": Capability(False, "a CPU runs a launch in the thread that makes it: no streams"),
-    "interrupt": Capability(True, "of OpenMP regions (libgomp) that already run, by a signal"),
+    "interrupt": Capability(
+        True, "of OpenMP regions (libgomp), or of a whole process, by a signal"
+    ),
 }
 
 
@@ -28,8 +30,8 @@ def find() -> list[Device]:
     return [
         Device(
             name="cpu",
-            description=f"CPU, {len(os.sched_getaffinity(0))} cores",
             hook=hook_path("cpu"),
+            model=f"CPU, {len(os.sched_getaffinity(0))} cores",
             capabilities=CAPABILITIES,
             defaults=SPINNING,
             unless=SPINNING_IS_DECIDED_BY,

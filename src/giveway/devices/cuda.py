@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from giveway.devices import drivers, loader
-from giveway.devices.base import Capability, Device
+from giveway.devices.base import Capability, Device, Gpu
 from giveway.devices.stream_gate import DEFAULT_US, stream_gate
 
-_PROC: Final = Path("/proc/driver/nvidia/gpus")
-_SECONDS: Final = 10
+_PROC: Final = Path("/proc/driver/nvidia")
+_GPUS: Final = _PROC / "gpus"
+# Windows' subsystem for Linux has the last of them only.
+_NODES: Final = (
+    _PROC,
+    *map(Path, ("/dev/nvidia0", "/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1")),
+)
+_SECONDS: Final = 5
 
 SONAME: Final = drivers.CUDA.soname("1")
 DEFAULT_WINDOW_US: Final = 500
@@ -32,33 +39,42 @@ def capabilities() -> dict[str, Capability]:
     }
 
 
-class Gpu(NamedTuple):
-    """One GPU."""
-
-    uuid: str
-    """``GPU-…``, which is also the name of the GPU's page."""
-    model: str
-
-
 def find() -> list[Device]:
-    """The ``cuda`` device, if this machine has an NVIDIA GPU and its driver."""
-    gpus = _from_kernel(_PROC) or _from_tool()
-    if not gpus:
-        return []
+    """The ``cuda`` device, where a node of the kernel's driver says that there is a GPU.
+
+    It is also there where the user names a driver.
+    """
     given = os.environ.get("GIVEWAY_CUDA_LIBRARY")
-    models = sorted({gpu.model for gpu in gpus})
+    if not given and not any(path.exists() for path in _NODES):
+        return []
     return [
         Device(
             name="cuda",
-            description=f"{len(gpus)} × {', '.join(models)}",
             hook=drivers.CUDA.shim("1"),
             capabilities=capabilities(),
             soname=SONAME,
             library=Path(given) if given else next(loader.candidates(SONAME, os.environ), None),
             library_is_given=bool(given),
-            pages=tuple(gpu.uuid for gpu in gpus),
+            find_gpus=_gpus,
         )
     ]
+
+
+def hint() -> str | None:
+    """What looks as if there were such a GPU, where `find` finds none."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if visible not in ("", "-1", "NoDevFiles"):
+        return f"CUDA_VISIBLE_DEVICES is {visible}"
+    if shutil.which("nvidia-smi") is not None:
+        return "nvidia-smi is installed"
+    return None
+
+
+def _gpus() -> list[Gpu]:
+    listed = _from_kernel(_GPUS)
+    if listed and all(gpu.page for gpu in listed):
+        return listed
+    return _from_tool(shutil.which("nvidia-smi")) or [gpu for gpu in listed if gpu.page]
 
 
 def _from_kernel(folder: Path) -> list[Gpu]:
@@ -72,13 +88,14 @@ def _from_kernel(folder: Path) -> list[Gpu]:
         fields = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
         uuid = fields.get("GPU UUID", "")
         # The UUID contains question marks until a process first uses the GPU after boot.
-        if uuid.startswith("GPU-") and "?" not in uuid:
-            gpus.append(Gpu(uuid, fields.get("Model", "NVIDIA GPU")))
+        known = uuid.startswith("GPU-") and "?" not in uuid
+        gpus.append(Gpu(uuid if known else "", fields.get("Model", "NVIDIA GPU")))
     return gpus
 
 
-def _from_tool() -> list[Gpu]:
-    tool = shutil.which("nvidia-smi")
+@functools.cache
+def _from_tool(tool: str | None) -> list[Gpu]:
+    """Asks nvidia-smi, once in a process: ``giveway run`` never needs the answer."""
     if tool is None:
         return []
     try:

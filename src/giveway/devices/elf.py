@@ -1,4 +1,4 @@
-"""A minimal ELF reader: the exports of a shared library and its requirements on the loader.
+"""A minimal ELF reader: what a program or a shared library wants of the loader, and exports.
 
 It reads the program headers and the dynamic section, as the loader does; section headers may be
 stripped. Layouts are those of the System V ABI for 64 bits, and the GNU extensions.
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from giveway.devices import target
+from giveway.devices import processor
 
-_TARGET: Final = target.of_this_machine()
+_PROCESSOR: Final = processor.of_this_machine()
 _MACHINES: Final = {3: "i386", 40: "ARM", 62: "x86-64", 183: "AArch64"}
 _SHARED: Final = 3
-_LOAD, _DYNAMIC, _STACK = 1, 2, 0x6474E551
+_LOAD, _DYNAMIC, _INTERPRETER, _STACK = 1, 2, 3, 0x6474E551
 _NEEDED, _HASH, _STRTAB, _SYMTAB, _SONAME = 1, 4, 5, 6, 14
 _GNU_HASH, _VERSYM, _VERDEF, _VERNEED = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFE
 _LOCAL, _BASE = 0, 1
@@ -66,9 +66,9 @@ def read(path: Path) -> Library:
         if len(start) < 20 or not start.startswith(b"\x7fELF"):
             raise ElfError("not a shared library")
         kind, machine = struct.unpack_from("<HH", start, 16)
-        if start[4] != 2 or start[5] != 1 or machine != _TARGET.elf_machine:
+        if start[4] != 2 or start[5] != 1 or machine != _PROCESSOR.elf_machine:
             name = _MACHINES.get(machine, f"machine {machine}")
-            raise ElfError(f"built for {name}, not for {_MACHINES[_TARGET.elf_machine]}")
+            raise ElfError(f"built for {name}, not for {_MACHINES[_PROCESSOR.elf_machine]}")
         if kind != _SHARED:
             raise ElfError("not a shared library")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
@@ -76,6 +76,39 @@ def read(path: Path) -> Library:
                 return _Reader(image).library()
             except (struct.error, ArithmeticError, LookupError, ValueError) as error:
                 raise ElfError("a damaged shared library") from error
+
+
+@dataclass(frozen=True)
+class Program:
+    """What an executable file says about how it starts."""
+
+    machine: str | None
+    """The machine that the file was built for; None: this one."""
+    interpreter: str | None = None
+    """The path of its loader; None: it has none, or it is not of this machine."""
+    soname: str = ""
+    needed: tuple[str, ...] = ()
+
+
+def read_program(path: Path) -> Program | None:
+    """Reads a program without starting it; None if the file is no ELF file, or is damaged.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(20)
+        if len(start) < 20 or not start.startswith(b"\x7fELF") or start[4] not in (1, 2):
+            return None
+        (machine,) = struct.unpack_from("<H", start, 18)
+        if machine != _X86_64 or start[4] != 2:
+            bits = "32-bit x86-64" if machine == _X86_64 else f"machine {machine}"
+            return Program(_MACHINES.get(machine, bits))
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
+            try:
+                return _Reader(image).program()
+            except (struct.error, ArithmeticError, LookupError, ValueError):
+                return None
 
 
 class _Reader:
@@ -107,6 +140,20 @@ class _Reader:
                     if tag == 0:
                         return
                     yield tag, value
+
+    def program(self) -> Program:
+        if all(kind != _LOAD for kind, *_ in self.headers):
+            raise ValueError(self.headers)
+        starts = [offset for kind, _, offset, *_ in self.headers if kind == _INTERPRETER]
+        entries = list(self.dynamic())
+        tags = dict(entries)
+        strings = self.offset(tags[_STRTAB]) if _STRTAB in tags else 0
+        return Program(
+            machine=None,
+            interpreter=self.text(starts[0]) if starts else None,
+            soname=self.text(strings + tags[_SONAME]) if _SONAME in tags else "",
+            needed=tuple(self.text(strings + value) for tag, value in entries if tag == _NEEDED),
+        )
 
     def library(self) -> Library:
         found = Library()

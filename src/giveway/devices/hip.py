@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from giveway.devices import loader
-from giveway.devices.base import Capability, Device
+from giveway.devices.base import Capability, Device, Gpu
 from giveway.devices.drivers import HIP
 from giveway.devices.stream_gate import stream_gate
 
 VARIABLE: Final = "GIVEWAY_HIP_LIBRARY"
 """The variable that names the runtime, if it is not the one that the loader finds."""
 
+_DEVICE: Final = Path("/dev/kfd")
 _NODES: Final = Path("/sys/class/kfd/kfd/topology/nodes")
 _FOLDERS: Final = ("/opt/rocm/lib",)
 
@@ -31,37 +32,43 @@ def capabilities() -> dict[str, Capability]:
     }
 
 
-class Gpu(NamedTuple):
-    """One GPU."""
-
-    page: str
-    """The name of the GPU's page, as the shim derives it from the runtime."""
-    model: str
-
-
 def find() -> list[Device]:
-    """The ``hip`` device, if the kernel's compute driver lists an AMD GPU."""
-    gpus = _from_kernel(_NODES)
-    if not gpus:
+    """The ``hip`` device, if this machine has an AMD GPU: the node of the kernel's compute driver.
+
+    It is also there where the user names a runtime.
+    """
+    given = bool(os.environ.get(VARIABLE))
+    listed = _gpus() if _NODES.exists() else None
+    if not given and (not _DEVICE.exists() or listed == []):
         return []
     generation, library = installed(os.environ)
-    models = sorted({gpu.model for gpu in gpus})
     return [
         Device(
             name="hip",
-            description=f"{len(gpus)} × {', '.join(models)}",
             hook=HIP.shim(generation),
             soname=HIP.soname(generation),
             library=library,
-            library_is_given=bool(os.environ.get(VARIABLE)),
+            library_is_given=given,
             capabilities=capabilities(),
             # Triton opens the runtime by its path. If AMD's Python packages include a runtime,
             # Triton refuses to run beside a second one, for which it mistakes the hook.
             defaults={"TRITON_LIBHIP_PATH": str(HIP.shim(generation))},
             unless=("TRITON_LIBHIP_PATH",),
-            pages=tuple(gpu.page for gpu in gpus),
+            find_gpus=_gpus,
         )
     ]
+
+
+def hint() -> str | None:
+    """What looks as if there were such a GPU, where `find` finds none."""
+    for name in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
+        if os.environ.get(name, "") not in ("", "-1"):
+            return f"{name} is {os.environ[name]}"
+    return f"{_NODES} lists one" if _gpus() else None
+
+
+def _gpus() -> list[Gpu]:
+    return _from_kernel(_NODES)
 
 
 def _from_kernel(nodes: Path) -> list[Gpu]:

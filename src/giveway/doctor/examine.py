@@ -13,6 +13,7 @@ from giveway import devices
 from giveway.doctor import probe
 from giveway.doctor.findings import DeviceReport, PageReport, Problem, Report
 from giveway.errors import PageError
+from giveway.observe import programs
 from giveway.page.library import NO_PAGE, library_path
 from giveway.page.observer import Page, page_path
 
@@ -39,6 +40,9 @@ def examine() -> Report:
         report.problems += probe.hook_problems(device, described)
         for name in device.pages if usable else ():
             report.problems += _place_problems(name, described)
+    report.not_gated = [
+        program.to_json() for program in programs.not_gated(list) if program.why is not None
+    ]
     # Pages share a folder, so that its problems occur several times.
     report.problems = list(dict.fromkeys(report.problems))
     return report

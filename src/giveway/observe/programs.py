@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import psutil
 
+from giveway.devices import target
 from giveway.sched.task import Task
 
 
@@ -18,6 +20,8 @@ class Program:
     pid: int
     name: str
     device: str
+    why: str | None = None
+    """Why giveway cannot gate it: a phrase with the program as its subject; None: it may yet."""
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
@@ -36,10 +40,20 @@ def not_gated(read_tasks: Callable[[], Iterable[Task]]) -> list[Program]:
     processes = _processes()
     gated = _with_ancestors({task.pid for task in read_tasks()}, processes)
     return [
-        Program(pid, process.environ["GIVEWAY_NAME"], process.environ["GIVEWAY_DEVICE"])
+        Program(
+            pid,
+            _utf8(process.environ["GIVEWAY_NAME"]),
+            _utf8(process.environ["GIVEWAY_DEVICE"]),
+            _why(pid, process.environ),
+        )
         for pid, process in sorted(processes.items())
         if process.run == pid and pid not in gated and process.handle.is_running()
     ]
+
+
+def _why(pid: int, environ: Mapping[str, str]) -> str | None:
+    ungated = target.judge(Path(f"/proc/{pid}/exe"), environ)
+    return ungated.why if ungated is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,11 @@ def _processes() -> dict[int, _Process]:
             continue
         found[handle.pid] = _Process(handle, parent, environ, int(environ["GIVEWAY_RUN"]))
     return found
+
+
+def _utf8(text: str) -> str:
+    """Without the bytes that are no UTF-8, which JSON cannot hold."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _folder(environ: Mapping[str, str]) -> str:

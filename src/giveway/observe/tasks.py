@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from giveway import devices
 from giveway.errors import PageError
-from giveway.observe import programs
+from giveway.observe import programs, unseen
 from giveway.observe.programs import Program
 from giveway.page.library import NO_PAGE
 from giveway.page.observer import Page, page_names
@@ -18,7 +18,9 @@ def pages(device: str | None = None) -> list[Page]:
         PageError: a page exists and cannot be used.
     """
     found = []
-    for name in devices.get(device).pages if device else page_names():
+    if device is not None:
+        devices.get(device)  # reports an unknown one
+    for name in page_names(device):
         try:
             found.append(Page.open(name))
         except PageError as error:
@@ -46,13 +48,14 @@ def snapshot(device: str | None = None) -> tuple[list[Task], list[Program]]:
     tasks: list[Task] = []
 
     def read_tasks() -> list[Task]:
-        tasks.extend(read())
+        tasks.extend(unseen.find(read))
         return tasks
 
     others = programs.not_gated(read_tasks)
     if device is None:
         return tasks, others
+    pages = page_names(device)
     return (
-        [task for task in tasks if task.device == device],
+        [task for task in tasks if task.device in pages],
         [other for other in others if other.device == device],
     )

@@ -29,6 +29,8 @@ class TaskInfo(ctypes.Structure):
         ("is_thread", ctypes.c_uint32),
         ("mine", ctypes.c_uint32),
         ("waiters", ctypes.c_uint32),
+        ("gate_kind", ctypes.c_uint32),
+        ("width", ctypes.c_uint32),
         ("launches", ctypes.c_uint64),
         ("operators", ctypes.c_uint64),
         ("held", ctypes.c_uint64),

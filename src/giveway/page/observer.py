@@ -12,7 +12,7 @@ from pathlib import Path
 
 from giveway.errors import NoSuchTaskError, PageError, UsageError
 from giveway.page.library import ATTRIBUTES_SIZE, NO_TASK, ROWS, TaskInfo, error, library
-from giveway.sched.task import State, Task
+from giveway.sched.task import GATES, State, Task
 
 _PATH_SIZE = 4096
 _PAGE_PREFIXES = {"cuda": "GPU-", "hip": "GPU-"}
@@ -178,4 +178,6 @@ def as_task(info: TaskInfo) -> Task:
         closed_seconds=_seconds(info.closed_ns),
         stopped_seconds=_seconds(info.stopped_ns),
         job=info.job.decode(errors="replace"),
+        gate=GATES[info.gate_kind] if info.gate_kind < len(GATES) else "launches only",
+        cores=info.width or None,
     )

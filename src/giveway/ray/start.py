@@ -9,6 +9,7 @@ from typing import NoReturn
 from giveway import devices, launch
 from giveway.errors import GivewayError
 from giveway.ray.worker_start import WorkerStart
+from giveway.text import printable
 from giveway.version import __version__
 
 
@@ -28,7 +29,7 @@ def worker(text: str, command: list[str]) -> NoReturn:
 
 
 def _become_gated(options: WorkerStart, command: list[str]) -> NoReturn:
-    device = devices.get(devices.default() if options.device is None else options.device)
+    device = devices.choose(options.device)
     if options.device is None and device.name == "cpu":
         _warn("giveway finds no GPU, though one was requested: a worker shares the cpu device")
     if not device.gates:
@@ -38,4 +39,5 @@ def _become_gated(options: WorkerStart, command: list[str]) -> NoReturn:
 
 def _warn(message: str) -> None:
     # Ray attributes lines before the worker's own first line to the raylet. So this names the node.
-    print(f"giveway: on {os.uname().nodename} {message}", file=sys.stderr, flush=True)
+    line = f"giveway: on {os.uname().nodename} {message}"
+    print(printable(line), file=sys.stderr, flush=True)

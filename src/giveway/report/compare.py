@@ -1,23 +1,26 @@
-"""Compares two results: which figures changed by more than noise.
+"""Compares two results: which figures changed by more than chance explains.
 
-Each figure is divided by the figure of the same program alone in the same result. So a machine that
+Each figure is divided by the figure of the same program alone in the same round. So a machine that
 became slower as a whole changes nothing, and what remains is the effect of the programs on each
-other.
+other. `giveway.results.permutation` decides whether the rounds of the two results differ.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from statistics import fmean
 from typing import Any, Final, Literal
+
+import numpy as np
 
 from giveway.report import words
 from giveway.report.load import Run
-from giveway.results import stats
-from giveway.results.figures import by_round
+from giveway.results import permutation, result, stats
+from giveway.results.figures import percentile_ratios, shares_of_alone
+from giveway.results.rounds import Round
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 MODE: Final = "giveway"
 NOISE: Final = 0.05
 """A smaller change never counts as one."""
@@ -26,14 +29,11 @@ ENOUGH: Final = {"p50": 20, "p90": 50, "p99": 100}
 """The fewest requests, in all rounds, for which each percentile is compared. With fewer requests,
 the percentile is one of the largest latencies."""
 ROUNDS: Final = 2
-"""The fewest rounds from which noise can be estimated."""
-_OLD_SEED: Final = 20
-_NEW_SEED: Final = 21
+"""The fewest rounds for which a figure has an interval."""
 
-Moved = Literal["better", "worse", "no"]
-Rounds = Sequence[Mapping[str, Any]]
-Latencies = Sequence[Sequence[float]]
-"""Latencies by round."""
+Moved = Literal["better", "worse", "no", "unknown"]
+Sides = Sequence[Sequence[Round]]
+"""The rounds of a program in the old result and in the new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,15 @@ class Change:
     old: float
     new: float
     ratio: float
-    """``new`` over ``old``."""
+    """The geometric mean over rounds of the new result, by that of the old."""
     interval: tuple[float, float]
-    """The interval of ``ratio``; the intervals of all changes hold together with 95 %."""
+    """The 95 % interval of ``ratio``."""
     noise: float
-    """The largest relative change that counts as noise (0.05 is 5 %): the spread of the rounds
-    alone in either run, but at least ``NOISE``."""
+    """The largest relative change that counts as noise (0.05 is 5 %): of a p99, the standard error
+    by its requests in either run; at least ``NOISE``."""
+    p: float | None
+    """The probability that chance makes any figure of the comparison seem to differ so clearly;
+    None: there are too few rounds to tell."""
     moved: Moved
 
 
@@ -79,7 +82,7 @@ class Comparison:
 def compare(old: Run, new: Run) -> Comparison:
     """Compares two runs."""
     found = Comparison(notes=list(_differences(old, new)))
-    pairs: list[_Pair] = []
+    groups: list[list[_Pair]] = []
     before, after = ({each["name"]: each for each in run.result["results"]} for run in (old, new))
     for name in dict.fromkeys((*before, *after)):
         if name not in before or name not in after:
@@ -93,8 +96,8 @@ def compare(old: Run, new: Run) -> Comparison:
             found.notes.append(f"{name} was not started in both.")
         else:
             found.notes += _bars(name, before[name], after[name])
-            pairs += _scenario(found.notes, name, (before[name], after[name]), (old, new))
-    found.changes = [_change(each, len(pairs)) for each in pairs]
+            groups += _groups(found.notes, name, (before[name], after[name]), (old, new))
+    found.changes = _judged(groups)
     return found
 
 
@@ -124,112 +127,125 @@ def _bars(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Ite
             yield f"{name}: {text} was {old[text]} and is {bar['verdict']}."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Pair:
-    """One figure of one program, as measured in the old run and in the new."""
+    """One figure of one program, round by round, in the old run and in the new."""
 
     what: tuple[str, str, str]
-    values: tuple[float, float]
-    draws: tuple[stats.Floats, stats.Floats]
-    spread: float
+    rounds: tuple[list[float], list[float]]
+    noise: float = NOISE
 
 
-def _scenario(
+def _groups(
     notes: list[str],
     name: str,
     described: tuple[Mapping[str, Any], Mapping[str, Any]],
     runs: tuple[Run, Run],
-) -> Iterator[_Pair]:
-    segments = [[each for each in run.records[name] if each["kind"] == "segment"] for run in runs]
+) -> Iterator[list[_Pair]]:
+    """The figures of a scenario: one list for each number of rounds that figures have."""
+    measured = [
+        result.rounds(each["programs"], run.records[name])
+        for each, run in zip(described, runs, strict=True)
+    ]
+    pairs: list[_Pair] = []
     for program, before in described[0]["programs"].items():
         after = described[1]["programs"].get(program)
         if after is None or (before["model"], before["size"]) != (after["model"], after["size"]):
             notes.append(f"{name}: {program} differs between the runs and is not compared.")
             continue
+        for which, each in zip(("old", "new"), measured, strict=True):
+            if (why := each.why_not(MODE, program)) is not None:
+                notes.append(f"{name}: {program} was not measured in the {which} result: {why}.")
         sides = [
-            (by_round(each, MODE, program), by_round(each, "alone", program)) for each in segments
+            [part for part in each.counted(MODE, program) if part.alone is not None]
+            for each in measured
         ]
-        fewest = min(len(each) for side in sides for each in side)
-        if fewest < ROUNDS:
+        if min(map(len, sides)) < ROUNDS:
             notes.append(
                 f"{name}: {program} needs {ROUNDS} rounds alone and with giveway in both results."
             )
         elif before["arrivals"] == "saturating":
-            yield _throughput((name, program, "throughput"), sides)
+            rates = [shares_of_alone(each) for each in sides]
+            pairs.append(_Pair((name, program, "throughput"), (rates[0], rates[1])))
         else:
-            yield from _percentiles(notes, (name, program), sides)
+            pairs += _percentiles(notes, (name, program), sides)
+    sizes = {each: tuple(map(len, each.rounds)) for each in pairs}
+    for size in dict.fromkeys(sizes.values()):
+        if permutation.smallest_p(*size) > permutation.LEVEL:
+            notes.append(
+                f"{name}: {size[0]} and {size[1]} rounds are too few to tell a change from chance: "
+                f"measure {permutation.rounds_needed()} or more in both."
+            )
+        yield [each for each in pairs if sizes[each] == size]
 
 
-def _percentiles(
-    notes: list[str], what: tuple[str, str], sides: Sequence[tuple[Rounds, Rounds]]
-) -> Iterator[_Pair]:
-    latencies = [(_latencies(rounds), _latencies(alone)) for rounds, alone in sides]
-    fewest = min(sum(map(len, each)) for side in latencies for each in side)
-    if not all(all(each) for side in latencies for each in side):
-        fewest = 0
-    percents = {name: each for name, each in PERCENTS.items() if fewest >= ENOUGH[name]}
-    for name in (each for each in PERCENTS if each not in percents):
-        scenario, program = what
-        notes.append(
-            f"{scenario}: the {name} of {program} needs {ENOUGH[name]} requests, some in each "
-            "round of both results."
-        )
-    draws = [
-        stats.ratio_draws(*side, list(percents.values()), seed)
-        for side, seed in zip(latencies, (_OLD_SEED, _NEW_SEED), strict=True)
-        if percents
+def _percentiles(notes: list[str], what: tuple[str, str], sides: Sides) -> Iterator[_Pair]:
+    counts = [
+        sum(len(part["latencies_us"]) for part in parts)
+        for side in sides
+        for parts in ([each.part for each in side], [each.alone or {} for each in side])
     ]
-    for row, (name, percent) in enumerate(percents.items()):
-        old, new = (
-            stats.percentile(_together(rounds), percent)
-            / stats.percentile(_together(alone), percent)
-            for rounds, alone in latencies
-        )
-        spreads = (
-            stats.relative_spread([stats.percentile(each, percent) for each in alone])
-            for _, alone in latencies
-        )
-        yield _Pair((*what, name), (old, new), (draws[0][row], draws[1][row]), max(spreads))
+    for name, percent in PERCENTS.items():
+        old, new = (percentile_ratios(each, percent) for each in sides)
+        if min(counts) < ENOUGH[name] or [len(old), len(new)] != [len(each) for each in sides]:
+            scenario, program = what
+            notes.append(
+                f"{scenario}: the {name} of {program} needs {ENOUGH[name]} requests, some in each "
+                "round of both results."
+            )
+            continue
+        noise = max(map(_noise_of_p99, sides)) if name == "p99" else NOISE
+        yield _Pair((*what, name), (old, new), max(NOISE, noise))
 
 
-def _throughput(what: tuple[str, str, str], sides: Sequence[tuple[Rounds, Rounds]]) -> _Pair:
-    rates = [(_rates(rounds), _rates(alone)) for rounds, alone in sides]
-    old, new = (fmean(values) / fmean(alone) for values, alone in rates)
-    before, after = rates
-    return _Pair(
-        what,
-        (old, new),
-        (stats.mean_ratio_draws(*before, _OLD_SEED), stats.mean_ratio_draws(*after, _NEW_SEED)),
-        max(stats.relative_spread(alone) for _, alone in rates),
-    )
+def _noise_of_p99(rounds: Sequence[Round]) -> float:
+    """The standard error of a p99 by that alone, by their requests."""
+    errors = [
+        stats.percentile_noise([value for part in parts for value in part["latencies_us"]], 99)
+        for parts in ([each.part for each in rounds], [each.alone or {} for each in rounds])
+    ]
+    return math.hypot(*errors)
 
 
-def _change(pair: _Pair, among: int) -> Change:
-    old, new = pair.values
-    interval = stats.change_interval(pair.draws[1], pair.draws[0], among)
-    noise = max(NOISE, pair.spread)
+def _judged(groups: Sequence[Sequence[_Pair]]) -> list[Change]:
+    """The changes, with the probabilities of all figures that have enough rounds."""
+    rounds = [_logarithms(each) for each in groups]
+    told = [at for at, each in enumerate(rounds) if each is not None and each.enough()]
+    found = permutation.p_values([each for each in rounds if each is not None and each.enough()])
+    p_values = dict(zip(told, found, strict=True))
+    return [
+        _change(pair, float(p_values[at][number]) if at in p_values else None)
+        for at, pairs in enumerate(groups)
+        for number, pair in enumerate(pairs)
+    ]
+
+
+def _logarithms(pairs: Sequence[_Pair]) -> permutation.Rounds | None:
+    if not pairs or not all(value > 0 for each in pairs for side in each.rounds for value in side):
+        return None
+    old, new = (np.log([each.rounds[side] for each in pairs]) for side in (0, 1))
+    return permutation.Rounds(old, new)
+
+
+def _change(pair: _Pair, p: float | None) -> Change:
+    before, after = pair.rounds
+    old, new = float(np.median(before)), float(np.median(after))
+    if min(*before, *after) > 0:
+        ratio = float(np.exp(np.mean(np.log(after)) - np.mean(np.log(before))))
+        interval = stats.difference_interval(after, before)
+    else:
+        ratio, interval = (new / old if old else float("inf")), (0.0, float("inf"))
+    more = pair.what[2] == "throughput"
     return Change(
-        *pair.what, old, new, new / old, interval, noise,
-        moved(new / old, interval, noise, more_is_better=pair.what[2] == "throughput"),
+        *pair.what, old, new, ratio, interval, pair.noise, p,
+        moved(ratio, p, pair.noise, more_is_better=more),
     )  # fmt: skip
 
 
-def moved(
-    ratio: float, interval: tuple[float, float], noise: float, *, more_is_better: bool
-) -> Moved:
-    """Whether a figure moved: the interval excludes 1, and the change exceeds the noise."""
-    if interval[0] <= 1 <= interval[1] or max(ratio, 1 / ratio) <= 1 + noise:
+def moved(ratio: float, p: float | None, noise: float, *, more_is_better: bool) -> Moved:
+    """Whether a figure moved: chance is an unlikely cause, and the change exceeds the noise."""
+    if p is None:
+        return "unknown"
+    if p > permutation.LEVEL or max(ratio, 1 / ratio if ratio else float("inf")) <= 1 + noise:
         return "no"
     return "better" if (ratio > 1) == more_is_better else "worse"
-
-
-def _together(rounds: Latencies) -> list[float]:
-    return [value for each in rounds for value in each]
-
-
-def _rates(rounds: Rounds) -> list[float]:
-    return [part["done"] / part["seconds"] for part in rounds]
-
-
-def _latencies(rounds: Rounds) -> list[list[float]]:
-    return [each["latencies_us"] for each in rounds]

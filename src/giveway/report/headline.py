@@ -36,7 +36,9 @@ def sentence(found: Found) -> str:
     if judged:
         return _several(judged)
     if found.runs:
-        return f"Whether giveway helps was not measured: {verdict.NEEDS_ALL}."
+        whys = (verdict.not_measured(each) for each in scenarios(found) if each.get("modes"))
+        why = next(filter(None, whys), verdict.NEEDS_ALL)
+        return f"Whether giveway helps was not measured: {why}."
     return (
         "PyTorch computes the same under giveway."
         if _all_ok(found.verifies)
@@ -79,6 +81,8 @@ def facts(found: Found) -> list[Fact]:
         found_facts.append(Fact("good", f"{counts[bars.PASS]} of {counts.total()} bars hold"))
     if counts[bars.FAIL]:
         found_facts.append(Fact("bad", f"{counts[bars.FAIL]} failed"))
+    if counts[bars.NOT_SHOWN]:
+        found_facts.append(Fact("open", f"{counts[bars.NOT_SHOWN]} not shown"))
     if counts[bars.NOT_MEASURED]:
         found_facts.append(Fact("open", f"{counts[bars.NOT_MEASURED]} not measured"))
     for each in found.verifies:
@@ -98,6 +102,7 @@ def cautions(found: Found) -> list[str]:
             sentences.append(
                 f"The run in {run.folder.name} was not finished; this is what it measured."
             )
+        sentences += [f"{each}." for each in verdict.at_start(run.result)]
         for scenario in run.result["results"]:
             sentences += [
                 f"In {scenario['name']}, {each['program']} {each['what']}."

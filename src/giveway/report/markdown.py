@@ -19,7 +19,7 @@ _FIGURES: Final = (
     Column("p99 / alone", number=True),
     Column("per second", number=True),
     Column("of alone", number=True),
-    Column("of what is left", number=True),
+    Column("of native", number=True),
 )
 
 
@@ -69,9 +69,9 @@ def _run(run: Run) -> Iterator[str]:
             yield from _table([Column("bar"), Column("measured"), Column("verdict")], rows)
         if each.get("modes"):
             yield from _table(_FIGURES, _figures(each["modes"]))
-            if busy := words.device_busy(each):
+            for line in filter(None, (words.share_sums(each), words.device_busy(each))):
                 yield ""
-                yield _plain(busy)
+                yield _plain(line)
 
 
 def _figures(modes: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -84,7 +84,7 @@ def _figures(modes: Mapping[str, Any]) -> Iterator[list[str]]:
                 words.ratio(each["p99_ratio"]),
                 words.number(each["throughput"]),
                 words.percentage(each["share_of_alone"]),
-                words.percentage(each["share_of_left"]),
+                words.percentage(each["kept_of_native"]),
             ]
 
 

@@ -8,11 +8,16 @@ from typing import Any, Final
 from giveway.report import sentences, words
 from giveway.report.svg import cdf, plot, throughput, timeline
 from giveway.report.svg.markup import Child, Column, Markup, element, joined, stacked, table
-from giveway.results import bars, store, verdict
+from giveway.results import bars, result, store, verdict
 from giveway.results.names import mode_name
 
-SIGNS: Final = {bars.PASS: "✓", bars.FAIL: "✕", bars.NOT_MEASURED: "–"}
-_TONES: Final = {bars.PASS: "good", bars.FAIL: "bad", bars.NOT_MEASURED: "open"}
+SIGNS: Final = {bars.PASS: "✓", bars.FAIL: "✕", bars.NOT_SHOWN: "?", bars.NOT_MEASURED: "–"}
+_TONES: Final = {
+    bars.PASS: "good",
+    bars.FAIL: "bad",
+    bars.NOT_SHOWN: "open",
+    bars.NOT_MEASURED: "open",
+}
 
 FIGURES: Final = (
     Column("Mode"),
@@ -26,7 +31,7 @@ FIGURES: Final = (
     Column("p99 / alone", number=True),
     Column("Per second", number=True),
     Column("Of alone", number=True),
-    Column("Of what is left", number=True),
+    Column("Of native", number=True),
 )
 _COUNTED: Final = (
     Column("Program"),
@@ -82,22 +87,23 @@ def _content(
     yield from _charts(names, scenario, records)
     if scenario["modes"]:
         yield table(f"Figures of {scenario['name']}", FIGURES, figures(scenario))
-        if busy := words.device_busy(scenario):
-            yield element("p", busy, class_="note")
+        for line in filter(None, (words.share_sums(scenario), words.device_busy(scenario))):
+            yield element("p", line, class_="note")
         yield from _counted(scenario)
     for mode, reason in scenario["modes_not_measured"].items():
         yield element("p", f"Not measured: {mode_name(mode)} ({reason}).", class_="note")
+    for line in words.not_measured(scenario):
+        yield element("p", line, class_="note")
 
 
 def _charts(
     names: plot.Names, scenario: verdict.Scenario, records: store.Records
 ) -> Iterator[Markup]:
-    segments, timelines = (
-        [each for each in records if each["kind"] == kind] for kind in ("segment", "timeline")
-    )
+    rounds = result.rounds(scenario["programs"], records)
+    timelines = [each for each in records if each["kind"] == "timeline"]
     for name, program in scenario["programs"].items():
         # The duration of back-to-back batches says nothing about waiting.
-        if program["arrivals"] != "saturating" and (found := cdf.latencies(segments, name)):
+        if program["arrivals"] != "saturating" and (found := cdf.latencies(rounds, name)):
             yield cdf.chart(name, found)
     if scenario["modes"] and len(scenario["programs"]) > 1:
         drawn = timeline.charts(names, scenario, timelines)
@@ -138,7 +144,7 @@ def figures(scenario: verdict.Scenario) -> Iterator[list[Child]]:
                 stacked(words.ratio(each["p99_ratio"])),
                 words.number(each["throughput"]),
                 stacked(words.percentage(each["share_of_alone"])),
-                stacked(words.percentage(each["share_of_left"])),
+                stacked(words.percentage(each["kept_of_native"])),
             ]
 
 

@@ -17,9 +17,11 @@ COLUMNS: Final = (
     Column("Title"),
     Column("Urgent p99 with giveway", number=True),
     Column("Urgent p99 without", number=True),
-    Column("Other, of what is left", number=True),
+    Column("Other, of alone", number=True),
+    Column("Other, of native", number=True),
     Column("Bars"),
 )
+_SHARES: Final = ("share_of_alone", "kept_of_native")
 
 
 def rows(run: Run) -> Iterator[list[str]]:
@@ -31,7 +33,7 @@ def rows(run: Run) -> Iterator[list[str]]:
             scenario["title"] or "",
             words.ratio(ratios.get("giveway")),
             words.ratio(ratios.get("native")),
-            words.percentage(_left(scenario)),
+            *(words.percentage(_other(scenario, each)) for each in _SHARES),
             _bars(scenario),
         ]
 
@@ -45,13 +47,11 @@ def contents(run: Run, anchors: Mapping[str, str]) -> Markup:
     return table("Scenarios", COLUMNS, linked)
 
 
-def _left(scenario: Scenario) -> dict[str, Any] | None:
+def _other(scenario: Scenario, figure: str) -> dict[str, Any] | None:
     if not sentences.answers_requests(scenario):
         return None
     _, other = urgent_and_other(scenario)
-    found: dict[str, Any] | None = (
-        scenario["modes"].get("giveway", {}).get(other, {}).get("share_of_left")
-    )
+    found: dict[str, Any] | None = scenario["modes"].get("giveway", {}).get(other, {}).get(figure)
     return found
 
 
@@ -62,6 +62,7 @@ def _bars(scenario: Scenario) -> str:
     parts = {
         "hold": verdicts.count(bars.PASS),
         "failed": verdicts.count(bars.FAIL),
+        "not shown": verdicts.count(bars.NOT_SHOWN),
         "not measured": verdicts.count(bars.NOT_MEASURED),
     }
     counts = ", ".join(f"{count} {outcome}" for outcome, count in parts.items() if count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from giveway.results import verdict
@@ -93,31 +93,32 @@ def bar(value: Mapping[str, Any]) -> str:
 
 def measured(value: Mapping[str, Any]) -> str:
     """The figure that a bar was judged by, or the reason why the bar was not judged."""
-    if value["reason"] is not None:
+    if value["value"] is None:
         return str(value["reason"])
     figure = value["figure"]
     if isinstance(value["value"], list):
         return ", ".join(_in_units(figure, each) for each in value["value"])
     text = f"{_in_units(figure, value['value'])}"
     if value["interval"] is None:
-        return text
+        return f"{text} ({value['reason']})" if value["reason"] else text
     low, high = (_in_units(figure, edge).removesuffix("%") for edge in value["interval"])
     return f"{text} ({low}–{high})"
 
 
 _UNITS: Final = {
     "p50_ratio": " × alone",
+    "p90_ratio": " × alone",
     "p99_ratio": " × alone",
     "share_of_alone": " of alone",
     "worst_share_of_alone": " of alone",
-    "share_of_left": " of what is left",
+    "kept_of_native": " of native",
 }
 _SUBJECTS: Final = {
     "p999_ms": "p99.9",
     "max_ms": "largest latency",
     "share_of_alone": "throughput",
     "worst_share_of_alone": "throughput in the worst round",
-    "share_of_left": "throughput",
+    "kept_of_native": "throughput",
 }
 
 
@@ -126,7 +127,8 @@ def _subject(figure: str) -> str:
 
 
 def _in_units(figure: str, value: float) -> str:
-    return f"{number(100 * value)}%" if "share" in figure else number(value)
+    shares = "share" in figure or figure == "kept_of_native"
+    return f"{number(100 * value)}%" if shares else number(value)
 
 
 def short(name: str) -> str:
@@ -143,6 +145,24 @@ def device_busy(scenario: Mapping[str, Any]) -> str:
         if value is not None:
             parts.append(" ".join(filter(None, (share(value), program, name))))
     return f"Device busy: {', '.join(parts)}." if parts else ""
+
+
+def share_sums(scenario: Mapping[str, Any]) -> str:
+    """The sum of what all programs got, in each mode; empty if unknown."""
+    parts = [
+        f"{percentage(each)} {mode_name(mode)}"
+        for mode, each in (scenario.get("share_sum") or {}).items()
+        if each is not None
+    ]
+    return f"Shares of all programs together: {', '.join(parts)}." if parts else ""
+
+
+def not_measured(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each program that ran in a mode and was not measured there."""
+    for mode, programs in scenario.get("modes", {}).items():
+        for name, figures in programs.items():
+            if figures["not_measured"] is not None:
+                yield f"Not measured: {name} {mode_name(mode)} ({figures['not_measured']})."
 
 
 def size(count: float) -> str:

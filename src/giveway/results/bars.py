@@ -1,19 +1,30 @@
-"""Evaluates the bars of a scenario: PASS, FAIL, or NOT MEASURED with the reason."""
+"""Judges the bars of a scenario: PASS, FAIL, NOT SHOWN, or NOT MEASURED with the reason.
+
+A bar is judged by the interval of its figure. It passes if the whole interval is on the right side
+of the limit, and fails if the whole interval is on the wrong side. Otherwise neither is shown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
-from giveway.scenarios.model import Bar
+from giveway.results.stats import interval
+from giveway.scenarios.model import FIGURES, Bar
 
 PASS: Final = "PASS"
 FAIL: Final = "FAIL"
+NOT_SHOWN: Final = "NOT SHOWN"
 NOT_MEASURED: Final = "NOT MEASURED"
+VERDICTS: Final = (PASS, FAIL, NOT_SHOWN, NOT_MEASURED)
 
 NEEDED: Final = {"p99_ms": 100, "p99_ratio": 100, "p999_ms": 1000}
 """The fewest requests in all rounds together for which each figure means anything. With fewer
 requests, the percentile is only the largest latency."""
+EXTREMES: Final = ("max_ms", "worst_share_of_alone")
+"""Figures that are the extreme of what was measured: they are facts, and have no interval."""
+ONE_ROUND: Final = "one round has no interval: increase --repeats"
 
 Modes = Mapping[str, Mapping[str, Any]]
 
@@ -48,24 +59,53 @@ def evaluate(
     }
     if failure is not None:
         return found | {"reason": failure}
+    if bar.figure not in FIGURES:
+        return found | {"reason": f"{bar.figure} is no longer a figure"}
     if bar.mode not in modes:
         return found | {"reason": why_not.get(bar.mode, f"the mode {bar.mode} was not requested")}
     try:
         if bar.order:
-            values = [_figure(bar, modes[bar.mode], name)[0] for name in bar.order]
-            holds = values == sorted(values)
-            return found | {"value": values, "verdict": PASS if holds else FAIL}
-        value, interval = _figure(bar, modes[bar.mode], bar.program)
+            return found | _order(bar, modes[bar.mode])
+        value, edges = _figure(bar, modes[bar.mode], bar.program)
     except _UnknownError as unknown:
         return found | {"reason": str(unknown)}
-    holds = value <= bar.at_most if bar.at_most is not None else value >= (bar.at_least or 0.0)
-    return found | {"value": value, "interval": interval, "verdict": PASS if holds else FAIL}
+    found |= {"value": value, "interval": edges}
+    if bar.figure in EXTREMES:
+        edges = [value, value]
+    if edges is None:
+        return found | {"verdict": NOT_SHOWN, "reason": ONE_ROUND}
+    low, high = edges
+    if bar.at_most is not None:
+        return found | {"verdict": _verdict(holds=high <= bar.at_most, fails=low > bar.at_most)}
+    least = bar.at_least or 0.0
+    return found | {"verdict": _verdict(holds=low >= least, fails=high < least)}
+
+
+def _verdict(*, holds: bool, fails: bool) -> str:
+    return PASS if holds else FAIL if fails else NOT_SHOWN
+
+
+def _order(bar: Bar, programs: Mapping[str, Any]) -> dict[str, Any]:
+    """The verdict on an order: each program's figure by that of the one before, round by round."""
+    value = [_figure(bar, programs, name)[0] for name in bar.order]
+    verdicts = []
+    for first, second in pairwise(bar.order):
+        below, above = (_by_round(bar.figure, programs[name]) for name in (first, second))
+        pairs = [(a, b) for a, b in zip(below, above, strict=False) if a]
+        edges = interval([b / a for a, b in pairs])
+        if edges is None:
+            return {"value": value, "verdict": NOT_SHOWN, "reason": ONE_ROUND}
+        verdicts.append(_verdict(holds=edges[0] >= 1, fails=edges[1] < 1))
+    worst = (each for each in (FAIL, NOT_SHOWN, PASS) if each in verdicts)
+    return {"value": value, "verdict": next(worst)}
 
 
 def _figure(bar: Bar, programs: Mapping[str, Any], name: str) -> tuple[float, list[float] | None]:
     figures = programs.get(name)
     if figures is None:
         raise _UnknownError(f"{name} was not measured in the mode {bar.mode}")
+    if figures["not_measured"] is not None:
+        raise _UnknownError(figures["not_measured"])
     needed = NEEDED.get(bar.figure, 1)
     if figures["requests"] < needed:
         raise _UnknownError(
@@ -73,13 +113,25 @@ def _figure(bar: Bar, programs: Mapping[str, Any], name: str) -> tuple[float, li
             "increase --seconds or --repeats"
         )
     found = figures[bar.figure]
+    if found is None:
+        raise _UnknownError(f"{bar.figure} of {name} {_need(bar.figure)}")
     if isinstance(found, dict):
         return found["value"], found["interval"]
-    if found is None:
-        needs = "the mode alone"
-        if bar.figure == "share_of_left":
-            needs += (
-                ", with known busy shares of the more urgent programs and some device time left"
-            )
-        raise _UnknownError(f"{bar.figure} of {name} needs {needs}")
-    return found, None
+    edges = interval(_by_round(bar.figure, figures))
+    return found, None if edges is None else [round(edge, 4) for edge in edges]
+
+
+def _need(figure: str) -> str:
+    if figure == "kept_of_native":
+        return "needs the mode native, and a program without a given rate"
+    if "share" in figure:
+        return "needs the mode alone, and a program without a given rate"
+    return "needs the mode alone"
+
+
+def _by_round(figure: str, figures: Mapping[str, Any]) -> Sequence[float]:
+    found = figures[figure]
+    if isinstance(found, dict):
+        return list(found["by_round"])
+    rounds = (each for each in figures["rounds"] if each["fault"] is None)
+    return [each[figure] for each in rounds if each[figure] is not None]

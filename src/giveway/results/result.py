@@ -9,6 +9,7 @@ from typing import Any
 
 from giveway.errors import UsageError
 from giveway.results import bars, figures, preemption, store
+from giveway.results.rounds import Described, Rounds, Segments
 from giveway.scenarios.model import Bar
 
 Failures = Sequence[Mapping[str, Any]]
@@ -32,8 +33,7 @@ def read(folder: Path) -> Result:
 
 def summarise(head: Mapping[str, Any], records: Mapping[str, store.Records]) -> Result:
     """Computes all figures of a run, as JSON values."""
-    rounds = int(head["settings"]["repeats"])
-    scenarios = [_scenario(name, each, rounds) for name, each in records.items()]
+    scenarios = [_scenario(head, name, each) for name, each in records.items()]
     verdicts = Counter(bar["verdict"] for each in scenarios for bar in each["bars"])
     return {
         **head,
@@ -42,12 +42,13 @@ def summarise(head: Mapping[str, Any], records: Mapping[str, store.Records]) -> 
         "bars": {
             "passed": verdicts[bars.PASS],
             "failed": verdicts[bars.FAIL],
+            "not_shown": verdicts[bars.NOT_SHOWN],
             "not_measured": verdicts[bars.NOT_MEASURED],
         },
     }
 
 
-def _scenario(name: str, records: store.Records, rounds: int) -> dict[str, Any]:
+def _scenario(head: Mapping[str, Any], name: str, records: store.Records) -> dict[str, Any]:
     kinds: dict[str, list[dict[str, Any]]] = {}
     for record in records:
         kinds.setdefault(record["kind"], []).append(record)
@@ -57,12 +58,18 @@ def _scenario(name: str, records: store.Records, rounds: int) -> dict[str, Any]:
     segments = kinds.get("segment", [])
     failures = kinds.get("failure", [])
     status = "failed" if failures else "measured" if "end" in kinds else "incomplete"
-    modes = _modes(scenario, segments)
-    measured = Counter((each["mode"], name) for each in segments for name in each["programs"])
-    whole = {key for key, count in measured.items() if count >= rounds}
+    programs = _programs(scenario, [*kinds.get("sizes", []), *kinds.get("device", [])])
+    found = rounds(programs, segments)
+    modes = _modes(found)
+    whole = {
+        (mode, program)
+        for mode in found.modes
+        for program in programs
+        if len(found.of(mode, program)) >= int(head["settings"]["repeats"])
+    }
     timelines = kinds.get("timeline", [])
-    for program, found in modes.get("giveway", {}).items():
-        found["preemption_latency_ms"] = preemption.latency(timelines, program)
+    for program, of_program in modes.get("giveway", {}).items():
+        of_program["preemption_latency_ms"] = preemption.latency(timelines, program)
     why_not = {each["mode"]: each["reason"] for each in kinds.get("mode", [])}
     return {
         "name": name,
@@ -72,9 +79,10 @@ def _scenario(name: str, records: store.Records, rounds: int) -> dict[str, Any]:
             {key: each[key] for key in ("program", "mode", "round", "what", "last_lines")}
             for each in failures
         ],
-        "programs": _programs(scenario, kinds.get("sizes", [])),
+        "programs": programs,
         "modes": modes,
         "modes_not_measured": why_not,
+        "share_sum": _share_sums(head, scenario, found, programs),
         "device_busy_share": _device_busy(segments),
         "bars": [
             bars.evaluate(
@@ -85,14 +93,23 @@ def _scenario(name: str, records: store.Records, rounds: int) -> dict[str, Any]:
             )
             for each in scenario["bars"]
         ],
-        "noise": figures.noise(
-            segments,
-            {
-                each["name"]: each["arrivals"]["process"] != "saturating"
-                for each in scenario["programs"]
-            },
-        ),
+        "rounds_lost": [list(each) for each in found.lost()],
+        "noise": figures.noise(found),
     }
+
+
+def rounds(programs: Mapping[str, Mapping[str, Any]], records: store.Records) -> Rounds:
+    """The rounds of a scenario.
+
+    Args:
+        programs: the programs of the scenario, as in its figures.
+        records: its raw records.
+    """
+    described = {
+        name: Described(each["arrivals"] != "saturating", each["service_ms"])
+        for name, each in programs.items()
+    }
+    return Rounds((each for each in records if each["kind"] == "segment"), described)
 
 
 def _failed(bar: Mapping[str, Any], scenario: Mapping[str, Any], failures: Failures) -> str | None:
@@ -119,26 +136,37 @@ def _bar(value: Mapping[str, Any]) -> Bar:
     return Bar(**{**value, "order": tuple(value["order"])})
 
 
-def _modes(scenario: Mapping[str, Any], segments: figures.Segments) -> dict[str, Any]:
+def _modes(measured: Rounds) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for mode in dict.fromkeys(segment["mode"] for segment in segments):
-        found[mode] = {}
-        for program in scenario["programs"]:
-            above = [
-                each["name"]
-                for each in scenario["programs"]
-                if scenario["together"] and each["priority"] > program["priority"]
-            ]
-            value = figures.figures(segments, mode, program["name"], above)
-            if value is not None:
-                found[mode][program["name"]] = value
+    for mode in measured.modes:
+        each = {name: figures.figures(measured, mode, name) for name in measured.programs}
+        found[mode] = {name: value for name, value in each.items() if value is not None}
     return found
 
 
+def _share_sums(
+    head: Mapping[str, Any],
+    scenario: Mapping[str, Any],
+    measured: Rounds,
+    programs: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    if not scenario["together"]:
+        return {}
+    cores = head["machine"]["cores"] if head["device"] == "cpu" else None
+    device_ms = {name: each["device_ms"] for name, each in programs.items()}
+    return {
+        mode: figures.share_sum(measured, mode, cores, device_ms)
+        for mode in measured.modes
+        if mode != "alone"
+    }
+
+
 def _programs(
-    scenario: Mapping[str, Any], sizes: Sequence[Mapping[str, Any]]
+    scenario: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    chosen = {each["program"]: each for each in sizes}
+    chosen: dict[str, dict[str, Any]] = {}
+    for record in records:
+        chosen.setdefault(record["program"], {}).update(record)
     return {
         each["name"]: {
             "priority": each["priority"],
@@ -147,14 +175,15 @@ def _programs(
             "command": each["command"] or None,
             "arrivals": each["arrivals"]["process"],
             **{
-                key: chosen.get(each["name"], {}).get(key) for key in ("size", "rate", "service_ms")
+                key: chosen.get(each["name"], {}).get(key)
+                for key in ("size", "rate", "service_ms", "device_ms")
             },
         }
         for each in scenario["programs"]
     }
 
 
-def _device_busy(segments: figures.Segments) -> dict[str, float | None]:
+def _device_busy(segments: Segments) -> dict[str, float | None]:
     """The mean over rounds, by mode; for ``alone``, by ``alone PROGRAM``."""
     shares: dict[str, list[float | None]] = {}
     for segment in segments:

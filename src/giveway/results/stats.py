@@ -1,21 +1,25 @@
-"""The statistics of a result: percentiles, and intervals by the bootstrap.
+"""The statistics of a result: percentiles, estimates over rounds, and the noise of a percentile.
 
 Percentiles are *nearest-rank*: the smallest observed latency that at least the given share of the
 requests did not exceed. So a percentile is always the latency of an actual request, and it is never
 smaller than an interpolated percentile.
+
+A round is the unit of every interval. Requests of one round share the state of the machine, so
+that thousands of them say little about the next round.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-RESAMPLES: Final = 1000
+RESAMPLES: Final = 400
 _SEED: Final = 20
-_CONFIDENCE: Final = 95.0
+_CONFIDENCE: Final = 0.95
 _CELLS: Final = 1 << 21
 """Values drawn at a time; 16 MiB."""
 
@@ -44,125 +48,110 @@ def latency_summary(latencies_us: Sequence[float]) -> dict[str, Any]:
     return {"requests": len(values)} | found
 
 
-def ratio_intervals(
-    rounds: Sequence[Sequence[float]], base: Sequence[Sequence[float]], percents: Sequence[float]
-) -> list[tuple[float, float]]:
-    """The 95 % intervals of ratios of percentiles to those of a base, by the bootstrap.
-
-    Rounds are drawn with replacement. Both sides use the same rounds, because these were measured
-    one after the other. Within a round, blocks of neighbouring requests are drawn (circular block
-    bootstrap, Politis and Romano 1992; the block length is the cube root of the number of
-    requests): one stall delays several requests, so latencies are not independent.
-
-    Args:
-        rounds: latencies in order, by round; no round is empty.
-        base: the latencies of the base, in the same form and unit.
-        percents: 0 to 100.
-    """
-    return [_edges(row) for row in ratio_draws(rounds, base, percents)]
-
-
-def ratio_draws(
-    rounds: Sequence[Sequence[float]],
-    base: Sequence[Sequence[float]],
-    percents: Sequence[float],
-    seed: int = _SEED,
-) -> Floats:
-    """The ``RESAMPLES`` ratios behind ``ratio_intervals``; shape (percentiles, resamples)."""
-    draw = np.random.default_rng(seed)
-    count = min(len(rounds), len(base))
-    chosen = draw.integers(count, size=(RESAMPLES, count))
-    above, below = (
-        _percentiles([np.asarray(each) for each in side[:count]], chosen, percents, draw)
-        for side in (rounds, base)
-    )
-    ratios: Floats = above / below
-    return ratios
-
-
-def mean_ratio_interval(
-    values: Sequence[float], base: Sequence[float]
-) -> tuple[float, float] | None:
-    """The 95 % interval of a ratio of means over rounds, by the bootstrap over rounds.
-
-    With three rounds, the interval is little more than the range. With one, the result is None.
-    """
-    if min(len(values), len(base)) < 2:
+def estimate(by_round: Sequence[float]) -> dict[str, Any] | None:
+    """The median of a figure over rounds, its interval, and the values; None without a round."""
+    if not by_round:
         return None
-    return _edges(mean_ratio_draws(values, base))
+    value = float(np.median(by_round))
+    edges = interval(by_round)
+    if edges is not None:
+        # The interval is around the geometric mean. Few skewed rounds may put the median outside.
+        edges = (min(edges[0], value), max(edges[1], value))
+    return {
+        "value": round(value, 4),
+        "interval": None if edges is None else [round(edge, 4) for edge in edges],
+        "by_round": [round(each, 4) for each in by_round],
+    }
 
 
-def mean_ratio_draws(values: Sequence[float], base: Sequence[float], seed: int = _SEED) -> Floats:
-    """The ``RESAMPLES`` ratios behind ``mean_ratio_interval``."""
-    draw = np.random.default_rng(seed)
-    above, below = (np.asarray(each, dtype=np.float64) for each in (values, base))
-    count = min(len(above), len(below))
-    chosen = draw.integers(count, size=(RESAMPLES, count))
-    ratios: Floats = above[chosen].mean(axis=1) / below[chosen].mean(axis=1)
-    return ratios
+def interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of the geometric mean over rounds, by Student's t of the logarithms.
 
-
-def change_interval(new: Floats, old: Floats, among: int = 1) -> tuple[float, float]:
-    """The interval of the ratio of a figure between two runs, from bootstrap draws of both.
-
-    Args:
-        new: draws of the newer run; their seed differs, because the runs are independent.
-        old: draws of the older run.
-        among: the number of intervals that hold together with 95 % (Bonferroni). Without this
-            correction, one of many figures would almost always seem to have moved.
+    If a value is zero, the interval is that of the mean, without logarithms. One round has no
+    interval.
     """
-    return _edges(new / old, 100 - (100 - _CONFIDENCE) / among)
+    if len(values) < 2:
+        return None
+    given = np.asarray(values, dtype=np.float64)
+    logarithmic = bool((given > 0).all())
+    used = np.log(given) if logarithmic else given
+    half = t_quantile(len(used) - 1) * float(used.std(ddof=1)) / math.sqrt(len(used))
+    low, high = float(used.mean()) - half, float(used.mean()) + half
+    if logarithmic:
+        # A spread that no float can express is an interval that excludes nothing.
+        return math.exp(max(low, -700.0)), math.exp(min(high, 700.0))
+    return max(0.0, low), high
 
 
-def relative_spread(values: Sequence[float]) -> float:
-    """The largest value over the smallest, minus 1. Infinite if only the smallest is zero."""
-    low, high = min(values), max(values)
-    if low == high:
-        return 0.0
-    return high / low - 1 if low > 0 else float("inf")
+def difference_interval(new: Sequence[float], old: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of the ratio between the geometric means of two runs, by Welch's t.
 
-
-def _percentiles(
-    rounds: Sequence[Floats],
-    chosen: NDArray[np.int64],
-    percents: Sequence[float],
-    draw: np.random.Generator,
-) -> Floats:
-    """Nearest-rank percentiles, shape (percentiles, resamples).
-
-    Args:
-        chosen: the indexes of the rounds in each resample.
+    The degrees of freedom are those of the run with fewer rounds, which is on the safe side.
     """
-    lengths = np.array([len(each) for each in rounds])
-    total = lengths[chosen].sum(axis=1)
-    ranks = np.array([np.ceil(total * percent / 100 - 1e-9) - 1 for percent in percents])
-    ranks = np.maximum(ranks, 0).astype(np.int64)
-    found = np.empty(ranks.shape)
-    step = max(1, _CELLS // (int(lengths.max()) * chosen.shape[1]))
-    for start in range(0, len(chosen), step):
-        part, here = chosen[start : start + step], ranks[:, start : start + step]
-        # Rounds differ in length: infinity fills the rest of a row, above all real values.
-        table = np.full((*part.shape, lengths.max()), np.inf)
-        for number, values in enumerate(rounds):
-            at = part == number
-            table[at, : len(values)] = _blocks(values, int(at.sum()), draw)
-        flat = table.reshape(len(part), -1)
-        flat.partition(np.unique(here), axis=1)
-        found[:, start : start + step] = flat[np.arange(len(part)), here]
-    return found
+    logs = [np.log(np.asarray(each, dtype=np.float64)) for each in (new, old)]
+    error = math.sqrt(sum(float(each.var(ddof=1)) / len(each) for each in logs))
+    half = t_quantile(min(map(len, logs)) - 1) * error
+    between = float(logs[0].mean() - logs[1].mean())
+    return math.exp(max(between - half, -700.0)), math.exp(min(between + half, 700.0))
+
+
+def t_quantile(freedom: int) -> float:
+    """The value that Student's t with ``freedom`` degrees of freedom exceeds, in either direction,
+    with a probability of 5 %."""
+    low, high = 0.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _t_within(middle, freedom) < _CONFIDENCE else (low, middle)
+    return low
+
+
+def _t_within(t: float, freedom: int) -> float:
+    """The probability that Student's t is between -t and t: Abramowitz and Stegun, 26.7.3, 26.7.4.
+
+    The formulas are finite sums of powers of the cosine of an angle.
+    """
+    angle = math.atan(t / math.sqrt(freedom))
+    odd = freedom % 2
+    term = math.cos(angle) if odd else 1.0
+    total = 0.0 if freedom == 1 else term
+    for number in range(2 + odd, freedom - 1, 2):
+        term *= math.cos(angle) ** 2 * (number - 1) / number
+        total += term
+    total *= math.sin(angle)
+    return (angle + total) * 2 / math.pi if odd else total
+
+
+def spread(values: Sequence[float]) -> float:
+    """The relative standard deviation of values, by their logarithms; infinite if one is zero."""
+    if min(values) <= 0:
+        return 0.0 if max(values) <= 0 else math.inf
+    return float(np.std(np.log(values), ddof=1))
+
+
+def percentile_noise(latencies: Sequence[float], percent: float) -> float:
+    """The relative standard error of a percentile, by the bootstrap of pooled requests.
+
+    Blocks of neighbouring requests are drawn (circular block bootstrap, Politis and Romano 1992;
+    the block length is the cube root of the number of requests): one stall delays several requests,
+    so that latencies are not independent. The draws are always the same ones.
+    """
+    values = np.asarray(latencies, dtype=np.float64)
+    draw = np.random.default_rng(_SEED)
+    rank = max(0, math.ceil(len(values) * percent / 100 - 1e-9) - 1)
+    step = max(1, _CELLS // len(values))
+    found = []
+    for start in range(0, RESAMPLES, step):
+        drawn = _blocks(values, min(step, RESAMPLES - start), draw)
+        drawn.partition(rank, axis=1)
+        found.append(drawn[:, rank])
+    return spread(np.concatenate(found).tolist())
 
 
 def _blocks(values: Floats, rows: int, draw: np.random.Generator) -> Floats:
-    """``rows`` resamples of a round, drawn in blocks of neighbours from the values as a circle."""
+    """``rows`` resamples of values, drawn in blocks of neighbours from the values as a circle."""
     count = len(values)
     length = max(1, round(count ** (1 / 3)))
     starts = draw.integers(count, size=(rows, -(-count // length)))
     at = (starts[..., None] + np.arange(length)).reshape(rows, -1)[:, :count] % count
     drawn: Floats = values[at]
     return drawn
-
-
-def _edges(ratios: Floats, confidence: float = _CONFIDENCE) -> tuple[float, float]:
-    tail = (100 - confidence) / 2
-    low, high = np.percentile(ratios, [tail, 100 - tail])
-    return float(low), float(high)

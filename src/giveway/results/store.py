@@ -16,8 +16,11 @@ from typing import Any, Final
 from giveway.errors import GivewayError, UsageError
 from giveway.results import archive
 
-SCHEMA: Final = 1
-"""The schema of both files; any other is refused."""
+SCHEMA: Final = 2
+"""The schema of both files, as written."""
+READ: Final = (1, 2)
+"""The schemas that can be read. In schema 1, a round has one segment of each program alone, and
+the load of other programs is unknown."""
 KIND: Final = "giveway bench"
 _HEADER: Final = {
     "date": str,
@@ -77,10 +80,10 @@ def header_of(folder: Path) -> dict[str, Any]:
     header = _json(folder / "run.json")
     if header.get("kind") != KIND:
         raise UsageError(f"{folder / 'run.json'} is not a result of giveway bench")
-    if header.get("schema") != SCHEMA:
+    if header.get("schema") not in READ:
         raise UsageError(
             f"the result in {folder} has schema {header.get('schema')}; "
-            f"this version of giveway reads schema {SCHEMA}"
+            f"this version of giveway reads schema {' and '.join(map(str, READ))}"
         )
     missing = [key for key in _HEADER if key not in header]
     if missing:

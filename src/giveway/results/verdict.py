@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from giveway.results.bars import NEEDED
-from giveway.results.names import mode_name_at_start
+from giveway.results.names import mode_name, mode_name_at_start
+from giveway.results.rounds import MOST_OTHERS
+from giveway.results.stats import interval
 
 Scenario = Mapping[str, Any]
 """An entry of ``results`` in a result."""
@@ -17,6 +19,7 @@ _OPENING: Final = {
     "worse": "giveway made it worse",
 }
 _FIGURE: Final = "p99_ratio"
+_MODES: Final = ("alone", "native", "giveway")
 NEEDS_ALL: Final = "this needs the modes alone, native and giveway"
 
 
@@ -28,35 +31,55 @@ def urgent_and_other(scenario: Scenario) -> tuple[str, str]:
 
 
 def outcome(scenario: Scenario) -> Outcome:
-    """Whether giveway helped; ``unclear`` if the difference may be noise."""
+    """Whether giveway helped; ``unclear`` if the rounds do not show it."""
     without, with_it = _ratios(scenario)
     if not without or not with_it:
         return "not measured"
     if _doubt(scenario) is not None:
         return "unclear"
-    return "helped" if with_it["value"] < without["value"] else "worse"
+    edges = _gain(scenario)
+    return "helped" if edges is not None and edges[0] > 1 else "worse"
+
+
+def _gain(scenario: Scenario) -> tuple[float, float] | None:
+    """The interval of the p99 without giveway by that with it, round by round."""
+    urgent, _ = urgent_and_other(scenario)
+    without, with_it = (
+        {
+            each["round"]: each["p99_ms"]
+            for each in scenario["modes"][mode][urgent]["rounds"]
+            if each["fault"] is None and each["p99_ms"]
+        }
+        for mode in ("native", "giveway")
+    )
+    return interval([without[each] / with_it[each] for each in without if each in with_it])
 
 
 def _doubt(scenario: Scenario) -> str | None:
-    """The reason why the p99 with giveway and the p99 without may differ by noise only.
+    """The reason why the p99 with giveway and the p99 without may differ by chance only.
 
-    None if there are enough requests for a p99, the intervals do not overlap, and the difference
-    exceeds that between rounds alone.
+    None if there are enough requests for a p99, and the interval of their ratio excludes 1.
     """
     urgent, _ = urgent_and_other(scenario)
-    modes = ("alone", "native", "giveway")
-    requests = min(scenario["modes"][mode][urgent]["requests"] for mode in modes)
+    requests = min(scenario["modes"][mode][urgent]["requests"] for mode in _MODES)
     if requests < NEEDED[_FIGURE]:
         return f"{urgent} had {requests} requests, and a p99 needs {NEEDED[_FIGURE]}"
-    noise = scenario["noise"]["differs"].get(f"p99_ms of {urgent}")
-    if noise is None:
+    edges = _gain(scenario)
+    if edges is None:
         return "one round is not enough to tell a gain from noise"
-    without, with_it = _ratios(scenario)
-    low, high = sorted((without, with_it), key=lambda each: float(each["value"]))
-    if high["value"] / low["value"] - 1 <= noise:
-        return f"even alone, the p99 of {urgent} differed by {noise:.0%} from round to round"
-    if low["interval"][1] >= high["interval"][0]:
-        return "the intervals overlap"
+    if edges[0] <= 1 <= edges[1]:
+        low, high = (f"{edge:.2g}" for edge in edges)
+        return f"the rounds differ: p99 without giveway was {low} to {high} times that with it"
+    return None
+
+
+def not_measured(scenario: Scenario) -> str | None:
+    """The reason why the urgent program was not measured although it ran; None if it was."""
+    urgent, _ = urgent_and_other(scenario)
+    for mode in _MODES:
+        why = scenario["modes"].get(mode, {}).get(urgent, {}).get("not_measured")
+        if why is not None:
+            return f"{mode_name(mode)}, {why}"
     return None
 
 
@@ -64,7 +87,7 @@ def verdict(scenario: Scenario) -> str:
     """The gain in one sentence."""
     found = outcome(scenario)
     if found == "not measured":
-        return f"Not measured: {NEEDS_ALL}."
+        return f"Not measured: {not_measured(scenario) or NEEDS_ALL}."
     urgent, other = urgent_and_other(scenario)
     without, with_it = _ratios(scenario)
     opening = _OPENING.get(found, f"A gain cannot be shown, because {_doubt(scenario)}")
@@ -72,11 +95,11 @@ def verdict(scenario: Scenario) -> str:
         f"{opening}: beside {other}, the p99 of {urgent} was {times(with_it['value'])} its "
         f"time alone with giveway, {times(without['value'])} without"
     )
-    shares = [scenario["modes"][mode][other]["share_of_left"] for mode in ("giveway", "native")]
+    shares = [scenario["modes"][mode][other]["share_of_alone"] for mode in ("giveway", "native")]
     if all(shares):
         gained, native = (share["value"] for share in shares)
         sentence += (
-            f"; {other} got {gained:.0%} of what {urgent} leaves with giveway, {native:.0%} without"
+            f"; {other} had {gained:.0%} of its throughput alone with giveway, {native:.0%} without"
         )
     return f"{sentence}."
 
@@ -94,6 +117,11 @@ def _ratios(scenario: Scenario) -> tuple[Any, Any]:
 def warnings(scenario: Scenario) -> list[str]:
     """The reasons to distrust the figures; one sentence each."""
     found = []
+    if lost := scenario["rounds_lost"]:
+        numbers = ", ".join(str(number + 1) for number, _ in lost)
+        which = f"Rounds {numbers} do not count, the first" if lost[1:] else "Round " + numbers
+        because = "because" if lost[1:] else "does not count:"
+        found.append(f"{which} {because} {lost[0][1]}.")
     if scenario["noise"]["noisy"]:
         found.append(f"This machine is noisy: {scenario['noise']['text']}.")
     for name, program in scenario["programs"].items():
@@ -105,6 +133,21 @@ def warnings(scenario: Scenario) -> list[str]:
                     "requests, so its latencies there grow with the length of the run."
                 )
     return found
+
+
+def at_start(result: Mapping[str, Any]) -> list[str]:
+    """What else was on the machine when a run started; a sentence each, without its full stop."""
+    found = result.get("at_start") or {}
+    said = [
+        f"{each[0].upper()}{each[1:]} took part in the run" for each in found.get("intruders", ())
+    ]
+    load = found.get("load") or {}
+    for key, what in (("others", "Other programs used"), ("steal", "Other machines took")):
+        if load.get(key, 0.0) > MOST_OTHERS:
+            named = ", ".join(f"{each['name']} (pid {each['pid']})" for each in load["programs"])
+            who = f": {named}" if named and key == "others" else ""
+            said.append(f"{what} {load[key]:.0%} of the processor time when the run started{who}")
+    return said
 
 
 def times(ratio: float) -> str:

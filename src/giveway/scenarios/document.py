@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
 from giveway.errors import UsageError, choices
-from giveway.scenarios.schema import BAR, MOVED, PROGRAM, RENAMED, SIMULATION, TOP, Rule
+from giveway.scenarios.schema import BAR, GONE, MOVED, PROGRAM, RENAMED, SIMULATION, TOP, Rule
 
 _KINDS: Final = {"cpu", "gpu"}
 _HEADER: Final = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?")
@@ -105,6 +105,8 @@ class Document:
             what = f"{value!r} is not allowed; allowed: {allowed}"
             if key == "arrivals" and isinstance(value, str) and value in RENAMED:
                 what = f"{value!r} is called {RENAMED[value]!r} now"
+            if key == "figure" and isinstance(value, str) and value in GONE:
+                what = f"there is no {value!r} any more: use {GONE[value]}"
             self.reject(name, number, key, what)
         except UsageError as error:
             self.reject(name, number, key, str(error))

@@ -19,10 +19,11 @@ FIGURES: Final = (
     "p999_ms",
     "max_ms",
     "p50_ratio",
+    "p90_ratio",
     "p99_ratio",
     "share_of_alone",
     "worst_share_of_alone",
-    "share_of_left",
+    "kept_of_native",
 )
 """The figures that a bar can limit; docs/reference/scenario.md defines them."""
 
@@ -105,12 +106,6 @@ class Scenario:
     def groups(self) -> list[tuple[Program, ...]]:
         """The programs that run at the same time, group by group."""
         return [self.programs] if self.together else [(each,) for each in self.programs]
-
-    def above(self, program: Program) -> list[Program]:
-        """The programs that run beside this one and are more urgent."""
-        if not self.together:
-            return []
-        return [each for each in self.programs if each.priority > program.priority]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -215,3 +215,7 @@ MOVED: Final = {
 """Keys of the former vocabulary of ``simulate``, by table, with the advice that replaces them."""
 RENAMED: Final = {"continuous": "saturating", "periodic": "fixed"}
 """Former names of arrivals, with their present names."""
+GONE: Final = {
+    "share_of_left": '"share_of_alone", or "kept_of_native" for its share of the mode native',
+}
+"""Former figures, with those that replace them."""

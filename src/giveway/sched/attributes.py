@@ -13,6 +13,8 @@ from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN, Attributes
 
 _UNITS: Final = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?) ?([^\W\d]*)")
+TEXT_BYTES: Final = 247
+"""The most bytes of UTF-8 that a gate page keeps of a task's attributes."""
 NONE: Final = "none"
 """The value that resets an attribute to its default."""
 
@@ -177,6 +179,9 @@ def write(text: str, changes: Mapping[str, str | None]) -> str:
     """The attribute text of a task after ``changes``.
 
     The page keeps the priority in a field of its own, so the text never contains it.
+
+    Raises:
+        UsageError: the page has no room for the text.
     """
     words = dict(word.split("=", 1) for word in text.split() if "=" in word)
     for name, value in changes.items():
@@ -185,7 +190,14 @@ def write(text: str, changes: Mapping[str, str | None]) -> str:
         else:
             words[name] = value
     words.pop("priority", None)
-    return " ".join(f"{name}={value}" for name, value in words.items())
+    settings = [f"{name}={value}" for name, value in words.items()]
+    joined = " ".join(settings)
+    if (size := len(joined.encode(errors="replace"))) > TEXT_BYTES:
+        longest = max(words, key=lambda name: len(words[name].encode(errors="replace")))
+        raise UsageError(
+            f"the attributes take {size} bytes, and {TEXT_BYTES} fit: shorten {longest}"
+        )
+    return joined
 
 
 def show(attributes: Attributes) -> dict[str, str]:

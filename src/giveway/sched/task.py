@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 State = Literal["active", "idle", "held"]
+Gate = Literal["regions", "operators", "whole process", "launches only", "device"]
+GATES: Final[tuple[Gate, ...]] = get_args(Gate)
+"""In the order of ``enum gw_gate_kind``."""
 
 PRIORITY_MIN = -1000
 PRIORITY_MAX = 1000
@@ -56,6 +59,14 @@ class Task:
     GPU, where the host cannot observe it."""
     job: str = ""
     """The job that the process is a rank of; empty: none."""
+    gate: Gate = "regions"
+    """What a closed gate stops: OpenMP regions, also running ones; single-threaded operators, each
+    before it begins; every thread of the process; launches only, and not what runs; what the task
+    submits to a GPU."""
+    cores: int | None = None
+    """How many cores the task keeps busy at most; None: it may use the whole device."""
+    unseen: bool = False
+    """Whether the process of an idle task computes: giveway does not see this work."""
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)

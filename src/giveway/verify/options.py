@@ -18,5 +18,7 @@ class Options:
     """The number of rivals of lower priority, and of higher priority, beside the checks."""
     logs: Path | None = None
     """The folder for all logs; None: logs of failed checks only, in a temporary folder."""
+    anyway: bool = False
+    """Whether to verify beside a daemon or tasks of other programs."""
     memory_bytes: int | None = None
     """The memory limit of one process and its children; see `Limits`."""

@@ -20,7 +20,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Final
 
-from giveway.verify import values
+from giveway.verify import children, values
 from giveway.verify.check import Check, Place, Skip, from_source
 
 SHOW_STACKS: Final = signal.SIGUSR2
@@ -41,6 +41,7 @@ def main() -> None:
     with contextlib.suppress(OSError):
         # If memory runs out, the kernel kills this process first.
         Path("/proc/self/oom_score_adj").write_text("1000")
+    children.watch(Path(folder))
     check = next(check for _, check in from_source(source) if check.name == name)
     done = _run(check, device, int(seed), Path(folder))
     done["rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

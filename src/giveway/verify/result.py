@@ -36,18 +36,22 @@ def make_result(options: Options, results: Results) -> dict[str, Any]:
         "jobs": options.jobs,
         "rivals": options.rivals,
         "rivals_worked": results.rivals_worked,
+        "holds": results.holds,
+        "at_start": dict(results.at_start),
         "seconds": round(results.seconds, 3),
         "interrupted": results.interrupted,
-        "ok": ok(results),
+        "ok": ok(results, options.rivals),
         "counts": {status: counts[status] for status in STATUSES},
         "checks": [_check(outcome) for outcome in results.outcomes],
     }
 
 
-def ok(results: Results) -> bool:
-    """Whether at least one check passed and none failed."""
+def ok(results: Results, rivals: int = 0) -> bool:
+    """Whether at least one check passed and none failed; beside rivals, also whether these held a
+    check, because rivals that hold nothing prove nothing."""
     statuses = {outcome.status for outcome in results.outcomes}
-    return not results.interrupted and "passed" in statuses and "failed" not in statuses
+    held = results.holds > 0 or not rivals
+    return held and not results.interrupted and "passed" in statuses and "failed" not in statuses
 
 
 def _check(outcome: Outcome) -> dict[str, Any]:

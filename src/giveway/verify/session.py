@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from giveway import devices, launch
+from giveway.bench import surroundings
 from giveway.errors import UsageError
 from giveway.page.observer import Page
-from giveway.verify import process, seen
+from giveway.verify import children, process, seen
 from giveway.verify.check import Check, Finding
-from giveway.verify.compare import Verdict, judge
+from giveway.verify.compare import Verdict, judge, vacuous
 from giveway.verify.options import Options
 from giveway.verify.process import Ended, Limits
 from giveway.verify.rivals import Rivals
@@ -69,8 +70,15 @@ class Results:
     interrupted: bool
     seconds: float
     rivals_worked: int
+    at_start: Mapping[str, Any]
+    """What else was on the machine; `giveway.bench.surroundings.at_start`."""
     logs: Path | None
     """The folder of the logs; None if no logs were kept."""
+
+    @property
+    def holds(self) -> int:
+        """How many launches of the checks waited at a closed gate."""
+        return sum(each.seen.holds for each in self.outcomes if each.seen is not None)
 
 
 def run(checks: Sequence[tuple[str, Check]], options: Options, progress: Progress) -> Results:
@@ -78,6 +86,7 @@ def run(checks: Sequence[tuple[str, Check]], options: Options, progress: Progres
 
     Raises:
         UsageError: the caller runs under ``giveway run``, or the device is unknown.
+        NotMeasuredError: a daemon or other tasks would take part, and the options do not allow it.
         PageError: the gate page of the device cannot be used.
         ProgramError: a rival does not start.
     """
@@ -98,7 +107,8 @@ def run(checks: Sequence[tuple[str, Check]], options: Options, progress: Progres
         ordered = [outcomes[number] for number in sorted(outcomes)]
         logs = session.keep_logs(ordered)
         seconds = time.monotonic() - began
-        return Results(ordered, interrupted, seconds, rivals.worked, logs)
+        worked = rivals.worked
+        return Results(ordered, interrupted, seconds, worked, session.at_start, logs)
 
 
 def _run_all(
@@ -141,6 +151,7 @@ class Session:
         if "GIVEWAY_RUN" in os.environ:
             raise UsageError("giveway verify starts its programs: call it without giveway run")
         self.options = options
+        self.at_start = surroundings.at_start(options.device, options.anyway)
         self.stop = threading.Event()
         """Set to end all running checks."""
         self._plain = dict(os.environ) | _VARIABLES
@@ -217,7 +228,7 @@ class Session:
         if self.stop.is_set() and not verdict.same:
             return _stopped(check)  # the plain runs are incomplete
         finding = Finding() if check.also is None else check.also(self._plain, self._gated)
-        problem = self._problem(check, counts, verdict) or finding.problem
+        problem = self._problem(folder, check, counts, verdict) or finding.problem
         return Outcome(
             check,
             "passed" if problem is None else "failed",
@@ -258,9 +269,13 @@ class Session:
             verdict = judge(folder / "giveway", plain)
         return verdict
 
-    def _problem(self, check: Check, counts: Seen, verdict: Verdict) -> str | None:
+    def _problem(self, folder: Path, check: Check, counts: Seen, verdict: Verdict) -> str | None:
         if not verdict.same:
             return f"{verdict.first}; seed {self.options.seed}"
+        if (why := vacuous(folder / "plain-1")) is not None:
+            return why
+        if ungated := children.ungated(folder / "giveway"):
+            return f"it starts {', '.join(ungated[:3])} without giveway's libraries"
         if check.launches and counts.launches == 0:
             return "the program ran ungated: giveway counted no launches"
         return None if check.expect is None else check.expect(counts)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from giveway.cli.parts.lines import echo_line
 from giveway.cli.parts.table import terminal_width
 from giveway.cli.parts.tasks import NO_TASKS, lines
 from giveway.errors import ClusterError, UsageError
@@ -40,11 +41,11 @@ def show(address: str, device: str | None, *, as_json: bool = False) -> int:
         click.echo(json.dumps(_document(nodes), indent=2))
     else:
         for line in (*lines(tasks, others, terminal_width()), *_notes(nodes)):
-            click.echo(line)
+            echo_line(line)
     if not _answered(nodes):
         raise ClusterError("no node of the cluster lists its tasks")
     if not tasks and not others and not as_json:
-        click.echo(NO_TASKS, err=True)
+        echo_line(NO_TASKS, err=True)
     return 0
 
 

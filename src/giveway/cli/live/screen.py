@@ -21,7 +21,8 @@ from giveway.cli.live.rates import SORTS, Rate, Rates
 from giveway.cli.live.steering import Steering
 from giveway.cli.parts import table
 from giveway.cli.parts.table import Column
-from giveway.cli.parts.tasks import NO_TASKS
+from giveway.cli.parts.tasks import NO_TASKS, shown_state
+from giveway.text import printable
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -39,6 +40,7 @@ _COLUMNS: Final = (
     Column("HELD%", right=True, keep=5),
     Column("SHARE%", right=True, keep=3),
     Column("PREEMPTIONS", right=True, keep=1),
+    Column("GATE", keep=0),
 )
 _STYLES: Final = {"active": "green", "held": "yellow", "not gated": "dim"}
 
@@ -105,19 +107,21 @@ def _picture(rates: Rates, view: View, order: str, console: Console) -> Text:
             str(rate.task.pid),
             rate.task.name,
             str(rate.task.priority),
-            rate.task.state,
+            shown_state(rate.task),
             f"{rate.launches:.0f}",
             f"{100 * rate.held:.0f}",
             _share(rate, view.daemon),
             str(rate.task.preemptions),
+            rate.task.gate,
         ]
         for rate in shown
     ]
     rows += [
-        [o.device, str(o.pid), o.name, "-", "not gated", "-", "-", "-", "-"] for o in view.others
+        [o.device, str(o.pid), o.name, "-", "not gated", "-", "-", "-", "-", "-"]
+        for o in view.others
     ]
     header, *lines = table.render(_COLUMNS, rows, width)
-    states = [rate.task.state for rate in shown] + ["not gated" for _ in view.others]
+    states = [shown_state(rate.task) for rate in shown] + ["not gated" for _ in view.others]
 
     title = f"giveway: {len(shown)} tasks, by {SORTS[order]}; {view.about}"
     keys = "p priority  l launches  h held  n name  q quit"
@@ -133,7 +137,7 @@ def _picture(rates: Rates, view: View, order: str, console: Console) -> Text:
     elif not lines:
         picture.append(f"{view.empty}\n", "dim")
     for note in view.notes:
-        picture.append(f"{note}\n", "yellow")
+        picture.append(f"{printable(note)}\n", "yellow")
     picture.right_crop()
     return picture
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from giveway.cli.parts.table import Column, render
 from giveway.report import words
 from giveway.results.names import mode_name
+from giveway.results.verdict import at_start, warnings
 
 _COLUMNS: Final = (
     Column("MODE", keep=9),
@@ -18,7 +19,7 @@ _COLUMNS: Final = (
     Column("P99 × ALONE", right=True, keep=7),
     Column("PER s", right=True, keep=2),
     Column("OF ALONE", right=True, keep=3),
-    Column("OF LEFT", right=True, keep=4),
+    Column("OF NATIVE", right=True, keep=4),
 )
 _INDENT: Final = "  "
 
@@ -30,12 +31,16 @@ def lines(result: dict[str, Any], width: int | None = None) -> Iterator[str]:
     """
     machine = result["machine"]
     yield f"{result['device']}: {machine['device']} ({machine['cpu']}, {machine['cores']} cores)"
+    yield from (f"{each}." for each in at_start(result))
     for scenario in result["results"]:
         yield ""
         yield from _scenario(scenario, width)
     bars = result["bars"]
     yield ""
-    yield f"{bars['passed']} passed, {bars['failed']} failed, {bars['not_measured']} not measured."
+    yield (
+        f"{bars['passed']} passed, {bars['failed']} failed, {bars['not_shown']} not shown, "
+        f"{bars['not_measured']} not measured."
+    )
 
 
 def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
@@ -45,8 +50,8 @@ def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
     if scenario.get("modes"):
         inside = None if width is None else width - len(_INDENT)
         yield from (f"{_INDENT}{line}" for line in _table(scenario, inside))
-    if busy := words.device_busy(scenario):
-        yield f"{_INDENT}{busy}"
+    for line in filter(None, (words.share_sums(scenario), words.device_busy(scenario))):
+        yield f"{_INDENT}{line}"
     for name, figures in scenario.get("modes", {}).get("giveway", {}).items():
         if figures["holds"]:
             times, seconds = figures["preemptions"], figures["held_seconds"]
@@ -62,9 +67,9 @@ def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
         yield from (f"    {line}" for line in failure["last_lines"])
     for mode, reason in scenario.get("modes_not_measured", {}).items():
         yield f"Not measured: {mode_name(mode)} ({reason})."
-    noise = scenario.get("noise", {})
-    if noise.get("noisy"):
-        yield f"This machine is noisy: {noise['text']}."
+    yield from words.not_measured(scenario)
+    if "noise" in scenario:
+        yield from warnings(scenario)
 
 
 def _latency(figure: dict[str, Any]) -> str:
@@ -83,7 +88,7 @@ def _table(scenario: dict[str, Any], width: int | None) -> list[str]:
             _estimate(figures["p99_ratio"], "{:.2f}"),
             _number(figures["throughput"]),
             _share(figures["share_of_alone"]),
-            _share(figures["share_of_left"]),
+            _share(figures["kept_of_native"]),
         ]
         for mode, programs in scenario["modes"].items()
         for name, figures in programs.items()
@@ -111,11 +116,13 @@ def _share(value: dict[str, Any] | None) -> str:
 
 
 def _found(bar: dict[str, Any]) -> str:
-    if bar["reason"] is not None:
+    if bar["value"] is None:
         return str(bar["reason"])
     if isinstance(bar["value"], list):
-        return ", ".join(f"{value:.3g}" for value in bar["value"])
-    if bar["interval"] is None:
-        return f"{bar['value']:.4g}"
-    low, high = bar["interval"]
-    return f"{bar['value']:.3g} (95 % interval {low:.3g} to {high:.3g})"
+        text = ", ".join(f"{value:.3g}" for value in bar["value"])
+    elif bar["interval"] is None:
+        text = f"{bar['value']:.4g}"
+    else:
+        low, high = bar["interval"]
+        text = f"{bar['value']:.3g} (95 % interval {low:.3g} to {high:.3g})"
+    return f"{text} ({bar['reason']})" if bar["reason"] else text

@@ -34,6 +34,15 @@ def device(help_text: str, default: str | None = None) -> Callable[[_Command], _
     )
 
 
+def anyway(command: _Command) -> _Command:
+    """``--anyway``: measures beside a daemon and other programs, and records them."""
+    return click.option(
+        "--anyway",
+        is_flag=True,
+        help="Measure although a daemon or other programs use the machine; the result says so.",
+    )(command)
+
+
 def ray(command: _Command) -> _Command:
     """``--ray [ADDRESS]``, as ``address``: None without the option, empty without a value."""
     return click.option(

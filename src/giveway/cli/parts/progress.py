@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
-import click
+from giveway.cli.parts.lines import echo_line
 
 
 @contextlib.contextmanager
@@ -16,7 +16,7 @@ def bar() -> Iterator[Callable[[str, float], None]]:
     Shows a bar on a terminal, else a line on stderr for each stage.
     """
     if not sys.stderr.isatty():
-        yield lambda stage, _: click.echo(stage, err=True)
+        yield lambda stage, _: echo_line(stage, err=True)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import click
-
+from giveway.cli.parts.lines import echo_line
 from giveway.daemon.client import Client
 from giveway.observe import select
 from giveway.observe.tasks import read
@@ -20,4 +19,4 @@ def send_request(action: str, pid: int, name: str | None, device: str | None) ->
     with Client() as daemon:
         task = select.choose(read(device), pid, name)
         getattr(daemon, action)(pid, name=task.name, device=task.device)
-    click.echo(f"{task.name} ({pid}): {action}d")
+    echo_line(f"{task.name} ({pid}): {action}d")

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from giveway.text import printable
+
 _GAP = "  "
 
 
@@ -33,6 +35,7 @@ def render(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None
 ) -> list[str]:
     """The lines of a table, its header first; none is wider than ``width`` cells if given."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     shown = list(range(len(columns)))
     widths = [
         max([_cells(column.title), *(_cells(row[at]) for row in rows)])

@@ -19,7 +19,13 @@ COLUMNS: Final = (
     Column("LAUNCHES", right=True, keep=4),
     Column("HELD", right=True, keep=5),
     Column("PREEMPTIONS", right=True, keep=3),
+    Column("GATE", keep=1),
 )
+
+
+def shown_state(task: Task) -> str:
+    """The state to show: work that giveway does not see is no rest."""
+    return "not gated" if task.unseen else task.state
 
 
 def row(task: Task) -> list[str]:
@@ -29,15 +35,16 @@ def row(task: Task) -> list[str]:
         str(task.pid),
         f"{task.name} ({task.job})" if task.job else task.name,
         str(task.priority),
-        task.state,
+        shown_state(task),
         str(task.launches),
         f"{task.held_seconds:.1f}s",
         str(task.preemptions),
+        task.gate,
     ]
 
 
 def lines(tasks: list[Task], others: list[Program], width: int | None) -> list[str]:
-    """The table, its header first.
+    """The table, its header first. A line below names each program that cannot be gated, and why.
 
     Args:
         others: programs that have no task.
@@ -45,7 +52,8 @@ def lines(tasks: list[Task], others: list[Program], width: int | None) -> list[s
     """
     rows = [row(task) for task in tasks]
     rows += [
-        [other.device, str(other.pid), other.name, "-", "not gated", "-", "-", "-"]
+        [other.device, str(other.pid), other.name, "-", "not gated", "-", "-", "-", "-"]
         for other in others
     ]
-    return render(COLUMNS, rows, width)
+    below = [f"{other.name} ({other.pid}) {other.why}" for other in others if other.why]
+    return render(COLUMNS, rows, width) + below

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from giveway.report import words
 from giveway.report.svg import plot
 from giveway.report.svg.markup import Markup, element, joined
 from giveway.report.svg.scale import Log, Nines
-from giveway.results.figures import by_round
 from giveway.results.names import mode_name
+from giveway.results.rounds import Rounds
 from giveway.results.stats import percentile
 
 HEIGHT: Final = 280
@@ -23,12 +23,12 @@ Latencies = Mapping[str, Sequence[float]]
 """Latencies in milliseconds, by mode; no mode is empty."""
 
 
-def latencies(segments: Sequence[Mapping[str, Any]], program: str) -> dict[str, list[float]]:
-    """The latencies of one program in all rounds: in ms, ascending, by mode."""
+def latencies(rounds: Rounds, program: str) -> dict[str, list[float]]:
+    """The latencies of one program in all rounds that count: in ms, ascending, by mode."""
     found = {}
-    for mode in dict.fromkeys(segment["mode"] for segment in segments):
-        rounds = by_round(segments, mode, program)
-        values = sorted(value / 1e3 for each in rounds for value in each["latencies_us"])
+    for mode in rounds.modes:
+        parts = (each.part for each in rounds.counted(mode, program))
+        values = sorted(value / 1e3 for part in parts for value in part["latencies_us"])
         if values:
             found[mode] = values
     return found

@@ -16,10 +16,6 @@ _ROW: Final = 42
 _HEADING: Final = 22
 _LABEL: Final = 20
 _BAR: Final = 14
-_KEPT_UP: Final = 0.98
-"""The share of requests from which a program counts as having answered all of them. The last few
-requests are still in flight when the run ends."""
-
 Group = Mapping[str, Mapping[str, Any]]
 """The figures of one program, by mode."""
 
@@ -30,17 +26,13 @@ def chart(scenario: Scenario) -> Markup | None:
     None if the mode ``alone`` was not measured.
     """
     groups: dict[str, Group] = {}
-    kept_up = []
-    for program, described in scenario["programs"].items():
+    for program in scenario["programs"]:
         measured = {
             mode: programs[program]
             for mode, programs in scenario["modes"].items()
             if programs.get(program, {}).get("share_of_alone")
         }
-        worst = min((each["share_of_alone"]["value"] for each in measured.values()), default=0.0)
-        if described["arrivals"] != "saturating" and worst >= _KEPT_UP:
-            kept_up.append(program)
-        elif measured:
+        if measured:
             groups[program] = measured
     if not groups:
         return None
@@ -58,11 +50,10 @@ def chart(scenario: Scenario) -> Markup | None:
         plot.x_axis(x, "of its throughput alone"), *rows,
     )  # fmt: skip
     note = (
-        "The thin line is the 95% interval. ◆ marks the share of the time that the more urgent "
-        "programs leave, by their busy shares alone."
+        "The thin line is the 95% interval. Programs with a given rate of requests have no share."
     )
-    if kept_up:
-        note += f" {' and '.join(kept_up)} answered all requests in every mode."
+    if sums := words.share_sums(scenario):
+        note += f" {sums}"
     return plot.figure("bars", title, note, element("div", picture, class_="plot wide"))
 
 
@@ -86,25 +77,17 @@ def _rows(x: Scale, groups: Mapping[str, Group]) -> tuple[list[Markup], int]:
 
 
 def _bar(x: Scale, top: int, label: Child, mode: str, figures: Mapping[str, Any]) -> Markup:
-    of_alone, of_left = figures["share_of_alone"], figures["share_of_left"]
-    left = of_alone["value"] / of_left["value"] if of_left and of_left["value"] else None
+    of_alone = figures["share_of_alone"]
     text = f"{words.share(of_alone['value'])}, {words.number(figures['throughput'])}/s"
     middle = top + _LABEL + _BAR / 2
     bar = element(
         "rect", x="0%", y=top + _LABEL, rx=2, height=_BAR,
         width=plot.percent(min(1.0, x.at(100 * of_alone["value"]))), class_=f"fill mode-{mode}",
     )  # fmt: skip
-    diamond = None
-    if left is not None:
-        diamond = plot.text(
-            "◆", min(1.0, x.at(100 * left)), middle, dy="0.36em", text_anchor="middle",
-            class_="left-over",
-        )  # fmt: skip
     return joined(
         (
             element("text", label, text, x="0%", y=top + _LABEL - 6),
             bar,
             plot.whisker(x, of_alone["interval"], middle, 100),
-            diamond,
         )
     )

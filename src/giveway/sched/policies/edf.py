@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from giveway.errors import UsageError
+from giveway.sched.policies import parameters
 from giveway.sched.policies.base import Policy, TaskView, View, everyone, only
 from giveway.sched.task import Decision, Event
 
@@ -23,9 +23,7 @@ class EarliestDeadline(Policy):
     name = "edf"
 
     def __init__(self, *, k: int = 1) -> None:
-        if k < 1:
-            raise UsageError(f"k of policy edf cannot be {k}: at least one task must run")
-        self._k = k
+        self._k = parameters.whole("k of policy edf", k, 1, 256)
 
     def decide(self, event: Event, view: View, now: int) -> list[Decision]:
         active = view.active(event.device)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from giveway.sched.policies import parameters
 from giveway.sched.policies.base import TaskView, View
 from giveway.sched.policies.slices import SLICE_NS, TimeSliced
 from giveway.sched.task import Changed, Decision, Event, Joined, Left
@@ -45,7 +46,10 @@ class GroupShare(TimeSliced):
 
     def __init__(self, *, period_ns: int = PERIOD_NS, slice_ns: int = SLICE_NS) -> None:
         super().__init__(slice_ns=slice_ns)
-        self._period_ns = period_ns
+        # All tasks of a device may be held for a second at most; see MAX_ALL_HELD_NS.
+        self._period_ns = parameters.time(
+            "period of policy group-share", period_ns, 1_000_000, 900_000_000
+        )
         self._budgets: dict[str, _Budget] = {}
 
     def charge(self, task: TaskView, ns: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from giveway.errors import UsageError
+from giveway.sched.policies import parameters
 from giveway.sched.policies.base import TaskView, View
 from giveway.sched.policies.slices import SLICE_NS, TimeSliced
 from giveway.sched.task import Decision, Event, TaskId
@@ -25,11 +25,11 @@ class MultiLevelFeedback(TimeSliced):
     def __init__(
         self, *, levels: int = 4, slice_ns: int = SLICE_NS, boost_ns: int = 1_000_000_000
     ) -> None:
-        if levels < 1:
-            raise UsageError(f"levels of policy mlfq cannot be {levels}: at least one is needed")
         super().__init__(slice_ns=slice_ns)
-        self._lowest = levels - 1
-        self._boost_ns = boost_ns
+        self._lowest = parameters.whole("levels of policy mlfq", levels, 1, 20) - 1
+        self._boost_ns = parameters.time(
+            "boost of policy mlfq", boost_ns, 1_000_000, parameters.HOUR_NS
+        )
         self._boosted: dict[str, int] = {}
         self._levels: dict[TaskId, int] = {}
         self._spent: dict[TaskId, int] = {}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 
+from giveway.sched.policies import parameters
 from giveway.sched.policies.base import Policy, TaskView, View, everyone, only
 from giveway.sched.task import Active, Decision, Event, Left, TaskId, WakeAt
 
+MIN_SLICE_NS = 100_000
 SLICE_NS = 5_000_000
 """Long compared with the work that may still be in flight from the slice before (500 µs)."""
 
@@ -26,7 +28,9 @@ class TimeSliced(Policy):
     """One task at a time. A subclass picks the next task, and may let a newcomer preempt."""
 
     def __init__(self, *, slice_ns: int = SLICE_NS) -> None:
-        self._slice_ns = slice_ns
+        self._slice_ns = parameters.time(
+            f"slice of policy {self.name}", slice_ns, MIN_SLICE_NS, parameters.HOUR_NS
+        )
         self._slices: dict[str, Slice] = {}
         self._places: dict[TaskId, int] = {}
         self._next_place = 0

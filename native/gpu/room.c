@@ -1,0 +1,98 @@
+#include "room.h"
+
+#include <stddef.h>
+
+#include "../gate/clock.h"
+#include "../gate/number.h"
+
+#define DEFAULT_WINDOW_US 500
+/* Work that takes longer waits for something else, perhaps for work that the program submits next.
+ * A longer wait for the window might then be a deadlock. */
+#define PATIENCE_NS UINT64_C(100000000)
+#define SUSPENSION_NS UINT64_C(1000000000)
+#define SPIN_NS UINT64_C(20000)
+#define POLL_NS 20000
+
+static uint64_t size_ns;
+static pthread_once_t sized = PTHREAD_ONCE_INIT;
+
+static void read_size(void) {
+  size_ns = (uint64_t)(gw_environment_number("GIVEWAY_WINDOW_US", 1e9, DEFAULT_WINDOW_US) * 1000);
+}
+
+uint64_t gw_room_size(void) {
+  pthread_once(&sized, read_size);
+  return size_ns;
+}
+
+static bool fits(const struct gw_window *window, uint64_t ns) {
+  return window->marks.in_flight == 0 || window->marks.in_flight + ns <= size_ns;
+}
+
+static bool is_closed(gw_task *task) {
+  struct gw_stream_gate gate;
+  return task != NULL && gw_stream_gate(task, &gate) && gate.closing != 0;
+}
+
+/* Puts an event behind what the calling thread's stream has had since its last one. Other streams
+ * are left alone, because another thread may be destroying them. */
+static void mark_tail(struct gw_window *window, gw_word stream, gw_word id) {
+  if (gw_tail_of(&window->marks, id)->ns == 0 || !gw_marks_expect(&window->marks)) {
+    return;
+  }
+  gw_word event = gw_event_take(&window->marks);
+  gw_window_unlock(window);
+  event = event != 0 ? event : gw_driver_event_create();
+  bool recorded = event != 0 && gw_driver_event_record(event, stream);
+  gw_window_lock(window);
+  window->marks.coming--;
+  if (recorded) {
+    gw_marks_add(&window->marks, id, event, 0, 0);
+  } else {
+    gw_event_give(&window->marks, event);
+  }
+}
+
+static void await_room(struct gw_window *window, gw_task *task, uint64_t ns) {
+  uint64_t start = gw_now(), now = start, oldest = 0;
+  while (!fits(window, ns) && !atomic_load(&window->gone) && !is_closed(task)) {
+    struct gw_mark *first = gw_marks_first(&window->marks);
+    if (first == NULL) { /* what is left has no fence: short ends of other streams */
+      window->marks.in_flight = 0;
+      window->marks.tail_count = 0;
+      return;
+    }
+    if (first->number != oldest) { /* the device gets on */
+      oldest = first->number;
+      start = now;
+    }
+    if (now - start > PATIENCE_NS) {
+      gw_marks_drop(&window->marks);
+      window->suspended_until = now + SUSPENSION_NS;
+      return;
+    }
+    if (now - start > SPIN_NS) {
+      gw_window_unlock(window);
+      gw_sleep_ns(POLL_NS);
+      gw_window_lock(window);
+    }
+    gw_window_look(window);
+    now = gw_now();
+  }
+}
+
+bool gw_room_make(struct gw_window *window, gw_task *task, gw_word stream, gw_word id,
+                  uint64_t ns) {
+  if (window->suspended_until != 0 && gw_now() <= window->suspended_until) {
+    return false;
+  }
+  window->suspended_until = 0;
+  if (window->marks.in_flight + ns > size_ns / 2 || window->marks.count == GW_MARKS) {
+    gw_window_look(window);
+  }
+  if (!fits(window, ns)) {
+    mark_tail(window, stream, id);
+    await_room(window, task, ns);
+  }
+  return window->suspended_until == 0;
+}

@@ -1,0 +1,18 @@
+/* The bound on what a context has in flight, for work that the device does not hold at a gate. */
+#ifndef GIVEWAY_GPU_ROOM_H
+#define GIVEWAY_GPU_ROOM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "giveway_hook.h"
+#include "window.h"
+
+/* The bound in nanoseconds; 0: the user wants none. */
+uint64_t gw_room_size(void);
+/* Waits until work of that time on the stream fits into the window, or until the task's gate is
+ * closed: then the work waits there. With the lock held, which is released meanwhile. False: the
+ * window is suspended, so that the work is not counted. task: NULL if the device cannot hold it. */
+bool gw_room_make(struct gw_window *window, gw_task *task, gw_word stream, gw_word id, uint64_t ns);
+
+#endif

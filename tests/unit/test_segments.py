@@ -1,0 +1,113 @@
+"""What a segment asks of programs: every mode of a round has the same arrivals."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from giveway.bench import load, segments
+from giveway.bench.arrivals import due_times
+from giveway.bench.counters import Counters
+from giveway.bench.runner import Assignment
+from giveway.bench.segments import Segments, Settings
+from giveway.results.rounds import Described
+from giveway.scenarios.model import Arrivals, Program, Scenario
+
+PROGRAMS = tuple(
+    Program(name, Arrivals("poisson", rate=20), priority=-number, model="resnet18")
+    for number, name in enumerate("abc")
+)
+SCENARIO = Scenario("tenants", "Three", PROGRAMS)
+SETTINGS = Settings("cpu", ("alone", "native"), seconds=2.0, repeats=2)
+
+
+class FakeRunner:
+    """A program that answers at once."""
+
+    session = None
+
+    def __init__(self) -> None:
+        self.assignments: list[Assignment] = []
+
+    def prepare(self) -> None: ...
+
+    def mark(self) -> None: ...
+
+    def begin(self, assignment: Assignment) -> None:
+        self.assignments.append(assignment)
+
+    def finish(self) -> dict[str, Any]:
+        return {"latencies_us": [1e3] * 40, "busy_seconds": 0.04, "done": 40.0}
+
+    def due(self, number: int) -> list[float]:
+        """When the requests of a segment are due, from the start of its counted seconds."""
+        given = self.assignments[number]
+        segment = given.segment
+        span = segment.over - segment.start
+        moments = due_times("poisson", 20, segment.start, span, given.seed, skip=given.skip)
+        counted = [each for each in moments if segment.counted_from <= each < segment.end]
+        return [round(each - segment.counted_from, 6) for each in counted]
+
+
+@pytest.fixture
+def measure(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that measures a segment in no time."""
+    monkeypatch.setattr(
+        segments, "time", SimpleNamespace(monotonic=lambda: 1000.0, sleep=lambda _: None)
+    )
+    monkeypatch.setattr(load, "read", lambda: load.Load(1000.0, 2, 0.0, 0.0, 0.0, None))
+    records: list[dict[str, Any]] = []
+    measured = Segments(SCENARIO, SETTINGS, lambda record: records.append(dict(record)))
+    monkeypatch.setattr(
+        measured.reader, "counters", lambda sessions, gated: dict.fromkeys(sessions, Counters())
+    )
+
+    def one(mode: str, part: Any, **runners: FakeRunner) -> tuple[str | None, dict[str, Any]]:
+        found = measured.measure(mode, 1, part, runners, 0)  # type: ignore[arg-type]
+        return found, records[-1]
+
+    one.segments = measured  # type: ignore[attr-defined]
+    return one
+
+
+def test_every_program_has_the_same_arrivals_in_every_mode(measure: Any) -> None:
+    """Alone, each program was the first of its segment, and had the arrivals of the first."""
+    runners = {name: FakeRunner() for name in "abc"}
+    for part in ("before", "after"):
+        for name, runner in runners.items():
+            measure("alone", part, **{name: runner})
+    measure("native", None, **runners)
+    every = []
+    for runner in runners.values():
+        before, after, together = (runner.due(number) for number in range(3))
+        assert [*before, *(round(each + 1.0, 6) for each in after)] == pytest.approx(together)
+        assert len(together) > 10
+        every.append(tuple(together))
+    assert len(set(every)) == 3
+
+
+def test_both_parts_of_alone_have_the_seconds_of_one_segment(measure: Any) -> None:
+    _, before = measure("alone", "before", a=FakeRunner())
+    _, after = measure("alone", "after", a=FakeRunner())
+    _, together = measure("native", None, a=FakeRunner())
+    assert before["seconds"] + after["seconds"] == together["seconds"]
+    assert (before["part"], after["part"], together["part"]) == ("before", "after", None)
+
+
+def test_a_segment_says_why_it_does_not_count(
+    measure: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure.segments.described = {"a": Described(open_loop=True, service_ms=1.0)}
+    assert measure("alone", "before", a=FakeRunner())[0] is None
+    moments = iter((0.0, 1.0))
+
+    def busy() -> load.Load:
+        at = next(moments)
+        return load.Load(1000.0 + at, 2, at, 0.0, 0.0, None)
+
+    monkeypatch.setattr(load, "read", busy)
+    fault, record = measure("alone", "before", a=FakeRunner())
+    assert fault == "other programs used 50% of the processor time"
+    assert record["load"]["others"] == 0.5
