@@ -101,9 +101,9 @@ def read_program(path: Path) -> Program | None:
         if len(start) < 20 or not start.startswith(b"\x7fELF") or start[4] not in (1, 2):
             return None
         (machine,) = struct.unpack_from("<H", start, 18)
-        if machine != _X86_64 or start[4] != 2:
-            bits = "32-bit x86-64" if machine == _X86_64 else f"machine {machine}"
-            return Program(_MACHINES.get(machine, bits))
+        if machine != _PROCESSOR.elf_machine or start[4] != 2:
+            name = _MACHINES.get(machine, f"machine {machine}")
+            return Program(f"32-bit {name}" if machine == _PROCESSOR.elf_machine else name)
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
             try:
                 return _Reader(image).program()
