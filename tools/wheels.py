@@ -29,9 +29,11 @@ WITHOUT_GIT = "315532800"
 
 def commit_time() -> str:
     """When the commit was made, in seconds since 1970."""
-    done = subprocess.run(
-        ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = ["git", "log", "-1", "--format=%ct"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return WITHOUT_GIT
     return done.stdout.strip() or WITHOUT_GIT
 
 

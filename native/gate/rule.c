@@ -177,7 +177,8 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
     set_flag(row, GW_ROW_MATTERS, matters(&rule, row));
     uint32_t gate = ruled(page, &rule, row, now);
     bool ranked = outranked(&rule, row), held = gate == GW_CLOSED;
-    bool told = set_flag(row, GW_ROW_RANKED, ranked) | set_flag(row, GW_ROW_HELD, held);
+    bool told = set_flag(row, GW_ROW_RANKED, ranked);
+    told = set_flag(row, GW_ROW_HELD, held) || told;
     ranked = ranked || has_flag(row, GW_ROW_JOB_RANKED);
     if (ranked != GW_READ(row->outranked)) {
       GW_WRITE(row->outranked, ranked); /* only then: a write costs the next launch a cache miss */

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from giveway.devices import architecture, loader
+from giveway.devices import loader, processor
 
 
 def test_the_path_comes_before_the_cache_and_the_default_folders(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_the_path_comes_before_the_cache_and_the_default_folders(tmp_path: Path)
 def test_libraries_of_other_machines_are_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str, folder: str
 ) -> None:
-    monkeypatch.setattr(loader, "TARGET", architecture.TARGETS[machine])
+    monkeypatch.setattr(loader, "PROCESSOR", processor.PROCESSORS[machine])
     i386, arm = b"\x7fELF\x01" + bytes(13) + b"\x03\0", b"\x7fELF\x02" + bytes(13) + b"\xb7\0"
     x86_64, text = b"\x7fELF\x02" + bytes(13) + b"\x3e\0", b"INPUT(libx.so.2)\n"
     for name, content in {"a": i386, "b": arm, "c": x86_64, "d": text}.items():
@@ -58,7 +58,7 @@ def test_what_is_found_is_what_the_loader_loads() -> None:
 def test_the_cache_is_read(tmp_path: Path) -> None:
     if not loader.CACHE.exists():
         pytest.skip("no cache here")
-    assert Path("/lib", loader.TARGET.multiarch, "libc.so.6") in loader.cached("libc.so.6")
+    assert Path("/lib", loader.PROCESSOR.multiarch, "libc.so.6") in loader.cached("libc.so.6")
     assert loader.cached("libc.so") == loader.cached("ibc.so.6") == []
     damaged = tmp_path / "cache"
     content = loader.CACHE.read_bytes()

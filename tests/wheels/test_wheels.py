@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import giveway.version
-from giveway.devices import architecture, elf
+from giveway.devices import elf, processor
 from tools import wheels
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_a_wheel_that_needs_a_newer_glibc_is_refused(built: Path, tmp_path: Path
 def test_no_library_asks_for_a_newer_glibc(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str
 ) -> None:
-    monkeypatch.setattr(elf, "_TARGET", architecture.TARGETS[machine])
+    monkeypatch.setattr(elf, "_PROCESSOR", processor.PROCESSORS[machine])
     for path in libraries(built, machine, tmp_path):
         wants = {node for wanted in elf.read(path).wants.values() for _, node in wanted}
         versions = [re.findall(r"\d+", node) for node in wants if node.startswith("GLIBC_")]
@@ -100,7 +100,7 @@ def test_both_machines_export_the_same(
 ) -> None:
     exports = {}
     for machine in MACHINES:
-        monkeypatch.setattr(elf, "_TARGET", architecture.TARGETS[machine])
+        monkeypatch.setattr(elf, "_PROCESSOR", processor.PROCESSORS[machine])
         found = libraries(built, machine, tmp_path / machine)
         exports[machine] = {
             str(path.relative_to(tmp_path / machine)): {

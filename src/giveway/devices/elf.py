@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from giveway.devices import architecture
+from giveway.devices import processor
 
-_TARGET: Final = architecture.of_this_machine()
+_PROCESSOR: Final = processor.of_this_machine()
 _MACHINES: Final = {3: "i386", 40: "ARM", 62: "x86-64", 183: "AArch64"}
 _SHARED: Final = 3
 _LOAD, _DYNAMIC, _INTERPRETER, _STACK = 1, 2, 3, 0x6474E551
@@ -66,9 +66,9 @@ def read(path: Path) -> Library:
         if len(start) < 20 or not start.startswith(b"\x7fELF"):
             raise ElfError("not a shared library")
         kind, machine = struct.unpack_from("<HH", start, 16)
-        if start[4] != 2 or start[5] != 1 or machine != _TARGET.elf_machine:
+        if start[4] != 2 or start[5] != 1 or machine != _PROCESSOR.elf_machine:
             name = _MACHINES.get(machine, f"machine {machine}")
-            raise ElfError(f"built for {name}, not for {_MACHINES[_TARGET.elf_machine]}")
+            raise ElfError(f"built for {name}, not for {_MACHINES[_PROCESSOR.elf_machine]}")
         if kind != _SHARED:
             raise ElfError("not a shared library")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
@@ -101,9 +101,9 @@ def read_program(path: Path) -> Program | None:
         if len(start) < 20 or not start.startswith(b"\x7fELF") or start[4] not in (1, 2):
             return None
         (machine,) = struct.unpack_from("<H", start, 18)
-        if machine != _X86_64 or start[4] != 2:
-            bits = "32-bit x86-64" if machine == _X86_64 else f"machine {machine}"
-            return Program(_MACHINES.get(machine, bits))
+        if machine != _PROCESSOR.elf_machine or start[4] != 2:
+            name = _MACHINES.get(machine, f"machine {machine}")
+            return Program(f"32-bit {name}" if machine == _PROCESSOR.elf_machine else name)
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
             try:
                 return _Reader(image).program()

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from giveway.devices import architecture
+from giveway.devices import processor
 
-TARGET: Final = architecture.of_this_machine()
+PROCESSOR: Final = processor.of_this_machine()
 CACHE: Final = Path("/etc/ld.so.cache")
 FOLDERS: Final = (
-    f"/lib/{TARGET.multiarch}",
-    f"/usr/lib/{TARGET.multiarch}",
+    f"/lib/{PROCESSOR.multiarch}",
+    f"/usr/lib/{PROCESSOR.multiarch}",
     "/lib64",
     "/usr/lib64",
     "/lib",
@@ -57,7 +57,7 @@ def is_of_this_machine(path: Path) -> bool:
             start = file.read(20)
     except OSError:
         return False
-    machine = TARGET.elf_machine.to_bytes(2, "little")
+    machine = PROCESSOR.elf_machine.to_bytes(2, "little")
     return not start.startswith(b"\x7fELF") or (start[4:5], start[18:20]) == (b"\x02", machine)
 
 
@@ -77,7 +77,7 @@ def cached(soname: str, cache: Path = CACHE) -> list[Path]:
         entries = content[_HEADER : _HEADER + count * struct.calcsize(_ENTRY)]
         for flags, key, value, _, _ in struct.iter_unpack(_ENTRY, entries):
             if (
-                flags & 0xFF00 == TARGET.cache_flag
+                flags & 0xFF00 == PROCESSOR.cache_flag
                 and content[key : key + len(soname) + 1] == f"{soname}\0".encode()
             ):
                 path = content[value : content.index(b"\0", value)]
