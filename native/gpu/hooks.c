@@ -118,8 +118,8 @@ static void forget_code(void) {
   gw_collective_forget();
 }
 
-/* With the context go its code and the captures on its streams. One that is not named is taken to be
- * current to the program. */
+/* With the context go its code and the captures on its streams. One that is not named is taken to
+ * be current to the program. */
 void gw_after_context_destroy(struct gw_call *call, int result) {
   if (result == 0) {
     gw_capture_forget(call->key);
