@@ -43,9 +43,9 @@ PAIR(cuStreamBeginCaptureToGraph, _ptsz,
 
 PAIR(cuStreamBeginRecaptureToGraph, _ptsz,
      (uintptr_t stream, int mode, struct graph *graph, void *changed, void *data),
-     return begin(stream, mode, per_thread););
+     return begin(stream, graph, mode, per_thread););
 PAIR(cuStreamBeginCaptureToCig, _ptsz, (uintptr_t stream, void *parameters),
-     return begin(stream, RELAXED, per_thread););
+     return begin(stream, NULL, RELAXED, per_thread););
 
 void capture_end(struct stream *stream) {
   struct graph *capture = stream->capture;
