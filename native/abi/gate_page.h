@@ -61,6 +61,7 @@ enum gw_row_flags {
   /* The same for another member of the task's job, on its own page: the task waits as well. */
   GW_ROW_JOB_HELD = 1u << 7,
   GW_ROW_JOB_RANKED = 1u << 8,
+  GW_ROW_SHARES = 1u << 9, /* the task has slack: less urgent tasks may run beside it now */
 };
 
 struct gw_row {

@@ -64,8 +64,9 @@ static struct rule read_rule(const struct gw_page *page, uint64_t now) {
     uint32_t state = GW_READ(rows[i].state);
     int32_t priority = gw_row_priority(&rows[i]);
     rule.joined += state != GW_FREE;
-    /* A task that waits for its job makes no task wait. */
+    /* A task that waits for its job makes no task wait, nor does one with slack. */
     bool waits = has_flag(&rows[i], GW_ROW_JOB_HELD) && now >= GW_READ(rows[i].quantum_end_ns);
+    waits = waits || has_flag(&rows[i], GW_ROW_SHARES);
     if (state == GW_ACTIVE && !waits && priority > rule.top) {
       rule.top = priority;
     }

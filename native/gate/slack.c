@@ -70,7 +70,7 @@ double gw_slack_least_speed(const struct gw_slack *slack) { return bound(slack, 
 static double needed(const struct gw_slack *slack) { return 1 / (1 + slack->tolerance); }
 
 static bool is_cheap(const struct gw_slack *slack) {
-  return gw_slack_least_speed(slack) >= needed(slack);
+  return slack->tolerance > 0 && gw_slack_least_speed(slack) >= needed(slack);
 }
 
 static bool is_dear(const struct gw_slack *slack) { return bound(slack, ERRORS) < needed(slack); }
@@ -89,18 +89,19 @@ static bool has_changed(struct gw_slack *slack, double apart, double together) {
   return slack->change > CHANGED;
 }
 
-static void learn(struct gw_slack *slack, double apart, double together) {
+/* `weight`: the length of the shorter block, in units. */
+static void learn(struct gw_slack *slack, double apart, double together, double weight) {
   double keep = 1 - 1.0 / MEMORY;
   if (has_changed(slack, apart, together)) {
     forget(slack);
   }
-  slack->n = slack->n * keep + 1;
-  slack->nn = slack->nn * keep * keep + 1;
-  slack->a = slack->a * keep + apart;
-  slack->t = slack->t * keep + together;
-  slack->aa = slack->aa * keep + apart * apart;
-  slack->at = slack->at * keep + apart * together;
-  slack->tt = slack->tt * keep + together * together;
+  slack->n = slack->n * keep + weight;
+  slack->nn = slack->nn * keep * keep + weight * weight;
+  slack->a = slack->a * keep + weight * apart;
+  slack->t = slack->t * keep + weight * together;
+  slack->aa = slack->aa * keep + weight * apart * apart;
+  slack->at = slack->at * keep + weight * apart * together;
+  slack->tt = slack->tt * keep + weight * together * together;
 }
 
 /* ---- blocks ------------------------------------------------------------------------------- */
@@ -139,18 +140,22 @@ static double affordable(const struct gw_slack *slack) {
   return ns < least ? 0 : ns > most ? most : ns;
 }
 
-static uint64_t next(struct gw_slack *slack, uint64_t now, uint64_t progress) {
+static uint64_t next(struct gw_slack *slack, uint64_t now, uint64_t progress, bool others) {
+  slack->others = others;
+  if (!others) { /* together or apart is the same now, and soon may not be */
+    return run(slack, is_cheap(slack), unit_ns(slack), now, progress);
+  }
   double ns = slack->together ? 0 : affordable(slack);
   return ns > 0 ? run(slack, true, ns, now, progress)
                 : run(slack, false, unit_ns(slack), now, progress);
 }
 
 /* At first together, where that is known to be cheap: else most short requests would be alone. */
-uint64_t gw_slack_begin(struct gw_slack *slack, uint64_t now, uint64_t progress) {
+uint64_t gw_slack_begin(struct gw_slack *slack, uint64_t now, uint64_t progress, bool others) {
   slack->alone_ns = slack->delay_ns = 0;
   slack->apart_rate = -1;
   slack->together = false;
-  return next(slack, now, progress);
+  return next(slack, now, progress, others);
 }
 
 static void charge(struct gw_slack *slack, uint64_t now) {
@@ -161,7 +166,7 @@ static void charge(struct gw_slack *slack, uint64_t now) {
   slack->delay_ns += ns * (1 - speed);
 }
 
-uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress) {
+uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress, bool others) {
   if (now < slack->until_ns) {
     return slack->until_ns;
   }
@@ -169,11 +174,12 @@ uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress) 
   charge(slack, now);
   if (!slack->together) {
     slack->apart_rate = rate;
-  } else if (slack->apart_rate >= 0) {
-    learn(slack, slack->apart_rate, rate);
+  } else if (slack->apart_rate >= 0 && slack->others && others) {
+    double units = (double)(now - slack->began_ns) / unit_ns(slack);
+    learn(slack, slack->apart_rate, rate, units < 1 ? units : 1);
     slack->unchecked_ns = 0;
   }
-  return next(slack, now, progress);
+  return next(slack, now, progress, others);
 }
 
 /* A block that the end cuts short shows nothing. */

@@ -17,6 +17,7 @@
 struct gw_slack {
   double tolerance; /* x: 0.1 for 10 %; 0: never together */
   bool together;    /* what the task wants now */
+  bool others;      /* when the block began, other tasks had work */
 
   /* The episode so far: what it would have taken alone, and by how much others delayed it. */
   double alone_ns, delay_ns;
@@ -34,10 +35,11 @@ struct gw_slack {
 
 void gw_slack_init(struct gw_slack *slack, double tolerance);
 /* An episode begins; returns when to call gw_slack_step. `progress` counts work that is done: it
- * only grows. */
-uint64_t gw_slack_begin(struct gw_slack *slack, uint64_t now, uint64_t progress);
+ * only grows. `others`: whether other tasks have work now, running or held; without any, a block
+ * shows nothing. */
+uint64_t gw_slack_begin(struct gw_slack *slack, uint64_t now, uint64_t progress, bool others);
 /* Sets `together`, and returns when to call this function again. A late call is no harm. */
-uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress);
+uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress, bool others);
 /* The episode is over. */
 void gw_slack_end(struct gw_slack *slack, uint64_t now);
 /* The speed together, of that apart: the estimate, and what it is at least, with confidence. */

@@ -12,6 +12,7 @@
 #include "atomics.h"
 #include "gate_page.h"
 #include "giveway_hook.h"
+#include "slack.h"
 
 #define GW_LIKELY(x) __builtin_expect(!!(x), 1)
 #define GW_DEVICE_SIZE 64
@@ -55,6 +56,9 @@ struct gw_task {
   /* Used by the watcher alone. */
   uint64_t preempted_ns, held_since_ns, checked_ns;
   bool released;
+  struct gw_slack slack;
+  uint64_t seen_attributes; /* changes of the attributes, and one; 0: none read yet */
+  bool spending;            /* the slack's episode has begun */
 
   struct gw_member *member; /* of the job; NULL: of none. Set before the task's first launch */
   struct gw_task *next;

@@ -31,6 +31,8 @@ static bool waits_for_job(const struct gw_row *row) {
   return (GW_READ(row->flags) & GW_ROW_JOB_HELD) != 0 && GW_READ(row->gate) == GW_CLOSED;
 }
 
+static bool shares(const struct gw_row *row) { return (GW_READ(row->flags) & GW_ROW_SHARES) != 0; }
+
 static bool holds(const struct gw_row *row, const struct gw_task *task, uint64_t now) {
   if (GW_READ(row->state) != GW_ACTIVE) {
     return false;
@@ -40,7 +42,8 @@ static bool holds(const struct gw_row *row, const struct gw_task *task, uint64_t
   }
   return GW_READ(task->page->map->header.by_daemon)
              ? row != task->row && GW_READ(row->gate) == GW_OPEN
-             : !waits_for_job(row) && gw_row_priority(row) > gw_row_priority(task->row);
+             : !waits_for_job(row) && !shares(row) &&
+                   gw_row_priority(row) > gw_row_priority(task->row);
 }
 
 /* Excludes the tasks of this process: they share a watcher with the calling thread, which runs. */

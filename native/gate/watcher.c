@@ -16,6 +16,7 @@
 #include "lock.h"
 #include "rule.h"
 #include "settings.h"
+#include "spend.h"
 #include "stream_gate.h"
 #include "task.h"
 #include "thread.h"
@@ -201,9 +202,19 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (slice != 0) {
     return now + slice;
   }
+  if (matters && !gw_task_lost(task)) {
+    uint64_t spend = gw_spend(task, now);
+    next = spend < next ? spend : next;
+  }
   uint32_t in_flight = atomic_load(&task->in_flight);
-  return in_flight != 0 ? watch_running(task, now, in_flight, quantum_end, next)
-                        : watch_resting(task, now, matters, next);
+  if (in_flight != 0) {
+    return watch_running(task, now, in_flight, quantum_end, next);
+  }
+  next = watch_resting(task, now, matters, next);
+  if (next == UINT64_MAX) {
+    gw_spend_end(task, now);
+  }
+  return next;
 }
 
 /* Sleeps until the time is up or the gate changes. */

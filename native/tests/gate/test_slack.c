@@ -1,8 +1,8 @@
 /* Slack against simulated work: a task whose launches take a random time, slowed down while others
  * run. Each case runs for minutes of simulated time, and the random numbers are always the same. */
-#include "slack.h"
-
 #include <math.h>
+
+#include "../../gate/slack.h"
 
 #include "harness.h"
 
@@ -49,7 +49,7 @@ static double run_episode(struct gw_slack *slack, const struct work *work, struc
                           double speed, double *active, double *together) {
   double alone = 0, delay = 0, worst = -1e18;
   double rest = work->episode_ms * 1e6 * (0.8 + 0.4 * uniform());
-  uint64_t until = gw_slack_begin(slack, (uint64_t)clock->now, clock->progress);
+  uint64_t until = gw_slack_begin(slack, (uint64_t)clock->now, clock->progress, true);
   double wake = (double)until + work->late_us * 1e3 * uniform();
   while (rest > 1e-6) {
     double now = slack->together ? speed : 1;
@@ -68,7 +68,7 @@ static double run_episode(struct gw_slack *slack, const struct work *work, struc
     }
     worst = fmax(worst, delay - work->tolerance * alone);
     if (clock->now >= wake) {
-      until = gw_slack_step(slack, (uint64_t)clock->now + 1, clock->progress);
+      until = gw_slack_step(slack, (uint64_t)clock->now + 1, clock->progress, true);
       wake = (double)until + work->late_us * 1e3 * uniform();
     }
   }
@@ -194,12 +194,28 @@ static void work_that_changes_is_noticed(void) {
 static void a_call_before_its_time_changes_nothing(void) {
   struct gw_slack slack;
   gw_slack_init(&slack, 0.1);
-  uint64_t until = gw_slack_begin(&slack, 1000, 0);
-  CHECK(gw_slack_step(&slack, until - 1, 5) == until && slack.alone_ns == 0);
-  CHECK(gw_slack_step(&slack, until, 5) > until && slack.alone_ns > 0);
+  uint64_t until = gw_slack_begin(&slack, 1000, 0, true);
+  CHECK(gw_slack_step(&slack, until - 1, 5, true) == until && slack.alone_ns == 0);
+  CHECK(gw_slack_step(&slack, until, 5, true) > until && slack.alone_ns > 0);
+}
+
+/* Else a task would take a device for cheap that nobody else used. */
+static void nothing_is_learned_where_no_other_task_works(void) {
+  struct gw_slack slack;
+  gw_slack_init(&slack, 0.1);
+  uint64_t now = 1000, progress = 0;
+  gw_slack_begin(&slack, now, progress, false);
+  for (int i = 0; i < 1000; i++) {
+    now += 10 * MS;
+    progress += 100;
+    gw_slack_step(&slack, now, progress, false);
+    CHECK(!slack.together);
+  }
+  CHECK(gw_slack_least_speed(&slack) == 0);
 }
 
 static const struct test_case cases[] = {
+    {"nothing is learned where no other task works", nothing_is_learned_where_no_other_task_works},
     {"where together is cheap", where_together_is_cheap_others_run_nearly_always},
     {"where together is dear", where_together_is_dear_others_get_what_the_credit_pays_for},
     {"short episodes are not delayed", short_episodes_are_not_delayed_for_others},
