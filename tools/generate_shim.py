@@ -35,6 +35,7 @@ KINDS = {
     "sync_all": ("SYNCS", "sync_all"),
     "sync_event": ("SYNCS", "wait"),
     "event": ("EVENTS", "plain"),
+    "event_wait": ("EVENTS", "event_wait"),
     "query": ("QUERIES", "plain"),
     "stream_query": ("QUERIES", "stream_query"),
     "stream_create": ("OTHER", "plain"),

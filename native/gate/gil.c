@@ -1,7 +1,8 @@
 /* A thread that sleeps at a gate while it holds Python's global lock stops every Python thread of
- * its process. In a process with one task that delays only the task that is held anyway; in one
- * with several, an urgent thread would wait for a held one. Then the launch goes on, and the next
- * one that comes without the lock is held instead. */
+ * its process. In a process of one priority that delays only work that has to give way anyway, on
+ * whatever devices it is. In a process with thread-local tasks, an urgent thread would wait for a
+ * held one. There the launch goes on, and the next one that comes without the lock is held instead.
+ */
 #include "gil.h"
 
 #include <dlfcn.h>
@@ -11,7 +12,7 @@
 typedef int (*check_fn)(void);
 
 bool gw_may_wait(void) {
-  if (GW_READ(gw_process.task_count) < 2) {
+  if (GW_READ(gw_process.thread_count) == 0) {
     return true;
   }
   check_fn initialized = (check_fn)dlsym(RTLD_DEFAULT, "Py_IsInitialized");

@@ -35,3 +35,9 @@ bool gw_is_collective(unsigned id, gw_word kernel) {
   }
   return collective;
 }
+
+void gw_collective_forget(void) {
+  pthread_mutex_lock(&lock);
+  memset(known, 0, sizeof known);
+  pthread_mutex_unlock(&lock);
+}

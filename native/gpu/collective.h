@@ -11,5 +11,7 @@ extern _Atomic bool gw_any_job;
 
 /* Whether the kernel is a collective, by its name. `id` as for gw_driver_kernel_name. */
 bool gw_is_collective(unsigned id, gw_word kernel);
+/* Code is unloaded: another kernel may get the handle of one that has gone. */
+void gw_collective_forget(void);
 
 #endif

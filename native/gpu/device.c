@@ -65,7 +65,7 @@ static int busy(void *context) {
       continue;
     }
     /* To query a stream that is being captured would end the capture. */
-    enum gw_busy answer = atomic_load(&gw_captures) != 0 || atomic_load(&ending)
+    enum gw_busy answer = gw_capture_has(used >> 1) || atomic_load(&ending)
                               ? GW_UNKNOWN
                               : gw_driver_stream_busy(atomic_load(&device->context), used >> 1);
     if (answer != GW_DONE) {

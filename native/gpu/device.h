@@ -48,7 +48,7 @@ static inline struct gw_device *gw_device_of_launch(gw_word stream) {
     return NULL;
   }
   if (!GW_LIKELY(atomic_load_explicit(&gw_captures, memory_order_relaxed) == 0) &&
-      gw_driver_capturing(stream)) {
+      gw_capturing(stream)) {
     return NULL;
   }
   return device;
@@ -62,9 +62,13 @@ static inline unsigned gw_stream_slot(gw_word stream) {
   return (unsigned)(stream ^ stream >> 5 ^ stream >> 11) % GW_STREAM_SLOTS;
 }
 
+static inline bool gw_device_uses(const struct gw_device *device, gw_word stream) {
+  const _Atomic gw_word *slot = &device->used[gw_stream_slot(stream)];
+  return GW_LIKELY(atomic_load_explicit(slot, memory_order_relaxed) == (stream << 1 | 1));
+}
+
 static inline void gw_device_use(struct gw_device *device, gw_word stream) {
-  _Atomic gw_word *slot = &device->used[gw_stream_slot(stream)];
-  if (!GW_LIKELY(atomic_load_explicit(slot, memory_order_relaxed) == (stream << 1 | 1))) {
+  if (!gw_device_uses(device, stream)) {
     gw_device_mark(device, stream);
   }
 }

@@ -23,6 +23,8 @@ bool gw_driver_device_name(int device, char *name, size_t size);
 enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream);
 /* Whether the stream is being captured; true where the driver cannot say. */
 bool gw_driver_capturing(gw_word stream);
+/* Whether the stream synchronises with the legacy stream; true where the driver cannot say. */
+bool gw_driver_stream_blocks(gw_word stream);
 
 /* The mangled name of a kernel; false where the driver cannot say. `id` is the function that has
  * just launched it, which tells what kind of handle the kernel is. */

@@ -1,6 +1,7 @@
 #include "estimate.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define PROBES 4
 #define TIMED_AT_FIRST 3
@@ -48,3 +49,5 @@ void gw_estimate_forget(struct gw_estimates *table, uint64_t key) {
   struct gw_estimate *entry = gw_estimate_find(table, key);
   *entry = (struct gw_estimate){.key = key};
 }
+
+void gw_estimates_clear(struct gw_estimates *table) { memset(table, 0, sizeof *table); }

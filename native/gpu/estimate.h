@@ -28,5 +28,6 @@ bool gw_estimate_wants_time(struct gw_estimate *entry);
 void gw_estimate_learn(struct gw_estimates *table, uint64_t key, uint64_t ns);
 /* The handle that the key is made of has gone, or stands for other work by now. */
 void gw_estimate_forget(struct gw_estimates *table, uint64_t key);
+void gw_estimates_clear(struct gw_estimates *table);
 
 #endif

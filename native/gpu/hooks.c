@@ -21,6 +21,11 @@ gw_task *gw_current_task(void) {
   return device != NULL ? gw_device_task(device) : NULL;
 }
 
+void gw_submitted_late(const struct gw_call *call) {
+  gw_device_mark(call->device, call->stream);
+  gw_resume(gw_device_task(call->device));
+}
+
 /* Waits for the device that name no stream: for an event, or for all work that a call implies. */
 void gw_before_wait(struct gw_call *call) { gw_lend(gw_current_task(), &call->loan); }
 
@@ -98,17 +103,32 @@ static void forget_streams(gw_word stream, bool all) {
 void gw_before_stream_destroy(struct gw_call *call) {
   forget_streams(call->stream, false);
   gw_window_forget_stream(call->stream);
+  gw_capture_remove(call->stream);
 }
 
 void gw_after_stream_destroy(struct gw_call *call, int result) { (void)call, (void)result; }
 
 void gw_before_context_destroy(struct gw_call *call) {
-  (void)call;
+  call->key = gw_driver_current_context();
   forget_streams(0, true);
   gw_window_forget_all();
 }
 
-void gw_after_context_destroy(struct gw_call *call, int result) { (void)call, (void)result; }
+/* A program destroys the context that is current to it, with the captures on its streams. */
+void gw_after_context_destroy(struct gw_call *call, int result) {
+  if (result == 0) {
+    gw_capture_forget(call->key);
+  }
+}
+
+void gw_before_context_release(struct gw_call *call) { gw_before_context_destroy(call); }
+
+/* The context is destroyed when nothing in the process retains it any more. */
+void gw_after_context_release(struct gw_call *call, int result) {
+  if (result == 0 && gw_driver_current_device() < 0) {
+    gw_capture_forget(call->key);
+  }
+}
 
 void gw_passed(struct gw_call *call) {
   struct gw_device *device;
@@ -116,6 +136,13 @@ void gw_passed(struct gw_call *call) {
       (device = gw_device_known()) != NULL) {
     gw_window_captured(gw_device_task(device), call->stream);
   }
+}
+
+/* After this no thread queries the stream until it leaves the set. */
+static void may_be_captured(struct gw_call *call) {
+  call->key = gw_capture_add(call->stream);
+  pthread_mutex_lock(&gw_streams); /* a thread that queries a stream now is done after this */
+  pthread_mutex_unlock(&gw_streams);
 }
 
 void gw_before_capture_begin(struct gw_call *call) {
@@ -126,26 +153,41 @@ void gw_before_capture_begin(struct gw_call *call) {
   if (gw_driver_events_touch_streams) {
     gw_window_forget_stream(call->stream);
   }
-  atomic_fetch_add(&gw_captures, 1);
-  pthread_mutex_lock(&gw_streams); /* a thread that queries a stream now is done after this */
-  pthread_mutex_unlock(&gw_streams);
+  may_be_captured(call);
 }
 
 void gw_after_capture_begin(struct gw_call *call, int result) {
-  (void)call;
-  if (result != 0) {
-    atomic_fetch_sub(&gw_captures, 1);
+  if (result == 0) {
+    gw_capture_confirm(call->stream, GW_CAPTURE_ORIGIN);
+  } else if (call->key) {
+    gw_capture_remove(call->stream);
   }
 }
 
-/* EndCapture ends the capture, also where it returns an error. */
-void gw_before_capture_end(struct gw_call *call) {
-  call->key = atomic_load(&gw_captures) != 0 && gw_driver_capturing(call->stream);
-}
+/* The call ends most captures also where it returns an error. */
+void gw_before_capture_end(struct gw_call *call) { (void)call; }
 
 void gw_after_capture_end(struct gw_call *call, int result) {
-  (void)result;
-  if (call->key) {
-    atomic_fetch_sub(&gw_captures, 1);
+  if (gw_capture_has(call->stream) && (result == 0 || !gw_driver_capturing(call->stream))) {
+    gw_capture_remove(call->stream);
   }
+}
+
+void gw_before_join(struct gw_call *call) { may_be_captured(call); }
+
+void gw_after_join(struct gw_call *call) {
+  if (gw_driver_capturing(call->stream)) {
+    gw_capture_confirm(call->stream, GW_CAPTURE_JOINED);
+  } else {
+    gw_capture_remove(call->stream);
+  }
+}
+
+void gw_before_unload(struct gw_call *call) { (void)call; }
+
+void gw_after_unload(struct gw_call *call, int result) {
+  (void)call, (void)result;
+  gw_window_forget_kinds();
+  gw_trace_forget_kernels();
+  gw_collective_forget();
 }

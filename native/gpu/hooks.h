@@ -25,7 +25,7 @@
 struct gw_call {
   gw_word stream;
   struct gw_device *device; /* of a launch or copy; NULL: not gated */
-  uint64_t key;
+  uint64_t key;             /* of work; other hooks note here what they need after the call */
   struct gw_window_call window;
   struct gw_loan loan;
   struct gw_traced traced;
@@ -114,11 +114,12 @@ static inline void gw_admitted(const struct gw_call *call, unsigned id, gw_word 
 static inline void gw_before_launch(struct gw_call *call) { gw_before_work(call, false); }
 static inline void gw_before_graph(struct gw_call *call) { gw_before_work(call, true); }
 
-/* Notes the stream again: before the work was submitted, the watcher may have queried the stream
- * and found it empty. */
+/* A call may take longer than the idle timeout, as the first launch of a kernel that the driver has
+ * yet to load. The watcher has then found the stream empty, and may have made the task idle. */
+void gw_submitted_late(const struct gw_call *call);
 static inline void gw_submitted(const struct gw_call *call) {
-  if (GW_LIKELY(call->device != NULL)) {
-    gw_device_use(call->device, call->stream);
+  if (GW_LIKELY(call->device != NULL) && !gw_device_uses(call->device, call->stream)) {
+    gw_submitted_late(call);
   }
 }
 
@@ -159,6 +160,26 @@ static inline void gw_after_copy(struct gw_call *call, int result) {
 static inline void gw_before_plain(struct gw_call *call) { (void)call; }
 static inline void gw_after_plain(struct gw_call *call, int result) { (void)call, (void)result; }
 
+void gw_before_join(struct gw_call *call);
+void gw_after_join(struct gw_call *call);
+
+/* A stream waits for an event: if the event belongs to a capture, the stream joins the capture. */
+static inline void gw_before_event_wait(struct gw_call *call) {
+  call->key = 0;
+  if (__builtin_expect(atomic_load_explicit(&gw_captures, memory_order_relaxed) != 0, 0) &&
+      call->stream != GW_STREAM_LEGACY) { /* which no capture can have */
+    gw_before_join(call);
+    call->key = 1;
+  }
+}
+
+static inline void gw_after_event_wait(struct gw_call *call, int result) {
+  (void)result;
+  if (__builtin_expect(call->key != 0, 0)) {
+    gw_after_join(call);
+  }
+}
+
 /* The task of the calling thread on its current device, NULL before its first launch there. */
 gw_task *gw_current_task(void);
 
@@ -185,6 +206,11 @@ void gw_before_stream_destroy(struct gw_call *call);
 void gw_after_stream_destroy(struct gw_call *call, int result);
 void gw_before_context_destroy(struct gw_call *call);
 void gw_after_context_destroy(struct gw_call *call, int result);
+void gw_before_context_release(struct gw_call *call);
+void gw_after_context_release(struct gw_call *call, int result);
+/* Code is unloaded: another function may get the handle of one that has gone. */
+void gw_before_unload(struct gw_call *call);
+void gw_after_unload(struct gw_call *call, int result);
 void gw_before_capture_begin(struct gw_call *call);
 void gw_after_capture_begin(struct gw_call *call, int result);
 void gw_before_capture_end(struct gw_call *call);

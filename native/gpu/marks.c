@@ -32,7 +32,7 @@ struct gw_tail *gw_tail_of(struct gw_marks *marks, gw_word stream) {
 }
 
 void gw_mark(struct gw_marks *marks, gw_word stream, uint64_t ns, gw_word before, uint64_t key) {
-  bool capturing = atomic_load(&gw_captures) != 0 && gw_driver_capturing(stream);
+  bool capturing = gw_capturing(stream);
   gw_word event = capturing || marks->count == GW_MARKS ? 0 : gw_event_take(marks);
   if (event != 0 && gw_driver_event_record(event, stream)) {
     marks->marks[(marks->first + marks->count++) % GW_MARKS] =

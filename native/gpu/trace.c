@@ -17,6 +17,7 @@
 #define KERNELS 16384
 #define BUCKETS 4096
 #define MOST_EVENTS 10000000
+#define GONE UINTPTR_MAX /* in place of the handle of an unloaded kernel */
 
 struct kernel {
   gw_word handle;
@@ -160,6 +161,16 @@ void gw_trace_end(struct gw_traced *call, int result) {
   }
   if (event_capacity != 0) {
     add_event(call, now, kernel);
+  }
+  pthread_mutex_unlock(&lock);
+}
+
+void gw_trace_forget_kernels(void) {
+  pthread_mutex_lock(&lock);
+  for (unsigned i = 0; kernels != NULL && i < KERNELS; i++) {
+    if (kernels[i].handle != 0) {
+      kernels[i].handle = GONE; /* its launches stay counted */
+    }
   }
   pthread_mutex_unlock(&lock);
 }

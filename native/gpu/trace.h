@@ -21,5 +21,7 @@ extern bool gw_tracing;
 void gw_trace_begin(struct gw_traced *call, unsigned id, enum gw_counted what, gw_word object,
                     uint64_t bytes);
 void gw_trace_end(struct gw_traced *call, int result);
+/* Code is unloaded: another kernel may get the handle of one that has gone. */
+void gw_trace_forget_kernels(void);
 
 #endif

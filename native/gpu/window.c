@@ -297,6 +297,17 @@ void gw_window_forget_kind(uint64_t key) {
   }
 }
 
+void gw_window_forget_kinds(void) {
+  for (int i = 0; i < WINDOWS; i++) {
+    struct gw_window *window = atomic_load(&windows[i]);
+    if (window != NULL) {
+      pthread_mutex_lock(&window->lock);
+      gw_estimates_clear(&window->estimates);
+      pthread_mutex_unlock(&window->lock);
+    }
+  }
+}
+
 void gw_window_release(void) {
   for (int i = 0; i < WINDOWS; i++) {
     struct gw_window *window = atomic_load(&windows[i]);

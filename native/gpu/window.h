@@ -44,5 +44,7 @@ void gw_window_forget_all(void);
 /* Forgets how long work of that kind takes: its handle has gone, or stands for other work by now.
  */
 void gw_window_forget_kind(uint64_t key);
+/* The same for all kinds: code has been unloaded, and only the driver knows which. */
+void gw_window_forget_kinds(void);
 
 #endif

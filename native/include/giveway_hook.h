@@ -54,6 +54,9 @@ GW_API void gw_admit(gw_task *task);
 /* An asynchronous launch behind a stream gate: returns without a wait, because the device itself
  * holds the launch while the gate is closed. */
 GW_API void gw_admit_held(gw_task *task);
+/* The work of a launch that was admitted before has been submitted only now, for its call took
+ * long: the task becomes active again where it has become idle meanwhile. */
+GW_API void gw_resume(gw_task *task);
 /* After the admission and before the submission of a launch that waits for the other members of the
  * task's job on the device, such as NCCL's kernels: none of them is held before it has come to the
  * same one. */

@@ -15,11 +15,17 @@ typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphExec_st *CUgraphExec;
 typedef uintptr_t CUdeviceptr;
 
+struct ipc_handle {
+  char bytes[64];
+};
+
 int cuInit(unsigned flags);
 int cuDriverGetVersion(int *version);
+int cuDeviceGetAttribute(int *value, int attribute, int device);
 int cuDeviceGetCount(int *count);
 int cuDevicePrimaryCtxRetain(CUcontext *context, int device);
 int cuDevicePrimaryCtxRelease_v2(int device);
+int cuDevicePrimaryCtxReset_v2(int device);
 int cuCtxSetCurrent(CUcontext context);
 int cuCtxGetCurrent(CUcontext *context);
 int cuCtxSynchronize(void);
@@ -27,6 +33,7 @@ int cuDeviceGetUuid_v2(unsigned char *uuid, int device);
 int cuCtxGetDevice(int *device);
 int cuFuncGetName(const char **name, CUfunction function);
 int cuModuleLoadData(CUmodule *module, const void *image);
+int cuModuleUnload(CUmodule module);
 int cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name);
 int cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
                    unsigned bz, unsigned shared, CUstream stream, void **parameters, void **extra);
@@ -41,6 +48,8 @@ int cuStreamBeginCapture_v2(CUstream stream, int mode);
 int cuStreamEndCapture(CUstream stream, CUgraph *graph);
 int cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address, uint32_t value, unsigned flags);
 int cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address, uint32_t value, unsigned flags);
+int cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags);
+int cuThreadExchangeStreamCaptureMode(int *mode);
 int cuEventCreate(CUevent *event, unsigned flags);
 int cuEventRecord(CUevent event, CUstream stream);
 int cuEventQuery(CUevent event);
@@ -56,12 +65,18 @@ int cuMemHostAlloc(void **memory, size_t size, unsigned flags);
 int cuMemFreeHost(void *memory);
 int cuMemHostRegister_v2(void *memory, size_t size, unsigned flags);
 int cuMemHostGetDevicePointer_v2(void **address, void *memory, unsigned flags);
+int cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t size);
+int cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t size, CUstream stream);
 int cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t size, CUstream stream);
 int cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t size);
 int cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long flags);
 int cuGraphGetNodes(CUgraph graph, void **nodes, size_t *count);
+int cuGraphDestroy(CUgraph graph);
+int cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, void *result);
 int cuGraphExecDestroy(CUgraphExec exec);
 int cuGraphLaunch(CUgraphExec exec, CUstream stream);
+int cuIpcGetMemHandle(struct ipc_handle *handle, CUdeviceptr memory);
+int cuIpcOpenMemHandle_v2(CUdeviceptr *memory, struct ipc_handle handle, unsigned flags);
 int cuGetProcAddress_v2(const char *symbol, void **function, int version, uint64_t flags,
                         int *status);
 

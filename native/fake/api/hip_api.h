@@ -63,6 +63,7 @@ const char *hipGetErrorName(int error);
 hipChannelFormatDesc hipCreateChannelDesc(int x, int y, int z, int w, int f);
 void **__hipRegisterFatBinary(const void *data);
 int hipModuleLoadData(hipModule_t *module, const void *image);
+int hipModuleUnload(hipModule_t module);
 int hipModuleGetFunction(hipFunction_t *function, hipModule_t module, const char *name);
 int hipMalloc(void **memory, size_t size);
 int hipFree(void *memory);
@@ -106,6 +107,10 @@ int hipStreamBeginCapture(hipStream_t stream, int mode);
 int hipStreamEndCapture(hipStream_t stream, hipGraph_t *graph);
 int hipGraphInstantiateWithFlags(hipGraphExec_t *exec, hipGraph_t graph, unsigned long long flags);
 int hipGraphGetNodes(hipGraph_t graph, void **nodes, size_t *count);
+int hipStreamWaitEvent(hipStream_t stream, hipEvent_t event, unsigned flags);
+int hipThreadExchangeStreamCaptureMode(int *mode);
+int hipEventCreateWithFlags(hipEvent_t *event, unsigned flags);
+int hipEventRecord(hipEvent_t event, hipStream_t stream);
 int hipEventQuery(hipEvent_t event);
 int hipGetProcAddress(const char *symbol, void **function, int version, uint64_t flags,
                       void *status);

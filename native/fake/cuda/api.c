@@ -114,6 +114,7 @@ FAKE int cuDevicePrimaryCtxRetain(struct context **context, int device) {
     return INVALID_DEVICE;
   }
   fake_contexts[device].alive = true;
+  fake_contexts[device].retained++;
   *context = &fake_contexts[device];
   return SUCCESS;
 }
@@ -121,8 +122,14 @@ FAKE int cuDevicePrimaryCtxRetain(struct context **context, int device) {
 static int destroy(struct context *context) {
   engine_lock();
   if (context->alive) {
+    for (struct stream *s = context->streams; s != NULL; s = s->next) {
+      if (s->origin) {
+        capture_end(s);
+      }
+    }
     engine_wait_stream(&context->legacy);
     context->alive = false;
+    context->retained = 0;
   }
   engine_unlock();
   return SUCCESS;
@@ -130,6 +137,10 @@ static int destroy(struct context *context) {
 
 FAKE int cuDevicePrimaryCtxRelease_v2(int device) {
   CALL(cuDevicePrimaryCtxRelease_v2)
+  if (fake_contexts[device].retained > 1) {
+    fake_contexts[device].retained--;
+    return SUCCESS;
+  }
   return destroy(&fake_contexts[device]);
 }
 

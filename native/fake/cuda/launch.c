@@ -8,16 +8,16 @@ struct config { /* of cuLaunchKernelEx */
   uintptr_t stream;
 };
 
-int fake_launch(uint64_t ns, uintptr_t handle, bool per_thread) {
+int fake_launch(struct op work, uintptr_t handle, bool per_thread) {
   struct stream *stream;
   int result = stream_enter(handle, per_thread, &stream);
   if (result != SUCCESS) {
     return result;
   }
   if (stream->capture != NULL) {
-    graph_add(stream->capture, (struct op){.kind = OP_WORK, .ns = ns});
-  } else if (ns != 0 || !engine_stream_free(stream)) {
-    engine_submit(stream, (struct op){.kind = OP_WORK, .ns = ns});
+    graph_add(stream->capture, work);
+  } else if (work.ns != 0 || !engine_stream_free(stream)) {
+    engine_submit(stream, work);
   }
   engine_unlock();
   return SUCCESS;
@@ -27,18 +27,26 @@ int fake_launch(uint64_t ns, uintptr_t handle, bool per_thread) {
   struct function *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,      \
       unsigned bz, unsigned shared, uintptr_t stream, void **parameters
 
-static int launch(const struct function *function, unsigned gx, uintptr_t stream, bool per_thread) {
+static int launch(const struct function *function, unsigned gx, uintptr_t stream, bool per_thread,
+                  void **parameters) {
   if (function == NULL || gx == 0) {
     return function == NULL ? INVALID_HANDLE : INVALID_VALUE;
   }
-  return fake_launch(function->ns, stream, per_thread);
+  struct op work = {.kind = OP_WORK, .ns = function->ns};
+  if (function->timed && parameters != NULL) {
+    work.ns = *(uint64_t *)parameters[0];
+    work.began = *(uint64_t **)parameters[1];
+    work.ended = *(uint64_t **)parameters[2];
+  }
+  return fake_launch(work, stream, per_thread);
 }
 
 PAIR(cuLaunchKernel, _ptsz, (LAUNCH_PARAMETERS, void **extra),
-     return launch(function, gx, stream, per_thread););
+     return launch(function, gx, stream, per_thread, parameters););
 PAIR(cuLaunchCooperativeKernel, _ptsz, (LAUNCH_PARAMETERS),
-     return launch(function, gx, stream, per_thread););
+     return launch(function, gx, stream, per_thread, parameters););
 PAIR(cuLaunchKernelEx, _ptsz,
      (const struct config *config, struct function *function, void **parameters, void **extra),
-     return config == NULL ? INVALID_VALUE
-                           : launch(function, config->grid[0], config->stream, per_thread););
+     return config == NULL
+                ? INVALID_VALUE
+                : launch(function, config->grid[0], config->stream, per_thread, parameters););

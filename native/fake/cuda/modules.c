@@ -1,36 +1,72 @@
-/* Modules and libraries. Their images are ignored: every name is a kernel in each of them. */
+/* Modules and libraries. Their images are ignored: every name is a kernel in each of them. When one
+ * is unloaded, the next kernels get the handles of its kernels. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../engine/fake.h"
 
-static int any;
+struct module {
+  struct function *functions;
+};
 
-static struct function *new_function(const char *name, bool of_library) {
-  const char *fallback = getenv("GIVEWAY_FAKE_KERNEL_NS");
-  const char *ns = strncmp(name, "ns_", 3) == 0 ? name + 3 : fallback;
-  struct function *function = calloc(1, sizeof *function); /* never freed */
-  snprintf(function->name, sizeof function->name, "%s", name);
-  function->ns = ns != NULL ? strtoull(ns, NULL, 10) : 0;
-  function->of_library = of_library;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct function *gone;
+
+static struct function *take_handle(struct module *module) {
+  pthread_mutex_lock(&lock);
+  struct function *function = gone;
+  if (function != NULL) {
+    gone = function->next;
+  } else {
+    function = malloc(sizeof *function);
+  }
+  memset(function, 0, sizeof *function);
+  function->next = module->functions;
+  module->functions = function;
+  pthread_mutex_unlock(&lock);
   return function;
 }
 
-FAKE int cuModuleLoadData(void **module, const void *image) {
+static void unload(struct module *module) {
+  pthread_mutex_lock(&lock);
+  while (module->functions != NULL) {
+    struct function *first = module->functions;
+    module->functions = first->next;
+    first->next = gone;
+    gone = first;
+  }
+  pthread_mutex_unlock(&lock);
+  free(module);
+}
+
+static struct function *new_function(struct module *module, const char *name, bool of_library) {
+  const char *fallback = getenv("GIVEWAY_FAKE_KERNEL_NS");
+  const char *ns = strncmp(name, "ns_", 3) == 0 ? name + 3 : fallback;
+  struct function *function = take_handle(module);
+  snprintf(function->name, sizeof function->name, "%s", name);
+  function->ns = ns != NULL ? strtoull(ns, NULL, 10) : 0;
+  function->of_library = of_library;
+  function->timed = strcmp(name, "timed") == 0;
+  return function;
+}
+
+FAKE int cuModuleLoadData(struct module **module, const void *image) {
   CALL(cuModuleLoadData)(void) image;
-  *module = &any;
+  *module = calloc(1, sizeof **module);
   return SUCCESS;
 }
 
-FAKE int cuModuleUnload(void *module) {
-  CALL(cuModuleUnload)(void) module;
+FAKE int cuModuleUnload(struct module *module) {
+  CALL(cuModuleUnload)
+  unload(module);
   return SUCCESS;
 }
 
-FAKE int cuModuleGetFunction(struct function **function, void *module, const char *name) {
-  CALL(cuModuleGetFunction)(void) module;
-  *function = new_function(name, false);
+FAKE int cuModuleGetFunction(struct function **function, struct module *module, const char *name) {
+  CALL(cuModuleGetFunction)
+  *function = new_function(module, name, false);
   return SUCCESS;
 }
 
@@ -43,22 +79,23 @@ FAKE int cuFuncGetName(const char **name, struct function *function) {
   return SUCCESS;
 }
 
-FAKE int cuLibraryLoadData(void **library, const void *image, void *jit, void **jit_values,
+FAKE int cuLibraryLoadData(struct module **library, const void *image, void *jit, void **jit_values,
                            unsigned jit_count, void *options, void **values, unsigned count) {
   CALL(cuLibraryLoadData)(void) image, (void)jit, (void)jit_values, (void)jit_count;
   (void)options, (void)values, (void)count;
-  *library = &any;
+  *library = calloc(1, sizeof **library);
   return SUCCESS;
 }
 
-FAKE int cuLibraryUnload(void *library) {
-  CALL(cuLibraryUnload)(void) library;
+FAKE int cuLibraryUnload(struct module *library) {
+  CALL(cuLibraryUnload)
+  unload(library);
   return SUCCESS;
 }
 
-FAKE int cuLibraryGetKernel(struct function **kernel, void *library, const char *name) {
-  CALL(cuLibraryGetKernel)(void) library;
-  *kernel = new_function(name, true);
+FAKE int cuLibraryGetKernel(struct function **kernel, struct module *library, const char *name) {
+  CALL(cuLibraryGetKernel)
+  *kernel = new_function(library, name, true);
   return SUCCESS;
 }
 

@@ -155,9 +155,14 @@ static void *engine(void *unused) {
       uint64_t ready = ready_at(stream->first);
       uint64_t from = ready > clock[device] ? ready : clock[device];
       if (stream->first->kind == OP_WORK && stream->first->ns != 0) {
-        uint64_t ns = stream->first->ns;
+        const struct op *op = stream->first;
+        uint64_t began = 0;
         pthread_mutex_unlock(&lock);
-        from = share_run(device, ns, from);
+        from = share_run(device, op->ns, from, &began);
+        if (op->began != NULL) {
+          *op->began = began;
+          *op->ended = from;
+        }
         pthread_mutex_lock(&lock);
       }
       clock[device] = from;

@@ -27,7 +27,9 @@ static int record(struct event *event, uintptr_t handle, bool per_thread) {
     if (stream->capture != NULL) {
       /* A graph must show a node that the program did not ask for. */
       graph_add(stream->capture, (struct op){.kind = OP_WORK});
+      event->capture = stream->capture;
     } else {
+      event->capture = NULL;
       engine_record(event, stream);
     }
     engine_unlock();

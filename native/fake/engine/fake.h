@@ -1,6 +1,8 @@
 /* A libcuda for tests. It keeps the driver's promises about order, time and errors, and executes
- * copies but no kernels. A kernel takes the time that its name states: ns_200000. A kernel of any
- * other name takes GIVEWAY_FAKE_KERNEL_NS, or no time. Every time measured on it is simulated. */
+ * copies but no kernels. A kernel takes the time that its name states: ns_200000. The kernel
+ * `timed` takes as many nanoseconds as its first argument, and writes when it began and ended to
+ * where the other two point. A kernel of any other name takes GIVEWAY_FAKE_KERNEL_NS, or no time.
+ * Every time measured on it is simulated; the device has the host's monotonic clock. */
 #ifndef GIVEWAY_FAKE_CUDA_H
 #define GIVEWAY_FAKE_CUDA_H
 
@@ -47,12 +49,14 @@ struct event {
   uint64_t done_version;
   uint64_t ns;           /* when the last record was done */
   struct stream *stream; /* HIP only: the stream of the last record */
+  struct graph *capture; /* the last record is part of this capture */
 };
 
 struct op {
   enum op_kind kind;
   uint64_t sequence, ready_ns;
-  uint64_t ns; /* OP_WORK: how long it takes */
+  uint64_t ns;             /* OP_WORK: how long it takes */
+  uint64_t *began, *ended; /* where to write the times; NULL: nowhere */
   struct event *event;
   uint64_t version;
   volatile uint32_t *word;
@@ -74,6 +78,8 @@ struct stream {
   struct context *context;
   bool legacy, blocking;
   struct graph *capture;
+  bool origin; /* the capture began on this stream: others have joined it */
+  bool global; /* ... in global mode */
   bool invalidated;
   struct stream *next;
 };
@@ -81,6 +87,7 @@ struct stream {
 struct context {
   int device;
   bool alive;
+  unsigned retained;
   struct stream legacy;
   struct stream *streams;
 };
@@ -127,8 +134,9 @@ static inline int call_enter(struct call *call) {
 
 struct function { /* or a kernel of a library: another kind of handle that launches accept */
   uint64_t ns;
-  bool of_library;
-  char name[120];
+  bool of_library, timed;
+  char name[104];
+  struct function *next; /* of its module, or of those that have gone */
 };
 
 /* api.c */
@@ -139,18 +147,20 @@ extern __thread struct context *fake_current;
 extern int fake_captures; /* in global mode */
 extern int fake_all_captures;
 extern __thread int fake_capture_mode; /* 0 global, 1 thread-local, 2 relaxed */
+/* graphs.c: under the engine's lock, ends the capture that began on the stream. */
+void capture_end(struct stream *stream);
 struct stream *stream_of(uintptr_t handle, bool per_thread); /* under the engine's lock */
 /* Locks the engine and finds the stream, or returns an error. Checks what a capture forbids. */
 int stream_enter(uintptr_t handle, bool per_thread, struct stream **stream);
 /* launch.c: submits work to the stream, or adds a node to its capture */
-int fake_launch(uint64_t ns, uintptr_t handle, bool per_thread);
+int fake_launch(struct op work, uintptr_t handle, bool per_thread);
 /* graphs.c: adds a node to a graph that is being captured */
 void graph_add(struct graph *graph, struct op op);
 
 /* share.c: one device, time-sliced between processes that have work, as a GPU is */
 void share_open(int device);
 /* Runs for `ns` of the device's time, not before `from`. Returns when the work ended. */
-uint64_t share_run(int device, uint64_t ns, uint64_t from);
+uint64_t share_run(int device, uint64_t ns, uint64_t from, uint64_t *began);
 /* Gives the device up: this process is idle, or another process's time slice is due. */
 void share_yield(int device, bool idle);
 uint64_t fake_now(void);
@@ -168,6 +178,8 @@ void engine_unlock(void);
 bool engine_stream_free(struct stream *stream);
 
 PROBE uint64_t fake_calls(const char *name);
+/* From now on every call of that function begins with `run`. */
+PROBE void fake_during(const char *name, void (*run)(void));
 PROBE uint64_t fake_in_flight_ns(void);
 PROBE bool fake_held(void);
 

@@ -22,8 +22,10 @@ static int begin(uintptr_t handle, int mode, bool per_thread) {
   } else {
     stream->capture = calloc(1, sizeof *stream->capture);
     stream->invalidated = false;
+    stream->origin = true;
+    stream->global = mode == 0;
     fake_all_captures++;
-    fake_captures += mode == 0;
+    fake_captures += stream->global;
   }
   engine_unlock();
   return result;
@@ -32,16 +34,28 @@ static int begin(uintptr_t handle, int mode, bool per_thread) {
 PAIR(cuStreamBeginCapture_v2, _ptsz, (uintptr_t stream, int mode),
      return begin(stream, mode, per_thread););
 
+void capture_end(struct stream *stream) {
+  struct graph *capture = stream->capture;
+  fake_all_captures--;
+  fake_captures -= stream->global;
+  for (struct stream *s = stream->context->streams; s != NULL; s = s->next) {
+    s->capture = s->capture == capture ? NULL : s->capture;
+  }
+  stream->origin = stream->global = false;
+}
+
 static int end(uintptr_t handle, bool per_thread, struct graph **graph) {
   int result = 401; /* CUDA_ERROR_ILLEGAL_STATE */
   engine_lock();
   struct stream *stream = stream_of(handle, per_thread);
-  if (stream->capture != NULL) {
-    *graph = stream->invalidated ? NULL : stream->capture;
-    result = stream->invalidated ? CAPTURE_INVALIDATED : SUCCESS;
-    stream->capture = NULL;
-    fake_all_captures--;
-    fake_captures -= fake_captures > 0;
+  if (stream->capture != NULL && stream->origin) {
+    bool invalidated = false;
+    for (struct stream *s = stream->context->streams; s != NULL; s = s->next) {
+      invalidated = invalidated || (s->capture == stream->capture && s->invalidated);
+    }
+    *graph = invalidated ? NULL : stream->capture;
+    result = invalidated ? CAPTURE_INVALIDATED : SUCCESS;
+    capture_end(stream);
   }
   engine_unlock();
   return result;
@@ -109,6 +123,17 @@ static int graph_launch(const struct graph *exec, uintptr_t handle, bool per_thr
 
 PAIR(cuGraphLaunch, _ptsz, (struct graph * exec, uintptr_t stream),
      return graph_launch(exec, stream, per_thread););
+
+FAKE int cuGraphExecUpdate_v2(struct graph *exec, const struct graph *graph, void *result) {
+  CALL(cuGraphExecUpdate_v2)
+  if (graph == NULL || graph->count != exec->count) {
+    return 910; /* CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE */
+  }
+  engine_lock();
+  memcpy(exec->ops, graph->ops, graph->count * sizeof *graph->ops);
+  engine_unlock();
+  return SUCCESS;
+}
 
 FAKE int cuGraphExecDestroy(struct graph *exec) {
   CALL(cuGraphExecDestroy)

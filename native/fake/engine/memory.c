@@ -44,6 +44,20 @@ FAKE int cuMemHostGetDevicePointer_v2(void **address, void *memory, unsigned fla
   return SUCCESS;
 }
 
+FAKE int cuIpcGetMemHandle(void *handle, void *memory) {
+  CALL(cuIpcGetMemHandle)(void) handle, (void)memory;
+  return NOT_SUPPORTED;
+}
+
+struct ipc_handle {
+  char bytes[64];
+};
+
+FAKE int cuIpcOpenMemHandle_v2(void **memory, struct ipc_handle handle, unsigned flags) {
+  CALL(cuIpcOpenMemHandle_v2)(void) memory, (void)handle, (void)flags;
+  return NOT_SUPPORTED;
+}
+
 FAKE int cuMemFreeHost(void *memory) {
   CALL(cuMemFreeHost)
   free(memory);

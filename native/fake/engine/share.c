@@ -165,7 +165,7 @@ void share_yield(int device, bool idle) {
   unlock(gpu);
 }
 
-uint64_t share_run(int device, uint64_t ns, uint64_t from) {
+uint64_t share_run(int device, uint64_t ns, uint64_t from, uint64_t *began) {
   struct gpu *gpu = gpus[device];
   int mine = seat[device];
   for (;;) {
@@ -173,6 +173,7 @@ uint64_t share_run(int device, uint64_t ns, uint64_t from) {
     uint64_t free_at = atomic_load(&gpu->free_at);
     uint64_t start = from > free_at ? from : free_at;
     uint64_t end = start + ns;
+    *began = *began == 0 ? start : *began;
     for (uint64_t now = fake_now();; now = fake_now()) {
       if (now >= end) {
         atomic_store(&gpu->free_at, end);

@@ -70,9 +70,25 @@ FAKE int cuStreamCreate(struct stream **stream, unsigned flags) {
   return cuStreamCreateWithPriority(stream, flags, 0);
 }
 
+static int get_flags(uintptr_t handle, unsigned *flags, bool per_thread) {
+  struct stream *stream;
+  int result = stream_enter(handle, per_thread, &stream);
+  if (result == SUCCESS) {
+    *flags = !stream->legacy && !stream->blocking;
+    engine_unlock();
+  }
+  return result;
+}
+
+PAIR(cuStreamGetFlags, _ptsz, (uintptr_t stream, unsigned *flags),
+     return get_flags(stream, flags, per_thread););
+
 FAKE int cuStreamDestroy_v2(struct stream *stream) {
   CALL(cuStreamDestroy_v2)
   engine_lock();
+  if (stream->origin) {
+    capture_end(stream);
+  }
   engine_wait_stream(stream);
   struct stream **at = &stream->context->streams;
   while (*at != NULL && *at != stream) {
@@ -125,7 +141,10 @@ static int wait_event(uintptr_t handle, struct event *event, bool per_thread) {
   struct stream *stream;
   int result = stream_enter(handle, per_thread, &stream);
   if (result == SUCCESS) {
-    if (event->done_version < event->version) {
+    if (event->capture != NULL && stream->capture == NULL) {
+      stream->capture = event->capture; /* the stream joins */
+      stream->invalidated = false;
+    } else if (stream->capture == NULL && event->done_version < event->version) {
       engine_submit(stream,
                     (struct op){.kind = OP_WAIT_EVENT, .event = event, .version = event->version});
     }

@@ -66,7 +66,7 @@ FORWARD(hipInit, (unsigned flags), (int)(flags & 0))
 FORWARD(hipGetDeviceCount, (int *count), cuDeviceGetCount(count))
 FORWARD(hipGetDevice, (int *current), (*current = device, SUCCESS))
 FORWARD(hipDeviceSynchronize, (void), cuCtxSynchronize())
-FORWARD(hipDeviceReset, (void), cuDevicePrimaryCtxRelease_v2(device))
+FORWARD(hipDeviceReset, (void), cuDevicePrimaryCtxReset_v2(device))
 
 FAKE int hipSetDevice(int to) {
   HIP(hipSetDevice)
@@ -173,9 +173,22 @@ FAKE int hipStreamDestroy(CUstream stream) {
   return hip_return(cuStreamDestroy_v2(stream));
 }
 
+FORWARD(hipStreamGetFlags, (CUstream stream, unsigned *flags), cuStreamGetFlags(stream, flags))
+FORWARD(hipStreamWaitEvent, (CUstream stream, CUevent event, unsigned flags),
+        (valid(stream), cuStreamWaitEvent(stream, event, flags)))
 FORWARD(hipStreamSynchronize, (CUstream stream), (valid(stream), cuStreamSynchronize(stream)))
 FORWARD(hipStreamSynchronize_spt, (CUstream stream), cuStreamSynchronize_ptsz(stream))
-FORWARD(hipStreamQuery, (CUstream stream), (valid(stream), cuStreamQuery(stream)))
+/* As AMD's runtime does in some functions: with GIVEWAY_FAKE_REENTERS, it calls its own exports and
+ * so goes through the PLT into a preloaded hook. */
+FAKE int hipStreamQuery(CUstream stream) {
+  HIP(hipStreamQuery)
+  CUstream helper;
+  if (getenv("GIVEWAY_FAKE_REENTERS") != NULL && hipStreamCreateWithFlags(&helper, 1) == SUCCESS) {
+    hipStreamDestroy(helper);
+  }
+  return hip_return((valid(stream), cuStreamQuery(stream)));
+}
+
 FORWARD(hipStreamWaitValue32,
         (CUstream stream, CUdeviceptr address, uint32_t value, unsigned flags, uint32_t mask),
         ((void)mask, cuStreamWaitValue32_v2(stream, address, value, flags)))
@@ -213,6 +226,8 @@ FORWARD(hipEventElapsedTime, (float *ms, CUevent start, CUevent end),
 FORWARD(hipStreamBeginCapture, (CUstream stream, int mode), cuStreamBeginCapture_v2(stream, mode))
 FORWARD(hipStreamEndCapture, (CUstream stream, CUgraph *graph), cuStreamEndCapture(stream, graph))
 FORWARD(hipThreadExchangeStreamCaptureMode, (int *mode), cuThreadExchangeStreamCaptureMode(mode))
+FORWARD(hipModuleUnload, (CUmodule module), cuModuleUnload(module))
+FORWARD(hipGraphExecDestroy, (CUgraphExec exec), cuGraphExecDestroy(exec))
 FORWARD(hipGraphGetNodes, (CUgraph graph, void **nodes, size_t *count),
         cuGraphGetNodes(graph, nodes, count))
 FORWARD(hipGraphInstantiateWithFlags, (CUgraphExec * exec, CUgraph graph, unsigned long long flags),

@@ -24,6 +24,7 @@ int hip_return(int result);
     return hip_return(entered);                                                                    \
   }
 
+int cuStreamGetFlags(CUstream stream, unsigned *flags);
 int cuStreamIsCapturing(CUstream stream, int *status);
 int cuThreadExchangeStreamCaptureMode(int *mode);
 int cuMemcpyAsync(void *to, const void *from, size_t size, CUstream stream);

@@ -35,19 +35,16 @@ void *gw_missing(const char *name) {
 #define REAL(name) ((int (*)())gw_slots[GW_ID_##name])
 
 /* While a thread captures in global mode, the driver refuses what might disturb it and gives the
- * capture up. Our events do not disturb: they are asked in relaxed mode. */
-static int exchange_mode(int mode) {
-  if (atomic_load_explicit(&gw_captures, memory_order_relaxed) != 0) {
-    REAL(cuThreadExchangeStreamCaptureMode)(&mode);
-  }
-  return mode;
-}
-
+ * capture up. The shim's calls do not disturb: they are made in relaxed mode. Always, because a
+ * capture may begin or end at any moment. */
 #define RELAXED(result, call)                                                                      \
   do {                                                                                             \
-    int mode = exchange_mode(CAPTURE_MODE_RELAXED);                                                \
+    int mode = CAPTURE_MODE_RELAXED;                                                               \
+    bool relaxed = REAL(cuThreadExchangeStreamCaptureMode)(&mode) == 0;                            \
     result = call;                                                                                 \
-    exchange_mode(mode);                                                                           \
+    if (relaxed) {                                                                                 \
+      REAL(cuThreadExchangeStreamCaptureMode)(&mode);                                              \
+    }                                                                                              \
   } while (0)
 
 int gw_driver_device_count(void) {
@@ -86,13 +83,20 @@ enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream) {
   if (gw_driver_current_context() != context && REAL(cuCtxSetCurrent)(context) != 0) {
     return GW_UNKNOWN;
   }
-  int result = REAL(cuStreamQuery)(stream);
+  int result;
+  RELAXED(result, REAL(cuStreamQuery)(stream));
   return result == 0 ? GW_DONE : result == NOT_READY ? GW_BUSY : GW_UNKNOWN;
 }
 
 bool gw_driver_capturing(gw_word stream) {
   int status = CAPTURE_NONE;
   return REAL(cuStreamIsCapturing)(stream, &status) != 0 || status != CAPTURE_NONE;
+}
+
+bool gw_driver_stream_blocks(gw_word stream) {
+  unsigned flags = 0;
+  return stream <= GW_STREAM_PER_THREAD || REAL(cuStreamGetFlags)(stream, &flags) != 0 ||
+         (flags & NON_BLOCKING) == 0;
 }
 
 /* Launches take handles of two kinds, and each function knows one. */

@@ -31,31 +31,36 @@ __thread bool gw_in_hook;
 /* The real function, with every argument a word. */
 #define REAL(name) ((int (*)())gw_slots[GW_ID_##name])
 
-/* The program's hipGetLastError must not return an error of the shim's own calls. An error of the
- * program that it has not read yet cannot be put back, so in that case nothing is changed. */
+/* For every call of the shim itself, from whatever thread:
+ *
+ * The program's hipGetLastError must not return an error of the shim's own calls. An error of the
+ * program that it has not read yet cannot be put back, so in that case nothing is changed.
+ *
+ * What the runtime calls through its own exports belongs to the shim's call and passes the hooks,
+ * which take the locks that the caller may hold. */
 #define QUIETLY(result, call)                                                                      \
   do {                                                                                             \
+    bool in_hook = gw_in_hook;                                                                     \
+    gw_in_hook = true;                                                                             \
     int pending = REAL(hipPeekAtLastError)();                                                      \
     result = call;                                                                                 \
     if (result != 0 && pending == 0) {                                                             \
       REAL(hipGetLastError)();                                                                     \
     }                                                                                              \
+    gw_in_hook = in_hook;                                                                          \
   } while (0)
 
 /* While a thread captures in global mode, the runtime refuses what might disturb it and gives the
- * capture up. Our events do not disturb: they are asked in relaxed mode. */
-static int exchange_mode(int mode) {
-  if (atomic_load_explicit(&gw_captures, memory_order_relaxed) != 0) {
-    REAL(hipThreadExchangeStreamCaptureMode)(&mode);
-  }
-  return mode;
-}
-
+ * capture up. The shim's calls do not disturb: they are made in relaxed mode. Always, because a
+ * capture may begin or end at any moment. */
 #define RELAXED(result, call)                                                                      \
   do {                                                                                             \
-    int mode = exchange_mode(CAPTURE_MODE_RELAXED);                                                \
+    int exchanged, mode = CAPTURE_MODE_RELAXED;                                                    \
+    QUIETLY(exchanged, REAL(hipThreadExchangeStreamCaptureMode)(&mode));                           \
     QUIETLY(result, call);                                                                         \
-    exchange_mode(mode);                                                                           \
+    if (exchanged == 0) {                                                                          \
+      QUIETLY(exchanged, REAL(hipThreadExchangeStreamCaptureMode)(&mode));                         \
+    }                                                                                              \
   } while (0)
 
 /* The legacy stream has a handle of its own in newer runtimes only: older ones would follow it. */
@@ -100,14 +105,23 @@ bool gw_driver_device_name(int device, char *name, size_t size) {
   return n > 0 && (size_t)n < size;
 }
 
+static bool make_current(gw_word context) {
+  int result = 0;
+  if (gw_driver_current_context() != context) {
+    QUIETLY(result, REAL(hipSetDevice)((int)context - 1));
+  }
+  return result == 0;
+}
+
 enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream) {
   if (stream == GW_STREAM_PER_THREAD) {
     return GW_UNKNOWN; /* every thread has another stream of that name */
   }
-  if (gw_driver_current_context() != context && REAL(hipSetDevice)((int)context - 1) != 0) {
+  int result;
+  if (!make_current(context)) {
     return GW_UNKNOWN;
   }
-  int result = REAL(hipStreamQuery)(handle(stream));
+  RELAXED(result, REAL(hipStreamQuery)(handle(stream)));
   return result == 0 ? GW_DONE : result == NOT_READY ? GW_BUSY : GW_UNKNOWN;
 }
 
@@ -119,6 +133,16 @@ bool gw_driver_capturing(gw_word stream) {
   }
   QUIETLY(result, REAL(hipStreamIsCapturing)(stream, &status));
   return result != 0 || status != CAPTURE_NONE;
+}
+
+bool gw_driver_stream_blocks(gw_word stream) {
+  int result;
+  unsigned flags = 0;
+  if (stream <= GW_STREAM_PER_THREAD) {
+    return true;
+  }
+  QUIETLY(result, REAL(hipStreamGetFlags)(stream, &flags));
+  return result != 0 || (flags & NON_BLOCKING) == 0;
 }
 
 /* AMD requires memory of its own kind there, which a page is not. So stream gates are off unless
@@ -146,7 +170,7 @@ bool gw_driver_gate_wait(gw_word stream, gw_word address, uint32_t value) {
 void gw_driver_gate_clear(gw_word context, gw_word address) {
   gw_word stream = 0;
   int result;
-  if (gw_driver_current_context() != context && REAL(hipSetDevice)((int)context - 1) != 0) {
+  if (!make_current(context)) {
     return;
   }
   RELAXED(result, REAL(hipStreamCreateWithFlags)(&stream, NON_BLOCKING));

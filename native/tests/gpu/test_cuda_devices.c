@@ -17,6 +17,11 @@ static uint64_t launches_on(const char *device) {
   return launches;
 }
 
+/* In the place of Python's, which libgiveway looks for. */
+static _Atomic int holds_lock;
+__attribute__((visibility("default"))) int Py_IsInitialized(void) { return 1; }
+__attribute__((visibility("default"))) int PyGILState_Check(void) { return holds_lock; }
+
 #define FIRST DEVICE
 #define SECOND "GPU-fafafafa-fafa-fafa-fafa-fafafafafa01"
 
@@ -48,7 +53,7 @@ static void the_only_visible_one_has_its_own_page(void) {
   CHECK(launches_on(SECOND) == 1 && !page_exists(FIRST));
 }
 
-static void a_rival_on_one_device_holds_there_only(void) {
+static void hold_on_one_device(void) {
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   setenv("GIVEWAY_STREAM_GATE_US", "0", 1); /* else the device holds it, and the program goes on */
   CUcontext contexts[2];
@@ -69,9 +74,34 @@ static void a_rival_on_one_device_holds_there_only(void) {
   pthread_join(thread, NULL);
 }
 
+static void a_rival_on_one_device_holds_there_only(void) { hold_on_one_device(); }
+
+/* One priority: no thread of the process is urgent. */
+static void a_process_with_pythons_lock_is_held_too(void) {
+  holds_lock = 1;
+  hold_on_one_device();
+}
+
+/* An urgent thread may wait for the lock. */
+static void a_thread_with_pythons_lock_is_not_held(void) {
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  setenv("GIVEWAY_STREAM_GATE_US", "0", 1);
+  start_cuda();
+  holds_lock = 1;
+  gw_own *own;
+  CHECK(gw_enter("cuda", "own", 1, &own) == GW_OK);
+  CHECK(launch(kernel("ns_0"), NULL) == 0);
+  gw_task *urgent = rival();
+  gw_begin(urgent);
+  CHECK(launch(kernel("ns_0"), NULL) == 0);
+  gw_exit(own);
+}
+
 static const struct test_case cases[] = {
     {"a page for each UUID", a_page_for_each_uuid},
     {"the only visible one has its own page", the_only_visible_one_has_its_own_page},
     {"a rival on one device holds there only", a_rival_on_one_device_holds_there_only},
+    {"a process with Python's lock is held, too", a_process_with_pythons_lock_is_held_too},
+    {"a thread with Python's lock is not held", a_thread_with_pythons_lock_is_not_held},
 };
 RUN_CASES(cases, 240)

@@ -22,6 +22,18 @@ static void the_kernels_of_nccl_are_collectives(void) {
   CHECK(collectives() == 6);
 }
 
+/* Another kernel gets its handle. */
+static void an_unloaded_collective_is_forgotten(void) {
+  start_rank();
+  CUmodule gone;
+  CUfunction sum;
+  CHECK(cuModuleLoadData(&gone, "") == 0);
+  CHECK(cuModuleGetFunction(&sum, gone, "ncclDevKernel_AllReduce") == 0);
+  CHECK(launch(sum, NULL) == 0 && collectives() == 1 && cuModuleUnload(gone) == 0);
+  CUfunction other = kernel("ns_0");
+  CHECK(other == sum && launch(other, NULL) == 0 && collectives() == 1);
+}
+
 /* A captured collective runs with its graph. */
 static void captured_collectives_do_not_count(void) {
   start_rank();
@@ -73,6 +85,7 @@ static void a_rank_that_is_behind_comes_to_the_same_collective(void) {
 
 static const struct test_case cases[] = {
     {"the kernels of NCCL are collectives", the_kernels_of_nccl_are_collectives},
+    {"an unloaded collective is forgotten", an_unloaded_collective_is_forgotten},
     {"captured collectives do not count", captured_collectives_do_not_count},
     {"outside a job nothing is asked", outside_a_job_nothing_is_asked},
     {"a rank that is behind comes to the same", a_rank_that_is_behind_comes_to_the_same_collective},

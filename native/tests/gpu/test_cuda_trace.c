@@ -26,6 +26,16 @@ static void ask_too_early(CUstream stream) {
   atomic_store(&word, 1);
 }
 
+/* The second kernel gets the handle of the first. */
+static void unload_between_launches(void) {
+  CUmodule gone;
+  CUfunction first, second;
+  CHECK(cuModuleLoadData(&gone, "") == 0 && cuModuleGetFunction(&first, gone, "ns_0_gone") == 0);
+  CHECK(launch(first, NULL) == 0 && cuModuleUnload(gone) == 0);
+  second = kernel("ns_0_new");
+  CHECK(second == first && launch(second, NULL) == 0);
+}
+
 static void program(void) {
   setenv("GIVEWAY_FAKE_ERRORS", "cuMemFreeAsync_ptsz=1", 1);
   start_cuda();
@@ -57,6 +67,7 @@ static void program(void) {
   CHECK(cuMemFreeAsync_ptsz(third, stream) == 1);
   CHECK(cuMemAlloc_v2(&third, 0) == 1);
   ask_too_early(stream);
+  unload_between_launches();
   CHECK(launch(kernel("ns_300000000"), NULL) == 0 && cuStreamSynchronize(NULL) == 0);
   CHECK(cuCtxSynchronize() == 0);
   fork_a_child();
@@ -64,14 +75,16 @@ static void program(void) {
 
 static void everything_is_counted(void) {
   const char *text = trace_of("0");
-  says(text, "\"launches\": 8, \"legacy_launches\": 6, \"graph_launches\": 1, \"copies\": 1, "
+  says(text, "\"launches\": 8, \"legacy_launches\": 8, \"graph_launches\": 1, \"copies\": 1, "
              "\"memsets\": 1, \"allocations\": 4, \"frees\": 3, \"host_allocations\": 0, "
-             "\"host_frees\": 0, \"syncs\": 2, \"event_calls\": 0, \"queries\": 1, \"other\": 3, "
+             "\"host_frees\": 0, \"syncs\": 2, \"event_calls\": 0, \"queries\": 1, \"other\": 4, "
              "\"failures\": 3, \"stream_gates\": 0, \"sync_ns\": ");
   says(text, "\"allocated\": 1700, \"freed\": 1500, \"peak\": 1500}");
   says(text, "{\"launches\": 5, \"name\": \"ns_0\"}");
   says(text, "{\"launches\": 2, \"name\": \"ns_0\"}");
   says(text, "{\"launches\": 1, \"name\": \"ns_300000000\"}");
+  says(text, "{\"launches\": 1, \"name\": \"ns_0_gone\"}");
+  says(text, "{\"launches\": 1, \"name\": \"ns_0_new\"}");
   says(text, "{\"launches\": 1, \"name\": \"ns_0 \\\"<\\\\\\u000a>\\\"\"}");
   says(text, "\"device\": \"" DEVICE "\", \"name\": \"traced\", \"priority\": 0, ");
   unsigned long sync_ns = strtoul(strstr(text, "\"sync_ns\": ") + 11, NULL, 10);

@@ -77,7 +77,7 @@ static int tear_down(void) {
 #ifdef GENERATION
   return hipDeviceReset();
 #else
-  return cuDevicePrimaryCtxRelease_v2(0);
+  return cuDevicePrimaryCtxReset_v2(0);
 #endif
 }
 

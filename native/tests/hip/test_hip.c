@@ -295,6 +295,15 @@ static void idle_after_synchronising(void) {
   CHECK(until(!own_task().active, 60000));
 }
 
+/* The watcher queries under locks that hooks take as well. */
+static void the_watcher_asks_a_runtime_that_calls_itself(void) {
+  setenv("GIVEWAY_FAKE_REENTERS", "1", 1);
+  start_hip();
+  CHECK(by_address(kernel(FOR_EVER), NULL) == 0);
+  await_watcher();
+  CHECK(fake_calls("hipStreamDestroy") > 0 && own_task().active);
+}
+
 static void two_devices_two_pages(void) {
   setenv("GIVEWAY_FAKE_DEVICES", "2", 1);
   start_hip();
@@ -330,6 +339,7 @@ static const struct test_case cases[] = {
     {"events of a captured stream are let alone", events_of_a_captured_stream},
     {"events of a destroyed stream are let alone", events_of_a_destroyed_stream},
     {"idle after synchronising", idle_after_synchronising},
+    {"the watcher asks a runtime that calls itself", the_watcher_asks_a_runtime_that_calls_itself},
     {"two devices, two pages", two_devices_two_pages},
     {"exit with work in flight", exit_with_work_in_flight},
 };
