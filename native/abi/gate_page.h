@@ -72,6 +72,7 @@ enum gw_row_flags {
   GW_ROW_JOB_RANKED = 1u << 8,
   GW_ROW_LAUNCHES_ONLY = 1u << 9, /* work that runs cannot be stopped: only launches wait */
   GW_ROW_WHOLE = 1u << 10,        /* the gate stops every thread of the process */
+  GW_ROW_SHARES = 1u << 11,       /* the task has slack: less urgent tasks may run beside it now */
 };
 
 struct gw_row {

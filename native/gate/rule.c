@@ -57,9 +57,10 @@ static bool has_turn(const struct rule *rule, const struct gw_row *row, uint64_t
          !(rule->by_daemon && GW_READ(row->decided) == GW_PAUSED);
 }
 
-/* A task that waits for its job makes no task wait. */
+/* A task that waits for its job makes no task wait, nor does one that spends its slack. */
 static bool stands_aside(const struct gw_row *row, uint64_t now) {
-  return has_flag(row, GW_ROW_JOB_HELD) && now >= GW_READ(row->quantum_end_ns);
+  return (has_flag(row, GW_ROW_JOB_HELD) && now >= GW_READ(row->quantum_end_ns)) ||
+         has_flag(row, GW_ROW_SHARES);
 }
 
 static struct rule read_rule(const struct gw_page *page, uint64_t now) {

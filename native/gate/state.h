@@ -12,6 +12,7 @@
 #include "atomics.h"
 #include "gate_page.h"
 #include "giveway_hook.h"
+#include "slack.h"
 
 #define GW_LIKELY(x) __builtin_expect(!!(x), 1)
 #define GW_DEVICE_SIZE 64
@@ -60,6 +61,9 @@ struct gw_task {
   uint64_t preempted_ns, held_since_ns, checked_ns;
   bool released;
   bool dozes; /* idle, although launches are in flight: their threads wait for something */
+  struct gw_slack slack;
+  uint64_t seen_attributes;  /* changes of the attributes, and one; 0: none read yet */
+  uint64_t spent_activation; /* the activation whose slack is being spent; 0: none */
 
   /* Under gw_process.lock. */
   bool pinned; /* the watcher is in a function of the hook, without the lock */

@@ -158,6 +158,14 @@ void gw_task_unpin(struct gw_task *task) {
   task->pinned = false;
 }
 
+int gw_task_is_busy(struct gw_task *task) {
+  struct gw_task_options hook = task->options;
+  gw_task_pin(task);
+  int answer = hook.busy(hook.context);
+  gw_task_unpin(task);
+  return answer;
+}
+
 bool gw_sweep(void) {
   bool again = false;
   for (struct gw_task **link = &gw_process.tasks; *link != NULL;) {

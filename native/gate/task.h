@@ -18,9 +18,11 @@ bool gw_row_leave(struct gw_task *task);
 /* Under gw_process.lock: counts one task more, or less (by = -1). */
 void gw_count_task(const struct gw_task *task, uint32_t by);
 /* For the watcher, around a call of a function of the hook: without gw_process.lock, because a
- * driver may block in it. The task is not freed meanwhile. */
+ * driver may block in it. The task may leave meanwhile, and is not freed. */
 void gw_task_pin(struct gw_task *task);
 void gw_task_unpin(struct gw_task *task);
+/* What the hook's busy function says; pins the task. */
+int gw_task_is_busy(struct gw_task *task);
 /* Under gw_process.lock: frees tasks that could not leave earlier. True: some still cannot leave.
  */
 bool gw_sweep(void);

@@ -29,6 +29,8 @@ static bool waits_for_job(const struct gw_row *row) {
   return (GW_READ(row->flags) & GW_ROW_JOB_HELD) != 0 && GW_READ(row->gate) == GW_CLOSED;
 }
 
+static bool shares(const struct gw_row *row) { return (GW_READ(row->flags) & GW_ROW_SHARES) != 0; }
+
 /* Whether the row's task holds that of the seat. */
 static bool holds(const struct gw_row *row, const struct gw_page *page, struct gw_seat seat,
                   uint64_t now) {
@@ -40,7 +42,8 @@ static bool holds(const struct gw_row *row, const struct gw_page *page, struct g
   }
   return GW_READ(page->map->header.by_daemon)
              ? row != seat.row && GW_READ(row->gate) == GW_OPEN
-             : !waits_for_job(row) && gw_row_priority(row) > gw_row_priority(seat.row);
+             : !waits_for_job(row) && !shares(row) &&
+                   gw_row_priority(row) > gw_row_priority(seat.row);
 }
 
 /* Excludes the tasks of this process: they share a watcher with the calling thread, which runs. */

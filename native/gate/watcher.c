@@ -18,6 +18,7 @@
 #include "lock.h"
 #include "rule.h"
 #include "settings.h"
+#include "spend.h"
 #include "stream_gate.h"
 #include "task.h"
 #include "thread.h"
@@ -168,16 +169,9 @@ static uint64_t last_launch(struct gw_task *task, uint64_t launches, uint64_t no
   return atomic_load(&task->last_ns);
 }
 
-/* Whether the task's device works, or has work that was submitted during the look. */
+/* Whether the task's device works. A task that left during the look is not asked again. */
 static bool works(struct gw_task *task) {
-  struct gw_task_options hook = task->options;
-  if (hook.busy == NULL) {
-    return false;
-  }
-  gw_task_pin(task);
-  int answer = hook.busy(hook.context);
-  gw_task_unpin(task);
-  return answer > 0 || atomic_load(&task->left);
+  return task->options.busy != NULL && (gw_task_is_busy(task) > 0 || atomic_load(&task->left));
 }
 
 /* No launch is in flight: the task becomes idle when nothing has run for linger. */
@@ -228,10 +222,19 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (!gw_look_at_active(task, now)) {
     return now + tick_ns(matters);
   }
+  if (matters && !gw_task_lost(task)) {
+    uint64_t spend = gw_spend(task, now);
+    next = spend < next ? spend : next;
+  }
   uint32_t in_flight = atomic_load(&task->in_flight);
-  return in_flight != 0 || gw_stops_process(task)
-             ? watch_running(task, now, in_flight, quantum_end, next)
-             : watch_resting(task, now, matters, next);
+  if (in_flight != 0 || gw_stops_process(task)) {
+    return watch_running(task, now, in_flight, quantum_end, next);
+  }
+  next = watch_resting(task, now, matters, next);
+  if (next == UINT64_MAX) {
+    gw_spend_end(task, now);
+  }
+  return next;
 }
 
 static void *watcher(void *unused) {

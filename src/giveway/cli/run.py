@@ -24,6 +24,11 @@ from giveway.cli.parts import options
 )
 @click.option("-n", "--name", metavar="S", help="Name of the task. [default: derived from CMD]")
 @click.option(
+    "--slowdown",
+    metavar="PERCENT",
+    help="How much slower less urgent programs may make CMD. [default: 0%]",
+)
+@click.option(
     "--job",
     metavar="NAME",
     help="Processes that wait for each other give way together. [default: the run of torchrun]",
@@ -54,6 +59,7 @@ def command(
     \b
     Examples:
       giveway run --priority 10 -- python serve.py
+      giveway run --priority 10 --slowdown 10% -- python serve.py
       giveway run -- python train.py --epochs 3
       giveway run --name nightly -- torchrun --nproc-per-node 2 train.py
       giveway run --share 30 -- python tenant.py

@@ -24,18 +24,23 @@ if TYPE_CHECKING:
     type=options.PRIORITY,
     help="-1000 to 1000, bigger is more urgent.",
 )
+@click.option(
+    "--slowdown", metavar="PERCENT", help="How much slower less urgent programs may make the task."
+)
 @click.option("-n", "--name", metavar="S", help="Which task of PID. [default: that of the process]")
 @options.device("Device of the task. [default: the device that PID uses]")
 def command(
     pid: int,
     settings: tuple[str, ...],
     priority: int | None,
+    slowdown: str | None,
     name: str | None,
     device: str | None,
 ) -> None:
     """Change the priority or another attribute of a task.
 
-    A priority takes effect on the task's next launch. The other attributes are weight, share,
+    A priority takes effect on the task's next launch, and a slowdown within 20 ms of work. The
+    other attributes are weight, share,
     deadline, laxity, slice, nice, group and focused. They have an effect under a policy that reads
     them (giveway serve), and stay with the task when the policy changes. The value none restores an
     attribute's default.
@@ -43,6 +48,7 @@ def command(
     \b
     Examples:
       giveway set 4242 --priority 5
+      giveway set 4242 --slowdown 20%
       giveway set 4242 deadline=20ms share=30
       giveway set 4242 share=none
       giveway set 4242 --name loader --priority -5
@@ -52,8 +58,10 @@ def command(
 
     if priority is not None:
         settings = (*settings, f"priority={priority}")
+    if slowdown is not None:
+        settings = (*settings, f"slowdown={slowdown}")
     if not settings:
-        raise UsageError("nothing to set: use --priority N or ATTRIBUTE=VALUE")
+        raise UsageError("nothing to set: use --priority N, --slowdown PERCENT or ATTRIBUTE=VALUE")
     changes = attributes.changes(settings)
     if "job" in changes:
         raise UsageError("a running program cannot change its job: start it with giveway run --job")

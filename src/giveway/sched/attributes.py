@@ -65,6 +65,14 @@ def real(low: float, high: float, suffix: str = "") -> Callable[[str], float]:
     return parse
 
 
+def percentage(text: str) -> float:
+    """Parses ``10%`` or ``10``, from 0 to 100, where 0 is as good as none."""
+    value = float(text.removesuffix("%"))
+    if not 0 <= value <= 100:  # a NaN is not either
+        raise ValueError
+    return value
+
+
 def duration(low_ns: int) -> Callable[[str], int]:
     """A parser of times from ``low_ns`` to one hour; its result is in nanoseconds."""
 
@@ -115,6 +123,7 @@ KINDS: Final = {
     ),
     "weight": Kind("weight", real(0, 10_000), "a number above 0, up to 10000"),
     "share": Kind("share", real(0, 100, "%"), "a percentage above 0, up to 100"),
+    "slowdown": Kind("slowdown", percentage, "a percentage from 0 to 100, such as 10%"),
     "deadline": Kind("deadline_ns", duration(1), "a time such as 20ms, up to 3600s"),
     "laxity": Kind("laxity_ns", duration(0), "a time such as 20ms, up to 3600s"),
     "slice": Kind("slice_ns", duration(100_000), "a time from 100us to 3600s"),

@@ -93,6 +93,9 @@ class Attributes:
     """Relative claim on the device: a task of weight 2 gets twice as much as one of weight 1."""
     share: float | None = None
     """Percent of the device's time; None: an equal part of the unpromised time."""
+    slowdown: float = 0.0
+    """By how many percent other tasks may slow an episode of the task's work down. Spent by the task
+    itself where no daemon decides."""
     deadline_ns: int | None = None
     """The time from becoming active until the task should be done; None: no deadline."""
     laxity_ns: int | None = None

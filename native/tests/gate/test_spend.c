@@ -1,0 +1,141 @@
+/* A task with slack and one beside it, on the clock of the test, and on a device that both slow
+ * down. */
+#include "program.h"
+
+static double step_ns = 200e3; /* coarse, for each step takes real time */
+#define LAUNCH (50e3)          /* nanoseconds alone */
+
+static gw_task *urgent;
+static struct program *low;
+static double left; /* the work of the urgent task's launch that runs */
+
+static void begin_with(const char *attributes) {
+  clock_stop();
+  setenv("GIVEWAY_LINGER_MS", "2", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  if (attributes != NULL) {
+    setenv("GIVEWAY_ATTRIBUTES", attributes, 1);
+  }
+  urgent = join(open_page(), 10);
+  unsetenv("GIVEWAY_ATTRIBUTES");
+  low = start_program(0);
+  left = LAUNCH;
+}
+
+static bool low_runs(void) { return !info_of_program(low).gate_closed; }
+
+struct result {
+  double alone, delay, together; /* milliseconds */
+};
+
+/* The urgent task works for so long. While the other runs beside it, at that speed. */
+static struct result work(double ms, double speed) {
+  struct result result = {0};
+  for (double t = 0; t < ms; t += step_ns / 1e6) {
+    bool together = low_runs();
+    double done = step_ns * (together ? speed : 1);
+    clock_advance((uint64_t)step_ns);
+    result.alone += done / 1e6;
+    result.delay += (step_ns - done) / 1e6;
+    result.together += together ? step_ns / 1e6 : 0;
+    for (left -= done; left <= 0; left += LAUNCH) {
+      gw_admit(urgent);
+    }
+  }
+  return result;
+}
+
+static void where_it_costs_little_the_other_runs_beside_it(void) {
+  begin_with("slowdown=10%");
+  ask(low, gw_begin);
+  gw_begin(urgent);
+  clock_settle();
+  CHECK(!low_runs());
+  work(300, 0.98);
+  struct result later = work(100, 0.98);
+  CHECK(later.together > 85 && info_of(urgent).held == 0);
+}
+
+static void where_it_costs_much_the_other_gets_what_is_tolerated(void) {
+  begin_with("slowdown=10%");
+  ask(low, gw_begin);
+  gw_begin(urgent);
+  step_ns = 50e3;
+  struct result all = work(300, 0.4);
+  CHECK(all.delay <= 0.1 * all.alone + 0.5);
+  CHECK(all.together > 20); /* of some 45 that the credit pays for */
+}
+
+static void without_tolerance_the_other_is_held(void) {
+  begin_with(NULL);
+  ask(low, gw_begin);
+  gw_begin(urgent);
+  clock_settle();
+  CHECK(work(100, 0.98).together == 0);
+}
+
+static uint64_t ticket_of_urgent(void) { return info_of(urgent).ticket; }
+
+static void tolerance_changes_while_the_task_runs(void) {
+  begin_with("slowdown=10%");
+  ask(low, gw_begin);
+  gw_begin(urgent);
+  work(400, 0.98);
+  CHECK(gw_set_attributes(open_page(), ticket_of_urgent(), "weight=2") == GW_OK);
+  work(25, 0.98); /* until the watcher has looked */
+  CHECK(work(50, 0.98).together == 0);
+  CHECK(gw_set_attributes(open_page(), ticket_of_urgent(), "weight=2 slowdown=10%") == GW_OK);
+  work(300, 0.98);
+  CHECK(work(100, 0.98).together > 85);
+}
+
+/* Requests with pauses: the gate of the other does not close for each. */
+static void a_known_task_begins_beside_others(void) {
+  begin_with("slowdown=10%");
+  ask(low, gw_begin);
+  for (int request = 0; request < 80; request++) {
+    gw_begin(urgent);
+    work(12, 0.98);
+    gw_end(urgent);
+    clock_advance(10 * MS); /* longer than the idle timeout */
+    CHECK(low_runs());
+  }
+  uint64_t preemptions = info_of_program(low).preemptions;
+  double together = 0;
+  for (int request = 0; request < 10; request++) {
+    gw_begin(urgent);
+    together += work(12, 0.98).together;
+    gw_end(urgent);
+    clock_advance(10 * MS);
+  }
+  CHECK(together > 90);                                        /* of 120 */
+  CHECK(info_of_program(low).preemptions - preemptions <= 10); /* blocks apart, to compare */
+}
+
+/* A task of middle priority without slack holds the lowest one, whoever runs above. */
+static void slack_is_for_the_next_class_first(void) {
+  begin_with("slowdown=10%");
+  struct program *middle = start_program(5);
+  ask(low, gw_begin);
+  ask(middle, gw_begin);
+  gw_begin(urgent);
+  work(400, 0.98);
+  double together = 0;
+  for (int i = 0; i < 250; i++) {
+    work(0.2, 0.98);
+    together += info_of_program(middle).gate_closed ? 0 : 0.2;
+    CHECK(!low_runs());
+  }
+  CHECK(together > 35);
+}
+
+static const struct test_case cases[] = {
+    {"where it costs little", where_it_costs_little_the_other_runs_beside_it},
+    {"where it costs much", where_it_costs_much_the_other_gets_what_is_tolerated},
+    {"without tolerance the other is held", without_tolerance_the_other_is_held},
+    {"tolerance changes while the task runs", tolerance_changes_while_the_task_runs},
+    {"a known task begins beside others", a_known_task_begins_beside_others},
+    {"slack is for the next class first", slack_is_for_the_next_class_first},
+};
+
+RUN_CASES(cases, 240)
