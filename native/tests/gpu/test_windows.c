@@ -7,7 +7,21 @@ static uint64_t done = UINT64_MAX; /* events up to this one have been reached */
 static unsigned cleared;
 
 const bool gw_driver_events_touch_streams = false;
-enum gw_busy gw_driver_event_query(gw_word event) { return event <= done ? GW_DONE : GW_BUSY; }
+static unsigned queries;
+static struct gw_window *another_looks; /* during a query */
+
+enum gw_busy gw_driver_event_query(gw_word event) {
+  struct gw_window *window = another_looks;
+  another_looks = NULL;
+  queries++;
+  if (window != NULL) {
+    gw_window_lock(window);
+    gw_window_look(window);
+    gw_window_unlock(window);
+  }
+  return event <= done ? GW_DONE : GW_BUSY;
+}
+
 uint64_t gw_driver_event_elapsed(gw_word start, gw_word end) { return end - start; }
 bool gw_driver_use_context(gw_word context) { return context != 0; }
 void gw_driver_gate_clear(gw_word context, gw_word address) {
@@ -105,6 +119,17 @@ static void work_is_in_flight_until_its_fence_is_reached(void) {
   CHECK(!gw_windows_busy(&windows));
 }
 
+/* Two would ask the driver for the same event, and one of them in vain. */
+static void one_thread_looks_at_a_time(void) {
+  gw_windows_init(&windows);
+  struct gw_window *window = enter(1);
+  mark(window, 1, 100);
+  another_looks = window;
+  gw_window_look(window);
+  CHECK(queries == 1 && window->marks.in_flight == 0);
+  gw_window_leave(window);
+}
+
 /* The newest takes the place of the one before it. */
 static void more_fences_than_places(void) {
   gw_windows_init(&windows);
@@ -139,6 +164,7 @@ static const struct test_case cases[] = {
     {"a launch outlives it", a_launch_outlives_it},
     {"each is released once", each_is_released_once},
     {"work is in flight until its fence is reached", work_is_in_flight_until_its_fence_is_reached},
+    {"one thread looks at a time", one_thread_looks_at_a_time},
     {"more fences than places", more_fences_than_places},
     {"more streams than tails", more_streams_than_tails},
 };
