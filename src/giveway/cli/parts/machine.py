@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
+from giveway.cli.parts.lines import echo_line
 
 
 def examine(device: str, anyway: bool) -> dict[str, Any]:
@@ -20,5 +20,5 @@ def examine(device: str, anyway: bool) -> dict[str, Any]:
     surroundings.refuse_under_run()
     found = surroundings.at_start(device, anyway)
     if (words := surroundings.load_in_words(found["load"])) is not None:
-        click.echo(f"giveway: {words}.", err=True)
+        echo_line(f"giveway: {words}.", err=True)
     return found
