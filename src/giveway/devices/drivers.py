@@ -29,17 +29,17 @@ _OF_EVERY_LIBRARY: Final = frozenset(
     {"_init", "_fini", "_edata", "_end", "__bss_start", "__data_start", "edata", "end"}
 )
 _BY_PATH: Final = "open it by its path or without the number of its SONAME"
+_BESIDE: Final = (
+    "what programs look up by dlvsym",
+    "libraries opened with RTLD_DEEPBIND or by dlmopen, and what these call",
+)
 _ESCAPES: Final[Mapping[tuple[str, Mode], tuple[str, ...]]] = {
     ("CUDA", "impersonation"): (
         f"libraries opened with RTLD_DEEPBIND or by dlmopen that {_BY_PATH}",
     ),
     ("HIP", "impersonation"): (f"programs that {_BY_PATH}",),
-} | {
-    (api, "interposition"): (
-        "what programs look up by dlvsym",
-        "libraries opened with RTLD_DEEPBIND or by dlmopen, and what these call",
-    )
-    for api in ("CUDA", "HIP")
+    ("CUDA", "interposition"): _BESIDE,
+    ("HIP", "interposition"): _BESIDE,
 }
 
 
