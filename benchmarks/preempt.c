@@ -4,15 +4,15 @@
  *
  *   preempt low KERNEL_US ROUNDS [streams=N] [grid=1] [queue=N] [share=FILE] [work=KIND]
  *   preempt urgent SECONDS ROUNDS [waits=N] [share=FILE]
- *   preempt calibrate KERNEL_US 0 [grid=1]       prints the ROUNDS that a kernel of that length
- * takes
+ *   preempt calibrate KERNEL_US 0 [grid=1]         prints the ROUNDS of such a kernel
  *
  *   streams  kernels on so many streams in turn; one stream is the NULL stream
  *   grid     a block for each multiprocessor, in place of one block
  *   queue    launches between two waits
  *   share    `low` shares memory through this file, and each urgent request writes to it
- *   work     kernels; varying (the same launch takes 1/10, and each eighth time all); copies;
- *            recaptured or updated (graphs of ten kernels, which together take KERNEL_US)
+ *   work     kernels; varying: the same launch takes a tenth, and each eighth time all of KERNEL_US
+ *            copies: to the device
+ *            recaptured, updated: graphs of ten kernels, which take KERNEL_US together
  *   waits    kernels in a request, with a wait after each
  *
  * Writes 64-bit words to standard output, all in nanoseconds of the device's clock. `low`: began,
@@ -37,6 +37,7 @@
 #define MULTIPROCESSORS 16 /* CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT */
 #define LAZY_PEER_ACCESS 1
 #define PORTABLE_AND_MAPPED 3
+#define NOT_SUPPORTED 801
 #define CANNOT 77
 
 static const char kernels[] =
@@ -77,9 +78,11 @@ static uint64_t host_now(void) {
 }
 
 static void must(int result, const char *what) {
-  if (result != 0) {
-    fprintf(stderr, "preempt: %s: %d\n", what, result);
-    exit(result == 801 ? CANNOT : 1);
+  if (result == NOT_SUPPORTED) {
+    exit(CANNOT);
+  } else if (result != 0) {
+    fprintf(stderr, "%s: %d\n", what, result);
+    exit(1);
   }
 }
 #define MUST(call) must(call, #call)
@@ -102,7 +105,8 @@ static uint64_t *read_words(CUdeviceptr from) {
 /* ---- work without a pause ------------------------------------------------------------------- */
 
 static CUgraphExec exec;
-static CUdeviceptr source, target;
+static void *source; /* on the host */
+static CUdeviceptr target;
 static size_t bytes = 64 << 20;
 static CUevent base, copied[1024];
 static uint64_t base_ns, *copy_ended;
@@ -132,7 +136,7 @@ static void submit_graph(uint64_t i) {
 static void submit(uint64_t i) {
   stream = streams[i % stream_count];
   if (strcmp(work, "copies") == 0) {
-    MUST(cuMemcpyDtoDAsync_v2(target, source, bytes, stream));
+    MUST(cuMemcpyHtoDAsync_v2(target, source, bytes, stream));
     MUST(cuEventRecord(copied[i], stream));
     used++;
   } else if (strcmp(work, "varying") == 0) {
@@ -152,7 +156,7 @@ static float elapsed_ms(CUevent from, CUevent to) {
 
 /* Copies leave no times of their own. Events do, by the distance from one whose time is known. */
 static void prepare_copies(void) {
-  MUST(cuMemAlloc_v2(&source, bytes));
+  MUST(cuMemHostAlloc(&source, bytes, PORTABLE_AND_MAPPED));
   MUST(cuMemAlloc_v2(&target, bytes));
   copy_ended = calloc(MOST, sizeof *copy_ended);
   for (unsigned i = 0; i < queue; i++) {
@@ -161,7 +165,7 @@ static void prepare_copies(void) {
   MUST(cuEventCreate(&base, 0));
   for (int i = 0; i < 3; i++) { /* the first ones warm up */
     MUST(cuEventRecord(base, stream));
-    MUST(cuMemcpyDtoDAsync_v2(target, source, bytes, stream));
+    MUST(cuMemcpyHtoDAsync_v2(target, source, bytes, stream));
     MUST(cuEventRecord(copied[0], stream));
     MUST(cuStreamSynchronize(stream));
   }

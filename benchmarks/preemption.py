@@ -212,6 +212,7 @@ class Programs:
                 "GIVEWAY_FAKE_DIR": str(folder),
                 "LD_LIBRARY_PATH": str(folder),
                 "GIVEWAY_CUDA_LIBRARY": str(fake),
+                "GIVEWAY_FAKE_COPY_NS": "1000",  # for each KiB
             }
 
     def _start(
@@ -269,8 +270,11 @@ class Programs:
         rounds = self._kernel(case.us, grid="grid=1" in case.low)
         low = self._start("low", (str(case.us), str(rounds), *case.low, *share), gate)
         assert low.stderr is not None
-        ready = low.stderr.readline() == b"ready\n"
-        urgent = self._requests(case.waits, share, gate) if ready else None
+        said = low.stderr.readline()
+        if said not in (b"ready\n", b""):  # nothing: the program has ended
+            low.kill()
+            raise SystemExit(f"preempt says: {said.decode()}")
+        urgent = self._requests(case.waits, share, gate) if said else None
         if not ended(low) or urgent is None:
             return {"reason": "this driver cannot do it"}
         spans = self._spans("low", 2)
@@ -282,9 +286,10 @@ class Programs:
 def ended(program: subprocess.Popen[bytes]) -> bool:
     """Tells the program to end, and waits for it. False: the driver cannot do what it should."""
     _, said = program.communicate()
-    if program.returncode not in (0, CANNOT):
-        raise SystemExit(f"preempt failed: exit code {program.returncode}: {said.decode()}")
-    return program.returncode == 0
+    cannot = program.returncode == CANNOT
+    if not cannot and (program.returncode != 0 or said):
+        raise SystemExit(f"preempt: exit code {program.returncode}: {said.decode()}")
+    return not cannot
 
 
 def one_round(

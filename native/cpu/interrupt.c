@@ -95,7 +95,7 @@ void gw_stop_threads(void) {
   }
   pid_t process = getpid();
   for (int i = 0; i < SLOTS; i++) {
-    pid_t thread = atomic_load_explicit(&inside[i], memory_order_relaxed);
+    pid_t thread = atomic_load(&inside[i]); /* the order is in atomics.h */
     if (thread != 0) {
       syscall(SYS_tgkill, process, thread, SIGURG);
     }

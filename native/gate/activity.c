@@ -35,7 +35,7 @@ bool gw_deactivate(struct gw_task *task, uint64_t launches) {
   if (atomic_load(&task->active)) {
     struct gw_row *row = gw_row_of(task);
     atomic_store(&task->active, 0);
-    if (atomic_load(&task->in_flight) != 0 || atomic_load(&row->launches) != launches) {
+    if (atomic_load(&task->in_flight) != 0 || gw_launches_of(task) != launches) {
       atomic_store(&task->active, 1);
     } else {
       idle = true;
@@ -53,7 +53,7 @@ bool gw_deactivate(struct gw_task *task, uint64_t launches) {
 
 void gw_idle(gw_task *task) {
   if (task != NULL && atomic_load(&task->active)) {
-    gw_deactivate(task, atomic_load(&gw_row_of(task)->launches));
+    gw_deactivate(task, gw_launches_of(task));
   }
 }
 
@@ -61,7 +61,7 @@ void gw_idle(gw_task *task) {
  * the task for one that has just launched. */
 void gw_rest(gw_task *task) {
   if (task != NULL && atomic_load(&task->active)) {
-    atomic_store(&task->seen_launches, atomic_load(&gw_row_of(task)->launches));
+    atomic_store(&task->seen_launches, gw_launches_of(task));
     atomic_store(&task->last_ns, gw_now());
   }
 }

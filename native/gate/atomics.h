@@ -18,11 +18,11 @@
  * other, so that at least one of them sees the other's write. On x86 such a read costs no more than
  * a relaxed one. On aarch64 a relaxed read may be done before an earlier atomic addition is
  * visible.
- * - row.launches, task.in_flight and task.active: a launch counts itself, then reads `active`; the
- *   watcher clears `active`, then reads the counts.
- * - task.in_flight, or a thread registered with a hook, and row.gate: a launch counts itself or
- *   registers its thread, then reads the gate; the watcher reads that the gate is closed, then the
- *   counts and, after a fence, the hook's threads.
+ * - row.launches, task.late, task.in_flight and task.active: a launch counts itself, then reads
+ *   `active`; the watcher clears `active`, then reads the counts.
+ * - task.in_flight, or a hook's list of threads, and row.gate: a launch counts itself, or registers
+ *   its thread, then reads the gate; the watcher reads that the gate is closed, then the count and
+ *   the list.
  * - row.gate and its sleepers: the kernel compares the gate before a thread falls asleep, and a
  *   transition always wakes the threads after it has written the gate.
  * - row.closed_ns and row.gate: a transition writes the time before the gate, so that a thread that

@@ -70,13 +70,14 @@ void gw_leave(gw_task *task) {
   if (found) {
     gw_job_leave(task->member);
   }
-  bool done = found && gw_row_give_back(task);
+  bool done = found && !task->pinned && gw_row_give_back(task);
   if (found) {
     gw_count_task(task, (uint32_t)-1);
   }
   if (done) {
     *link = task->next;
   } else if (found) { /* gw_sweep frees it; the caller's functions are not called any more */
+    atomic_store(&task->left, true);
     task->options.busy = NULL;
     task->options.release = NULL;
     gw_wake_idle_watcher();

@@ -110,14 +110,12 @@ void gw_admit_held(gw_task *task) {
   atomic_fetch_sub(&task->in_flight, 1);
 }
 
-/* The watcher decides under the process's lock. Whoever has had the lock after the work was
- * submitted finds the task idle, or a watcher that finds the device busy. */
+/* Counts the launch a second time: the watcher may have found the device free since the first. */
 void gw_resume(gw_task *task) {
   if (task == NULL) {
     return;
   }
-  pthread_mutex_lock(&gw_process.lock);
-  pthread_mutex_unlock(&gw_process.lock);
+  atomic_fetch_add(&task->late, 1);
   if (!atomic_load(&task->active)) {
     atomic_fetch_add(&task->in_flight, 1);
     make_active(task);

@@ -330,8 +330,8 @@ static int find_or_open(const char *device, int create, struct gw_page **out) {
 int gw_page_open(const char *device, int create, gw_page **out) {
   int saved = errno;
   *out = NULL;
-  gw_clock_compare();
   pthread_mutex_lock(&gw_process.lock);
+  gw_clock_compare();
   int r = find_or_open(device, create, out);
   pthread_mutex_unlock(&gw_process.lock);
   errno = saved;

@@ -22,7 +22,6 @@ static void forget_rows(struct gw_page *page) {
 
 /* The child joins at its own first launch. */
 static void after_fork_child(void) {
-  pthread_mutex_init(&gw_process.lock, NULL);
   gw_process.tasks = NULL; /* copies of the parent's, which the child must not touch */
   atomic_store(&gw_process.task, NULL);
   atomic_store(&gw_process.task_count, 0);
@@ -32,6 +31,7 @@ static void after_fork_child(void) {
   for (struct gw_page *page = gw_process.pages; page != NULL; page = page->next) {
     forget_rows(page);
   }
+  pthread_mutex_unlock(&gw_process.lock); /* the thread that forked has it */
 }
 
 __attribute__((constructor)) static void handle_forks(void) {

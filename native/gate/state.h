@@ -41,13 +41,14 @@ struct gw_task {
   _Atomic uint32_t in_flight;     /* launches between gw_begin and gw_end */
   _Atomic uint64_t last_ns;       /* when a launch of the task last began or finished */
   _Atomic uint64_t seen_launches; /* the launches at that time, where ends are not reported */
+  _Atomic uint64_t late;          /* launches whose work was submitted late */
   _Atomic int last_thread;  /* of the last launch; negative: an operator, with no end reported */
   _Atomic uint32_t waiting; /* of the launches in flight, those at the closed gate */
 
   struct gw_page *page;
   _Atomic uint64_t ticket; /* the row's, as long as the row is this task's */
   _Atomic uint64_t
-      again_ns; /* the task has lost its row, and no other was free: when to look again */
+      again_ns; /* the task has lost its row, and was refused another: when to try again */
   _Atomic bool left;
   _Atomic bool on_device; /* the device waits for the row's stream_gate */
   /* For launches that may get a stream gate. */
@@ -59,6 +60,9 @@ struct gw_task {
   uint64_t preempted_ns, held_since_ns, checked_ns;
   bool released;
   bool dozes; /* idle, although launches are in flight: their threads wait for something */
+
+  /* Under gw_process.lock. */
+  bool pinned; /* the watcher is in a function of the hook, without the lock */
 
   struct gw_member *member; /* of the job; NULL: of none. Set before the task's first launch */
   struct gw_task *next;
@@ -102,6 +106,11 @@ struct gw_seat {
 };
 
 static inline struct gw_row *gw_row_of(const struct gw_task *task) { return GW_READ(task->row); }
+
+/* A launch counts a second time if its work was submitted late. */
+static inline uint64_t gw_launches_of(const struct gw_task *task) {
+  return atomic_load(&gw_row_of(task)->launches) + atomic_load(&task->late);
+}
 
 static inline struct gw_seat gw_seat_of(const struct gw_task *task) {
   return (struct gw_seat){gw_row_of(task), GW_READ(task->ticket)};

@@ -2,6 +2,7 @@
 #include "stream_gate.h"
 
 #include "clock.h"
+#include "task.h"
 #include "wait.h"
 #include "warn.h"
 
@@ -45,8 +46,11 @@ int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate) {
 static void release(struct gw_task *task) {
   task->released = true;
   atomic_store(&gw_row_of(task)->stream_gate, UINT32_MAX);
-  if (task->options.release != NULL) {
-    task->options.release(task->options.context);
+  struct gw_task_options hook = task->options;
+  if (hook.release != NULL) {
+    gw_task_pin(task);
+    hook.release(hook.context);
+    gw_task_unpin(task);
   }
 }
 

@@ -14,7 +14,9 @@
 #include "trace.h"
 #include "warn.h"
 
-#define AGAIN_NS (1000 * GW_MS) /* how often a task that was refused tries again */
+/* How often a task that was refused tries again. A try may wait a second for the page's lock. */
+#define AGAIN_NS (1000 * GW_MS)
+#define AGAIN_AFTER_LOCK_NS (60 * AGAIN_NS)
 
 /* Under the page's lock: a free row; -1: none. */
 static int find_row(struct gw_page *page) {
@@ -96,7 +98,9 @@ static void release_row(struct gw_task *task) {
 uint64_t gw_again_ns(int error) {
   bool passes =
       error == GW_E_FULL || error == GW_E_RESOURCES || error == GW_E_SPACE || error == GW_E_VERSION;
-  return passes ? gw_now() + AGAIN_NS : UINT64_MAX;
+  return passes               ? gw_now() + AGAIN_NS
+         : error == GW_E_LOCK ? gw_now() + AGAIN_AFTER_LOCK_NS
+                              : UINT64_MAX;
 }
 
 int gw_rejoin(struct gw_task *task) {
@@ -109,11 +113,9 @@ int gw_rejoin(struct gw_task *task) {
     }
     atomic_store(&task->active, 0);
     r = gw_row_take(task->page, task);
-    if (r == GW_E_FULL) {
+    if (r != GW_OK) {
       atomic_store(&task->again_ns, gw_again_ns(r));
       gw_warn_ungated(r, task->page->path);
-    } else if (r != GW_OK) {
-      gw_page_distrust(task->page, r);
     }
   }
   pthread_mutex_unlock(&gw_process.lock);
@@ -144,6 +146,16 @@ bool gw_row_leave(struct gw_task *task) {
   release_row(task);
   gw_page_unlock(task->page);
   return true;
+}
+
+void gw_task_pin(struct gw_task *task) {
+  task->pinned = true;
+  pthread_mutex_unlock(&gw_process.lock);
+}
+
+void gw_task_unpin(struct gw_task *task) {
+  pthread_mutex_lock(&gw_process.lock);
+  task->pinned = false;
 }
 
 bool gw_sweep(void) {

@@ -17,6 +17,10 @@ bool gw_row_give_back(struct gw_task *task);
 bool gw_row_leave(struct gw_task *task);
 /* Under gw_process.lock: counts one task more, or less (by = -1). */
 void gw_count_task(const struct gw_task *task, uint32_t by);
+/* For the watcher, around a call of a function of the hook: without gw_process.lock, because a
+ * driver may block in it. The task is not freed meanwhile. */
+void gw_task_pin(struct gw_task *task);
+void gw_task_unpin(struct gw_task *task);
 /* Under gw_process.lock: frees tasks that could not leave earlier. True: some still cannot leave.
  */
 bool gw_sweep(void);

@@ -131,13 +131,12 @@ static uint64_t time_to_quantum(const struct gw_task *task, struct gw_seat seat,
 }
 
 uint64_t gw_check_hold(struct gw_task *task, struct gw_seat seat, uint64_t now, bool waited) {
-  if (waited && gw_is_held(task, seat)) {
-    int broken = gw_page_check(task->page);
-    if (broken != GW_OK) {
-      gw_page_distrust(task->page, broken);
-    } else {
-      check_holders(task->page, seat, now);
-    }
+  int broken =
+      waited ? gw_page_check(task->page) : GW_OK; /* a system call: not at the first look */
+  if (broken != GW_OK) {
+    gw_page_distrust(task->page, broken);
+  } else if (gw_is_held(task, seat)) {
+    check_holders(task->page, seat, now);
   }
   return gw_is_held(task, seat) ? time_to_quantum(task, seat, now) : 0;
 }

@@ -90,7 +90,6 @@ static uint64_t preempt(struct gw_task *task, struct gw_seat seat, uint64_t now)
   uint64_t closed_ns = atomic_load(&seat.row->closed_ns);
   bool waited = task->preempted_ns == closed_ns, whole = gw_stops_process(task);
   if (!waited || whole) {
-    atomic_thread_fence(memory_order_seq_cst); /* see atomics.h */
     atomic_load (&stop_running)();
   }
   if (!waited) {
@@ -169,16 +168,27 @@ static uint64_t last_launch(struct gw_task *task, uint64_t launches, uint64_t no
   return atomic_load(&task->last_ns);
 }
 
+/* Whether the task's device works, or has work that was submitted during the look. */
+static bool works(struct gw_task *task) {
+  struct gw_task_options hook = task->options;
+  if (hook.busy == NULL) {
+    return false;
+  }
+  gw_task_pin(task);
+  int answer = hook.busy(hook.context);
+  gw_task_unpin(task);
+  return answer > 0 || atomic_load(&task->left);
+}
+
 /* No launch is in flight: the task becomes idle when nothing has run for linger. */
 static uint64_t watch_resting(struct gw_task *task, uint64_t now, bool matters, uint64_t next) {
-  uint64_t launches = atomic_load(&gw_row_of(task)->launches);
+  uint64_t launches = gw_launches_of(task);
   uint64_t last = last_launch(task, launches, now);
   uint64_t idle_at = last + gw_settings()->linger_ns;
   if (now < idle_at) {
     return matters && idle_at < next ? idle_at : next;
   }
-  if (thread_runs(task, now, last) ||
-      (task->options.busy != NULL && task->options.busy(task->options.context) > 0)) {
+  if (thread_runs(task, now, last) || works(task)) {
     return next;
   }
   return gw_deactivate(task, launches) ? UINT64_MAX : next;

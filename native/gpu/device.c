@@ -102,11 +102,7 @@ static void release(void *context) {
   gw_windows_release(&device->windows);
 }
 
-static struct gw_device *join(int index) {
-  char name[64];
-  if (!gw_driver_device_name(index, name, sizeof name)) {
-    return NULL;
-  }
+static struct gw_device *join(int index, const char *name) {
   struct gw_device *device = aligned_alloc(_Alignof(struct gw_device), sizeof *device);
   if (device == NULL) {
     return NULL;
@@ -136,8 +132,32 @@ static bool is_time(int index) {
   return again == 0 || (again != UINT64_MAX && gw_now() >= again);
 }
 
-struct gw_device *gw_device_find(void) {
-  int index = gw_driver_current_device();
+/* A thread of the program must not be cancelled here, where it opens files. The driver is asked
+ * without the lock. */
+static struct gw_device *join_once(int index) {
+  int state;
+  char name[64];
+  bool named = gw_driver_device_name(index, name, sizeof name);
+  bool only = gw_driver_device_count() == 1;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+  pthread_mutex_lock(&joining);
+  struct gw_device *device = atomic_load(&gw_devices[index]);
+  if (device == NULL && named && is_time(index)) {
+    device = join(index, name);
+  }
+  if (device != NULL) {
+    atomic_store(&gw_devices[index], device);
+    atomic_store(&any_device, true);
+    if (only) {
+      atomic_store(&gw_only_device, device);
+    }
+  }
+  pthread_mutex_unlock(&joining);
+  pthread_setcancelstate(state, NULL);
+  return device;
+}
+
+static struct gw_device *find(int index) {
   if (index < 0 || index >= GW_DEVICES) {
     return NULL;
   }
@@ -147,30 +167,30 @@ struct gw_device *gw_device_find(void) {
   }
   int saved = errno;
   pthread_once(&prepared, prepare);
-  pthread_mutex_lock(&joining);
-  device = atomic_load(&gw_devices[index]);
-  if (device == NULL && is_time(index)) {
-    device = join(index);
-    if (device != NULL) {
-      atomic_store(&gw_devices[index], device);
-      atomic_store(&any_device, true);
-      if (gw_driver_device_count() == 1) {
-        atomic_store(&gw_only_device, device);
-      }
-    }
-  }
-  pthread_mutex_unlock(&joining);
+  device = join_once(index);
   errno = saved;
   return device;
 }
 
+static int index_of(gw_word stream) {
+  return gw_driver_context_device(gw_driver_stream_context(stream));
+}
+
+struct gw_device *gw_device_find(void) { return find(gw_driver_current_device()); }
+struct gw_device *gw_device_find_of(gw_word stream) { return find(index_of(stream)); }
+
+static struct gw_device *known(int index) {
+  return index >= 0 && index < GW_DEVICES ? atomic_load(&gw_devices[index]) : NULL;
+}
+
 struct gw_device *gw_device_known(void) {
   struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
-  if (device == NULL && atomic_load(&any_device)) {
-    int index = gw_driver_current_device();
-    device = index >= 0 && index < GW_DEVICES ? atomic_load(&gw_devices[index]) : NULL;
-  }
-  return device;
+  return device == NULL && atomic_load(&any_device) ? known(gw_driver_current_device()) : device;
+}
+
+struct gw_device *gw_device_known_of(gw_word stream) {
+  struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
+  return device == NULL && atomic_load(&any_device) ? known(index_of(stream)) : device;
 }
 
 void gw_device_mark(struct gw_device *device, gw_word stream) {
@@ -185,7 +205,9 @@ void gw_device_mark(struct gw_device *device, gw_word stream) {
       other = 0;
     }
   }
-  atomic_store(&device->context, gw_driver_current_context());
+  bool only = atomic_load(&gw_only_device) == device;
+  atomic_store(&device->context,
+               only ? gw_driver_current_context() : gw_driver_stream_context(stream));
 }
 
 void gw_device_sync_begin(struct gw_device *device, gw_word stream) {

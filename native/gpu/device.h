@@ -33,6 +33,9 @@ extern _Atomic(struct gw_device *) gw_only_device;
 
 /* The calling thread's device, whose task joins on first use; NULL: the launch passes. */
 struct gw_device *gw_device_find(void);
+/* The device of the stream, which may belong to another device than the calling thread's. */
+struct gw_device *gw_device_find_of(gw_word stream);
+struct gw_device *gw_device_known_of(gw_word stream);
 /* The calling thread's device; NULL: none, or the process has not launched there yet. */
 struct gw_device *gw_device_known(void);
 /* The slow half of gw_device_use: notes that the stream has work. */
@@ -53,17 +56,31 @@ void gw_device_forget_kind(uint64_t key);
 /* The same for all kinds: code has been unloaded, and only the driver knows which. */
 void gw_device_forget_kinds(void);
 
+/* The device, unless a capture records the work. */
+static inline struct gw_device *gw_device_unless_captured(struct gw_device *device,
+                                                          gw_word stream) {
+  return GW_LIKELY(atomic_load_explicit(&gw_captures, memory_order_relaxed) == 0) ||
+                 !gw_capturing(stream)
+             ? device
+             : NULL;
+}
+
 /* The device of a launch on this stream; NULL: the launch passes. */
 static inline struct gw_device *gw_device_of_launch(gw_word stream) {
   struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
   if (!GW_LIKELY(device != NULL) && (device = gw_device_find()) == NULL) {
     return NULL;
   }
-  if (!GW_LIKELY(atomic_load_explicit(&gw_captures, memory_order_relaxed) == 0) &&
-      gw_capturing(stream)) {
+  return gw_device_unless_captured(device, stream);
+}
+
+/* The same for a copy or memset, whose stream may belong to another device than the current one. */
+static inline struct gw_device *gw_device_of_copy(gw_word stream) {
+  struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
+  if (!GW_LIKELY(device != NULL) && (device = gw_device_find_of(stream)) == NULL) {
     return NULL;
   }
-  return device;
+  return gw_device_unless_captured(device, stream);
 }
 
 static inline gw_task *gw_device_task(struct gw_device *device) {

@@ -21,6 +21,10 @@ int gw_driver_device_count(void);
 int gw_driver_current_device(void);
 /* The context of the calling thread; 0: none. */
 gw_word gw_driver_current_context(void);
+/* The context of the stream; the calling thread's where the driver cannot say. */
+gw_word gw_driver_stream_context(gw_word stream);
+/* The device of the context, from 0; -1: none. */
+int gw_driver_context_device(gw_word context);
 /* Makes the context current to the calling thread. */
 bool gw_driver_use_context(gw_word context);
 /* The name of the device's gate page. */

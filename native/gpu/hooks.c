@@ -19,7 +19,13 @@ gw_task *gw_current_task(void) {
   return device != NULL ? gw_device_task(device) : NULL;
 }
 
+/* A copy for another device than the current one only passes its gate: the events and gates of the
+ * shim belong to the current one. */
 void gw_before_submission(struct gw_call *call, gw_task *task, enum gw_work work) {
+  if (work >= GW_MEMSET && gw_device_known() != call->device) {
+    gw_admit(task);
+    return;
+  }
   call->submission.stream = call->stream;
   call->submission.key = call->key;
   gw_submit_begin(&call->device->windows, task, gw_outranked(task), work, &call->submission);
@@ -40,7 +46,7 @@ void gw_after_wait(struct gw_call *call, int result) {
 
 void gw_before_sync(struct gw_call *call) {
   gw_before_wait(call);
-  struct gw_device *device = gw_device_known();
+  struct gw_device *device = gw_device_known_of(call->stream);
   if (device != NULL) {
     gw_device_sync_begin(device, call->stream);
   }
@@ -48,7 +54,7 @@ void gw_before_sync(struct gw_call *call) {
 
 void gw_after_sync(struct gw_call *call, int result) {
   gw_after_wait(call, result);
-  struct gw_device *device = gw_device_known();
+  struct gw_device *device = gw_device_known_of(call->stream);
   if (device != NULL && result == 0) {
     gw_device_sync_end(device, call->stream);
   }
@@ -56,14 +62,14 @@ void gw_after_sync(struct gw_call *call, int result) {
 
 /* A program may query a stream until its work is done, instead of waiting. */
 void gw_before_stream_query(struct gw_call *call) {
-  struct gw_device *device = gw_device_known();
+  struct gw_device *device = gw_device_known_of(call->stream);
   if (device != NULL) {
     gw_device_sync_begin(device, call->stream);
   }
 }
 
 void gw_after_stream_query(struct gw_call *call, int result) {
-  struct gw_device *device = gw_device_known();
+  struct gw_device *device = gw_device_known_of(call->stream);
   if (device != NULL && result == 0) {
     gw_device_sync_end(device, call->stream);
   }
@@ -100,14 +106,24 @@ void gw_after_stream_destroy(struct gw_call *call, int result) { (void)call, (vo
 
 /* The context of a call that names none may be any. */
 void gw_before_context_destroy(struct gw_call *call) {
-  call->key = gw_driver_current_context();
-  gw_device_forget_context(call->stream != GW_STREAM_LEGACY ? call->stream : 0);
+  gw_word named = call->stream != GW_STREAM_LEGACY ? call->stream : 0;
+  call->key = named != 0 ? named : gw_driver_current_context();
+  gw_device_forget_context(named);
 }
 
-/* A program destroys the context that is current to it, with the captures on its streams. */
+/* Code has gone: another function may get the handle of one of its functions. */
+static void forget_code(void) {
+  gw_device_forget_kinds();
+  gw_trace_forget_kernels();
+  gw_collective_forget();
+}
+
+/* With the context go its code and the captures on its streams. One that is not named is taken to
+ * be current to the program. */
 void gw_after_context_destroy(struct gw_call *call, int result) {
   if (result == 0) {
     gw_capture_forget(call->key);
+    forget_code();
   }
 }
 
@@ -115,8 +131,8 @@ void gw_before_context_release(struct gw_call *call) { gw_before_context_destroy
 
 /* The context is destroyed when nothing in the process retains it any more. */
 void gw_after_context_release(struct gw_call *call, int result) {
-  if (result == 0 && gw_driver_current_device() < 0) {
-    gw_capture_forget(call->key);
+  if (gw_driver_current_device() < 0) {
+    gw_after_context_destroy(call, result);
   }
 }
 
@@ -176,7 +192,5 @@ void gw_before_unload(struct gw_call *call) { (void)call; }
 
 void gw_after_unload(struct gw_call *call, int result) {
   (void)call, (void)result;
-  gw_device_forget_kinds();
-  gw_trace_forget_kernels();
-  gw_collective_forget();
+  forget_code();
 }

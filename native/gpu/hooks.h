@@ -88,7 +88,8 @@ void gw_before_submission(struct gw_call *call, gw_task *task, enum gw_work work
 
 /* Work for the device. */
 static inline void gw_before_work(struct gw_call *call, enum gw_work work) {
-  struct gw_device *device = call->device = gw_device_of_launch(call->stream);
+  struct gw_device *device = call->device =
+      work >= GW_MEMSET ? gw_device_of_copy(call->stream) : gw_device_of_launch(call->stream);
   if (device == NULL) {
     gw_passed(call);
     return;
@@ -180,7 +181,7 @@ void gw_after_wait(struct gw_call *call, int result);
 /* Copies that return when they are done: there is one at a time, and nothing of it stays in flight.
  */
 static inline void gw_before_copy_wait(struct gw_call *call) {
-  struct gw_device *device = call->device = gw_device_of_launch(call->stream);
+  struct gw_device *device = call->device = gw_device_of_copy(call->stream);
   if (device != NULL) {
     gw_device_use(device, call->stream);
     gw_admit(gw_device_task(device));

@@ -52,8 +52,8 @@ void gw_marks_uncount(struct gw_marks *marks, gw_word stream, uint64_t ns);
 /* Makes room for one more mark, which is then expected: where there are too many, in the place of
  * the newest one. */
 bool gw_marks_expect(struct gw_marks *marks);
-/* The event is behind all work of the stream. A key other than 0: `before` is in front of work of
- * that kind, and nothing else is between the two. */
+/* The event is behind all work of the stream; `before`, if it is not 0, is in front of the last
+ * piece, which is of the kind `key`. */
 void gw_marks_add(struct gw_marks *marks, gw_word stream, gw_word event, gw_word before,
                   uint64_t key);
 /* The oldest mark; NULL: there is none. */

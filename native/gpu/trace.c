@@ -56,7 +56,8 @@ static const char *const count_names[GW_COUNTED] = {
 
 /* ---- under the lock ----------------------------------------------------------------------- */
 
-static struct kernel *find_kernel(unsigned id, gw_word handle) {
+/* name: of a kernel that is not there yet, "" if it has none; NULL: only looks. */
+static struct kernel *find_kernel(gw_word handle, const char *name) {
   if (kernels == NULL && (kernels = calloc(KERNELS, sizeof *kernels)) == NULL) {
     return NULL;
   }
@@ -65,10 +66,12 @@ static struct kernel *find_kernel(unsigned id, gw_word handle) {
     if (kernel->handle == handle) {
       return kernel;
     }
+    if (kernel->handle == 0 && name == NULL) {
+      return NULL;
+    }
     if (kernel->handle == 0) {
-      char name[1024];
       kernel->handle = handle;
-      kernel->name = gw_driver_kernel_name(id, handle, name, sizeof name) ? strdup(name) : NULL;
+      kernel->name = name[0] != '\0' ? strdup(name) : NULL;
       return kernel;
     }
   }
@@ -76,7 +79,14 @@ static struct kernel *find_kernel(unsigned id, gw_word handle) {
 }
 
 static const struct kernel *count_kernel(unsigned id, gw_word handle) {
-  struct kernel *kernel = handle != 0 ? find_kernel(id, handle) : NULL;
+  struct kernel *kernel = handle != 0 ? find_kernel(handle, NULL) : NULL;
+  if (kernel == NULL && handle != 0) {
+    char name[1024];
+    pthread_mutex_unlock(&lock); /* the driver may block */
+    bool known = gw_driver_kernel_name(id, handle, name, sizeof name);
+    pthread_mutex_lock(&lock);
+    kernel = find_kernel(handle, known ? name : "");
+  }
   if (kernel != NULL) {
     kernel->launches++;
   } else {

@@ -19,6 +19,15 @@ TARGET: Final = "gfx90a"
 TRITON: Final = "triton==3.9.0"
 
 
+OF_THE_MACHINE: Final = (
+    *("Could not resolve", "Could not connect", "Temporary failure", "Connection"),
+    *("Network is unreachable", "timed out", "No matching distribution", "No space left"),
+    *("Unable to locate package", "Unable to fetch", "Failed to fetch", "has no installation"),
+    *("is not available", "404  Not Found", "403  Forbidden"),
+)
+"""What pip and apt say where a mirror cannot be reached, or does not have a package."""
+
+
 class Release(NamedTuple):
     """One version of the runtime."""
 
@@ -182,6 +191,9 @@ def _run(command: list[str], folder: Path) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(str(error)) from error
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise UnavailableError(said[-1] if said else f"{command[0]}: {done.returncode}")
+        said = (done.stderr or done.stdout).strip()
+        why = said.splitlines()[-1] if said else f"{command[0]}: {done.returncode}"
+        # Anything else is a mistake of these tests, and must not look like one of the machine.
+        kind = UnavailableError if any(words in said for words in OF_THE_MACHINE) else RuntimeError
+        raise kind(why)
     return done.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,15 @@ from tests.system.daemons import Daemon
 
 Regions = Callable[..., "subprocess.Popen[str]"]
 Serve = Callable[..., Daemon]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def two_cores() -> Iterator[None]:
+    """On a machine with more cores, programs with two threads each would not compete for any."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:2])
+    yield
+    os.sched_setaffinity(0, before)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,14 @@ SMALL = {
     "gpt2": {"batch": 2, "prompt": 5, "tokens": 3, "layers": 2, "width": 128},
     "bert": {"batch": 2, "sequence": 6, "layers": 1, "width": 64},
     "whisper": {"batch": 1, "frames": 20, "tokens": 4, "layers": 1, "width": 64},
+    "llama": {
+        "batch": 2,
+        "prompt": 5,
+        "tokens": 3,
+        "layers": 2,
+        "width": 512,
+        "vocabulary": 50,
+    },
 }
 TRAINED_VISION = {"batch": 2, "image": 32}
 STAND_IN = """
@@ -63,6 +71,41 @@ def decodes() -> list[tuple[int, int]]:
         said = decoder.decode(tokens, 5)
         anew = [decoder.decode(torch.cat([tokens, said[:, :at]], 1), 1) for at in range(5)]
     return [(int(said[0, at]), int(each[0, 0])) for at, each in enumerate(anew)]
+
+
+def decodes_llama() -> dict[str, Any]:
+    """Two answers of one model, and the same tokens one by one, each from the whole text."""
+    from giveway.models.llama import Llama
+
+    torch.manual_seed(1)
+    model = Llama(50, 2, 512, 5).eval()
+    prompts = torch.randint(50, (2, 2, 4))
+    answers = []
+    with torch.inference_mode():
+        for prompt in prompts:
+            said, text = model(prompt), prompt
+            for _ in range(5):
+                every = torch.arange(text.shape[1])
+                last = model.logits(text, every, None)[:, -1:].argmax(-1)
+                text = torch.cat([text, last], 1)
+            answers.append([said.tolist(), text[:, 4:].tolist()])
+    return {"answers": answers, "differ": answers[0][0] != answers[1][0]}
+
+
+def steps_of_llama() -> list[float]:
+    """The largest difference between logits token by token, with caches, and of the whole text at
+    once; and how far the logits of two positions differ."""
+    from giveway.models.llama import Llama
+
+    torch.manual_seed(2)
+    model, text, every = Llama(50, 2, 512, 1).eval(), torch.randint(50, (2, 9)), torch.arange(9)
+    caches = torch.zeros(2, 2, 2, 2, 9, 64)
+    with torch.inference_mode():
+        whole = model.logits(text, every, None)
+        pieces = [model.logits(text[:, :4], every[:4], caches)]
+        pieces += [model.logits(text[:, [at]], every[[at]], caches) for at in range(4, 9)]
+    apart = (torch.cat(pieces, 1) - whole).abs().max()
+    return [float(apart), float((whole[:, 4:] - whole[:, 3:-1]).abs().max())]
 
 
 def profiles() -> list[list[float]] | None:
@@ -121,6 +164,9 @@ def main(folder: Path) -> None:
         **{name: lambda name=name: infers(name, {"batch": 1, "image": 64}) for name in VISION},
         **{name: lambda name=name: infers(name, SMALL[name]) for name in SMALL},
         "train bert": lambda: trains("bert", SMALL["bert"]),
+        "train llama": lambda: trains("llama", SMALL["llama"]),
+        "decode llama": decodes_llama,
+        "steps of llama": steps_of_llama,
         "train resnet18": lambda: trains("resnet18", TRAINED_VISION),
         "decode": decodes,
         "profile": profiles,

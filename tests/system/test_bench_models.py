@@ -50,7 +50,8 @@ def test_a_model_of_vision_runs_with_the_same_weights_each_time(
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"), [("gpt2", [2, 3]), ("whisper", [1, 4]), ("bert", [12, 30522])]
+    ("name", "shape"),
+    [("gpt2", [2, 3]), ("whisper", [1, 4]), ("bert", [12, 30522]), ("llama", [2, 3])],
 )
 def test_a_transformer_runs_with_the_same_weights_each_time(
     found: dict[str, Any], name: str, shape: list[int]
@@ -58,7 +59,7 @@ def test_a_transformer_runs_with_the_same_weights_each_time(
     assert found[name] == [shape, True]
 
 
-@pytest.mark.parametrize("name", ["bert", "resnet18"])
+@pytest.mark.parametrize("name", ["bert", "llama", "resnet18"])
 def test_a_training_starts_from_the_same_weights_each_time(
     found: dict[str, Any], name: str
 ) -> None:
@@ -70,6 +71,15 @@ def test_a_training_starts_from_the_same_weights_each_time(
 def test_decoding_with_the_cache_is_decoding_without(found: dict[str, Any]) -> None:
     assert len(found["decode"]) == 5
     assert all(cached == anew for cached, anew in found["decode"]), found["decode"]
+
+
+def test_decoding_of_llama_is_decoding_from_the_whole_text(found: dict[str, Any]) -> None:
+    """A second request begins anew, in the caches that the first has used."""
+    for said, anew in found["decode llama"]["answers"]:
+        assert said == anew
+    assert found["decode llama"]["differ"]
+    apart, scale = found["steps of llama"]
+    assert apart < 1e-4 < 1e-2 < scale
 
 
 def test_what_the_profiler_writes_is_found(found: dict[str, Any]) -> None:
@@ -93,4 +103,5 @@ def test_the_operators_that_torchvision_lacks_are_declared(found: dict[str, Any]
 def test_the_published_shapes() -> None:
     assert (SIZES["gpt2"]["layers"], SIZES["gpt2"]["width"]) == (12, 768)
     assert (SIZES["bert"]["layers"], SIZES["bert"]["width"]) == (12, 768)
+    assert (SIZES["llama"]["layers"], SIZES["llama"]["width"]) == (16, 2048)
     assert (SIZES["whisper"]["layers"], SIZES["whisper"]["width"]) == (6, 512)

@@ -17,8 +17,6 @@ from tests.system.watching import catches
 from tests.system.x_server import XServer
 from tests.waiting import eventually
 
-Xlib = pytest.importorskip("Xlib")
-
 
 class Desktop:
     """An X server on which we are the window manager."""

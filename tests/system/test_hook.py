@@ -64,13 +64,11 @@ def ompt(built: Path, *command: str, env: dict[str, str] | None = None) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.skipif(not INTEL.exists(), reason="intel-openmp is not installed")
 def test_regions_of_intels_runtime_are_seen_through_its_tool_interface(built: Path) -> None:
     assert ompt(built) == "launches 0 bodies 20"
     assert ompt(built, GIVEWAY, "run", "--") == "launches 10 bodies 20"
 
 
-@pytest.mark.skipif(not INTEL.exists(), reason="intel-openmp is not installed")
 def test_a_tool_of_the_users_own_comes_first(built: Path) -> None:
     """The runtime takes one tool; the program then runs ungated and computes as always."""
     env = {"OMP_TOOL_LIBRARIES": "/nonexistent.so"}

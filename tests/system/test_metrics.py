@@ -16,8 +16,6 @@ from tests.system.conftest import Regions
 from tests.system.daemons import Daemon
 from tests.waiting import eventually
 
-pytest.importorskip("prometheus_client")
-
 DASHBOARD = Path(__file__).parents[2] / "contrib" / "grafana-dashboard.json"
 Labels = dict[str, str]
 

@@ -262,6 +262,52 @@ def test_doctor_and_programs_agree_about_the_folder(giveway: Runner, giveway_dir
         assert (refusal({}) == "") is fine
 
 
+# Permissions bind root too, once it has no capabilities.
+UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+
+
+def test_a_read_only_folder_is_not_well(giveway_dir: Path) -> None:
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        command = [*UNPRIVILEGED, GIVEWAY, *args]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    giveway_dir.mkdir(mode=0o500)
+    done = run("doctor", "--json")
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert done.returncode == 1
+    assert problem["what"] == (
+        f"{giveway_dir} is read-only: no page can be made there, and programs run ungated"
+    )
+    assert problem["do"].startswith(f"chmod 0700 {giveway_dir}, or set GIVEWAY_DIR")
+    done = run("serve")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == f"giveway: {giveway_dir} cannot be used: Permission denied\n"
+    giveway_dir.chmod(0o700)
+    assert run("doctor").returncode == 0
+
+
+def test_doctor_lets_a_page_in_use_alone(
+    giveway: Runner, regions: Regions, giveway_dir: Path
+) -> None:
+    process = regions()
+    spoil_content(giveway_dir / "cpu.page")
+    code, report = doctor(giveway)
+    assert code == 1
+    (problem,) = report["problems"]
+    assert "rm " not in problem["do"]
+    assert f"end the programs that use it (processes {process.pid})" in problem["do"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file to another user")
+def test_doctor_lets_a_page_of_another_user_alone(giveway: Runner, giveway_dir: Path) -> None:
+    giveway_dir.mkdir(mode=0o700)
+    (giveway_dir / "cpu.page").touch(mode=0o600)
+    os.chown(giveway_dir / "cpu.page", 1, 1)
+    code, report = doctor(giveway)
+    (problem,) = report["problems"]
+    assert (code, problem["do"]) == (1, "set GIVEWAY_DIR to a folder of yours")
+
+
 def test_doctor_says_that_a_parent_is_missing(giveway: Runner, tmp_path: Path) -> None:
     folder = tmp_path / "no" / "such" / "pages"
     env = {"GIVEWAY_DIR": str(folder)}

@@ -11,7 +11,7 @@ from tests.system.fake_gpu import BUILT, ROOT
 from tools import figures, pack_results
 
 SCRIPT = ROOT / "benchmarks" / "preemption.py"
-CASES = ("2 ms", "2 streams", "4 waits", "updated graphs", "shared memory")
+CASES = ("2 ms", "2 streams", "4 waits", "copies", "updated graphs", "shared memory")
 
 
 def test_its_figures_can_be_quoted(tmp_path: Path) -> None:

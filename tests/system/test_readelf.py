@@ -36,8 +36,8 @@ def said_by_readelf(path: Path) -> dict[tuple[str, str], elf.Export]:
 
 @pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: path.name)
 def test_exports_are_those_that_readelf_lists(path: Path) -> None:
-    if not path.exists():
-        pytest.skip(f"no {path}")
+    if path == LIBC and not path.exists():
+        pytest.skip(f"this system has its C library elsewhere: no {path}")
     exports = elf.read(path).exports
     assert len(exports) > 10
     assert exports == said_by_readelf(path)

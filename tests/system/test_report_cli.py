@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -79,6 +80,26 @@ def test_report_refuses_what_it_cannot_read_or_write(giveway: Runner, results: P
     assert code == 2
     assert "schema 9" in error
     assert "schema 1" in error
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("run.json", r'"date": "[^"]*"', '"date": "x"'),
+        ("dual.jsonl", r'"title": ?"[^"]*"', '"title":["x"]'),
+    ],
+)
+def test_damage_inside_a_result_is_one_line(
+    giveway: Runner, results: Path, file: str, old: str, new: str
+) -> None:
+    path = results / "old" / file
+    text, count = re.subn(old, new, path.read_text())
+    assert count
+    path.write_text(text)
+    done = giveway("report", str(results / "old"), "-o", "-")
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"giveway: {results / 'old'} is damaged: ")
 
 
 def test_compare_says_what_moved(giveway: Runner, results: Path) -> None:

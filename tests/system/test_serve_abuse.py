@@ -71,7 +71,7 @@ def test_half_a_request_does_not_stop_others(daemon: Daemon, connect: Any) -> No
 def test_a_thousand_connections(daemon: Daemon, connect: Any) -> None:
     before = descriptors(daemon)
     peers = [connect() for _ in range(1000)]
-    assert answer(peers[-1]) == {"error": "too many connections", "code": 7}
+    assert "64 clients, and takes no more" in answer(peers[-1])["error"]
     assert descriptors(daemon) <= before + 70
     for peer in peers:
         peer.close()

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from giveway.daemon.client import short_path
+from giveway.daemon import connections
+from giveway.daemon.client import Client, short_path
 from giveway.daemon.connections import (
     BATCH,
     IDLE_TIMEOUT_SECONDS,
@@ -20,6 +21,7 @@ from giveway.daemon.connections import (
 )
 from giveway.daemon.log import Log
 from giveway.daemon.requests import Request
+from giveway.errors import DaemonError
 
 
 class Clients:
@@ -86,7 +88,9 @@ def test_whoever_says_nothing_is_dropped_after_a_while(clients: Clients) -> None
 def test_there_is_room_again_when_the_silent_have_gone(clients: Clients) -> None:
     for _ in range(MAX_CONNECTIONS):
         clients.connect()
-    assert clients.says(clients.connect()) == [{"error": "too many connections", "code": 7}]
+    (refusal,) = clients.says(clients.connect())
+    assert refusal["code"] == 7
+    assert "64 clients, and takes no more" in refusal["error"]
     clients.now += IDLE_TIMEOUT_SECONDS + 1
     clients.connect()  # turns the next one away once more, and drops the others
     peer = clients.connect()
@@ -134,3 +138,22 @@ def test_a_client_that_leaves_too_many_answers_unread_is_dropped(clients: Client
         clients.turn()
         sent += 1
         assert sent * 100 * 1000 < 4 * MAX_UNREAD
+
+
+def test_a_client_of_a_full_daemon_is_told_so_and_not_of_a_broken_pipe() -> None:
+    client = Client.__new__(Client)
+    client._socket, daemon = socket.socketpair()
+    client._lines = client._socket.makefile("rb")
+    daemon.sendall(connections._FULL)
+    daemon.close()
+    with client, pytest.raises(DaemonError, match="64 clients, and takes no more"):
+        client.request("status")
+
+
+def test_a_client_of_a_daemon_that_ended_is_told_so() -> None:
+    client = Client.__new__(Client)
+    client._socket, daemon = socket.socketpair()
+    client._lines = client._socket.makefile("rb")
+    daemon.close()
+    with client, pytest.raises(DaemonError, match="does not answer"):
+        client.request("status")

@@ -6,6 +6,8 @@ import shlex
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import giveway.ray
 from giveway.errors import GivewayError, UsageError
@@ -40,6 +42,16 @@ def test_no_two_urgent_tasks_fit_on_a_device_and_another_does() -> None:
 @pytest.mark.parametrize(("share", "part"), [(None, 0.05), (100, 0.05), (25, 0.0125), (0.01, 1e-4)])
 def test_shares_fit_beside_an_urgent_task_up_to_100(share: float | None, part: float) -> None:
     assert placement.fraction(urgent=False, share=share) == part
+
+
+@given(shares=st.lists(st.integers(2, 100), min_size=1, max_size=20))
+def test_shares_of_100_percent_fit_beside_an_urgent_task(shares: list[int]) -> None:
+    """Three of 33.3 % did not: each was rounded up."""
+    whole = sum(shares)
+    parts = [placement.fraction(False, 100 * share / whole) for share in shares]
+    if min(100 * share / whole for share in shares) >= 0.2:  # Ray has no smaller fraction
+        assert sum(round(part * 10**4) for part in parts) <= round(placement.BESIDE * 10**4)
+    assert 3 * round(placement.fraction(False, 33.3) * 10**4) <= round(placement.BESIDE * 10**4)
 
 
 def test_what_the_user_says_stays() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from giveway.report import headline
+from giveway.report import headline, words
 from giveway.report.load import Found, Run
 from giveway.report.markdown import markdown
 from giveway.results.rounds import Described, Rounds, fault, last_attempts
@@ -128,6 +128,15 @@ def test_a_machine_that_others_use_all_the_time_has_no_verdict_at_all() -> None:
         assert mode["high"]["not_measured"]
         assert mode["low"]["throughput"] is None
     assert scenario["share_sum"] == {"native": None, "giveway": None}
+
+
+def test_a_reason_is_said_once() -> None:
+    (scenario,) = result(disturbed(0, 1, 2))["results"]
+    said = list(words.not_measured(scenario))
+    assert len(said) == 2  # high was overloaded, and low had a rival
+    assert said[0].startswith(
+        "Not measured: high alone, high without giveway, high with giveway (3"
+    )
 
 
 def test_the_page_says_it_too(tmp_path: Any) -> None:

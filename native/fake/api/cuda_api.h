@@ -31,6 +31,7 @@ int cuCtxGetCurrent(CUcontext *context);
 int cuCtxSynchronize(void);
 int cuDeviceGetUuid_v2(unsigned char *uuid, int device);
 int cuCtxGetDevice(int *device);
+int cuStreamGetCtx(CUstream stream, CUcontext *context);
 int cuFuncGetName(const char **name, CUfunction function);
 int cuModuleLoadData(CUmodule *module, const void *image);
 int cuModuleUnload(CUmodule module);
@@ -70,7 +71,6 @@ int cuMemFreeHost(void *memory);
 int cuMemHostRegister_v2(void *memory, size_t size, unsigned flags);
 int cuMemHostGetDevicePointer_v2(void **address, void *memory, unsigned flags);
 int cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t size);
-int cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t size, CUstream stream);
 int cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t size, CUstream stream);
 int cuMemcpyWithAttributesAsync(CUdeviceptr to, CUdeviceptr from, size_t size, void *attributes,
                                 CUstream stream);

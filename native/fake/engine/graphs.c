@@ -11,7 +11,8 @@ void graph_add(struct graph *graph, struct op op) {
   graph->ops[graph->count++] = op;
 }
 
-static int begin(uintptr_t handle, int mode, bool per_thread) {
+/* With a graph, the capture adds nodes to it. */
+static int begin(uintptr_t handle, struct graph *graph, int mode, bool per_thread) {
   struct stream *stream;
   int result = stream_enter(handle, per_thread, &stream);
   if (result != SUCCESS) {
@@ -20,7 +21,7 @@ static int begin(uintptr_t handle, int mode, bool per_thread) {
   if (stream->legacy || stream->capture != NULL) {
     result = CAPTURE_UNSUPPORTED;
   } else {
-    stream->capture = calloc(1, sizeof *stream->capture);
+    stream->capture = graph != NULL ? graph : calloc(1, sizeof *stream->capture);
     stream->invalidated = false;
     stream->origin = true;
     stream->global = mode == 0;
@@ -32,15 +33,19 @@ static int begin(uintptr_t handle, int mode, bool per_thread) {
 }
 
 PAIR(cuStreamBeginCapture_v2, _ptsz, (uintptr_t stream, int mode),
-     return begin(stream, mode, per_thread););
+     return begin(stream, NULL, mode, per_thread););
+PAIR(cuStreamBeginCaptureToGraph, _ptsz,
+     (uintptr_t stream, struct graph *graph, const void *nodes, const void *data, size_t count,
+      int mode),
+     return begin(stream, graph, mode, per_thread););
 
 #define RELAXED 2
 
 PAIR(cuStreamBeginRecaptureToGraph, _ptsz,
      (uintptr_t stream, int mode, struct graph *graph, void *changed, void *data),
-     return begin(stream, mode, per_thread););
+     return begin(stream, graph, mode, per_thread););
 PAIR(cuStreamBeginCaptureToCig, _ptsz, (uintptr_t stream, void *parameters),
-     return begin(stream, RELAXED, per_thread););
+     return begin(stream, NULL, RELAXED, per_thread););
 
 void capture_end(struct stream *stream) {
   struct graph *capture = stream->capture;

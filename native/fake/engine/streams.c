@@ -123,6 +123,19 @@ static int wait_for(uintptr_t handle, bool per_thread, bool query) {
 PAIR(cuStreamSynchronize, _ptsz, (uintptr_t stream), return wait_for(stream, per_thread, false););
 PAIR(cuStreamQuery, _ptsz, (uintptr_t stream), return wait_for(stream, per_thread, true););
 
+static int get_context(uintptr_t handle, struct context **context, bool per_thread) {
+  struct stream *stream;
+  int result = stream_enter(handle, per_thread, &stream);
+  if (result == SUCCESS) {
+    *context = stream->context;
+    engine_unlock();
+  }
+  return result;
+}
+
+PAIR(cuStreamGetCtx, _ptsz, (uintptr_t stream, struct context **context),
+     return get_context(stream, context, per_thread););
+
 FAKE int cuCtxSynchronize(void) {
   CALL(cuCtxSynchronize)
   if (fake_current == NULL) {

@@ -63,6 +63,15 @@ static int valid(const void *stream) {
     return hip_return(call);                                                                       \
   }
 
+static int stream_device(CUstream stream, int *of) {
+  struct context *context;
+  int result = cuStreamGetCtx(stream, (CUcontext *)&context);
+  if (result == SUCCESS) {
+    *of = context->device;
+  }
+  return result;
+}
+
 FORWARD(hipInit, (unsigned flags), (int)(flags & 0))
 FORWARD(hipGetDeviceCount, (int *count), cuDeviceGetCount(count))
 FORWARD(hipGetDevice, (int *current), (*current = device, SUCCESS))
@@ -174,6 +183,7 @@ FAKE int hipStreamDestroy(CUstream stream) {
   return hip_return(cuStreamDestroy_v2(stream));
 }
 
+FORWARD(hipStreamGetDevice, (CUstream stream, int *device), stream_device(stream, device))
 FORWARD(hipStreamGetFlags, (CUstream stream, unsigned *flags), cuStreamGetFlags(stream, flags))
 FORWARD(hipStreamWaitEvent, (CUstream stream, CUevent event, unsigned flags),
         (valid(stream), cuStreamWaitEvent(stream, event, flags)))
@@ -225,6 +235,16 @@ FORWARD(hipEventElapsedTime, (float *ms, CUevent start, CUevent end),
         cuEventElapsedTime(ms, start, end))
 
 FORWARD(hipStreamBeginCapture, (CUstream stream, int mode), cuStreamBeginCapture_v2(stream, mode))
+FORWARD(hipStreamBeginCapture_spt, (CUstream stream, int mode),
+        cuStreamBeginCapture_v2_ptsz(stream, mode))
+#if GENERATION >= 6
+FORWARD(hipStreamBeginCaptureToGraph,
+        (CUstream stream, CUgraph graph, const void *nodes, const void *data, size_t count,
+         int mode),
+        cuStreamBeginCaptureToGraph(stream, graph, nodes, data, count, mode))
+#endif
+FORWARD(hipStreamEndCapture_spt, (CUstream stream, CUgraph *graph),
+        cuStreamEndCapture_ptsz(stream, graph))
 FORWARD(hipStreamEndCapture, (CUstream stream, CUgraph *graph), cuStreamEndCapture(stream, graph))
 FORWARD(hipThreadExchangeStreamCaptureMode, (int *mode), cuThreadExchangeStreamCaptureMode(mode))
 FORWARD(hipModuleUnload, (CUmodule module), cuModuleUnload(module))

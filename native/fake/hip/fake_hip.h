@@ -25,6 +25,10 @@ int hip_return(int result);
   }
 
 int cuStreamGetFlags(CUstream stream, unsigned *flags);
+int cuStreamBeginCapture_v2_ptsz(CUstream stream, int mode);
+int cuStreamBeginCaptureToGraph(CUstream stream, CUgraph graph, const void *nodes, const void *data,
+                                size_t count, int mode);
+int cuStreamEndCapture_ptsz(CUstream stream, CUgraph *graph);
 int cuStreamIsCapturing(CUstream stream, int *status);
 int cuThreadExchangeStreamCaptureMode(int *mode);
 int cuMemcpyAsync(void *to, const void *from, size_t size, CUstream stream);

@@ -62,6 +62,23 @@ gw_word gw_driver_current_context(void) {
   return REAL(cuCtxGetCurrent)(&context) == 0 ? context : 0;
 }
 
+gw_word gw_driver_stream_context(gw_word stream) {
+  gw_word context = 0;
+  return stream > GW_STREAM_PER_THREAD && REAL(cuStreamGetCtx)(stream, &context) == 0
+             ? context
+             : gw_driver_current_context();
+}
+
+int gw_driver_context_device(gw_word context) {
+  gw_word same;
+  if (context == gw_driver_current_context() || REAL(cuCtxPushCurrent_v2)(context) != 0) {
+    return gw_driver_current_device();
+  }
+  int device = gw_driver_current_device();
+  REAL(cuCtxPopCurrent_v2)(&same);
+  return device;
+}
+
 bool gw_driver_use_context(gw_word context) {
   return gw_driver_current_context() == context || REAL(cuCtxSetCurrent)(context) == 0;
 }

@@ -105,6 +105,16 @@ bool gw_driver_device_name(int device, char *name, size_t size) {
   return n > 0 && (size_t)n < size;
 }
 
+gw_word gw_driver_stream_context(gw_word stream) {
+  int result = -1, device = -1;
+  if (stream > GW_STREAM_PER_THREAD) { /* runtimes before 5.7 cannot say */
+    QUIETLY(result, REAL(hipStreamGetDevice)(stream, &device));
+  }
+  return result == 0 ? (gw_word)(device + 1) : gw_driver_current_context();
+}
+
+int gw_driver_context_device(gw_word context) { return (int)context - 1; }
+
 bool gw_driver_use_context(gw_word context) {
   int result = 0;
   if (gw_driver_current_context() != context) {

@@ -35,6 +35,11 @@ static void a_held_operator_begins_when_it_is_let_go(void) {
   CHECK(!info_of_program(low).active);
 }
 
+static int count_tasks(void) {
+  struct gw_task_info infos[8];
+  return gw_tasks(open_page(), infos, 8);
+}
+
 static int nothing_runs(void *context) {
   (void)context;
   return 0;
@@ -58,6 +63,74 @@ static void linger_counts_from_rest(void) {
   CHECK(info_of(task).active);
   clock_advance(1);
   CHECK(!info_of(task).active);
+}
+
+/* The watcher asks the hook without a lock of its own, because a driver may block. */
+static gw_task *asked_about;
+static _Atomic int looks, still_there;
+
+static int leaves(void *context) {
+  (void)context;
+  gw_leave(asked_about);
+  atomic_fetch_add(&looks, 1);
+  atomic_store(&still_there, count_tasks());
+  return 1;
+}
+
+static int submitted_late(void *context) {
+  (void)context;
+  gw_resume(asked_about);
+  atomic_fetch_add(&looks, 1);
+  return 0;
+}
+
+static void ask_about(int (*busy)(void *)) {
+  clock_stop();
+  gw_page *page = open_page();
+  join(page, -1); /* so that it matters whether the other one is active */
+  struct gw_task_options options = {.name = "asked", .busy = busy};
+  CHECK(gw_join(page, &options, &asked_about) == GW_OK);
+  gw_admit(asked_about);
+  clock_advance(1000 * MS);
+}
+
+static void a_task_may_leave_while_the_watcher_asks_about_it(void) {
+  ask_about(leaves);
+  CHECK(count_tasks() == 1 && atomic_load(&looks) == 1 && atomic_load(&still_there) == 2);
+}
+
+static void work_that_comes_while_the_watcher_asks_keeps_a_task_active(void) {
+  ask_about(submitted_late);
+  CHECK(atomic_load(&looks) >= 3 && info_of(asked_about).active);
+}
+
+static gw_task *submitting;
+static int submissions;
+
+/* The watcher finds the device free, and right after that the work is submitted. */
+static int submit_after_the_look(void *context) {
+  if (submissions > 0) {
+    submissions--;
+    gw_resume(submitting);
+  }
+  return nothing_runs(context);
+}
+
+static void a_task_whose_work_is_submitted_late_stays_active(void) {
+  clock_stop();
+  setenv("GIVEWAY_LINGER_MS", "100", 1);
+  gw_page *page = open_page();
+  join(page, -1); /* so that it matters whether the other one is active */
+  struct gw_task_options options = {.name = "test", .busy = submit_after_the_look};
+  CHECK(gw_join(page, &options, &submitting) == GW_OK);
+  submissions = 1;
+  gw_admit(submitting);
+  clock_advance(200 * MS);
+  CHECK(submissions == 0 && info_of(submitting).active);
+  clock_advance(200 * MS);
+  CHECK(!info_of(submitting).active);
+  gw_resume(submitting);
+  CHECK(info_of(submitting).active && info_of(submitting).launches == 1);
 }
 
 /* A thread that waits for its device lends its priority to the tasks of its process meanwhile. */
@@ -145,6 +218,12 @@ static const struct test_case cases[] = {
     {"a task that runs does not become idle", a_task_that_runs_does_not_become_idle},
     {"a held operator begins when it is let go", a_held_operator_begins_when_it_is_let_go},
     {"linger counts from rest", linger_counts_from_rest},
+    {"a task may leave while the watcher asks about it",
+     a_task_may_leave_while_the_watcher_asks_about_it},
+    {"work that comes while the watcher asks keeps a task active",
+     work_that_comes_while_the_watcher_asks_keeps_a_task_active},
+    {"a task whose work is submitted late stays active",
+     a_task_whose_work_is_submitted_late_stays_active},
     {"a loan counts until it is given back", a_loan_counts_until_it_is_given_back},
     {"a preemption was lately for a second", a_preemption_was_lately_for_a_second},
     {"a thread that ends inside a launch", a_thread_that_ends_inside_a_launch_keeps_nothing_active},

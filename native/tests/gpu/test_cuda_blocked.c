@@ -82,6 +82,7 @@ static void a_new_event(void) { others_go_on("cuEventCreate", "250"); }
 static void a_fence(void) { others_go_on("cuEventRecord", "250"); }
 static void a_query(void) { others_go_on("cuEventQuery", "250"); }
 static void a_time(void) { others_go_on("cuEventElapsedTime", "250"); }
+static void the_name_of_the_device(void) { others_go_on("cuDeviceGetUuid_v2", "250"); }
 static void a_launch_in_a_window(void) { others_go_on("cuLaunchKernel", "0"); }
 static void a_fence_in_a_window(void) { others_go_on("cuEventRecord", "0"); }
 static void a_query_in_a_window(void) { others_go_on("cuEventQuery", "0"); }
@@ -97,6 +98,13 @@ static void the_watchers_query(void) {
   CHECK(cuStreamWaitValue32_v2(busy, (CUdeviceptr)&go, 1, 0) == 0);
   fake_block("cuStreamQuery");
   CHECK(launch(f, busy) == 0 && until(fake_blocked(), 60000));
+  CHECK(cuStreamSynchronize(NULL) == 0); /* lends its priority */
+  pid_t pid = fork();
+  if (pid == 0) {
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
   CUstream other;
   CHECK(cuStreamCreate(&other, 1) == 0 && launch(f, other) == 0);
   uint64_t before = now_ns();
@@ -140,6 +148,7 @@ static const struct test_case cases[] = {
     {"a fence blocks", a_fence},
     {"a query blocks", a_query},
     {"the time between events blocks", a_time},
+    {"the name of the device blocks", the_name_of_the_device},
     {"a launch in a window blocks", a_launch_in_a_window},
     {"a fence in a window blocks", a_fence_in_a_window},
     {"a query in a window blocks", a_query_in_a_window},

@@ -17,6 +17,17 @@ static uint64_t launches_on(const char *device) {
   return launches;
 }
 
+static bool has_active_task(const char *device) {
+  gw_page *page;
+  struct gw_task_info infos[8];
+  bool active = false;
+  CHECK(gw_page_open(device, 0, &page) == GW_OK);
+  for (int i = gw_tasks(page, infos, 8); i-- > 0;) {
+    active = active || infos[i].active;
+  }
+  return active;
+}
+
 /* In the place of Python's, which libgiveway looks for. */
 static _Atomic int holds_lock;
 __attribute__((visibility("default"))) int Py_IsInitialized(void) { return 1; }
@@ -97,9 +108,41 @@ static void a_thread_with_pythons_lock_is_not_held(void) {
   gw_exit(own);
 }
 
+/* A copy between two devices is often on a stream of the other one. */
+static void copies_belong_to_the_device_of_their_stream(void) {
+  CUcontext contexts[2];
+  start_with("0,1", contexts, 2);
+  CUstream stream;
+  CUfunction f = kernel("ns_0");
+  char to[16], from[16];
+  for (int i = 0; i < 2; i++) {
+    CHECK(cuCtxSetCurrent(contexts[i]) == 0 && launch(f, NULL) == 0);
+  }
+  CHECK(cuStreamCreate(&stream, 1) == 0 && cuCtxSetCurrent(contexts[0]) == 0);
+  CHECK(cuMemcpyHtoDAsync_v2((CUdeviceptr)to, from, sizeof to, stream) == 0);
+  CHECK(cuMemsetD8Async((CUdeviceptr)to, 1, sizeof to, stream) == 0);
+  CHECK(launches_on(FIRST) == 1 && launches_on(SECOND) == 3);
+  CHECK(cuStreamSynchronize(stream) == 0);
+}
+
+/* The first of the process on the other device. */
+static void copies_join_the_device_of_their_stream(void) {
+  CUcontext contexts[2];
+  start_with("0,1", contexts, 2);
+  CUstream stream;
+  char to[16], from[16];
+  CHECK(cuCtxSetCurrent(contexts[1]) == 0 && cuStreamCreate(&stream, 1) == 0);
+  CHECK(cuCtxSetCurrent(contexts[0]) == 0);
+  CHECK(cuMemcpyHtoDAsync_v2((CUdeviceptr)to, from, sizeof to, stream) == 0);
+  CHECK(launches_on(SECOND) == 1 && !page_exists(FIRST));
+  CHECK(cuStreamSynchronize(stream) == 0 && until(!has_active_task(SECOND), 60000));
+}
+
 static const struct test_case cases[] = {
     {"a page for each UUID", a_page_for_each_uuid},
     {"the only visible one has its own page", the_only_visible_one_has_its_own_page},
+    {"copies belong to the device of their stream", copies_belong_to_the_device_of_their_stream},
+    {"copies join the device of their stream", copies_join_the_device_of_their_stream},
     {"a rival on one device holds there only", a_rival_on_one_device_holds_there_only},
     {"a process with Python's lock is held, too", a_process_with_pythons_lock_is_held_too},
     {"a thread with Python's lock is not held", a_thread_with_pythons_lock_is_not_held},

@@ -51,7 +51,8 @@ static void work_beside_a_capture_keeps_the_task_active(void) {
 
 static void a_stream_destroyed_during_its_capture_is_forgotten(void) {
   gpu_start();
-  gpu_stream stream = gpu_new_stream();
+  gpu_stream stream; /* while captured, it blocks the legacy stream */
+  CHECK(create_stream(&stream, 0) == 0);
   CHECK(begin_capture(stream, 0) == 0 && destroy_stream(stream) == 0);
   uint64_t asked = gpu_fake_calls(GPU("hipStreamIsCapturing", "cuStreamIsCapturing"));
   stays_active_until_done();
@@ -60,8 +61,7 @@ static void a_stream_destroyed_during_its_capture_is_forgotten(void) {
 
 static void a_context_reset_during_a_capture_forgets_it(void) {
   gpu_start();
-  /* It would block the legacy stream. */
-  gpu_stream stream;
+  gpu_stream stream; /* as above */
   CHECK(create_stream(&stream, 0) == 0 && begin_capture(stream, 0) == 0);
   CHECK(GPU(hipDeviceReset(), cuDevicePrimaryCtxReset_v2(0)) == 0 && gpu_retain() == 0);
   stays_active_until_done();
@@ -94,6 +94,54 @@ static void only_captured_launches_pass(void) {
   CHECK(end_capture(stream, &graph) == 0);
   CHECK(count_nodes(graph, NULL, &nodes) == 0 && nodes == 1);
   CHECK(gpu_launch(kernel, stream) == 0 && gpu_launches() == before + 3);
+}
+
+/* The functions that begin a capture, and those that end it. */
+static const char *const begins[] = {
+    GPU("hipStreamBeginCapture", "cuStreamBeginCapture_v2"),
+    GPU("hipStreamBeginCapture_spt", "cuStreamBeginCapture_v2_ptsz"),
+};
+static const char *const begins_to_graph[] = {
+    GPU("hipStreamBeginCaptureToGraph", "cuStreamBeginCaptureToGraph"),
+    GPU("hipStreamBeginCaptureToGraph_spt", "cuStreamBeginCaptureToGraph_ptsz"),
+};
+static const char *const ends[] = {
+    GPU("hipStreamEndCapture", "cuStreamEndCapture"),
+    GPU("hipStreamEndCapture_spt", "cuStreamEndCapture_ptsz"),
+};
+
+static int begin(int way, gpu_stream stream, gpu_graph graph) {
+  if (way < 2) {
+    return ((int (*)(gpu_stream, int))dlsym(RTLD_DEFAULT, begins[way]))(stream, 0);
+  }
+  int (*to_graph)(gpu_stream, gpu_graph, void *, void *, size_t, int) =
+      (int (*)(gpu_stream, gpu_graph, void *, void *, size_t, int))dlsym(RTLD_DEFAULT,
+                                                                         begins_to_graph[way - 2]);
+  return to_graph != NULL ? to_graph(stream, graph, NULL, NULL, 0, 0) : -1; /* not in all of HIP */
+}
+
+static void every_way_to_begin_and_to_end_is_seen(void) {
+  gpu_start();
+  gpu_stream stream = gpu_new_stream();
+  gpu_kernel kernel = gpu_get_kernel("ns_0");
+  gpu_graph graph = NULL;
+  CHECK(gpu_launch(kernel, stream) == 0);
+  uint64_t launches = gpu_launches();
+  int ways = 0;
+  for (int way = 0; way < 4; way++) {
+    if (begin(way, stream, graph) == 0) {
+      CHECK(gpu_launch(kernel, stream) == 0 && gpu_launches() == launches);
+      void *end = dlsym(RTLD_DEFAULT, ends[way % 2]);
+      CHECK(((int (*)(gpu_stream, gpu_graph *))end)(stream, &graph) == 0);
+      CHECK(gpu_launch(kernel, stream) == 0 && gpu_launches() == ++launches);
+      ways++;
+    }
+  }
+#ifdef GENERATION
+  CHECK(ways == (GENERATION == 5 ? 2 : 3));
+#else
+  CHECK(ways == 4);
+#endif
 }
 
 /* An event of the capture takes the other stream along. To query either would end the capture. */
@@ -191,6 +239,7 @@ static const struct test_case cases[] = {
     {"a context reset during a capture", a_context_reset_during_a_capture_forgets_it},
     {"a context that others retain", a_context_that_others_retain_keeps_its_captures},
     {"only captured launches pass", only_captured_launches_pass},
+    {"every way to begin and to end", every_way_to_begin_and_to_end_is_seen},
     {"a stream that joins is captured too", a_stream_that_joins_is_captured_too},
     {"a stream that only waits is watched", a_stream_that_only_waits_is_watched},
     {"the legacy stream beside a blocking one",

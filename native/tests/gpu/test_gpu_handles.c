@@ -61,6 +61,14 @@ static void a_kernel_at_an_old_handle_is_unknown(void) {
   CHECK(second == first && is_timed(launch_kernel, second));
 }
 
+static void the_code_of_a_context_goes_with_it(void) {
+  start();
+  gpu_kernel kernel = kernel_of(new_module(), "ns_1000");
+  learn(launch_kernel, kernel);
+  CHECK(GPU(hipDeviceReset(), cuDevicePrimaryCtxReset_v2(0)) == 0 && gpu_retain() == 0);
+  CHECK(is_timed(launch_kernel, kernel));
+}
+
 /* The fakes have none of these: a call that fails may have changed the graph as well. */
 static const char *const changes[] = {
     GPU("hipGraphExecUpdate", "cuGraphExecUpdate_v2"),
@@ -98,6 +106,7 @@ static void a_graph_that_is_changed_in_place_is_unknown(void) {
 
 static const struct test_case cases[] = {
     {"a kernel at an old handle is unknown", a_kernel_at_an_old_handle_is_unknown},
+    {"the code of a context goes with it", the_code_of_a_context_goes_with_it},
     {"a graph that is changed in place is unknown", a_graph_that_is_changed_in_place_is_unknown},
 };
 RUN_CASES(cases, 120)

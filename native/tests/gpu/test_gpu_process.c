@@ -4,11 +4,13 @@
 
 static gpu_kernel kernel;
 
-/* A thread that waits at the closed gate with its first launch. */
+/* A thread that waits at the closed gate with a launch: the first one, unless the machine is so
+ * busy that nobody could take the page's lock in time. */
 struct held {
   pthread_t thread;
   gw_task *urgent;
   _Atomic int state; /* 1 before the launch, 2 after */
+  _Atomic bool let_go;
   int result;
 };
 
@@ -16,20 +18,25 @@ static void *launch_held(void *argument) {
   struct held *held = argument;
   CHECK(gpu_retain() == 0);
   atomic_store(&held->state, 1);
-  held->result = gpu_launch(kernel, NULL);
+  do {
+    held->result = gpu_launch(kernel, NULL);
+  } while (!atomic_load(&held->let_go));
   atomic_store(&held->state, 2);
   return NULL;
 }
 
 static void hold(struct held *held) {
   *held = (struct held){.urgent = gpu_rival(), .result = -1};
-  gw_begin(held->urgent);
+  while (gw_begin(held->urgent), !info_of(held->urgent).active) {
+    gw_end(held->urgent);
+  }
   pthread_create(&held->thread, NULL, launch_held, held);
   CHECK(somebody_waits(GPU_DEVICE));
   CHECK(atomic_load(&held->state) == 1);
 }
 
 static int release(struct held *held) {
+  atomic_store(&held->let_go, true);
   gw_end(held->urgent);
   gw_idle(held->urgent);
   pthread_join(held->thread, NULL);

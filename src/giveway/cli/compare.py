@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from giveway.cli.parts import damage
 from giveway.cli.parts.table import Column, render
 
 if TYPE_CHECKING:
@@ -52,12 +53,13 @@ def command(old: Path, new: Path, show_all: bool, as_json: bool) -> int:
     """
     from giveway.report import compare, load
 
-    found = compare.compare(load.run(old), load.run(new))
+    with damage.said(old, new):
+        found = compare.compare(load.run(old), load.run(new))
+        shown = [] if as_json else list(lines(found, show_all))
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
-    else:
-        for line in lines(found, show_all):
-            click.echo(line)
+    for line in shown:
+        click.echo(line)
     return REGRESSED if found.regressed else 0
 
 

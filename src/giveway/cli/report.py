@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from giveway.cli.parts import damage
 from giveway.cli.parts.files import write, write_json
 from giveway.errors import UsageError
 
@@ -53,12 +54,13 @@ def command(
     if markdown + as_json + perfetto > 1:
         raise UsageError("--markdown, --json and --perfetto are different reports: use one of them")
     found = load.load(folders)
-    if perfetto:
-        write(output or "-", json.dumps(as_trace.trace(found)))
-    elif as_json:
+    if as_json:
         write_json(output or "-", found.to_json())
-    elif markdown:
-        write(output or "-", as_markdown.markdown(found))
-    else:
-        write(output or "report.html", page.page(found))
+        return 0
+    with damage.said(*folders):
+        if perfetto:
+            text = json.dumps(as_trace.trace(found))
+        else:
+            text = as_markdown.markdown(found) if markdown else page.page(found)
+    write(output or ("-" if perfetto or markdown else "report.html"), text)
     return 0

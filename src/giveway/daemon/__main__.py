@@ -53,13 +53,19 @@ def serve(policy: str, heartbeat: supervisor.Heartbeat, *, again: bool) -> None:
     first = registry.make(policy)
     folder = client.folder()
     make_folder(folder)
-    lock = take_lock(folder / LOCK_NAME)
+    try:
+        lock = take_lock(folder / LOCK_NAME)
+    except OSError as error:
+        raise PageError(f"{folder} cannot be used: {error.strerror}") from None
     log = Log()
     if again:
         failed, why = supervisor.read_crash()
         log.add("failed", policy=failed, traceback=why[:4000])
     log.add("started", pid=os.getpid(), policy=first.name)
-    loop = Loop(Host(first, log, TimeLimit()), folder / supervisor.CRASH_NAME, heartbeat)
+    try:
+        loop = Loop(Host(first, log, TimeLimit()), folder / supervisor.CRASH_NAME, heartbeat)
+    except OSError as error:
+        raise PageError(f"{folder} cannot be used: {error.strerror}") from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     gc.collect()

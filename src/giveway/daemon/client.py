@@ -96,30 +96,21 @@ class Client:
         try:
             self._socket.sendall(line)
         except OSError as error:
-            answer = self._read_final_answer()
-            if answer is None:
+            try:
+                line = self._lines.readline()  # the daemon may say why it closed the connection
+            except OSError:
+                line = b""
+            if not line:
                 raise DaemonError(f"the daemon does not answer: {error}") from None
-            return answer
+            return _answer(line)
         return self._read()
-
-    def _read_final_answer(self) -> dict[str, Any] | None:
-        """The answer that the daemon sent before it closed the connection; None without one."""
-        with contextlib.suppress(DaemonError):
-            return self._read()
-        return None
 
     def _read(self) -> dict[str, Any]:
         try:
             line = self._lines.readline()
-            answer = json.loads(line) if line else None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise DaemonError(f"the daemon does not answer: {error}") from None
-        if not isinstance(answer, dict):
-            raise DaemonError("the daemon has closed the connection")
-        if "error" in answer:
-            kind: type[GivewayError] = _ERRORS.get(answer.get("code", 0), DaemonError)
-            raise kind(str(answer["error"]))
-        return answer
+        return _answer(line)
 
     def status(self) -> dict[str, Any]:
         """The policy in service, every task and device; docs/guides/daemon.md has the schema."""
@@ -170,6 +161,20 @@ class Client:
             if "event" not in event:
                 return
             yield event
+
+
+def _answer(line: bytes) -> dict[str, Any]:
+    """The daemon's answer in a line; raises the error that it reports."""
+    try:
+        answer = json.loads(line) if line else None
+    except ValueError as error:
+        raise DaemonError(f"the daemon does not answer: {error}") from None
+    if not isinstance(answer, dict):
+        raise DaemonError("the daemon has closed the connection")
+    if "error" in answer:
+        kind: type[GivewayError] = _ERRORS.get(answer.get("code", 0), DaemonError)
+        raise kind(str(answer["error"]))
+    return answer
 
 
 def refuse_second() -> None:

@@ -24,6 +24,17 @@ of them are exempt."""
 BATCH: Final = 1 << 16
 """Bytes of events that are queued for a client at a time."""
 
+_FULL: Final = (
+    json.dumps(
+        {
+            "error": f"the daemon has {MAX_CONNECTIONS} clients, and takes no more:"
+            " end some of giveway top, giveway events --follow and your own",
+            "code": 7,
+        }
+    ).encode()
+    + b"\n"
+)
+
 Answer = Callable[[Request], dict[str, Any]]
 
 
@@ -82,7 +93,7 @@ class Connections:
             elif len(self._all) >= MAX_CONNECTIONS:
                 self.drop_idle()
                 with contextlib.suppress(OSError):
-                    peer.send(b'{"error": "too many connections", "code": 7}\n')
+                    peer.send(_FULL)
                 peer.close()
             else:
                 self._all[peer.fileno()] = Connection(peer, self._clock())

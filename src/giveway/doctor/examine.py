@@ -17,6 +17,9 @@ from giveway.observe import programs
 from giveway.page.library import NO_PAGE, library_path
 from giveway.page.observer import Page, page_path
 
+NO_ACCESS: Final = -2
+DAMAGED: Final = (-4, -5, -6)
+"""The codes of libgiveway for a page that is no page of this version."""
 # Much more than a page, which is about 50 kB, so that the warning comes before the space runs out.
 SPACE_BYTES: Final = 1 << 20
 
@@ -88,6 +91,11 @@ def _folder_problems(page: PageReport, path: Path) -> Iterator[Problem]:
         yield Problem(
             f"{folder} has mode {page.folder_mode}: others can write there", f"chmod 0700 {folder}"
         )
+    elif not os.path.exists(page.path) and not os.access(folder, os.W_OK | os.X_OK):
+        yield Problem(
+            f"{folder} is read-only: no page can be made there, and programs run ungated",
+            f"chmod 0700 {folder}, or set GIVEWAY_DIR to a folder of yours",
+        )
     yield from _space_problems(folder, page)
 
 
@@ -100,7 +108,7 @@ def _parent_problems(folder: Path, page: PageReport) -> Iterator[Problem]:
         )
     elif not os.access(parent, os.W_OK | os.X_OK):
         yield Problem(
-            f"{folder} cannot be made: no write access to {parent}",
+            f"{folder} cannot be made: no write access to {parent}; programs run ungated",
             "set GIVEWAY_DIR to a folder of yours",
         )
     yield from _space_problems(parent, page)
@@ -125,8 +133,12 @@ def _page_problems(page: PageReport, path: Path, device: str) -> Iterator[Proble
     page.exists = True
     page.mode = f"{stat.S_IMODE(status.st_mode):04o}"
     if status.st_uid != os.geteuid():
-        yield Problem(f"{path} belongs to user {status.st_uid}", f"remove it: rm {path}")
-    elif status.st_mode & 0o077:
+        yield Problem(
+            f"{path} belongs to user {status.st_uid}: programs run ungated",
+            "set GIVEWAY_DIR to a folder of yours",
+        )
+        return
+    if status.st_mode & 0o077:
         yield Problem(f"{path} has mode {page.mode}: others can open it", f"chmod 0600 {path}")
     try:
         opened = Page.open(device)
@@ -134,7 +146,30 @@ def _page_problems(page: PageReport, path: Path, device: str) -> Iterator[Proble
         page.tasks = len(opened.tasks())
     except PageError as error:
         if error.code != NO_PAGE:
-            yield Problem(
-                str(error),
-                f"rm {path}: programs that run now go on ungated, later ones make a new page",
-            )
+            yield Problem(f"{error}: programs run ungated", _remedy(path, status, error.code))
+
+
+def _remedy(path: Path, status: os.stat_result, code: int) -> str:
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        return "set GIVEWAY_DIR to a folder on a file system that is not read-only"
+    if code == NO_ACCESS:
+        return f"chmod 0600 {path}"
+    if code not in DAMAGED:
+        return "wait, and run giveway doctor again"
+    users = ", ".join(map(str, sorted(_users(status))))
+    if users:  # without the page, they would not see each other any more
+        return f"end the programs that use it (processes {users}); a new program then replaces it"
+    return f"rm {path}: the next program makes a new page"
+
+
+def _users(page: os.stat_result) -> Iterator[int]:
+    """The other processes that map the page."""
+    device = f"{os.major(page.st_dev):02x}:{os.minor(page.st_dev):02x}"
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        pid = int(maps.parent.name)
+        try:
+            mapped = (line.split()[3:5] for line in maps.read_text(errors="replace").splitlines())
+            if pid != os.getpid() and [device, str(page.st_ino)] in mapped:
+                yield pid
+        except OSError:  # the process has ended, or is another user's
+            continue

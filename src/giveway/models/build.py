@@ -32,6 +32,8 @@ def work(name: str, task: str, size: Mapping[str, int], device: str) -> Callable
 
     torch.manual_seed(_SEED)
     model, inputs = _build(name, size)
+    if device != "cpu" and (dtype := getattr(model, "gpu_dtype", None)) is not None:
+        model = model.to(dtype)
     model = model.to(device)
     inputs = {key: value.to(device) for key, value in inputs.items()}
     return _training(model, inputs) if task == "train" else _inference(model, inputs)
@@ -43,9 +45,9 @@ def _build(name: str, size: Mapping[str, int]) -> tuple[torch.nn.Module, dict[st
     if name in CLASSIFIERS or name in SEGMENTERS:
         inputs = {"x": torch.randn(size["batch"], 3, size["image"], size["image"])}
         return _vision(name, size["image"]), inputs
-    from giveway.models import transformers
+    from giveway.models import llama, transformers
 
-    return transformers.build(name, size)
+    return llama.build(size) if name == "llama" else transformers.build(name, size)
 
 
 def _vision(name: str, image: int) -> torch.nn.Module:

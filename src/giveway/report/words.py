@@ -158,11 +158,14 @@ def share_sums(scenario: Mapping[str, Any]) -> str:
 
 
 def not_measured(scenario: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each program that ran in a mode and was not measured there."""
+    """The programs that ran in a mode and were not measured there; a sentence for each reason."""
+    found: dict[str, list[str]] = {}
     for mode, programs in scenario.get("modes", {}).items():
         for name, figures in programs.items():
             if figures["not_measured"] is not None:
-                yield f"Not measured: {name} {mode_name(mode)} ({figures['not_measured']})."
+                found.setdefault(figures["not_measured"], []).append(f"{name} {mode_name(mode)}")
+    for why, what in found.items():
+        yield f"Not measured: {', '.join(what)} ({why})."
 
 
 def size(count: float) -> str:

@@ -8,6 +8,9 @@ _IMAGES: Final = {"batch": 1, "image": 224}
 _GPT2: Final = {"batch": 1, "prompt": 32, "tokens": 16, "layers": 12, "width": 768}
 _BERT: Final = {"batch": 8, "sequence": 128, "layers": 12, "width": 768}
 _WHISPER: Final = {"batch": 1, "frames": 3000, "tokens": 64, "layers": 6, "width": 512}
+_LLAMA: Final = {
+    "batch": 1, "prompt": 128, "tokens": 32, "layers": 16, "width": 2048, "vocabulary": 128256,
+}  # fmt: skip
 
 CLASSIFIERS: Final = (
     "resnet18",
@@ -29,5 +32,6 @@ SIZES: Final[dict[str, dict[str, int]]] = dict.fromkeys((*CLASSIFIERS, *SEGMENTE
     "gpt2": _GPT2,
     "bert": _BERT,
     "whisper": _WHISPER,
+    "llama": _LLAMA,
 }
 """The size parameters of each model, with the values of the published model."""

@@ -6,6 +6,7 @@ and `giveway.simulate` places tasks by them. docs/decisions/0016-ray.md has the 
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 URGENT: Final = 0.95
@@ -28,4 +29,7 @@ def fraction(urgent: bool, share: float | None = None) -> float:
     if urgent:
         return URGENT
     part = BESIDE if share is None else BESIDE * share / 100
-    return max(round(part, PRECISION), 10**-PRECISION)
+    # Down, so that shares that add up to 100 fit. Less than a unit of 1e-9 is no part, but the
+    # rounding of floating point.
+    units = math.floor(part * 10**PRECISION + 1e-9)
+    return max(units, 1) / 10**PRECISION
