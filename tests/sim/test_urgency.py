@@ -173,7 +173,7 @@ def test_a_turn_begins_with_the_least_laxity(
     attributes: list[Attributes], turns: list[Any]
 ) -> None:
     ran_before: dict[TaskId, bool] = {}
-    for scheduler, now in states("laxity,slice=1ns", attributes, turns):
+    for scheduler, now in states("laxity,slice=100us", attributes, turns):
         policy = scheduler.policy
         for device in ("d0", "d1"):
             active = scheduler.view.active(device)

@@ -29,7 +29,7 @@ def became(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
     def execute(program: str, command: list[str], *_: object) -> NoReturn:
         raise Became(command)
 
-    monkeypatch.setattr(devices, "get", lambda name: gpu)
+    monkeypatch.setattr(devices, "choose", lambda name: gpu)
     monkeypatch.setattr(os, "execv", execute)
     monkeypatch.setattr(launch, "_environment", lambda *_: {})
     monkeypatch.setattr(os, "execvpe", execute)

@@ -232,6 +232,6 @@ def test_bars_in_words() -> None:
     order = first | {"order": ["a", "b"], "value": [1.0, 2.5], "interval": None, "figure": "p99_ms"}
     assert words.bar(order) == "p99: a ≤ b"
     assert words.measured(order) == "1, 2.5"
-    assert words.measured(first | {"reason": "the mode was not requested"}) == (
+    assert words.measured(first | {"value": None, "reason": "the mode was not requested"}) == (
         "the mode was not requested"
     )

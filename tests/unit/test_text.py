@@ -89,6 +89,8 @@ def test_commands_print_lines_that_are_escaped(path: Path) -> None:
         "json.dumps(",  # escapes such characters itself
         "nl=False",  # the output of a job, or a report
         "text, file=output",  # lines of `trace`, each escaped
+        "page(cli)",  # the help texts, as a page
+        "completion(cli, ",  # a script without names of users
         "error.format_message()",  # the help text
         "as_json else line(event)",  # each of an event's lines is escaped
     }

@@ -8,6 +8,7 @@ import click
 
 from giveway.cli.parts import options
 from giveway.cli.parts.help import Context
+from giveway.cli.parts.lines import echo_line
 
 
 class _Group(click.Group):
@@ -82,7 +83,7 @@ def install(
     folder = (Path(sys.prefix, "share", "jupyter") if sys_prefix else _of_user()) / "kernels" / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "kernel.json").write_text(json.dumps(kernel, indent=1) + "\n")
-    click.echo(folder / "kernel.json")
+    echo_line(str(folder / "kernel.json"))
 
 
 def _giveway() -> str:

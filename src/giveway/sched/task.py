@@ -93,9 +93,6 @@ class Attributes:
     """Relative claim on the device: a task of weight 2 gets twice as much as one of weight 1."""
     share: float | None = None
     """Percent of the device's time; None: an equal part of the unpromised time."""
-    slowdown: float = 0.0
-    """By how many percent other tasks may slow an episode of the task's work down. Spent by the task
-    itself where no daemon decides."""
     deadline_ns: int | None = None
     """The time from becoming active until the task should be done; None: no deadline."""
     laxity_ns: int | None = None
@@ -106,10 +103,13 @@ class Attributes:
     """The process's CPU nice value, -20 (most urgent) to 19."""
     group: str = ""
     """Tasks of one group divide the share of the group; empty: the process is the group."""
-    job: str = ""
-    """The job that the process is a rank of; its tasks give way together. Fixed at the start."""
     focused: bool = False
     """Whether a window of the process has the focus."""
+    job: str = ""
+    """The job that the process is a rank of; its tasks give way together. Fixed at the start."""
+    slowdown: float = 0.0
+    """By how many percent other tasks may slow down an episode of the task's work. The task itself
+    spends it, where no daemon decides."""
 
 
 @dataclass(frozen=True, slots=True)
