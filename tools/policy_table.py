@@ -15,7 +15,7 @@ from giveway.sched.policies import registry
 from giveway.simulate import engine, figures, load
 
 DOCS = Path(__file__).parents[1] / "docs"
-SCENARIOS = ("dual", "dual-heavy", "tenants", "realtime", "train", "llm", "starve")
+SCENARIOS = ("dual", "dual-heavy", "tenants", "realtime", "train", "llm", "decode", "starve")
 BEGIN, END = "<!-- tables: tools/policy_table.py -->", "<!-- end of tables -->"
 
 

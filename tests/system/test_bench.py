@@ -260,7 +260,10 @@ at_most = 1e9
 
 
 @pytest.mark.usefixtures("light_torch")
-def test_models_in_all_modes_of_a_cpu(spawn: Spawner, tmp_path: Path) -> None:
+def test_models_in_all_modes_of_a_cpu(
+    spawn: Spawner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIGHT_COMPUTES", "1")
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
     modes = "alone,native,giveway,nice,mps"

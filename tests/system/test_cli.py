@@ -144,7 +144,7 @@ def test_without_a_page_there_is_nobody(giveway: Runner) -> None:
     done = giveway("ps")
     assert done.returncode == 0
     assert done.stdout.split() == [
-        "DEVICE", "PID", "NAME", "PRIORITY", "STATE", "LAUNCHES", "HELD", "PREEMPTIONS"
+        "DEVICE", "PID", "NAME", "PRIORITY", "STATE", "LAUNCHES", "HELD", "PREEMPTIONS", "GATE"
     ]  # fmt: skip
     assert "giveway run" in done.stderr
     assert json.loads(giveway("ps", "--json").stdout) == {

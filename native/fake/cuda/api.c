@@ -227,7 +227,8 @@ static void *look_up(const char *name, uint64_t flags) {
   static const char *const threads[] = {"_ptsz", "_ptds", ""};
   Dl_info info;
   dladdr((void *)look_up, &info);
-  void *library = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+  /* The shim's dlopen would open the shim in the place of a driver. */
+  void *library = dlmopen(LM_ID_BASE, info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
   void *found = NULL;
   for (int thread = (flags & 2) != 0 ? 0 : 2; thread < 3 && found == NULL; thread++) {
     for (int version = 0; version < 3 && found == NULL; version++) {

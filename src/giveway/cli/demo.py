@@ -12,7 +12,6 @@ from giveway.cli.parts import files, options
 from giveway.cli.parts.machine import examine
 from giveway.cli.parts.progress import bar
 from giveway.errors import GivewayError, MissingExtraError, NotMeasuredError, ProgramError
-from giveway.report import words
 from giveway.results import names
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ def command(device: str, seconds: float, path: str | None, anyway: bool) -> int:
         show(figures, Console(highlight=False))
     if path is not None:
         files.write_json(path, figures)
+    from giveway.report import words
+
     (scenario,) = figures["results"]
     measured = not any(words.not_measured(scenario))
     return 0 if measured else NotMeasuredError.exit_code

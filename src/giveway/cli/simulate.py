@@ -173,7 +173,8 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
         if run["refused"]:
             yield f"{policy}: {run['refused']} decisions refused, such as: {run['refusals'][0]}"
         if run["failure"]:
-            yield f"{policy} failed, and strict priority went on:\n{run['failure'].rstrip()}"
+            yield f"{policy} failed, and strict priority went on:"
+            yield from run["failure"].rstrip().splitlines()
 
 
 def _placed(result: dict[str, Any]) -> Iterator[str]:
