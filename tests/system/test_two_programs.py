@@ -56,6 +56,19 @@ def test_a_priority_changes_while_programs_run(regions: Regions, giveway: Runner
 
 
 @pytest.mark.usefixtures("patient")
+def test_slack_is_spent_and_can_be_changed(regions: Regions, giveway: Runner) -> None:
+    """Both keep two cores busy, so the urgent one pays for each block with credit."""
+    low, high = regions(), regions("--priority", "10")
+    assert gives_way(low.pid, high.pid)
+    done = giveway("set", str(high.pid), "--slowdown", "50%")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert goes_on(low.pid)
+    assert goes_on(low.pid)
+    assert giveway("set", str(high.pid), "--slowdown", "0%").returncode == 0
+    assert gives_way(low.pid, high.pid)
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_killed_program_holds_nobody(regions: Regions) -> None:
     low, high = regions(), regions("--priority", "10")
     assert eventually(lambda: task_of(low.pid).state == "held")
