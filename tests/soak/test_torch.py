@@ -43,7 +43,7 @@ def test_a_large_program_that_is_killed_holds_nobody_for_longer_than_a_small_one
 
     def start(*command: str, priority: int = 0) -> subprocess.Popen[str]:
         run = (GIVEWAY, "run", "--priority", str(priority), "--", *LIGHT, *command)
-        process = spawn(*run, env={"GIVEWAY_MAX_WAIT_MS": "0"})
+        process = spawn(*run, env={"GIVEWAY_MAX_WAIT_MS": "0", "LIGHT_COMPUTES": "1"})
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         return process
