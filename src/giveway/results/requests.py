@@ -87,7 +87,8 @@ def slo_shares(parts: Iterable[Part], slo: Mapping[str, float]) -> list[float]:
     found = []
     for part in parts:
         lists = [(part.get(_OBJECTIVES[name]), 1e3 * limit) for name, limit in slo.items()]
-        if not lists or any(not values for values, _ in lists):
+        whole = len(part["latencies_us"])
+        if not lists or not whole or any(len(values or ()) != whole for values, _ in lists):
             continue
         requests = zip(*(values for values, _ in lists), strict=True)
         limits = [limit for _, limit in lists]
