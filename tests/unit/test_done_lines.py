@@ -23,8 +23,9 @@ def test_a_line(line: str, means: Done) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "done", "done soon", "ready", "done 1 2 3", "done -1", "done nan", "done inf", "done ttft=1",
-        "done 1 ttft=", "done 1 ttft", "done 1 ttfp=2", "done 1 ttft=1 ttft=2", "done 1 tokens=-1",
+        "done", "done soon", "ready", "done 1 2 3", "done -1", "done nan", "done inf",
+        "done ttft=1", "done 1 ttft=", "done 1 ttft", "done 1 ttfp=2", "done 1 ttft=1 ttft=2",
+        "done 1 tokens=-1",
     ],
 )  # fmt: skip
 def test_a_wrong_line(line: str) -> None:

@@ -40,7 +40,11 @@ class Answer:
 
 
 def measurements(answers: Sequence[Answer], segment: Segment) -> dict[str, Any]:
-    """The fields of a record; requests that were due in the counted seconds count."""
+    """The fields of a record; requests that were due in the counted seconds count.
+
+    The work on requests is not among them: of an answer from a server, only the server knows when
+    it began.
+    """
     start, end = segment.counted_from, segment.end
     counted = [each for each in answers if start <= each.due < end]
     per_token = [each.per_token() for each in counted]
@@ -52,6 +56,12 @@ def measurements(answers: Sequence[Answer], segment: Segment) -> dict[str, Any]:
         "tokens_done": round(sum(each.tokens_between(start, end) for each in answers), 2),
         "done": float(sum(start < each.ended <= end for each in answers)),
     }
+
+
+def services_us(answers: Sequence[Answer], segment: Segment) -> list[float]:
+    """The time of each request that counts without its wait for a slot, in microseconds."""
+    start, end = segment.counted_from, segment.end
+    return [_us(each.ended - each.began) for each in answers if start <= each.due < end]
 
 
 def spans(answers: Sequence[Answer], segment: Segment) -> list[list[float]]:

@@ -33,7 +33,7 @@ def requests(
     start: float,
     seconds: float,
     seed: int,
-    lengths: tuple[Range, Range],
+    lengths: Sequence[Range],
     trace: Sequence[float] = (),
     skip: float = 0.0,
 ) -> list[Request]:

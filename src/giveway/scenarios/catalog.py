@@ -47,3 +47,6 @@ SIZES: Final[dict[str, dict[str, int]]] = dict.fromkeys((*CLASSIFIERS, *SEGMENTE
 
 SERVING: Final = ("llama_server",)
 """Models that answer requests token by token, several at a time."""
+
+BULK: Final = ("matmul", "copy")
+"""Work that is no model, and is only batched."""
