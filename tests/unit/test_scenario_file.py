@@ -127,6 +127,7 @@ def test_what_is_shipped_can_be_read(name: str, device: str) -> None:
 def test_all_scenarios_are_there() -> None:
     assert set(shipped()) == {
         "dual", "dual-heavy", "tenants", "realtime", "train", "llm", "decode", "overhead", "starve",
+        "decode-train", "decode-lora", "decode-batch", "decode-matmul", "decode-copy",
     }  # fmt: skip
 
 
@@ -251,7 +252,9 @@ def test_what_a_simulation_reads_may_stand_beside_it(tmp_path: Path) -> None:
 
 
 def test_no_such_scenario(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no scenario 'duel': there are decode, dual, .*\.toml"):
+    with pytest.raises(
+        UsageError, match=r"no scenario 'duel': there are decode, decode-batch, .*\.toml"
+    ):
         load("duel", "cpu")
     with pytest.raises(UsageError, match=r"cannot read the scenario .*No such file"):
         load(str(tmp_path / "none.toml"), "cpu")
