@@ -98,6 +98,13 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = INTERRUPTED
     finally:
         _finish_output()
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    connect = sys.modules.get("giveway.ray.connect")
+    if connect is not None and connect.is_stuck():
+        os._exit(code)  # Ray would wait at exit for a head that is gone
     sys.exit(code)
 
 
