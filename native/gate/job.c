@@ -25,7 +25,6 @@
 #include "warn.h"
 
 #define LOOK_NS (15 * GW_MS) /* how often a member checks that the votes are still meant */
-#define STALLED_NS (250 * GW_MS)
 #define TRIES 3
 /* The ranks of a job are about as far as each other. One that is further behind is held, and the
  * collectives of the others spin: longer than that, no urgent program should wait for either. */
@@ -91,7 +90,7 @@ static bool votes(const struct gw_member *member, const struct gw_row *row, uint
   uint64_t beat = GW_READ(row->beat_ns);
   return row != member->vote.row && GW_READ(row->state) == GW_ACTIVE &&
          GW_READ(row->priority) >= GW_READ(member->row->priority) &&
-         !(now > beat && now - beat > STALLED_NS);
+         !(now > beat && now - beat > GW_STALLED_NS);
 }
 
 static struct wish read_wish(const struct gw_member *member, uint64_t now) {
@@ -118,21 +117,13 @@ static void take_turn(struct gw_member *member, uint64_t end, uint64_t now) {
   gw_wake_watcher();
 }
 
-static void set_flag(struct gw_row *row, uint32_t flag, bool on) {
-  if (on) {
-    atomic_fetch_or(&row->flags, flag);
-  } else {
-    atomic_fetch_and(&row->flags, ~flag);
-  }
-}
-
 static bool obey(struct gw_member *member, struct wish wish, bool turn, uint64_t now) {
   if (gw_page_lock(member->page) != GW_OK) {
     return false;
   }
   if (GW_READ(member->row->ticket) == member->ticket) {
-    set_flag(member->row, GW_ROW_JOB_HELD, wish.held);
-    set_flag(member->row, GW_ROW_JOB_RANKED, wish.ranked);
+    gw_flag_set(member->row, GW_ROW_JOB_HELD, wish.held);
+    gw_flag_set(member->row, GW_ROW_JOB_RANKED, wish.ranked);
     if (turn && GW_READ(member->row->quantum_end_ns) < wish.turn_ns) {
       take_turn(member, wish.turn_ns, now);
     } else {
