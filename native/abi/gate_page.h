@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 #define GW_PAGE_MAGIC UINT64_C(0x3179617765766967) /* "giveway1", little endian */
-#define GW_ABI_VERSION 5u
+#define GW_ABI_VERSION 6u
 #define GW_ROWS 256u
 #define GW_CACHE_LINE 64
 #define GW_NAME_SIZE 48 /* bytes, the terminating NUL included */
@@ -73,6 +73,7 @@ enum gw_row_flags {
   GW_ROW_LAUNCHES_ONLY = 1u << 9, /* work that runs cannot be stopped: only launches wait */
   GW_ROW_WHOLE = 1u << 10,        /* the gate stops every thread of the process */
   GW_ROW_SHARES = 1u << 11,       /* the task has slack: less urgent tasks may run beside it now */
+  GW_ROW_MEMBER = 1u << 16,       /* of a job: a thread sleeps on these flags, and votes */
 };
 
 struct gw_row {

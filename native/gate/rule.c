@@ -165,8 +165,11 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
     gw_flag_set(row, GW_ROW_MATTERS, matters(&rule, row));
     uint32_t gate = ruled(page, &rule, row, now);
     bool ranked = outranked(&rule, row), held = gate == GW_CLOSED;
-    bool told = gw_flag_set(row, GW_ROW_RANKED, ranked);
-    told = gw_flag_set(row, GW_ROW_HELD, held) || told;
+    bool changed = gw_flag_set(row, GW_ROW_RANKED, ranked);
+    changed = gw_flag_set(row, GW_ROW_HELD, held) || changed;
+    if (changed && gw_has_flag(row, GW_ROW_MEMBER)) {
+      gw_futex_wake(&row->flags, true);
+    }
     ranked = ranked || gw_has_flag(row, GW_ROW_JOB_RANKED);
     if (ranked != GW_READ(row->outranked)) {
       GW_WRITE(row->outranked, ranked); /* only then: a write costs the next launch a cache miss */
@@ -174,8 +177,6 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
     gate = wanted(&rule, row, gate, now);
     if (gate != GW_READ(row->gate)) {
       set_gate(row, gate, now);
-    } else if (told) {
-      gw_futex_wake(&row->gate, true); /* the task's job asks for these flags */
     }
   }
 }
