@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 #define GW_PAGE_MAGIC UINT64_C(0x3179617765766967) /* "giveway1", little endian */
-#define GW_ABI_VERSION 5u
+#define GW_ABI_VERSION 6u
 #define GW_ROWS 256u
 #define GW_CACHE_LINE 64
 #define GW_NAME_SIZE 48 /* bytes, the terminating NUL included */
@@ -108,8 +108,8 @@ struct gw_row {
   /* Line 2: identity. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t pid; /* in the process's own PID namespace */
   _Atomic uint32_t flags;                       /* enum gw_row_flags */
-  uint64_t reserved;
-  char name[GW_NAME_SIZE]; /* UTF-8, NUL-terminated */
+  _Atomic uint64_t pid_namespace;               /* the inode of that namespace; 0: unknown */
+  char name[GW_NAME_SIZE];                      /* UTF-8, NUL-terminated */
 
   /* Line 3: written by transitions. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import pwd
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from giveway import api
-from giveway.observe import details
-from giveway.observe.details import UNKNOWN, Details, Inspector
+from giveway.devices import hip
+from giveway.observe import details, pods
+from giveway.observe.details import Details, Inspector, find_process, key
 from giveway.observe.programs import Program
 from giveway.sched.task import Task
 
@@ -36,11 +36,11 @@ class Gpus:
         return 3 if uuid == GPU else None
 
     def memory(self, uuid: str) -> dict[int, int]:
-        return {os.getpid(): 5 << 20, 1: 1}
+        return {os.getpid(): 5 << 20, 1: 1} if uuid == GPU else {}
 
 
 def test_a_task_has_the_user_and_the_command_of_its_process(task: Task) -> None:
-    found = Inspector().read([task])["cpu", os.getpid()]
+    found = Inspector().read([task])[key(task)]
     assert found.user == pwd.getpwuid(os.getuid()).pw_name
     assert found.command is not None
     assert "pytest" in found.command
@@ -48,36 +48,36 @@ def test_a_task_has_the_user_and_the_command_of_its_process(task: Task) -> None:
 
 
 def test_a_program_without_a_task_has_them_too() -> None:
-    found = Inspector().read([], [Program(os.getpid(), "a", "cuda")])
-    assert found["cuda", os.getpid()].user == pwd.getpwuid(os.getuid()).pw_name
+    program = Program(os.getpid(), "a", "cuda")
+    found = Inspector().read([], [program])
+    assert found[key(program)].user == pwd.getpwuid(os.getuid()).pw_name
 
 
 def test_a_task_on_a_gpu_has_its_number_and_memory(
     monkeypatch: pytest.MonkeyPatch, task: Task
 ) -> None:
     monkeypatch.setattr(details, "Gpus", Gpus)
-    monkeypatch.setattr(details, "is_here", lambda task: task.pid != 1)
-    own, stranger = replace(task, device=GPU), replace(task, device=GPU, ticket=9, pid=1)
+    own = replace(task, device=GPU)
+    stranger = replace(own, ticket=9, pid_namespace=7)  # with the same pid, in its own namespace
     found = Inspector().read([own, stranger, task])
-    shown = found[GPU, os.getpid()]
+    shown = found[key(own)]
     assert (shown.gpu, shown.gpu_memory_bytes) == (3, 5 << 20)
-    assert found[GPU, 1] == Details(gpu=3)
-    assert found["cpu", os.getpid()].gpu is None
+    assert found[key(stranger)] == Details(gpu=3)
+    assert found[key(task)].gpu is None
 
 
 def test_a_gpu_of_another_maker_has_the_number_of_that_maker(
     monkeypatch: pytest.MonkeyPatch, task: Task
 ) -> None:
     monkeypatch.setattr(details, "Gpus", Gpus)
-    monkeypatch.setattr(details, "gpu_numbers", lambda: {"GPU-00000000000000aa": 1})
-    monkeypatch.setattr(details, "is_here", lambda _task: True)
+    monkeypatch.setattr(hip, "gpu_numbers", lambda: {"GPU-00000000000000aa": 1})
     found = Inspector().read([replace(task, device="GPU-00000000000000aa")])
     assert [(each.gpu, each.gpu_memory_bytes) for each in found.values()] == [(1, None)]
 
 
-def test_a_task_is_looked_for_once(monkeypatch: pytest.MonkeyPatch, task: Task) -> None:
+def test_a_process_is_looked_for_once(monkeypatch: pytest.MonkeyPatch, task: Task) -> None:
     looked = []
-    monkeypatch.setattr(details, "is_here", lambda task: looked.append(task.ticket) or True)
+    monkeypatch.setattr(details, "find_process", lambda task: looked.append(task.ticket))
     inspector = Inspector()
     inspector.read([task])
     inspector.read([task])
@@ -87,64 +87,70 @@ def test_a_task_is_looked_for_once(monkeypatch: pytest.MonkeyPatch, task: Task) 
     assert looked == 2 * [task.ticket]
 
 
-def test_a_process_that_merely_has_the_pid_is_not_taken_for_the_task(
+def process(folder: Path, pid: int, namespace: int, inner: str) -> None:
+    """A process in a folder that stands for /proc."""
+    (folder / str(pid) / "ns").mkdir(parents=True)
+    (folder / str(pid) / "ns" / "pid").write_text(str(namespace))
+    (folder / str(pid) / "status").write_text(f"Name:\tx\nNSpid:\t{inner}\nNSpgid:\t1\n")
+
+
+def test_a_process_in_another_namespace_is_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, task: Task
 ) -> None:
-    assert details.is_here(task)
-    (tmp_path / "self").symlink_to(f"/proc/{os.getpid()}")
-    (tmp_path / str(os.getpid())).mkdir()
-    (tmp_path / str(os.getpid()) / "ns").symlink_to(f"/proc/{os.getpid()}/ns")
-    (tmp_path / str(os.getpid()) / "maps").write_text("7f00-7f01 rw-s 00:01 7 /dev/shm/cpu.page\n")
-    with monkeypatch.context() as patch:
-        patch.setattr(details, "_PROC", tmp_path)
-        assert Inspector().read([task])["cpu", os.getpid()] == UNKNOWN
-    assert not details.is_here(replace(task, pid=2**22 + 1))
-    monkeypatch.setattr(details, "_namespace", lambda process: process)
-    assert not details.is_here(task)
+    process(tmp_path, 1, 100, "1")
+    process(tmp_path, 500, 300, "500\t1")
+    process(tmp_path, 501, 200, "501\t2")
+    process(tmp_path, 502, 200, "502\t44\t1")
+    (tmp_path / "503").mkdir()  # it has just ended
+    (tmp_path / "self").symlink_to("1")
+    monkeypatch.setattr(details, "_PROC", tmp_path)
+    monkeypatch.setattr(details, "_namespace", lambda path: int((path / "ns/pid").read_text()))
+
+    def found(pid: int, namespace: int) -> int | None:
+        return find_process(replace(task, pid=pid, pid_namespace=namespace))
+
+    assert (found(1, 200), found(2, 200), found(1, 300)) == (502, 501, 500)
+    assert found(1, 100) == 1
+    assert (found(3, 200), found(1, 400), found(1, 0)) == (None, None, None)
 
 
-Stranger = Callable[..., bool]
+CONTAINER = "0123456789abcdef" * 4
 
 
 @pytest.fixture
-def stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, task: Task) -> Stranger:
-    """Whether a process of another user, which shows little, counts as the task's process."""
-    page = details.page_path("cpu").stat()
-
-    def refused(_process: Path) -> int:
-        raise PermissionError
-
-    def counts(uid: int = 7, gid: int = 7, groups: str = "", started: float = 10.0) -> bool:
-        process = tmp_path / str(task.pid)
-        process.mkdir(exist_ok=True)
-        (process / "status").write_text(
-            f"Name:\tx\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n"
-            f"Gid:\t{gid}\t{gid}\t{gid}\t{gid}\nGroups:\t{groups}\n"
-        )
-        ticks = round(started * os.sysconf("SC_CLK_TCK"))
-        fields = ["S", *("0" for _ in range(18)), str(ticks), "0"]
-        (process / "stat").write_text(f"{task.pid} (a ) b) {' '.join(fields)}\n")
-        monkeypatch.setattr(details, "_PROC", tmp_path)
-        monkeypatch.setattr(details, "_namespace", refused)
-        clock = SimpleNamespace(
-            CLOCK_BOOTTIME=7, clock_gettime=lambda _clock: 105.0, monotonic=lambda: 100.0
-        )
-        monkeypatch.setattr(details, "time", clock)
-        return details.is_here(replace(task, joined_seconds=20.0))
-
-    assert not counts(page.st_uid + 1, page.st_gid + 1, groups=f"{page.st_gid + 2} 0{page.st_gid}")
-    return counts
+def logs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(pods, "_LOGS", tmp_path / "containers")
+    (tmp_path / "containers").mkdir()
+    (tmp_path / "containers" / f"web-0_shop_app-{CONTAINER}.log").touch()
+    (tmp_path / "containers" / f"db-0_shop_sql-{CONTAINER[::-1]}.log").touch()
+    return tmp_path
 
 
-def test_a_process_of_another_user_has_to_be_allowed_to_use_the_page(stranger: Stranger) -> None:
-    page = details.page_path("cpu").stat()
-    other = {"uid": page.st_uid + 1, "gid": page.st_gid + 1}
-    assert stranger(uid=page.st_uid, gid=page.st_gid + 1)
-    assert stranger(**other | {"gid": page.st_gid})
-    assert stranger(**other, groups=f"4 {page.st_gid} 27")
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/kubepods.slice/kubepods-pod{'0' * 32}.slice/cri-containerd-{CONTAINER}.scope",
+        f"/kubepods/burstable/pod{'0' * 32}/{CONTAINER}",
+        f"/../../kubepods-besteffort.slice/crio-{CONTAINER}.scope/container",
+    ],
+)
+def test_a_container_has_the_pod_that_its_log_is_named_after(logs: Path, path: str) -> None:
+    (logs / "cgroup").write_text(f"0::{path}\n")
+    (logs / "environ").write_text("POD_NAME=liar\0")
+    assert pods.pod_of(logs) == ("web-0", "shop", "app")
 
 
-def test_a_process_of_another_user_has_to_be_older_than_the_task(stranger: Stranger) -> None:
-    uid = details.page_path("cpu").stat().st_uid
-    assert stranger(uid, started=25.0)  # the machine slept for 5 seconds
-    assert not stranger(uid, started=25.1)
+@pytest.mark.parametrize(
+    ("environ", "pod"),
+    [
+        ("A=1\0POD_NAME=web-1\0POD_NAMESPACE=shop\0CONTAINER_NAME=app\0", ("web-1", "shop", "app")),
+        ("POD_NAME=web-1\0", ("web-1", "", "")),
+        ("POD_NAMESPACE=shop\0", ("", "", "")),
+        ("", ("", "", "")),
+    ],
+)
+def test_elsewhere_the_process_says_it(logs: Path, environ: str, pod: tuple[str, ...]) -> None:
+    (logs / "cgroup").write_text(f"0::/docker/{'f' * 64}\n")
+    (logs / "environ").write_text(environ)
+    assert pods.pod_of(logs) == pod
+    assert pods.pod_of(logs / "gone") == pods.NO_POD

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from giveway import api
-from giveway.observe import details, tasks
+from giveway.observe import tasks
 from giveway.ray import node
 from giveway.sched.task import Task
 
@@ -39,13 +40,5 @@ def test_a_process_that_merely_has_the_number_of_a_task_is_not_taken_for_it(
 ) -> None:
     monkeypatch.setattr(node, "_title", lambda _pid: "ray::Stranger")
     assert looked(monkeypatch, task)["name"] == "ray::Stranger"
-    monkeypatch.setattr(details, "_maps", lambda _process, _inode: False)
-    row = looked(monkeypatch, task)
+    row = looked(monkeypatch, replace(task, pid_namespace=task.pid_namespace + 1))
     assert (row["mine"], row["name"]) == (False, "ray")
-
-
-def test_a_process_in_another_namespace_is_not_taken_for_it(
-    monkeypatch: pytest.MonkeyPatch, task: Task
-) -> None:
-    monkeypatch.setattr(details, "_namespace", lambda process: process)
-    assert not looked(monkeypatch, task)["mine"]

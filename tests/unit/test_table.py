@@ -45,7 +45,9 @@ def test_wide_characters_take_two_cells() -> None:
 
 
 @given(
-    rows=st.lists(st.lists(st.text(max_size=30), min_size=14, max_size=14), max_size=5),
+    rows=st.lists(
+        st.lists(st.text(max_size=30), min_size=len(COLUMNS), max_size=len(COLUMNS)), max_size=5
+    ),
     width=st.integers(min_value=1, max_value=200),
 )
 def test_no_line_is_wider_than_the_terminal(rows: list[list[str]], width: int) -> None:

@@ -13,7 +13,7 @@ from giveway.cli.live.steering import Steering
 from giveway.cli.live.view import View
 from giveway.cli.parts import tasks as table
 from giveway.errors import UsageError
-from giveway.observe.details import Details
+from giveway.observe.details import Details, key
 from giveway.observe.programs import Program
 from giveway.sched.task import Task
 
@@ -39,9 +39,9 @@ TRAIN = replace(SERVE, ticket=2, pid=4250, name="train", priority=0, state="held
 CPU = replace(SERVE, ticket=1, device="cpu", pid=77, name="batch", gate="regions", job="job1")
 NO_DAEMON = Steering()
 DETAILS = {
-    (GPU, 4242): Details("anna", "python serve.py --port 80", 0, 12 * GIB),
-    (GPU, 4250): Details("bert", "python train.py", 0, 3 * GIB // 2),
-    ("cpu", 77): Details("anna", "./batch"),
+    key(SERVE): Details("anna", "python serve.py --port 80", 0, 12 * GIB),
+    key(TRAIN): Details("bert", "python train.py", 0, 3 * GIB // 2),
+    key(CPU): Details("anna", "./batch"),
 }
 
 
@@ -99,7 +99,7 @@ def test_unknown_columns_are_named_with_the_known_ones() -> None:
         table.choose("pid,colour", table.FIELDS)
     assert str(error.value) == (
         "--format: no column 'colour'; there are device, gpu, pid, user, name, job, priority,"
-        " state, gpu-mem, launches, held, preemptions, gate, command"
+        " state, gpu-mem, launches, held, preemptions, gate, pod, command"
     )
     with pytest.raises(UsageError, match="no column ''"):
         table.choose("", table.FIELDS)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from giveway.cli import events
 from giveway.cli.parts import tasks as table
-from giveway.observe.details import Details
+from giveway.observe.details import Details, key
 from giveway.observe.programs import Program
 from giveway.sched.task import Task
 from giveway.text import printable
@@ -53,8 +53,9 @@ def test_ordinary_names_stay_as_they_are() -> None:
 
 
 def test_a_table_shows_a_name_in_its_row(capsys: pytest.CaptureFixture[str]) -> None:
-    details = {("cpu", 10): Details(EVIL, EVIL)}
-    rows = table.rows([replace(TASK, name=EVIL, job=EVIL)], [Program(7, EVIL, EVIL, EVIL)], details)
+    evil = replace(TASK, name=EVIL, job=EVIL)
+    details = {key(evil): Details(EVIL, EVIL)}
+    rows = table.rows([evil], [Program(7, EVIL, EVIL, EVIL)], details)
     table.show(rows, None)
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) == 4  # the header, two rows, and a reason

@@ -57,7 +57,7 @@ def command(
 
         cluster.show(address, device, fields, as_csv=as_csv, as_json=as_json)
         return
-    from giveway.observe.details import UNKNOWN, Inspector
+    from giveway.observe.details import Inspector, key
     from giveway.observe.tasks import snapshot
 
     tasks, others = snapshot(device)
@@ -65,10 +65,7 @@ def command(
     if as_json:
         document = {
             "schema": 1,
-            "tasks": [
-                task.to_json() | details.get((task.device, task.pid), UNKNOWN).to_json()
-                for task in tasks
-            ],
+            "tasks": [task.to_json() | details[key(task)].to_json() for task in tasks],
             "not_gated": [other.to_json() for other in others],
         }
         click.echo(json.dumps(document, indent=2))

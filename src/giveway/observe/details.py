@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import functools
-import os
 import pwd
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from giveway.devices.hip import gpu_numbers
+from giveway.devices import hip
 from giveway.devices.nvml import Gpus
-from giveway.errors import PageError
+from giveway.observe.pods import NO_POD, Pod, pod_of
 from giveway.observe.programs import Program
-from giveway.page.observer import page_path
-from giveway.sched.task import Task
+from giveway.sched.task import Task, TaskId
 
-Key = tuple[str, int]
-"""A device and a pid."""
+Key = TaskId | Program
+
 
 _PROC: Final = Path("/proc")
 
@@ -35,9 +32,12 @@ class Details:
     """The number of the GPU, as nvidia-smi and rocm-smi count."""
     gpu_memory_bytes: int | None = None
     """The memory that the process uses on the GPU, as the driver counts it."""
+    pod: Pod = NO_POD
+    """The Kubernetes pod of the process."""
 
     def to_json(self) -> dict[str, object]:
-        return asdict(self)
+        pod = {name: value or None for name, value in self.pod._asdict().items()}
+        return {**asdict(self), **pod}
 
 
 UNKNOWN: Final = Details()
@@ -47,64 +47,66 @@ class Inspector:
     """Reads details, again and again."""
 
     def __init__(self) -> None:
-        self._here: dict[tuple[str, int], bool] = {}
-        """By device and ticket."""
+        self._known: dict[Key, tuple[int | None, Pod]] = {}
+        """The pid here of the process, and its pod."""
         self._gpus: Gpus | None = None
 
     def read(self, tasks: Iterable[Task], others: Iterable[Program] = ()) -> dict[Key, Details]:
         """The details of tasks, and of programs that have none."""
-        tasks = list(tasks)
-        known, self._here = self._here, {}
-        for task in tasks:
-            key = (task.device, task.ticket)
-            self._here[key] = known[key] if key in known else is_here(task)
-        here = {
-            (task.device, task.pid) for task in tasks if self._here[task.device, task.ticket]
-        } | {(other.device, other.pid) for other in others}
-        numbers, memory = self._read_gpus({task.device for task in tasks})
-        keys = here | {(task.device, task.pid) for task in tasks}
+        shown: list[Task | Program] = [*tasks, *others]
+        before = self._known
+        self._known = {key(each): before.get(key(each)) or _find(each) for each in shown}
+        devices = {each.device for each in shown}
+        numbers = self.gpu_numbers(devices)
+        memory = {name: self._gpus.memory(name) for name in numbers if self._gpus is not None}
         return {
-            (device, pid): Details(
-                _user(pid) if (device, pid) in here else None,
-                _command(pid) if (device, pid) in here else None,
-                numbers.get(device),
-                memory.get(device, {}).get(pid) if (device, pid) in here else None,
+            key(each): _details(
+                *self._known[key(each)], numbers.get(each.device), memory.get(each.device, {})
             )
-            for device, pid in keys
+            for each in shown
         }
 
-    def _read_gpus(
-        self, names: set[str]
-    ) -> tuple[Mapping[str, int], Mapping[str, Mapping[int, int]]]:
-        """The number of each GPU, and on each the bytes of each process."""
-        names = {name for name in names if name.startswith("GPU-")}
-        if not names:
-            return {}, {}
+    def gpu_numbers(self, devices: Iterable[str]) -> dict[str, int]:
+        """The numbers of those of the devices that are GPUs, as nvidia-smi and rocm-smi count."""
+        gpus = {device for device in devices if device.startswith("GPU-")}
+        if not gpus:
+            return {}
         if self._gpus is None:
             self._gpus = Gpus()
-        numbers = {name: self._gpus.number(name) for name in names}
-        found = {name: number for name, number in numbers.items() if number is not None}
-        return {**gpu_numbers(), **found}, {name: self._gpus.memory(name) for name in found}
+        numbers = {gpu: self._gpus.number(gpu) for gpu in gpus}
+        others = hip.gpu_numbers()
+        found = {
+            gpu: others.get(gpu) if number is None else number for gpu, number in numbers.items()
+        }
+        return {gpu: number for gpu, number in found.items() if number is not None}
 
 
-def is_here(task: Task) -> bool:
-    """Whether the process that has the task's pid here is the process of the task.
+def key(shown: Task | Program) -> Key:
+    """The key of a task or a program in the details that are read."""
+    return TaskId(shown.device, shown.ticket) if isinstance(shown, Task) else shown
 
-    The pid of a task is valid in the PID namespace of its process. In another namespace, the same
-    pid belongs to another process, which maps this page only by chance. Where the maps of another
-    user's process cannot be read, a process that may use the page and is older than the task has to
-    do.
+
+def find_process(task: Task) -> int | None:
+    """The pid here of a task's process; None: it cannot be seen from here.
+
+    The pid of the task is valid in the PID namespace of the process, where another process may have
+    the number that this one has here.
     """
-    process = _PROC / str(task.pid)
     try:
-        page = page_path(task.device).stat()
-    except (OSError, PageError):
-        return False
-    try:
-        return _namespace(process) == _namespace(_PROC / "self") and _maps(process, page.st_ino)
-    except PermissionError:
-        return _may_use(process, page) and _started_before(process, task.joined_seconds)
+        if task.pid_namespace == _namespace(_PROC / "self"):
+            return task.pid
     except OSError:
+        return None
+    processes = (path for path in _PROC.iterdir() if path.name.isdecimal())
+    return next((int(path.name) for path in processes if _is_of(path, task)), None)
+
+
+def _is_of(process: Path, task: Task) -> bool:
+    try:
+        status = (process / "status").read_text(errors="replace")
+        pids = next(line for line in status.splitlines() if line.startswith("NSpid:"))
+        return pids.split()[-1] == str(task.pid) and _namespace(process) == task.pid_namespace
+    except (OSError, StopIteration):
         return False
 
 
@@ -112,32 +114,15 @@ def _namespace(process: Path) -> int:
     return (process / "ns/pid").stat().st_ino
 
 
-def _maps(process: Path, inode: int) -> bool:
-    lines = (process / "maps").read_text(errors="replace").splitlines()
-    return any(line.split(maxsplit=5)[4:5] == [str(inode)] for line in lines)
+def _find(shown: Task | Program) -> tuple[int | None, Pod]:
+    pid = find_process(shown) if isinstance(shown, Task) else shown.pid
+    return pid, NO_POD if pid is None else pod_of(_PROC / str(pid))
 
 
-def _may_use(process: Path, page: os.stat_result) -> bool:
-    try:
-        fields = dict(
-            line.partition(":")[::2] for line in (process / "status").read_text().splitlines()
-        )
-    except OSError:
-        return False
-    groups = {*fields.get("Gid", "").split(), *fields.get("Groups", "").split()}
-    return str(page.st_uid) in fields.get("Uid", "").split() or str(page.st_gid) in groups
-
-
-def _started_before(process: Path, seconds: float) -> bool:
-    """Whether the process started before a time on the monotonic clock, as far as is known: that
-    clock stands still while the machine sleeps, and the time of a start does not."""
-    slept = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
-    try:
-        text = (process / "stat").read_text(errors="replace")
-        started = int(text.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
-    except (OSError, IndexError, ValueError):
-        return False
-    return started <= seconds + slept
+def _details(pid: int | None, pod: Pod, gpu: int | None, memory: Mapping[int, int]) -> Details:
+    if pid is None:
+        return Details(gpu=gpu)
+    return Details(_user(pid), _command(pid), gpu, memory.get(pid), pod)
 
 
 def _user(pid: int) -> str | None:

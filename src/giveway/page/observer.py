@@ -177,6 +177,7 @@ def as_task(info: TaskInfo) -> Task:
         joined_seconds=_seconds(info.joined_ns),
         closed_seconds=_seconds(info.closed_ns),
         stopped_seconds=_seconds(info.stopped_ns),
+        pid_namespace=info.pid_namespace,
         job=info.job.decode(errors="replace"),
         gate=GATES[info.gate_kind] if info.gate_kind < len(GATES) else "launches only",
         cores=info.width or None,

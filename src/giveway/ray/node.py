@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from giveway.observe import tasks as observed
-from giveway.observe.details import is_here
+from giveway.observe.details import find_process
 from giveway.page.observer import page_path
 from giveway.version import __version__
 
@@ -27,19 +27,16 @@ def read_tasks() -> dict[str, Any]:
     boot = _text("/proc/sys/kernel/random/boot_id").strip()
     pages = {device: _file(page_path(device)) for device in {task.device for task in tasks}}
     processes = _file(Path("/proc/self/ns/pid"))
-    here = {(task.device, task.pid): is_here(task) for task in tasks}
     return {
         "version": __version__,
         "tasks": [
             {
                 **task.to_json(),
-                "name": _title(task.pid)
-                if task.name == _UNNAMED and here[task.device, task.pid]
-                else task.name,
+                "name": _title(pid) if task.name == _UNNAMED and pid is not None else task.name,
                 "identity": f"{boot} {pages[task.device]} {task.ticket}",
-                "mine": here[task.device, task.pid] and _is_mine(task.pid),
+                "mine": pid is not None and _is_mine(pid),
             }
-            for task in tasks
+            for task, pid in ((task, find_process(task)) for task in tasks)
         ],
         "not_gated": [
             {

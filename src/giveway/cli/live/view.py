@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from giveway.cli.live.rates import Rates
 from giveway.cli.live.steering import Steering
 from giveway.cli.parts.tasks import NO_TASKS, Row
-from giveway.observe.details import UNKNOWN, Details, Key
+from giveway.observe.details import UNKNOWN, Details, Key, key
 
 if TYPE_CHECKING:
     from giveway.observe.programs import Program
@@ -47,14 +47,11 @@ class View:
         tasks = [
             Row(
                 rate.task,
-                self.details.get((rate.task.device, rate.task.pid), UNKNOWN),
+                self.details.get(key(rate.task), UNKNOWN),
                 rate,
                 self.daemon.promised.get((rate.task.device, rate.task.ticket)),
             )
             for rate in rates.rows(order)
         ]
-        others = [
-            Row(other, self.details.get((other.device, other.pid), UNKNOWN))
-            for other in self.others
-        ]
+        others = [Row(other, self.details.get(key(other), UNKNOWN)) for other in self.others]
         return tasks + others

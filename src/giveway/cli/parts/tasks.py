@@ -12,7 +12,7 @@ from giveway.cli.parts import table
 from giveway.cli.parts.lines import echo_line
 from giveway.cli.parts.table import Column, terminal_width
 from giveway.errors import UsageError
-from giveway.observe.details import UNKNOWN, Details, Key
+from giveway.observe.details import UNKNOWN, Details, Key, key
 from giveway.observe.programs import Program
 from giveway.sched.task import Task
 from giveway.text import printable
@@ -103,6 +103,7 @@ FIELDS: Final = (
     ),
     Field(Column("PREEMPTIONS", right=True, keep=25), _of_task(lambda task: task.preemptions)),
     Field(Column("GATE", keep=10), _of_task(lambda task: task.gate)),
+    Field(Column("POD", keep=35, least=12), lambda row: row.details.pod.pod or None, optional=True),
     Field(Column("COMMAND", keep=40, least=12), lambda row: row.details.command, optional=True),
 )
 """The columns of `ps`."""
@@ -113,7 +114,7 @@ def rows(
 ) -> list[Row]:
     """A row for each task, and then for each program that has none."""
     shown: list[Task | Program] = [*tasks, *others]
-    return [Row(each, details.get((each.device, each.pid), UNKNOWN)) for each in shown]
+    return [Row(each, details.get(key(each), UNKNOWN)) for each in shown]
 
 
 def lines(
