@@ -24,10 +24,10 @@ def write(
         read: takes a view.
         fields: the columns.
     """
-    echo_line(csv_line(["time", *(field.name for field in fields)]))
     rates = Rates()
     _update(rates, read())
     due = time.monotonic()
+    echo_line(csv_line(["time", *(field.name for field in fields)]))
     done = 0
     while count is None or done < count:
         sys.stdout.flush()
