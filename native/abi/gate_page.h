@@ -109,8 +109,8 @@ struct gw_row {
   /* Line 2: identity. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t pid; /* in the process's own PID namespace */
   _Atomic uint32_t flags;                       /* enum gw_row_flags */
-  uint64_t reserved;
-  char name[GW_NAME_SIZE]; /* UTF-8, NUL-terminated */
+  _Atomic uint64_t pid_namespace;               /* the inode of that namespace; 0: unknown */
+  char name[GW_NAME_SIZE];                      /* UTF-8, NUL-terminated */
 
   /* Line 3: written by transitions. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t

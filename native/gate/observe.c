@@ -45,6 +45,7 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->ticket = GW_READ(row->ticket);
   info->row = index;
   info->pid = GW_READ(row->pid);
+  info->pid_namespace = GW_READ(row->pid_namespace);
   info->priority = GW_READ(row->priority);
   info->active = GW_READ(row->state) == GW_ACTIVE;
   info->gate_closed = GW_READ(row->gate) == GW_CLOSED;

@@ -19,7 +19,8 @@ from giveway.version import __version__
 
 # In the order in which a newcomer needs the commands.
 COMMANDS: Final = (
-    *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "submit"),
+    *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "metrics"),
+    "submit",
     *("trace", "simulate", "demo", "bench", "report", "compare", "verify", "doctor"),
     *("env", "kernel", "completion", "man"),
 )
