@@ -38,6 +38,7 @@ def giveway_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     folder = tmp_path / "pages"
     monkeypatch.setenv("GIVEWAY_DIR", str(folder))
+    monkeypatch.setenv("GIVEWAY_CONFIG", os.devnull)
     return folder
 
 

@@ -21,7 +21,7 @@ from giveway.version import __version__
 COMMANDS: Final = (
     *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "submit"),
     *("trace", "simulate", "demo", "bench", "report", "compare", "verify", "doctor"),
-    *("env", "kernel", "completion", "man"),
+    *("config", "env", "kernel", "completion", "man"),
 )
 
 INTERRUPTED: Final = 130
