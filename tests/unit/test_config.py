@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from giveway.cli import main
@@ -75,6 +75,7 @@ def test_a_directory_may_begin_with_the_home_folder(
 SOURCES = ("system", "user", "environment", "option")
 
 
+@settings(max_examples=40)  # each makes files
 @given(given=st.sets(st.sampled_from(SOURCES)), key=st.sampled_from(sorted(KEYS)))
 def test_the_nearest_source_counts(
     tmp_path_factory: pytest.TempPathFactory, given: set[str], key: str

@@ -85,6 +85,8 @@ def _verdict_lines(verdict: Verdict) -> Iterator[str]:
 def _lines(report: Report) -> Iterator[str]:
     yield f"giveway {report.version}, Python {report.python}"
     yield f"library  {report.library}"
+    if report.cpu_quota is not None:
+        yield f"CPU quota  {report.cpu_quota}"
     for device in report.devices:
         yield ""
         yield from _device_lines(device)

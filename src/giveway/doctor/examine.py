@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from giveway import devices
-from giveway.doctor import probe
+from giveway.devices import quota
+from giveway.doctor import probe, quotas
 from giveway.doctor.findings import DeviceReport, PageReport, Problem, Report
 from giveway.errors import PageError
 from giveway.observe import programs
@@ -46,6 +47,10 @@ def examine() -> Report:
     report.not_gated = [
         program.to_json() for program in programs.not_gated(list) if program.why is not None
     ]
+    own = quota.read(os.environ)
+    if own is not None:
+        report.cpu_quota = quotas.in_words(own)
+    report.problems += quotas.problems(own) if usable else ()
     # Pages share a folder, so that its problems occur several times.
     report.problems = list(dict.fromkeys(report.problems))
     return report
