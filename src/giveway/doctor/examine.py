@@ -15,6 +15,7 @@ from giveway.doctor import probe, quotas
 from giveway.doctor.findings import DeviceReport, PageReport, Problem, Report
 from giveway.errors import PageError
 from giveway.observe import programs
+from giveway.page import group
 from giveway.page.library import NO_PAGE, library_path
 from giveway.page.observer import Page, page_path
 
@@ -88,6 +89,13 @@ def _folder_problems(page: PageReport, path: Path) -> Iterator[Problem]:
     page.folder_mode = f"{stat.S_IMODE(status.st_mode):04o}"
     if not stat.S_ISDIR(status.st_mode):
         yield Problem(f"{folder} is not a folder", f"remove it: rm {folder}")
+    elif (of := group.shared()) is not None:
+        if (stat.S_IMODE(status.st_mode), status.st_gid) != (0o2770, of):
+            yield Problem(
+                f"{folder} has mode {page.folder_mode} and group {status.st_gid}, and"
+                f" GIVEWAY_SHARED asks for mode 2770 and group {of}: programs run ungated",
+                f"chgrp {of} {folder} && chmod 2770 {folder}",
+            )
     elif status.st_uid != os.geteuid():
         yield Problem(
             f"{folder} belongs to user {status.st_uid}", "set GIVEWAY_DIR to a folder of yours"
@@ -137,13 +145,21 @@ def _page_problems(page: PageReport, path: Path, device: str) -> Iterator[Proble
         return
     page.exists = True
     page.mode = f"{stat.S_IMODE(status.st_mode):04o}"
-    if status.st_uid != os.geteuid():
+    of = group.shared()
+    if of is not None and (status.st_gid != of or status.st_mode & 0o007):
+        yield Problem(
+            f"{path} has mode {page.mode} and group {status.st_gid}, and GIVEWAY_SHARED asks for"
+            f" mode 0660 and group {of}: programs run ungated",
+            f"chgrp {of} {path} && chmod 0660 {path}",
+        )
+        return
+    if of is None and status.st_uid != os.geteuid():
         yield Problem(
             f"{path} belongs to user {status.st_uid}: programs run ungated",
             "set GIVEWAY_DIR to a folder of yours",
         )
         return
-    if status.st_mode & 0o077:
+    if of is None and status.st_mode & 0o077:
         yield Problem(f"{path} has mode {page.mode}: others can open it", f"chmod 0600 {path}")
     try:
         opened = Page.open(device)
