@@ -22,7 +22,7 @@ from giveway.version import __version__
 COMMANDS: Final = (
     *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "submit"),
     *("trace", "simulate", "demo", "bench", "report", "compare", "verify", "doctor"),
-    *("config", "env", "kernel", "completion", "man"),
+    *("mps", "config", "env", "kernel", "completion", "man"),
 )
 
 INTERRUPTED: Final = 130

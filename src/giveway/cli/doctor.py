@@ -118,6 +118,8 @@ def _device_lines(device: DeviceReport) -> Iterator[str]:
         yield f"  because it   {why}"
     for escape in device.escapes:
         yield f"  escapes      {escape}"
+    if device.mps is not None:
+        yield f"  MPS          {device.mps}"
     for page in device.pages:
         yield from _page_lines(page)
 

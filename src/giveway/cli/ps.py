@@ -56,6 +56,16 @@ def command(as_json: bool, device: str | None, address: str | None) -> None:
         return
     for line in lines(tasks, others, terminal_width()):
         echo_line(line)
+    if any(task.device != "cpu" for task in tasks) and (mps := _mps()) is not None:
+        echo_line(mps, err=True)
     if not tasks and not others:
         # On stderr, so that a program that reads the table finds the table empty.
         echo_line(NO_TASKS, err=True)
+
+
+def _mps() -> str | None:
+    import os
+
+    from giveway.devices import mps
+
+    return mps.describe(os.environ)

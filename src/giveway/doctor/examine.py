@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from giveway import devices
-from giveway.devices import quota
+from giveway.devices import mps, quota
 from giveway.doctor import probe, quotas
 from giveway.doctor.findings import DeviceReport, PageReport, Problem, Report
 from giveway.errors import PageError
@@ -41,6 +41,8 @@ def examine() -> Report:
             },
             hook=str(device.hook),
         )
+        if device.name == "cuda":
+            described.mps = mps.describe(os.environ)
         report.devices.append(described)
         report.problems += probe.hook_problems(device, described)
         for name in device.pages if usable else ():

@@ -49,6 +49,8 @@ class DeviceReport:
     """The reasons against impersonation."""
     escapes: tuple[str, ...] = ()
     """The calls that reach the driver past the hook."""
+    mps: str | None = None
+    """The multi-process service that programs get, on one line; None: none runs."""
     pages: list[PageReport] = field(default_factory=list)
 
 
