@@ -30,9 +30,11 @@ class Group:
         unified = (mount / "cgroup.controllers").exists()
         top = mount if unified else mount / "cpu"
         quota = round(cores * _PERIOD_US)
-        for left in top.glob(f"{_PREFIX}*"):  # of a bench that was killed
-            with contextlib.suppress(OSError):
-                left.rmdir()  # refused while a process is in it
+        for left in top.glob(f"{_PREFIX}*"):
+            pid = left.name.removeprefix(_PREFIX).partition("-")[0]
+            if not os.path.exists(f"/proc/{pid}"):  # of a bench that was killed
+                with contextlib.suppress(OSError):
+                    left.rmdir()
         self.folder = top / f"{_PREFIX}{os.getpid()}-{name}"
         limit = (
             ("cpu.max", f"{quota} {_PERIOD_US}") if unified else ("cpu.cfs_quota_us", f"{quota}")
