@@ -70,6 +70,7 @@ def _program(document: Document, number: int, values: Values) -> Program:
         command=tuple(values["command"]),
         environment=values["environment"],
         hints=values["hints"],
+        quota=values["quota"],
         tokens=_tokens(document, number, values),
         server=_server(document, number, values),
         slo=_slo(document, number, values),
