@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from giveway.errors import UsageError
-from giveway.scenarios.model import MODES, Scenario
+from giveway.scenarios.model import Scenario
+from giveway.scenarios.modes import MODES
 from giveway.scenarios.reader import load, shipped
 
 SMALL = """\
@@ -55,6 +56,13 @@ def test_a_scenario_as_it_is_on_each_device(tmp_path: Path) -> None:
     assert [bar.at_most for bar in cuda.bars] == [1.1]
 
 
+def test_modes_are_named_in_any_spelling(tmp_path: Path) -> None:
+    text = SMALL.replace('title = "Two"', 'title = "Two"\nmodes = ["alone", "giveway10%"]')
+    scenario = load(write(tmp_path, text + 'mode = "giveway 10 %"\n'), "cpu")
+    assert scenario.modes == ("alone", "giveway 10%")
+    assert scenario.bars[0].mode == "giveway 10%"
+
+
 def test_a_limit_for_another_device_makes_no_bar_here(tmp_path: Path) -> None:
     path = write(tmp_path, SMALL.replace("at_most = { cpu = 1.3, gpu = 1.1 }", "at_most = {gpu=2}"))
     assert load(path, "cpu").bars == ()
@@ -95,6 +103,8 @@ def test_all_scenarios_are_there() -> None:
         ('title = "Two"', "", 1, "title is required"),
         ('title = "Two"', 'title = "Two"\ncolour = 1', 2, "colour: unknown: there are "),
         ('title = "Two"', 'title = "Two', 1, ""),
+        ('title = "Two"', 'title = "Two"\nmodes = ["giveway 200%"]', 2, 'or "giveway N%"'),
+        ('"p99_ratio"', '"p99_ratio"\nmode = "mpss"', 19, "mode: 'mpss' is not allowed"),
         ("priority = 10", "priority = 2000", 5, "priority: 2000 is not allowed; allowed: a whole"),
         ("priority = 10", "priority = true", 5, "priority: True is not allowed"),
         ("priority = 10", "priorty = 10", 5, "priorty: unknown: did you mean 'priority'?"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from giveway.bench.arrivals import trace_rate
@@ -36,6 +36,11 @@ class Chosen:
     """Requests per second; None: the program is saturating or a command."""
     service_seconds: float | None
     """Seconds of work on one request or batch alone; None: not measured."""
+
+    def at(self, load: float) -> Chosen:
+        """The same size at the rate that keeps the program at work for a share of the time."""
+        assert self.service_seconds is not None
+        return replace(self, rate=float(f"{load / self.service_seconds:.4g}"))
 
     def to_json(self) -> dict[str, Any]:
         milliseconds = self.service_seconds

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
+from giveway.scenarios.modes import MODES
+
 ArrivalProcess = Literal["fixed", "poisson", "trace", "saturating"]
 ARRIVALS: Final = ("fixed", "poisson", "trace", "saturating")
 TASKS: Final = ("infer", "train")
-MODES: Final = ("alone", "native", "giveway", "streams", "mps", "nice")
-"""The modes, in the order in which they are measured and shown."""
 
 FIGURES: Final = (
     "p50_ms",
@@ -102,6 +102,15 @@ class Scenario:
     """Seconds that a program may take to start or to build its model."""
     answer_timeout: float = 120.0
     """Seconds after the end of a segment for a program to finish its last request."""
+    family: str = ""
+    """The name of the file, if it describes several scenarios, or one at several loads."""
+    load: float | None = None
+    """The rate of the urgent program, as a share of its measured capacity; None: its own rate."""
+
+    @property
+    def urgent(self) -> Program:
+        """The most urgent program, by priority."""
+        return max(self.programs, key=lambda each: each.priority)
 
     def groups(self) -> list[tuple[Program, ...]]:
         """The programs that run at the same time, group by group."""

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from giveway.scenarios import modes
 from giveway.scenarios.catalog import SIZES
-from giveway.scenarios.model import ARRIVALS, FIGURES, MODES, TASKS
+from giveway.scenarios.model import ARRIVALS, FIGURES, TASKS
 from giveway.sched.attributes import KINDS, Kind, duration, real, whole, word, yes
 from giveway.sched.placement import PRECISION
 from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
@@ -86,6 +87,18 @@ def _is_priority(value: Any) -> bool:
     return isinstance(value, int) and value is not True and PRIORITY_MIN <= value <= PRIORITY_MAX
 
 
+def _mode(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return modes.named(value)
+
+
+def _modes(value: Any) -> list[str]:
+    if not isinstance(value, list) or not value:
+        raise ValueError
+    return [_mode(each) for each in value]
+
+
 def _words(names: tuple[str, ...]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
@@ -124,7 +137,7 @@ PLACEMENTS: Final = ("next", "fractions", "urgent")
 TOP: Final = {
     "title": Rule(_checked(_is_text), "a line of text"),
     "together": Rule(_checked(lambda value: isinstance(value, bool)), "true or false", True),
-    "modes": Rule(_list_of(_is_one_of(MODES)), f"a list of {_words(MODES)}", MODES),
+    "modes": Rule(_modes, f"a list of {modes.ALLOWED}", modes.MODES),
     "start_timeout": Rule(_number(0, _LARGE), f"{_POSITIVE} of seconds", 180.0),
     "answer_timeout": Rule(_number(0, _LARGE), f"{_POSITIVE} of seconds", 120.0),
     "simulation": Rule(_checked(_is_table), "one [simulation] table", {}),
@@ -201,7 +214,7 @@ BAR: Final = {
     "order": Rule(_list_of(_is_text), "a list of names of programs", []),
     "at_most": Rule(_number(0, _LARGE), _POSITIVE, by_device=True),
     "at_least": Rule(_number(0, _LARGE), _POSITIVE, by_device=True),
-    "mode": Rule(_one_of(MODES), _words(MODES), "giveway"),
+    "mode": Rule(_mode, modes.ALLOWED, "giveway"),
 }
 
 MOVED: Final = {
