@@ -423,6 +423,16 @@ def test_a_bad_scenario_file_is_one_line(giveway: Runner, tmp_path: Path) -> Non
         f"giveway: {path}:9: rate: 0 is not allowed; allowed: a number above 0 of requests per "
         "second, or a table with such a value for cpu and for gpu\n"
     )
+    trace = tmp_path / "trace.csv"
+    trace.write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:01:51.2639900,9,four\n"
+    )
+    path.write_text(SMALL.replace('"poisson"', '"trace"\ntrace = "trace.csv"'))
+    done = giveway(*arguments(tmp_path, str(path)))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"giveway: {trace}:2:31: expected a whole number of tokens, found 'four'\n"
+    )
 
 
 def test_bench_under_run_would_gate_its_ungated_programs(giveway: Runner, tmp_path: Path) -> None:

@@ -73,7 +73,10 @@ def test_a_trace_is_read_from_beside_the_scenario(tmp_path: Path) -> None:
     (tmp_path / "times.txt").write_text("0\n0.5\n0.75\n")
     text = SMALL.replace('"fixed"', '"trace"\ntrace = "times.txt"')
     (high, _) = load(write(tmp_path, text), "cpu").programs
-    assert high.arrivals.trace == (0.0, 0.5, 0.75)
+    assert high.arrivals.moments == (0.0, 0.5, 0.75)
+    (tmp_path / "times.txt").write_text("0\n0.5\nsoon\n")
+    with pytest.raises(UsageError, match=r"times\.txt:3:1: expected a number of seconds from 0, f"):
+        load(write(tmp_path, text), "cpu")
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "hip"])

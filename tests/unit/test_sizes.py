@@ -10,6 +10,7 @@ import pytest
 from giveway.bench import sizes
 from giveway.bench.runner import Assignment
 from giveway.scenarios.model import Arrivals, Program, Size
+from giveway.scenarios.traces import Arrival
 
 IMAGES = tuple({"batch": 1, "image": image} for image in (128, 112, 96))
 BATCHES = tuple({"batch": batch, "image": 96} for batch in (8, 4, 2, 1))
@@ -100,7 +101,6 @@ def test_of_probes_that_never_agree_the_least_counts() -> None:
 
 
 def test_a_trace_has_its_own_rate() -> None:
-    program = Program(
-        "high", Arrivals("trace", trace=(0.0, 0.1, 0.2)), model="resnet18", sizes=IMAGES
-    )
+    arrivals = Arrivals("trace", trace=tuple(map(Arrival, (0.0, 0.1, 0.2))))
+    program = Program("high", arrivals, model="resnet18", sizes=IMAGES)
     assert choose(program, 1e-8).rate == 10

@@ -104,7 +104,7 @@ class ModelRunner:
             assert self.rate is not None
             self._send(
                 "serve", times, arrivals.process, self.rate, assignment.seed,
-                list(arrivals.trace), assignment.skip,
+                arrivals.moments, assignment.skip,
             )  # fmt: skip
         else:
             self._send("repeat", times)

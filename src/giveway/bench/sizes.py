@@ -77,7 +77,7 @@ def _rate(arrivals: Arrivals, service: float) -> float:
     """The configured rate, reduced if it would exceed the busy share that is allowed."""
     configured = arrivals.rate
     if configured is None and arrivals.trace:
-        configured = trace_rate(arrivals.trace)
+        configured = trace_rate(arrivals.moments)
     most = None if arrivals.busy is None else arrivals.busy / service
     rate = min(value for value in (configured, most) if value is not None)
     return float(f"{rate:.4g}")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 from giveway.scenarios.modes import MODES
+from giveway.scenarios.traces import Arrival
 
 ArrivalProcess = Literal["fixed", "poisson", "trace", "saturating"]
 ARRIVALS: Final = ("fixed", "poisson", "trace", "saturating")
@@ -40,13 +41,18 @@ class Arrivals:
     """Requests per second; None: derived from ``busy``."""
     busy: float | None = None
     """The largest share of the time that the program may be busy when alone, 0 to 1."""
-    trace: tuple[float, ...] = ()
-    """The time of each request in seconds from the start, ascending; the trace repeats."""
+    trace: tuple[Arrival, ...] = ()
+    """The requests of a trace, ascending; the trace repeats."""
 
     @property
     def open_loop(self) -> bool:
         """Whether the times of requests are independent of the answers (open loop)."""
         return self.process != "saturating"
+
+    @property
+    def moments(self) -> tuple[float, ...]:
+        """The times of the requests of the trace, in seconds."""
+        return tuple(each.at for each in self.trace)
 
 
 @dataclass(frozen=True, slots=True)

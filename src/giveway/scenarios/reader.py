@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from giveway.errors import UsageError
+from giveway.scenarios import traces
 from giveway.scenarios.catalog import SIZES
 from giveway.scenarios.document import Document, Values, read_text, shipped
 from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Size
+from giveway.scenarios.traces import Arrival
 
 __all__ = ["load", "shipped"]
 
@@ -75,7 +77,7 @@ def _arrivals(document: Document, number: int, values: Values) -> Arrivals:
         if rate is not None:
             document.reject("program", number, "rate", "the period is already given")
         rate = 1e9 / values["period"]
-    trace: tuple[float, ...] = ()
+    trace: tuple[Arrival, ...] = ()
     if process == "trace":
         if values["trace"] is None:
             document.reject("program", number, "arrivals", '"trace" needs trace = "FILE"')
@@ -90,19 +92,12 @@ def _arrivals(document: Document, number: int, values: Values) -> Arrivals:
     return Arrivals(process, rate, busy, trace)
 
 
-def _trace(document: Document, number: int, name: str) -> tuple[float, ...]:
-    """Reads a trace file: one time in seconds a line, ascending."""
+def _trace(document: Document, number: int, name: str) -> tuple[Arrival, ...]:
     path = document.path.parent / name
     try:
-        moments = tuple(float(line) for line in path.read_text().split())
+        return traces.read(path)
     except OSError as error:
         document.reject("program", number, "trace", f"cannot read {path}: {error.strerror}")
-    except ValueError as error:
-        document.reject("program", number, "trace", f"{path} must hold numbers: {error}")
-    if len(moments) < 2 or list(moments) != sorted(moments) or moments[0] < 0:
-        allowed = "two or more ascending numbers of seconds from 0"
-        document.reject("program", number, "trace", f"{path} must hold {allowed}")
-    return moments
 
 
 def _sizes(document: Document, number: int, values: Values) -> tuple[Size, ...]:
