@@ -164,6 +164,8 @@ def main(folder: Path) -> None:
         **{name: lambda name=name: infers(name, {"batch": 1, "image": 64}) for name in VISION},
         **{name: lambda name=name: infers(name, SMALL[name]) for name in SMALL},
         "train bert": lambda: trains("bert", SMALL["bert"]),
+        "train gpt2": lambda: trains("gpt2", SMALL["gpt2"]),
+        "train whisper": lambda: trains("whisper", SMALL["whisper"]),
         "train llama": lambda: trains("llama", SMALL["llama"]),
         "decode llama": decodes_llama,
         "steps of llama": steps_of_llama,

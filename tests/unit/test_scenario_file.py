@@ -9,7 +9,7 @@ import pytest
 from giveway.errors import UsageError
 from giveway.scenarios.model import Scenario
 from giveway.scenarios.modes import MODES
-from giveway.scenarios.reader import load, shipped
+from giveway.scenarios.reader import load, load_all, shipped
 
 SMALL = """\
 title = "Two"
@@ -69,6 +69,65 @@ def test_a_limit_for_another_device_makes_no_bar_here(tmp_path: Path) -> None:
     assert len(load(path, "cuda").bars) == 1
 
 
+PAIRS = SMALL.replace(
+    'command = ["python", "train.py"]',
+    """task = "train"
+
+[[program.variant]]
+model = "bert"
+
+[[program.variant]]
+name = "gpt"
+model = "gpt2"
+sizes = [{ tokens = 2 }]""",
+)
+
+
+def test_variants_are_scenarios_of_their_own(tmp_path: Path) -> None:
+    path = write(tmp_path, PAIRS)
+    first, second = load_all(path, "cpu")
+    assert [each.name for each in (first, second)] == ["mine@bert", "mine@gpt"]
+    assert {each.family for each in (first, second)} == {"mine"}
+    assert [each.programs[1].model for each in (first, second)] == ["bert", "gpt2"]
+    assert second.programs[1].sizes[0]["tokens"] == 2
+    assert {each.programs[1].task for each in (first, second)} == {"train"}
+    assert first.programs[0] == second.programs[0]
+    assert load(f"{path}@gpt", "cpu") == second
+    with pytest.raises(UsageError, match=r"mine\.toml@gtp' has no|no variant 'gtp': did you mean"):
+        load(f"{path}@gtp", "cpu")
+    with pytest.raises(UsageError, match=r"has 2 scenarios: name one, such as mine@bert"):
+        load(path, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ('model = "gpt2"', 'model = "gpt9"', 21, "model: 'gpt9' is not allowed"),
+        ('name = "gpt"\nmodel = "gpt2"', 'model = "bert"', 19, "'bert' is used twice"),
+        ('model = "bert"', 'task = "train"', 17, "task: unknown: there are model, name, sizes"),
+        ("tokens = 2", "tokens = 0", 22, "tokens: 0 is not allowed"),
+        ('model = "gpt2"', "", 19, "model is required: "),
+        ('task = "train"', 'model = "bert"', 14, "model: belongs to each [[program.variant]]"),
+    ],
+)
+def test_what_is_wrong_in_a_variant_is_named(
+    tmp_path: Path, old: str, new: str, line: int, says: str
+) -> None:
+    assert PAIRS.count(old) == 1
+    path = write(tmp_path, PAIRS.replace(old, new))
+    with pytest.raises(UsageError) as caught:
+        load_all(path, "cpu")
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert says in str(caught.value)
+
+
+def test_the_pairs_are_six_by_six() -> None:
+    found = load_all("pairs", "cuda")
+    assert len({each.name for each in found}) == 36
+    assert {each.programs[0].arrivals.busy for each in found} == {0.5}
+    assert load("pairs@bert+gpt2", "cuda") in found
+
+
 def test_a_trace_is_read_from_beside_the_scenario(tmp_path: Path) -> None:
     (tmp_path / "times.txt").write_text("0\n0.5\n0.75\n")
     text = SMALL.replace('"fixed"', '"trace"\ntrace = "times.txt"')
@@ -82,8 +141,11 @@ def test_a_trace_is_read_from_beside_the_scenario(tmp_path: Path) -> None:
 @pytest.mark.parametrize("device", ["cpu", "cuda", "hip"])
 @pytest.mark.parametrize("name", list(shipped()))
 def test_what_is_shipped_can_be_read(name: str, device: str) -> None:
-    scenario = load(name, device)
-    assert isinstance(scenario, Scenario)
+    for scenario in load_all(name, device):
+        is_complete(scenario)
+
+
+def is_complete(scenario: Scenario) -> None:
     assert scenario.bars
     names = {program.name for program in scenario.programs}
     assert {bar.program for bar in scenario.bars if bar.program} <= names
@@ -96,6 +158,7 @@ def test_what_is_shipped_can_be_read(name: str, device: str) -> None:
 def test_all_scenarios_are_there() -> None:
     assert set(shipped()) == {
         "dual", "dual-heavy", "tenants", "realtime", "train", "llm", "decode", "overhead", "starve",
+        "pairs",
     }  # fmt: skip
 
 

@@ -99,7 +99,7 @@ def test_a_load_that_was_not_measured_has_no_point(tmp_path: Path) -> None:
 
 
 def test_the_table_of_a_sweep_has_a_row_for_each_load(swept: Found) -> None:
-    (family,) = families.of(swept.runs[0])
+    (family,) = families.of(swept.runs[0].result["results"])
     assert (family.name, family.loads, family.modes) == ("dual", True, ["native", "giveway", "mps"])
     titles = [each.title for each in families.columns(family)]
     assert titles[:3] == ["Load", "Urgent p99 without giveway", "Urgent p99 with giveway"]
@@ -112,7 +112,7 @@ def test_the_table_of_a_sweep_has_a_row_for_each_load(swept: Found) -> None:
 def test_the_table_of_pairs_ends_with_their_mean(tmp_path: Path) -> None:
     raw = report_examples.pairs()
     found = load([report_examples.run(tmp_path / "run", raw)])
-    (family,) = families.of(found.runs[0])
+    (family,) = families.of(found.runs[0].result["results"])
     rows = list(families.rows(family))
     assert [row[0] for row in rows] == ["resnet50+bert", "vgg19+gpt2", "geometric mean"]
     first, second, mean = (float(row[2].split("\u00a0")[0]) for row in rows)
@@ -120,7 +120,7 @@ def test_the_table_of_pairs_ends_with_their_mean(tmp_path: Path) -> None:
     assert "| geometric mean |" in markdown.markdown(found)
     raw["pairs@vgg19+gpt2"] = None
     found = load([report_examples.run(tmp_path / "killed", raw)])
-    (family,) = families.of(found.runs[0])
+    (family,) = families.of(found.runs[0].result["results"])
     assert len(family.members) == 1
 
 

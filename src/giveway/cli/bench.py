@@ -114,7 +114,7 @@ def command(
     where = device or devices.default()
     each = seconds or (_QUICK_SECONDS if quick else _SECONDS)
     at = sweep.parse_loads(loads) if loads is not None else ()
-    read = [reader.load(name, where) for name in scenarios]
+    read = [each for name in scenarios for each in reader.load_all(name, where)]
     settings = Settings(
         device=where,
         modes=_modes(modes, quick, read),
@@ -155,7 +155,8 @@ def _run(groups: list[list[Scenario]], settings: Any, store: Any) -> None:
         with bar() as progress:
 
             def step(stage: str, share: float, at: int = number) -> None:
-                name = groups[at][0].family or groups[at][0].name
+                first, *others = groups[at]
+                name = first.family if others else first.name
                 progress(f"{name}: {stage}", (at + share) / len(groups))
 
             points = [Point(each, store.recorder(each.name)) for each in group]
@@ -164,9 +165,9 @@ def _run(groups: list[list[Scenario]], settings: Any, store: Any) -> None:
 
 def _list() -> None:
     from giveway.cli.parts.table import Column, render, terminal_width
-    from giveway.scenarios.reader import load, shipped
+    from giveway.scenarios.reader import load_all, shipped
 
-    rows = [[name, load(name, "cpu").title] for name in shipped()]
+    rows = [[name, load_all(name, "cpu")[0].title] for name in shipped()]
     for line in render([Column("SCENARIO"), Column("TITLE", least=20)], rows, terminal_width()):
         click.echo(line)
 

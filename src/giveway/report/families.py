@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from giveway.report import words
-from giveway.report.load import Run
 from giveway.report.svg.markup import Child, Column, Markup, element, stacked, table
 from giveway.results.names import mode_name
 from giveway.results.stats import geometric_mean
@@ -36,10 +35,10 @@ class Family:
         return list(ordered({mode for each in self.members for mode in each.get("modes", {})}))[1:]
 
 
-def of(run: Run) -> list[Family]:
-    """The families of a run."""
+def of(results: Iterable[Scenario]) -> list[Family]:
+    """The families among the scenarios of a run."""
     found: dict[str, list[Scenario]] = {}
-    for each in run.result["results"]:
+    for each in results:
         if name := each.get("family"):
             found.setdefault(name, []).append(each)
     return [Family(name, members) for name, members in found.items()]

@@ -53,7 +53,7 @@ def _run(run: Run) -> Iterator[str]:
         f"{result['machine']['cores']} cores) with {_plain(versions)}, {result['date'][:10]}: "
         f"{settings['repeats']} rounds of {words.number(settings['seconds'])} s in each mode."
     )
-    for family in families.of(run):
+    for family in families.of(result["results"]):
         yield ""
         yield f"### {_plain(family.name)}"
         yield from _table(families.columns(family), families.rows(family))

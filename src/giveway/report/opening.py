@@ -29,7 +29,7 @@ def contents(run: Run, anchors: Mapping[str, str]) -> Iterator[Child]:
     Args:
         anchors: the identifiers of the sections of the page, by the name of the scenario.
     """
-    for family in families.of(run):
+    for family in families.of(run.result["results"]):
         if family.loads:
             yield sweep.chart(family.members)
         yield families.contents(family, anchors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from giveway.scenarios import modes
@@ -182,20 +182,21 @@ LAUNCHES: Final = {
 }
 """The keys that describe a program's launches to a simulation, which does not run the program."""
 
+_NAME = _checked(lambda value: isinstance(value, str) and bool(re.fullmatch(r"[\w-]{1,20}", value)))
+_NAMES = "1 to 20 letters, digits, - and _"
+_MODEL = {
+    "model": Rule(_one_of(tuple(SIZES)), _words(tuple(SIZES))),
+    "sizes": Rule(_list_of(_is_table), "a list of tables like {batch = 1}", by_device=True),
+}
+
 PROGRAM: Final = {
-    "name": Rule(
-        _checked(
-            lambda value: isinstance(value, str) and bool(re.fullmatch(r"[\w-]{1,20}", value))
-        ),
-        "1 to 20 letters, digits, - and _",
-        required=True,
-    ),
+    "name": Rule(_NAME, _NAMES, required=True),
     "priority": Rule(
         _checked(_is_priority), f"a whole number from {PRIORITY_MIN} to {PRIORITY_MAX}", 0
     ),
-    "model": Rule(_one_of(tuple(SIZES)), _words(tuple(SIZES))),
+    **_MODEL,
+    "variant": Rule(_list_of(_is_table), "[[program.variant]] tables", []),
     "task": Rule(_one_of(TASKS), _words(TASKS), "infer"),
-    "sizes": Rule(_list_of(_is_table), "a list of tables like {batch = 1}", by_device=True),
     "command": Rule(_list_of(_is_text), 'a list of words like ["python", "serve.py"]', []),
     "arrivals": Rule(_one_of(ARRIVALS), _words(ARRIVALS), "saturating"),
     "rate": Rule(_number(0, _LARGE), f"{_POSITIVE} of requests per second", by_device=True),
@@ -206,6 +207,11 @@ PROGRAM: Final = {
     "hints": Rule(_variables(r"GIVEWAY_\w+"), 'a table like {GIVEWAY_LINGER_MS = "5"}', {}),
     **ATTRIBUTES,
     **LAUNCHES,
+}
+
+VARIANT: Final = _MODEL | {
+    "name": Rule(_NAME, _NAMES),
+    "model": replace(_MODEL["model"], required=True),
 }
 
 BAR: Final = {
