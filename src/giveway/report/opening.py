@@ -34,10 +34,8 @@ def contents(run: Run, anchors: Mapping[str, str]) -> Iterator[Child]:
             yield sweep.chart(family.members)
         yield families.contents(family, anchors)
     single = [each for each in run.result["results"] if not each.get("family")]
-    frontiers = [found for each in single if (found := frontier.chart(each)) is not None]
-    yield from frontiers
-    if not frontiers:
-        yield overview.chart(single)
+    yield from map(frontier.chart, single)
+    yield overview.chart([each for each in single if not frontier.places(each)])
     if len(single) > 1:
         yield summary.contents(single, anchors)
     elif single and sentences.answers_requests(single[0]):
