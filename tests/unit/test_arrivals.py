@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giveway.bench.arrivals import due_times, requests, trace_rate
-from giveway.scenarios.traces import Arrival
+from giveway.bench.arrivals import due_times, trace_rate
 
 PROCESSES = st.sampled_from(["fixed", "poisson", "trace"])
 TRACE = (0.0, 0.1, 0.15, 2.0)
@@ -68,17 +67,6 @@ def test_two_halves_have_the_requests_of_the_whole(
     first = list(due_times(process, rate, 0.0, half, seed, TRACE))
     second = list(due_times(process, rate, half, half, seed, TRACE, skip=half))
     assert [*first, *second] == pytest.approx(whole)
-
-
-def test_requests_keep_the_tokens_of_their_trace() -> None:
-    trace = [Arrival(at, 10 * number, number) for number, at in enumerate(TRACE, 1)]
-    whole = requests("trace", 3.0, 0.0, 2.2, 0, trace)
-    assert [each.at for each in whole] == list(due_times("trace", 3.0, 0, 2.2, 0, TRACE))
-    assert [each.output_tokens for each in whole] == [1, 2, 3, 4, 1, 2, 3]
-    assert [each.prompt_tokens for each in whole] == [10, 20, 30, 40, 10, 20, 30]
-    second = requests("trace", 3.0, 1.1, 1.1, 0, trace, skip=1.1)
-    assert [each.output_tokens for each in second] == [1, 2, 3]
-    assert [each[1:] for each in requests("poisson", 5, 0, 1, 0)][:1] == [(None, None)]
 
 
 def test_no_other_process() -> None:

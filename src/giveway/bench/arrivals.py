@@ -7,8 +7,6 @@ import random
 from array import array
 from collections.abc import Sequence
 
-from giveway.scenarios.traces import Arrival
-
 
 def due_times(
     process: str,
@@ -50,25 +48,6 @@ def due_times(
     if process == "trace":
         return _repeated(trace, rate, start, end)
     raise ValueError(f"no arrival process {process!r}")
-
-
-def requests(
-    process: str,
-    rate: float,
-    start: float,
-    seconds: float,
-    seed: int,
-    trace: Sequence[Arrival] = (),
-    skip: float = 0.0,
-) -> list[Arrival]:
-    """Returns the requests of `due_times`, with the tokens of each if the trace states them."""
-    moments = [each.at for each in trace]
-    whole = due_times(process, rate, start - skip, skip + seconds, seed, moments)
-    found = (
-        Arrival(due, *(trace[at % len(trace)][1:] if process == "trace" else ()))
-        for at, due in enumerate(whole)
-    )
-    return [each for each in found if each.at >= start]
 
 
 def trace_rate(trace: Sequence[float]) -> float:

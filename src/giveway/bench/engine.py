@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any, Final
@@ -24,6 +25,7 @@ from giveway.bench.mps import Mps
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.runner import Assignment, Runner
 from giveway.bench.segments import Part, Point, Segments, Settings, sleep_until
+from giveway.bench.server_runner import ServerRunner
 from giveway.bench.surroundings import refuse_under_run
 from giveway.page.observer import Page
 from giveway.results.names import mode_name
@@ -92,6 +94,8 @@ class _Group:
         self._programs, self._settings = programs, settings
         self._guard, self._stack = guard, stack
         self._runners: dict[str, dict[str, Runner]] = {}
+        self._servers: dict[str, list[ServerRunner]] = {}
+        """The runners of each server, of which one runs at a time."""
         self._pins = pinning.prefixes(
             [each.name for each in programs], settings.device, sorted(os.sched_getaffinity(0))
         )
@@ -152,8 +156,8 @@ class _Group:
         self._segments = segments
         for runners in self._runners.values():
             for name, runner in runners.items():
-                if isinstance(runner, ModelRunner):
-                    runner.rate = segments.rates.get(name)
+                if name in segments.rates and isinstance(runner, ModelRunner | ServerRunner):
+                    runner.rate = segments.rates[name]
 
     def _title(self, mode: str) -> str:
         if self._scenario.together:
@@ -204,7 +208,10 @@ class _Group:
         prefix = (*self._pins.get(program.name, ()), *setup.prefix)
         common = (setup.environment, self._guard, prefix)
         runner: Runner
-        if program.command:
+        if program.server is not None:
+            siblings = self._servers.setdefault(program.name, [])
+            runner = ServerRunner(program, self._scenario, *common, siblings=siblings)
+        elif program.command:
             runner = CommandRunner(program, self._scenario, *common)
         else:
             runner = ModelRunner(
@@ -223,8 +230,21 @@ class _Group:
             if isinstance(runner, ModelRunner):
                 chosen = sizes.choose(program, runner, self._settings.seconds)
                 self._load(program, runner, chosen.size)
+            elif isinstance(runner, ServerRunner):
+                runner.prepare()
+                chosen = sizes.Chosen({}, runner.rate, runner.service_seconds())
+            if chosen is not None and self._needs_capacity(program):
+                assert isinstance(runner, ModelRunner | ServerRunner)
+                assert chosen.service_seconds is not None
+                most = sizes.capacity(runner, chosen.service_seconds)
+                chosen = replace(chosen, capacity=most)
             for segments in self._of_point:
                 segments.describe(program, chosen)
+
+    def _needs_capacity(self, program: Program) -> bool:
+        """Whether a load is a share of what the program can answer, several requests at a time."""
+        swept = self._scenario.load is not None and program.name == self._scenario.urgent.name
+        return swept and program.tokens is not None
 
     def _load(self, program: Program, first: ModelRunner, size: Size) -> None:
         """Loads the chosen size of a program in all modes."""

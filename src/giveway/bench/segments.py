@@ -86,7 +86,7 @@ class Segments:
             self.record({"kind": "sizes", "program": program.name, **described})
             self.rates[program.name] = chosen.rate
         open_loop = program.arrivals.open_loop
-        self.described[program.name] = rounds.Described(open_loop, service_ms, load)
+        self.described[program.name] = rounds.Described(open_loop, service_ms, program.slo, load)
 
     def next(self, runners: Mapping[str, Runner], seconds: float) -> Segment:
         """A segment that starts in a moment."""

@@ -108,7 +108,9 @@ def rounds(programs: Mapping[str, Mapping[str, Any]], records: store.Records) ->
         records: its raw records.
     """
     described = {
-        name: Described(each["arrivals"] != "saturating", each["service_ms"], each.get("load"))
+        name: Described(
+            each["arrivals"] != "saturating", each["service_ms"], each["slo"], each["load"]
+        )
         for name, each in programs.items()
     }
     return Rounds((each for each in records if each["kind"] == "segment"), described)
@@ -178,6 +180,9 @@ def _programs(
             "command": each["command"] or None,
             "arrivals": each["arrivals"]["process"],
             "load": scenario.get("load") if each["name"] == urgent else None,
+            "tokens": each.get("tokens"),
+            "server": (each.get("server") or {}).get("url"),
+            "slo": each.get("slo") or {},
             **{
                 key: chosen.get(each["name"], {}).get(key)
                 for key in ("size", "rate", "service_ms", "device_ms")

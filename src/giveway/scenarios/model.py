@@ -13,6 +13,9 @@ ArrivalProcess = Literal["fixed", "poisson", "trace", "saturating"]
 ARRIVALS: Final = ("fixed", "poisson", "trace", "saturating")
 TASKS: Final = ("infer", "train")
 
+TIMES: Final = ("service", "ttft", "tpot")
+"""The parts of a request's latency: the work on it without its wait, the time to its first token,
+and the mean time from one output token to the next."""
 FIGURES: Final = (
     "p50_ms",
     "p90_ms",
@@ -25,6 +28,14 @@ FIGURES: Final = (
     "share_of_alone",
     "worst_share_of_alone",
     "kept_of_native",
+    *(
+        f"{time}_{point}_{unit}"
+        for time in TIMES
+        for point in ("p50", "p90", "p99")
+        for unit in ("ms", "ratio")
+    ),
+    "tokens_per_s",
+    "slo_share",
 )
 """The figures that a bar can limit; docs/reference/scenario.md defines them."""
 
@@ -56,6 +67,27 @@ class Arrivals:
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """How long the prompts and the answers of a language model are, in tokens."""
+
+    prompt: tuple[int, int]
+    """The least and the most; a request has a random length between them."""
+    output: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An OpenAI-compatible server, to which the bench sends the requests."""
+
+    url: str
+    """Of the endpoint: it ends in ``/completions``."""
+    prompt: Literal["text", "tokens"] = "text"
+    """Whether a prompt is sent as words or as the numbers of tokens."""
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the body of each request."""
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """One of the programs: a model of the catalog, or any command."""
 
@@ -71,6 +103,12 @@ class Program:
     """Set in every mode."""
     hints: Mapping[str, str] = field(default_factory=dict)
     """Further ``GIVEWAY_…`` variables, set only in the mode ``giveway``."""
+    tokens: Tokens | None = None
+    """The lengths of requests to a language model; None: the program is none."""
+    server: Server | None = None
+    """Where the command answers requests; None: the command makes its own load."""
+    slo: Mapping[str, float] = field(default_factory=dict)
+    """The objective of a request: the most milliseconds of ``ttft``, ``tpot`` and ``e2e``."""
 
 
 @dataclass(frozen=True, slots=True)

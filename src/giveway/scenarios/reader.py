@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Final, Literal
 
 from giveway.errors import UsageError, choices
 from giveway.scenarios import traces
-from giveway.scenarios.catalog import SIZES
+from giveway.scenarios.catalog import SERVING, SIZES
 from giveway.scenarios.document import Document, Values, read_text, shipped
-from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Size
+from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Server, Size, Tokens
 from giveway.scenarios.traces import Arrival
 
 __all__ = ["load", "load_all", "shipped"]
+
+_LENGTHS: Final = {"prompt_tokens": (128, 128), "output_tokens": (32, 32)}
+"""The keys of the lengths of requests, with their defaults."""
 
 
 def load(name: str, device: str) -> Scenario:
@@ -118,9 +122,10 @@ def _program(document: Document, table: str, at: int, number: int, values: Value
     if bool(values["model"]) == bool(values["command"]):
         both = ", not both" if values["model"] else ""
         document.reject(table, at, "", f"one of model and command is required{both}")
+    arrivals = _arrivals(document, number, values)
     return Program(
         name=values["name"],
-        arrivals=_arrivals(document, number, values),
+        arrivals=arrivals,
         priority=values["priority"],
         model=values["model"],
         task=values["task"],
@@ -128,7 +133,62 @@ def _program(document: Document, table: str, at: int, number: int, values: Value
         command=tuple(values["command"]),
         environment=values["environment"],
         hints=values["hints"],
+        tokens=_tokens(document, number, values, arrivals.trace),
+        server=_server(document, number, values),
+        slo=_slo(document, number, values),
     )
+
+
+def _tokens(
+    document: Document, number: int, values: Values, trace: Sequence[Arrival]
+) -> Tokens | None:
+    """The lengths of requests, where the program is a language model that answers requests.
+
+    They are those of the file, of the trace, or the defaults.
+    """
+    given = {key: values[key] for key in _LENGTHS}
+    if values["openai"] is None and values["model"] not in SERVING:
+        for key, value in given.items():
+            if value is not None:
+                needs = f"only with openai, or with the model {', '.join(SERVING)}"
+                document.reject("program", number, key, needs)
+        return None
+    prompt, output = (
+        given[key] or _range(getattr(each, key) for each in trace) or default
+        for key, default in _LENGTHS.items()
+    )
+    return Tokens(prompt, output)
+
+
+def _range(tokens: Iterable[int | None]) -> tuple[int, int] | None:
+    """The least and the most tokens of the requests of a trace; None if it does not say."""
+    known = [max(1, each) for each in tokens if each is not None]
+    return (min(known), max(known)) if known else None
+
+
+def _server(document: Document, number: int, values: Values) -> Server | None:
+    url = values["openai"]
+    if url is None:
+        for key in ("prompt", "request"):
+            if values[key] is not None:
+                document.reject("program", number, key, "only with openai")
+        return None
+    if not values["command"]:
+        document.reject("program", number, "openai", "needs the command that starts the server")
+    prompt: Literal["text", "tokens"] = values["prompt"] or "text"
+    if prompt == "tokens" and url.endswith("/chat/completions"):
+        document.reject("program", number, "prompt", "chat completions take text only")
+    return Server(url, prompt, values["request"] or {})
+
+
+def _slo(document: Document, number: int, values: Values) -> dict[str, float]:
+    slo: dict[str, float] = values["slo"] or {}
+    if slo and values["model"]:
+        if values["arrivals"] == "saturating":
+            document.reject("program", number, "slo", "needs arrivals: batches have no objective")
+        if values["model"] not in SERVING and set(slo) - {"e2e"}:
+            document.reject("program", number, "slo", f"{values['model']} has only e2e, no tokens")
+    return slo
 
 
 def _arrivals(document: Document, number: int, values: Values) -> Arrivals:
@@ -142,6 +202,12 @@ def _arrivals(document: Document, number: int, values: Values) -> Arrivals:
         if values["trace"] is None:
             document.reject("program", number, "arrivals", '"trace" needs trace = "FILE"')
         trace = _trace(document, number, values["trace"])
+    elif values["openai"] is not None and (process == "saturating" or rate is None):
+        what = "openai needs arrivals fixed or poisson and a rate, or arrivals trace"
+        document.reject("program", number, "arrivals", what)
+    elif values["openai"] is not None:
+        if busy is not None:
+            document.reject("program", number, "busy", "not for a server: give a rate")
     elif process in ("fixed", "poisson") and not values["command"]:
         if rate is None and busy is None:
             document.reject("program", number, "arrivals", f'"{process}" needs rate or busy')

@@ -42,7 +42,7 @@ def at_loads(scenario: Scenario, loads: Sequence[float]) -> list[Scenario]:
         why = "its programs run one at a time"
     elif not urgent.arrivals.open_loop:
         why = f"its urgent program {urgent.name} is saturating, and has no rate"
-    elif urgent.model is None:
+    elif urgent.model is None and urgent.server is None:
         why = f"its urgent program {urgent.name} makes its own requests"
     if why is not None:
         raise UsageError(f"--load does not apply to {scenario.name}: {why}")
