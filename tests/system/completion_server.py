@@ -9,7 +9,7 @@ every 2 ms. Prompts of requests are appended to the file that ``PROMPTS`` names.
 ``nonsense``  streams what is not JSON
 ``half``   closes the connection after two tokens
 ``closes`` closes the connection without an answer
-``dies``   ends at the tenth request
+``dies``   ends after nine answers
 ``silent`` never answers
 ``deaf``   takes no connection
 ``loading`` answers 503 to the first three requests
@@ -82,7 +82,7 @@ class Server:
         chunk(writer, b"")
 
     async def do_stall(self, writer: asyncio.StreamWriter, body: dict) -> None:
-        if self.answered == 20 and not self.stalled:
+        if self.answered >= 20 and not self.stalled:
             self.stalled = True
             time.sleep(1)
         await self.do_well(writer, body)
@@ -107,7 +107,7 @@ class Server:
         print("goodbye", flush=True)
 
     async def do_dies(self, writer: asyncio.StreamWriter, body: dict) -> None:
-        if self.answered == 9:
+        if self.answered >= 9:
             print("segmentation fault", flush=True)
             os._exit(3)
         await self.do_well(writer, body)

@@ -161,6 +161,16 @@ def test_the_server_of_another_mode_ends_first(start: Start) -> None:
     assert measured(second)["done"] > 0
 
 
+def test_a_server_that_ends_between_two_segments_is_not_started_again(start: Start) -> None:
+    runner = start()
+    runner.prepare()
+    assert runner._process is not None
+    runner._process.popen.kill()
+    runner._process.popen.wait(60)
+    with pytest.raises(ProgramFailedError, match="killed by signal 9 between two segments"):
+        runner.prepare()
+
+
 def test_a_stranger_at_the_address_is_not_measured(start: Start) -> None:
     runner = start()
     port = int(runner._command[-2])

@@ -212,7 +212,7 @@ def is_complete(scenario: Scenario) -> None:
 def test_all_scenarios_are_there() -> None:
     assert set(shipped()) == {
         "dual", "dual-heavy", "tenants", "realtime", "train", "llm", "decode", "overhead", "starve",
-        "pairs",
+        "pairs", "quota",
         "decode-train", "decode-lora", "decode-batch", "decode-matmul", "decode-copy",
     }  # fmt: skip
 

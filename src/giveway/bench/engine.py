@@ -23,6 +23,7 @@ from giveway.bench.guard import Guard
 from giveway.bench.model_runner import ModelRunner
 from giveway.bench.mps import Mps
 from giveway.bench.process import ProgramFailedError
+from giveway.bench.quota import Group as QuotaGroup
 from giveway.bench.runner import Assignment, Runner
 from giveway.bench.segments import Part, Point, Segments, Settings, sleep_until
 from giveway.bench.server_runner import ServerRunner
@@ -206,6 +207,9 @@ class _Group:
         settings = self._settings
         setup = modes.setup(mode, settings.device, self._scenario, program, self._mps)
         prefix = (*self._pins.get(program.name, ()), *setup.prefix)
+        if program.quota is not None:
+            group = self._stack.enter_context(QuotaGroup(f"{mode}-{program.name}", program.quota))
+            prefix = (*group.prefix, *prefix)
         common = (setup.environment, self._guard, prefix)
         runner: Runner
         if program.server is not None:

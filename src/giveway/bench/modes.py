@@ -6,15 +6,16 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from giveway import launch
+from giveway.devices import mps, quota
 from giveway.scenarios.model import Program, Scenario
 from giveway.scenarios.modes import gated, kind, tolerance, uses_mps
 
 REQUIRED: Final = ("alone", "native", "giveway")
 _NICEST: Final = 19
-_MPS_CONTROL: Final = "nvidia-cuda-mps-control"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ def missing(mode: str, device: str, scenario: Scenario) -> str | None:
         return f"the device {device} does not support it"
     if mode == "streams" and any(program.command for program in scenario.programs):
         return "a command chooses its own streams"
-    if uses_mps(mode) and shutil.which(_MPS_CONTROL) is None:
-        return f"the program {_MPS_CONTROL} is not installed"
+    if uses_mps(mode) and shutil.which(mps.CONTROL) is None:
+        return f"the program {mps.CONTROL} is not installed"
     return None
 
 
@@ -58,14 +59,19 @@ def setup(
     rank = _rank(scenario, program)
     if uses_mps(mode) and mps_folder is not None:
         # 1 is "below normal"; MPS has only these two priorities.
-        base |= {"CUDA_MPS_PIPE_DIRECTORY": mps_folder, "CUDA_MPS_LOG_DIRECTORY": mps_folder}
-        base |= {"CUDA_MPS_CLIENT_PRIORITY": "1" if rank else "0"}
+        base = mps.environment(base, Path(mps_folder)) | {mps.PRIORITY: "1" if rank else "0"}
     if gated(mode):
         tolerates = tolerance(mode)
         settings = [] if rank or tolerates is None else [f"slowdown={tolerates:g}%"]
         # `giveway ps` shows this name.
         name = f"bench-{program.name}"
         environment = launch.environment(base, device, program.priority, name, settings)
+        if program.quota is not None:
+            # As `giveway run` does, which finds the quota when the program is in its group.
+            own = quota.Quota(program.quota, Path(), 0)
+            threads = quota.unfit(environment, own, len(os.sched_getaffinity(0)))
+            if threads is not None and not any(name in environment for name in quota.DECIDED_BY):
+                environment["OMP_NUM_THREADS"] = str(threads)
         return Setup({**environment, **program.hints})
     if mode == "nice":
         return Setup(base, ("nice", "-n", str(round(rank * _NICEST))))

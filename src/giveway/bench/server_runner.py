@@ -76,9 +76,10 @@ class ServerRunner:
         for other in self._siblings:
             if other is not self:
                 other.close()
-        if self._process is not None and self._process.popen.poll() is None:
+        if self._process is not None:
+            if self._process.popen.poll() is not None:
+                raise self._process.died(" between two segments")
             return
-        self.close()
         self._refuse_a_stranger()
         self._process = Process(self._program.name, self._command, self._environment, self._guard)
         self._endpoint = Endpoint(self._endpoint.server, self._wait_for_model())

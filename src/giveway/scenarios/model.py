@@ -103,6 +103,8 @@ class Program:
     """Set in every mode."""
     hints: Mapping[str, str] = field(default_factory=dict)
     """Further ``GIVEWAY_…`` variables, set only in the mode ``giveway``."""
+    quota: float | None = None
+    """The most CPU time per time, in cores, as a container's limit; None: no limit."""
     tokens: Tokens | None = None
     """The lengths of requests to a language model; None: the program is none."""
     server: Server | None = None

@@ -133,6 +133,7 @@ def _program(document: Document, table: str, at: int, number: int, values: Value
         command=tuple(values["command"]),
         environment=values["environment"],
         hints=values["hints"],
+        quota=values["quota"],
         tokens=_tokens(document, number, values, arrivals.trace),
         server=_server(document, number, values),
         slo=_slo(document, number, values),
