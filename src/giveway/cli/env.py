@@ -23,6 +23,8 @@ from giveway.errors import UsageError
 )
 @click.option("-n", "--name", metavar="S", help="Name of the tasks. [default: each program's own]")
 @click.option("--job", metavar="NAME", help="Processes that wait for each other give way together.")
+@options.memory
+@options.reserve
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.option(
@@ -38,6 +40,8 @@ def command(
     priority: int,
     name: str | None,
     job: str | None,
+    memory: str | None,
+    reserve: str | None,
     device: str | None,
     form: str,
     **settings: str | None,
@@ -59,7 +63,9 @@ def command(
 
     chosen = devices.get(devices.default() if device is None else device)
     given = [f"{key}={value}" for key, value in settings.items() if value is not None]
-    environment = launch.environment(os.environ, chosen.name, priority, name or "-", given, job)
+    environment = launch.environment(
+        os.environ, chosen.name, priority, name or "-", given, job, memory, reserve
+    )
     if name is None:
         del environment["GIVEWAY_NAME"]
     click.echo(render(os.environ, environment, form), nl=False)
