@@ -3,6 +3,7 @@
  * the driver's own entry points. Run with libgiveway-cuda.so preloaded (or by giveway run), and
  * with GIVEWAY_CUDA_LIBRARY as the path of the driver, real or fake. Prints JSON. */
 #include <dlfcn.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -30,8 +31,12 @@ static double now(void) {
   return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-/* Nanoseconds of one block. */
-static double turn(const struct way *way) {
+struct times {
+  double allocate, free; /* nanoseconds */
+};
+
+/* Adds the times of one block. */
+static void turn(const struct way *way, struct times *sum) {
   CUdeviceptr memory[LIVE];
   double began = now();
   for (int i = 0; i < LIVE; i++) {
@@ -40,10 +45,12 @@ static double turn(const struct way *way) {
       exit(1);
     }
   }
+  double between = now();
   for (int i = 0; i < LIVE; i++) {
     way->free(memory[i]);
   }
-  return now() - began;
+  sum->allocate += between - began;
+  sum->free += now() - between;
 }
 
 static int ascending(const void *a, const void *b) {
@@ -58,19 +65,21 @@ static void say(const char *name, const char *what, double *ns, const char *end)
 }
 
 static void compare(const char *name, const struct way *direct, const char *end) {
-  double added[ROUNDS], bare[ROUNDS];
-  turn(&shim);
+  double bare[ROUNDS], allocate[ROUNDS], free[ROUNDS];
+  const double calls = TURNS * LIVE;
   for (int round = 0; round < ROUNDS; round++) {
-    double through = 0, around = 0;
+    struct times around = {0}, through = {0};
     for (int i = 0; i < TURNS; i++) { /* alternating, because the processor changes its speed */
-      around += turn(direct);
-      through += turn(&shim);
+      turn(direct, &around);
+      turn(&shim, &through);
     }
-    bare[round] = around / (TURNS * LIVE);
-    added[round] = through / (TURNS * LIVE) - bare[round];
+    bare[round] = around.allocate / calls;
+    allocate[round] = (through.allocate - around.allocate) / calls;
+    free[round] = (through.free - around.free) / calls;
   }
   say(name, "bare", bare, ",");
-  say(name, "added", added, end);
+  say(name, "allocation_added", allocate, ",");
+  say(name, "free_added", free, end);
 }
 
 /* Tasks of this process stand for other programs: their rows are the same. */
@@ -116,6 +125,7 @@ int main(void) {
            u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
            u[15]);
   setenv("GIVEWAY_MEMORY", "90%", 1);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30); /* the fake driver's memory comes from malloc */
   printf("{\n");
   compare("limit", &direct, ",");
   add_others(device);

@@ -3,9 +3,11 @@
 
 #include <stddef.h>
 
+/* NULL: no task, or a node of a graph that is being captured, whose memory is the graph's. */
 static struct gw_device *device_of(gw_word stream) {
   struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
-  return device != NULL ? device : gw_device_find_of(stream);
+  device = device != NULL ? device : gw_device_find_of(stream);
+  return gw_device_unless_captured(device, stream);
 }
 
 void gw_before_alloc(struct gw_call *call) {

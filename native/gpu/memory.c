@@ -2,41 +2,33 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define BUCKETS 4096
 #define STRIPES 64 /* locks: threads that allocate at once rarely meet */
 
 static struct gw_memory *buckets[BUCKETS];
-static pthread_mutex_t locks[STRIPES];
-static pthread_once_t prepared = PTHREAD_ONCE_INIT;
+static pthread_mutex_t locks[STRIPES] = {[0 ... STRIPES - 1] = PTHREAD_MUTEX_INITIALIZER};
 static _Atomic uint64_t allocated, freed, peak;
-
-static void make_locks(void) {
-  for (int i = 0; i < STRIPES; i++) {
-    pthread_mutex_init(&locks[i], NULL);
-  }
-}
 
 /* The parent's memory is not the child's, nor does the driver work there. */
 static void fork_child(void) {
-  make_locks();
-  for (int i = 0; i < BUCKETS; i++) {
-    buckets[i] = NULL;
+  for (int i = 0; i < STRIPES; i++) {
+    pthread_mutex_init(&locks[i], NULL); /* another thread of the parent may have taken it */
   }
+  memset(buckets, 0, sizeof buckets);
   atomic_store(&allocated, 0);
   atomic_store(&freed, 0);
   atomic_store(&peak, 0);
 }
 
-static void prepare(void) {
-  make_locks();
+__attribute__((constructor)) static void handle_forks(void) {
   pthread_atfork(NULL, NULL, fork_child);
 }
 
 /* ---- under the lock of a bucket ------------------------------------------------------------- */
 
 static unsigned lock_bucket(enum gw_memory_kind kind, gw_word key) {
-  pthread_once(&prepared, prepare);
   uint64_t mixed = ((uint64_t)key ^ (uint64_t)kind << 60) * UINT64_C(0x9E3779B97F4A7C15);
   unsigned bucket = (unsigned)(mixed >> 52) % BUCKETS;
   pthread_mutex_lock(&locks[bucket % STRIPES]);
@@ -153,7 +145,6 @@ void gw_memory_unmap(gw_word address, uint64_t bytes) {
 }
 
 void gw_memory_forget_context(gw_word context) {
-  pthread_once(&prepared, prepare);
   for (unsigned bucket = 0; bucket < BUCKETS; bucket++) {
     struct gw_memory *gone = NULL;
     pthread_mutex_lock(&locks[bucket % STRIPES]);
