@@ -39,6 +39,7 @@ class TaskInfo(ctypes.Structure):
         ("joined_ns", ctypes.c_uint64),
         ("closed_ns", ctypes.c_uint64),
         ("stopped_ns", ctypes.c_uint64),
+        ("pid_namespace", ctypes.c_uint64),
         ("memory", ctypes.c_uint64),
         ("memory_peak", ctypes.c_uint64),
         ("memory_limit", ctypes.c_uint64),

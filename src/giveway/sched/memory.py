@@ -49,10 +49,11 @@ def parse(text: str, option: str) -> Amount:
         if not 0 < float(number) <= 100:
             raise UsageError(f"{option}: {text} is not more than 0 and at most 100%")
         return Amount(None, float(number))
-    if unit not in _UNITS:
+    factor = next((_UNITS[name] for name in _UNITS if name.lower() == unit.lower()), None)
+    if factor is None:
         what = f"unknown unit {unit!r} in {text!r}" if unit else f"{text!r} has no unit"
         raise UsageError(f"{option}: {what}: {choices(unit, {*_UNITS, '%'})}")
-    size = round(float(number) * _UNITS[unit])
+    size = round(float(number) * factor)
     if not 0 < size < 1 << 60:
         raise UsageError(f"{option}: {text} is not more than 0 and less than a million TiB")
     return Amount(size, None)
