@@ -12,7 +12,10 @@ from giveway.bench.loops import Segment
 from giveway.bench.requests import requests
 from giveway.cli.parts.bench_table import lines
 from giveway.report import requests as table
+from giveway.report.scenario import section
+from giveway.report.svg import plot
 from giveway.results import bars
+from giveway.results.figures import figures
 from giveway.results.result import Result
 from giveway.results.rounds import Described, Rounds
 from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Server, Tokens
@@ -102,6 +105,21 @@ def test_the_share_inside_the_objective() -> None:
     assert between["modes"]["native"]["high"]["slo_share"]["by_round"] == [1, 1, 1]
 
 
+def test_no_interval_of_a_share_goes_beyond_all_of_it() -> None:
+    rounds = []
+    for number, late in enumerate((0, 1, 30)):
+        part = served(10, 2)
+        part["ttft_us"][:late] = [1e6] * late
+        rounds.append(bench_records.segment("alone", number, high=part))
+    described = {"high": Described(open_loop=True, slo={"ttft": 30.0})}
+    found = figures(Rounds(rounds, described), "alone", "high")
+    assert found is not None
+    low, high = found["slo_share"]["interval"]
+    assert found["slo_share"]["by_round"] == [1.0, 0.99, 0.7]
+    assert low < 0.7
+    assert high == 1
+
+
 def test_bars_of_requests() -> None:
     (scenario,) = result()["results"]
     assert [bar["verdict"] for bar in scenario["bars"]] == ["PASS"] * 3 + ["NOT MEASURED"]
@@ -113,9 +131,9 @@ def test_bars_of_requests() -> None:
 
 
 def test_a_p99_of_few_requests_is_not_judged() -> None:
-    figures = {"requests": 99, "not_measured": None, "tpot_p99_ms": 5.0}
+    few = {"requests": 99, "not_measured": None, "tpot_p99_ms": 5.0}
     judged = bars.evaluate(
-        Bar("tpot_p99_ms", "high", at_most=9), {"giveway": {"high": figures}}, {}, None
+        Bar("tpot_p99_ms", "high", at_most=9), {"giveway": {"high": few}}, {}, None
     )
     assert judged["verdict"] == bars.NOT_MEASURED
     assert "needs 100" in judged["reason"]
@@ -133,9 +151,10 @@ def test_tables_of_requests() -> None:
     ]
     (scenario,) = found["results"]
     assert len(list(table.rows(scenario))) == 3
-    assert table.objectives(scenario) == (
-        "Objective of a request: TTFT ≤ 30 ms, TPOT ≤ 3 ms of high."
-    )
+    assert table.objectives(scenario) == ("Objective of a request: high TTFT ≤ 30 ms, TPOT ≤ 3 ms.")
+    page = str(section(plot.Names(), "dual", scenario, [], ""))
+    assert "Requests of dual" in page
+    assert "Objective of a request: high TTFT" in page
     # A result without tokens has no such table.
     assert "TTFT" not in "\n".join(lines(bench_records.result()))
 

@@ -15,12 +15,12 @@ COLUMNS: Final = (
     Column("Program"),
     Column("TTFT p50, ms", number=True),
     Column("TTFT p99, ms", number=True),
-    Column("p99 / alone", number=True),
+    Column("TTFT p99 / alone", number=True),
     Column("TPOT p50, ms", number=True),
     Column("TPOT p99, ms", number=True),
-    Column("p99 / alone", number=True),
+    Column("TPOT p99 / alone", number=True),
     Column("Service p90, ms", number=True),
-    Column("p90 / alone", number=True),
+    Column("Service p90 / alone", number=True),
     Column("Tokens/s", number=True),
     Column("In objective", number=True),
 )
@@ -52,5 +52,5 @@ def objectives(scenario: Mapping[str, Any]) -> str:
     for name, program in scenario["programs"].items():
         limits = [f"{names[key]} ≤ {words.number(most)} ms" for key, most in program["slo"].items()]
         if limits:
-            found.append(f"{', '.join(limits)} of {name}")
+            found.append(f"{name} {', '.join(limits)}")
     return f"Objective of a request: {'; '.join(found)}." if found else ""

@@ -37,6 +37,9 @@ def figures(counted: Sequence[Round], slo: Mapping[str, float], alone: bool) -> 
             found[f"{time}_{name}_ratio"] = estimate(by_round)
     found["tokens_per_s"] = tokens_per_s(parts)
     found["slo_share"] = estimate(slo_shares(parts, slo))
+    if found["slo_share"] is not None and found["slo_share"]["interval"] is not None:
+        low, high = found["slo_share"]["interval"]
+        found["slo_share"]["interval"] = [low, min(high, 1.0)]  # no share is larger
     return found
 
 
