@@ -15,9 +15,10 @@ from giveway.report import requests as table
 from giveway.report.scenario import section
 from giveway.report.svg import plot
 from giveway.results import bars
-from giveway.results.figures import figures
+from giveway.results.figures import figures, share_sum
 from giveway.results.result import Result
 from giveway.results.rounds import Described, Rounds
+from giveway.results.verdict import warnings
 from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Server, Tokens
 from giveway.scenarios.traces import Arrival
 from tests.unit import bench_records
@@ -157,6 +158,34 @@ def test_tables_of_requests() -> None:
     assert "Objective of a request: high TTFT" in page
     # A result without tokens has no such table.
     assert "TTFT" not in "\n".join(lines(bench_records.result()))
+
+
+def test_only_a_server_that_answers_fewer_requests_than_come_cannot_keep_up() -> None:
+    """At 20 a second, an answer of 216 ms is one of four at a time."""
+    (scenario,) = result()["results"]
+    assert scenario["modes"]["native"]["high"]["p50_ms"] * 20 > 1e3
+    assert not any("keep up" in each for each in warnings(scenario))
+    scenario["modes"]["native"]["high"]["throughput"] = 15.0
+    assert [each for each in warnings(scenario) if "keep up" in each] == [
+        "Without giveway, high could not keep up with its requests, so its latencies there grow "
+        "with the length of the run."
+    ]
+
+
+@pytest.mark.parametrize(("batched", "total"), [(True, None), (False, 0.9)])
+def test_device_time_of_a_request_by_itself_says_nothing_of_several(
+    batched: bool, total: float | None
+) -> None:
+    """20 requests a second of 25 ms are half of the device; the other half is 0.4 of low."""
+    high = served(10, 2) if batched else bench_records.high(10)
+    records = [
+        bench_records.segment("alone", 0, high=high),
+        bench_records.segment("alone", 0, low=bench_records.low(20.0)),
+        bench_records.segment("native", 0, high=high, low=bench_records.low(8.0)),
+    ]
+    described = {"high": Described(open_loop=True), "low": Described(open_loop=False)}
+    found = share_sum(Rounds(records, described), "native", None, {"high": 25.0, "low": None})
+    assert (found and found["value"]) == total
 
 
 def test_a_server_that_is_busy_all_the_time_counts_while_its_queue_is_short() -> None:

@@ -85,6 +85,9 @@ def _device_share(alone: Part | None, cores: int | None, device_ms: float | None
     if alone is None:
         return None
     if device_ms is not None:
+        # Requests that are served together share device time, and one of them by itself says none.
+        if "tokens" in alone:
+            return None
         return _throughput(alone) * device_ms / 1e3
     if cores is not None and alone.get("cpu_seconds") is not None:
         return float(alone["cpu_seconds"] / (cores * alone["seconds"]))
