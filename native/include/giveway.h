@@ -71,6 +71,14 @@ struct gw_task_info {
   uint64_t closed_ns; /* when the gate last closed, or when the task last became active */
   uint64_t
       stopped_ns; /* when the work that ran at that closing was seen to have stopped; 0: never */
+  /* Slack: 0 where the task tolerates no slowdown. Ratios are in millionths. */
+  uint32_t slack_verdict;   /* 1: its price is not known; 2: below the tolerance; 3: above it */
+  uint32_t slack_tolerance; /* the slowdown that the task tolerates */
+  uint32_t slack_speed;     /* beside others, of that without, and one; 0: not known */
+  uint32_t reserved;
+  int64_t slack_credit_ns; /* the delay that is tolerated and has not happened */
+  uint64_t beside_ns;      /* time with work while less urgent tasks ran */
+  uint64_t contended_ns;   /* time with work while less urgent tasks had work */
   char name[48];
   char device[64]; /* the page's name */
   char job[64];    /* of which the task's process is a member; empty: of none */
