@@ -76,7 +76,8 @@ static bool has_changed(struct gw_evidence *e, double needed, double apart, doub
   if (cheap) {
     e->change += (apart * needed - together) / deviation - ALLOWED;
   } else {
-    e->change += (together - apart * ratio) / deviation - fmax(halfway, ALLOWED);
+    double allowed = halfway > ALLOWED ? halfway : ALLOWED;
+    e->change += (together - apart * ratio) / deviation - allowed;
   }
   e->change = e->change > 0 ? e->change : 0;
   return e->change > CHANGED;

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from giveway.errors import NoSuchTaskError, PageError, UsageError
 from giveway.page.library import ATTRIBUTES_SIZE, NO_TASK, ROWS, TaskInfo, error, library
-from giveway.sched.task import GATES, State, Task
+from giveway.sched.task import GATES, PRICES, State, Task
 
 _PATH_SIZE = 4096
 _PAGE_PREFIXES = {"cuda": "GPU-", "hip": "GPU-"}
@@ -180,4 +180,10 @@ def as_task(info: TaskInfo) -> Task:
         job=info.job.decode(errors="replace"),
         gate=GATES[info.gate_kind] if info.gate_kind < len(GATES) else "launches only",
         cores=info.width or None,
+        tolerance=info.slack_tolerance / 1e4,
+        price=PRICES[info.slack_verdict] if info.slack_verdict < len(PRICES) else "unknown",
+        slowdown=100 * (1e6 / info.slack_speed - 1) if info.slack_speed else None,
+        credit_seconds=info.slack_credit_ns / 1e9,
+        beside_seconds=info.beside_ns / 1e9,
+        contended_seconds=info.contended_ns / 1e9,
     )

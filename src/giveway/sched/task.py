@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 State = Literal["active", "idle", "held"]
+Price = Literal["", "unknown", "cheap", "dear"]
+PRICES: Final[tuple[Price, ...]] = get_args(Price)
+"""In the order of ``enum gw_slack_verdict``."""
 Gate = Literal["regions", "operators", "whole process", "launches only", "device"]
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 """In the order of ``enum gw_gate_kind``."""
@@ -65,6 +68,19 @@ class Task:
     submits to a GPU."""
     cores: int | None = None
     """How many cores the task keeps busy at most; None: it may use the whole device."""
+    tolerance: float = 0.0
+    """By how many percent less urgent tasks may slow the task down, as the task has read it."""
+    price: Price = ""
+    """Of time together with less urgent tasks: ``cheap``: less than is tolerated, so they run;
+    ``dear``: more, so they run for the credit; ``unknown`` so far; empty: nothing is tolerated."""
+    slowdown: float | None = None
+    """By how many percent less urgent tasks slow the task down while they run; None: unknown."""
+    credit_seconds: float = 0.0
+    """The delay that is tolerated in this episode and has not happened."""
+    beside_seconds: float = 0.0
+    """Time in which the task had work and less urgent tasks ran, while something is tolerated."""
+    contended_seconds: float = 0.0
+    """The same, and the time in which the task made them wait."""
     unseen: bool = False
     """Whether the process of an idle task computes: giveway does not see this work."""
 
