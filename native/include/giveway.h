@@ -136,6 +136,7 @@ enum gw_change_flags {
   GW_CHANGED = 1 << 2,       /* the task's priority or its attributes have changed */
   GW_BECAME_IDLE = 1 << 3,   /* before GW_BECAME_ACTIVE, where both are set */
   GW_BECAME_ACTIVE = 1 << 4, /* the task has work */
+  GW_SLACK_CHANGED = 1 << 5, /* `shares` has changed: after GW_BECAME_ACTIVE, where both are set */
 };
 struct gw_change {
   uint64_t ticket;
@@ -143,7 +144,7 @@ struct gw_change {
   uint32_t row;
   uint32_t flags;   /* enum gw_change_flags, in the order in which they happened */
   int32_t priority; /* the task's own, or a higher one that it inherits */
-  uint32_t reserved;
+  uint32_t shares;  /* 1: the task wants less urgent tasks to run beside it */
 };
 /* Fills changes with what has changed since the daemon's last call, at most one change for each
  * row. Returns their number, or an error. With a capacity of 256 no change is left for the next

@@ -124,8 +124,8 @@ class Attributes:
     job: str = ""
     """The job that the process is a rank of; its tasks give way together. Fixed at the start."""
     slowdown: float = 0.0
-    """By how many percent other tasks may slow down an episode of the task's work. The task itself
-    spends it, where no daemon decides."""
+    """By how many percent other tasks may slow down an episode of the task's work. The task says
+    when it spends it (`Shares`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +188,26 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """The task wants less urgent tasks to run beside it from now on, or no longer: it spends its
+    attribute ``slowdown``. A policy may ignore this."""
+
+    task: TaskId
+    shares: bool
+
+    @property
+    def device(self) -> str:
+        return self.task.device
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """The time of a `WakeAt` has come, or the host wants a new decision."""
 
     device: str
 
 
-Event: TypeAlias = Joined | Left | Active | Idle | Changed | Tick
+Event: TypeAlias = Joined | Left | Active | Idle | Changed | Shares | Tick
 
 
 class Only(NamedTuple):
