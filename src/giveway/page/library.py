@@ -46,6 +46,7 @@ class TaskInfo(ctypes.Structure):
         ("slack_credit_ns", ctypes.c_int64),
         ("beside_ns", ctypes.c_uint64),
         ("contended_ns", ctypes.c_uint64),
+        ("pid_namespace", ctypes.c_uint64),
         ("name", ctypes.c_char * 48),
         ("device", ctypes.c_char * 64),
         ("job", ctypes.c_char * 64),
