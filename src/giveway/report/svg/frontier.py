@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from giveway.report import words
+from giveway.report import price, words
 from giveway.report.svg import plot
 from giveway.report.svg.markup import Markup, element
 from giveway.report.svg.scale import Linear, Log, Scale
@@ -19,7 +19,7 @@ _HEIGHT: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a mode is: the urgent p99 over that alone, and the other's share of alone."""
+    """Where a mode is: what the urgent program pays, and the other's share; both of alone."""
 
     mode: str
     slowdown: Mapping[str, Any]
@@ -35,10 +35,11 @@ def places(scenario: Scenario) -> list[Place]:
     if not scenario.get("programs") or not any(map(_tolerant, scenario["modes"])):
         return []
     urgent, other = urgent_and_other(scenario)
+    ratio = price.time(scenario).ratio
     found = []
     for mode in ordered(scenario["modes"]):
         programs = scenario["modes"][mode]
-        slowdown = programs.get(urgent, {}).get("p99_ratio")
+        slowdown = programs.get(urgent, {}).get(ratio)
         share = programs.get(other, {}).get("share_of_alone")
         if slowdown and share:
             found.append(Place(mode, slowdown, share))
@@ -64,6 +65,7 @@ def chart(scenario: Scenario) -> Markup | None:
     if not found:
         return None
     urgent, other = urgent_and_other(scenario)
+    paid = price.time(scenario).title
     x = Log.around([*(place.slowdown["value"] for place in found), 0.9, 1.2], " ×")
     highest = max(place.share["value"] for place in found)
     y = Linear(0, max(105.0, 105 * highest), "%")
@@ -78,7 +80,7 @@ def chart(scenario: Scenario) -> Markup | None:
     title = f"What {urgent} pays, and what {other} gets"
     picture = plot.drawing(
         title, f"{listed}.", _HEIGHT,
-        plot.y_axis(y), plot.x_axis(x, f"p99 of {urgent}, times alone"), *drawn,
+        plot.y_axis(y), plot.x_axis(x, f"{paid} of {urgent}, times alone"), *drawn,
     )  # fmt: skip
     entries = [(_sample(place.mode), f"{mode_name(place.mode)}: {place.said}") for place in found]
     note = (
