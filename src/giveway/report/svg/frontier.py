@@ -12,7 +12,7 @@ from giveway.report.svg.markup import Markup, element
 from giveway.report.svg.scale import Linear, Log, Scale
 from giveway.results.names import mode_name
 from giveway.results.verdict import Scenario, urgent_and_other
-from giveway.scenarios.modes import gated, kind, ordered, tolerance
+from giveway.scenarios.modes import gated, kind, ordered, tolerance, uses_mps
 
 _HEIGHT: Final = 300
 
@@ -24,6 +24,14 @@ class Place:
     mode: str
     slowdown: Mapping[str, Any]
     share: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The name of the dot: beside the line of giveway, its percentage."""
+        percent = tolerance(self.mode)
+        if percent is None:
+            return mode_name(self.mode)
+        return f"{'MPS, ' if uses_mps(self.mode) else ''}{percent:g}%"
 
     @property
     def said(self) -> str:
@@ -104,16 +112,15 @@ def _point(x: Scale, y: Scale, place: Place) -> list[Markup]:
     """A dot, and a label where it is needed: the dots of giveway may be close to each other."""
     at = _at(x, y, place)
     dot = plot.dot(at, plot.mode_class(place.mode), f"{mode_name(place.mode)}: {place.said}")
-    tolerates = tolerance(place.mode)
-    if tolerates is None and gated(place.mode):
+    tolerant = _tolerant(place.mode)
+    if gated(place.mode) and not tolerant:
         return [dot]
-    label = mode_name(place.mode) if tolerates is None else f"{tolerates:g}%"
     right = at[0] < 0.7
     return [
         dot,
         plot.text(
-            label, at[0], plot.percent(1 - at[1]), dx=8 if right else -8,
-            dy="-0.5em" if tolerates is None else "1.2em",
+            place.label, at[0], plot.percent(1 - at[1]), dx=8 if right else -8,
+            dy="1.2em" if tolerant else "-0.5em",
             text_anchor="start" if right else "end",
         ),
     ]  # fmt: skip
