@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from giveway.cli.parts import files, options
-from giveway.cli.parts.machine import examine
+from giveway.cli.parts.machine import examine_free
 from giveway.cli.parts.progress import bar
 from giveway.errors import GivewayError, MissingExtraError, NotMeasuredError, ProgramError
 from giveway.results import names
@@ -83,7 +83,7 @@ def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
         timeline_seconds=0,
         anyway=anyway,
     )
-    head = header(settings, ["dual"], examine(device, anyway))
+    head = header(settings, ["dual"], examine_free(device, anyway))
     records: list[dict[str, Any]] = []
     with bar() as progress:
         engine.run(
@@ -108,17 +108,27 @@ def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
 
 
 def show(figures: dict[str, Any], console: Console) -> None:
-    """Prints the setting, the table, the gain, and warnings about the measurement."""
-    from giveway.results.verdict import at_start, verdict, warnings
+    """Prints the setting, the table, the gain, and warnings about the measurement; or else, in one
+    sentence, why nothing can be said."""
+    from giveway.results.verdict import at_start, not_measured, outcome, verdict, warnings
 
     (scenario,) = figures["results"]
+    if outcome(scenario) == "not measured":
+        why = not_measured(scenario) or "no round could be finished in time"
+        console.print(_for_newcomers(f"Nothing can be said about this machine: {why}."))
+        return
     console.print(_setting(figures, scenario))
     console.print(_table(scenario))
     started = (f"{each}." for each in at_start(figures))
     for line in (verdict(scenario), *started, *warnings(scenario)):
-        for name, word in names.DEMO.items():
-            line = re.sub(rf"\b{name}\b", f"the {word} program", line)
-        console.print(line[0].upper() + line[1:] if line.startswith("the ") else line)
+        console.print(_for_newcomers(line))
+
+
+def _for_newcomers(line: str) -> str:
+    """A sentence in which the programs have the names that the demo gives them."""
+    for name, word in names.DEMO.items():
+        line = re.sub(rf"\b{name}\b", f"the {word} program", line)
+    return line[0].upper() + line[1:] if line.startswith("the ") else line
 
 
 def _setting(figures: dict[str, Any], scenario: dict[str, Any]) -> str:

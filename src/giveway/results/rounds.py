@@ -76,7 +76,7 @@ def _not_alone(
     busy = _busy_share(part, segment["seconds"])
     if described.open_loop and busy is not None and busy > MOST_BUSY:
         return f"{name} alone was at work {busy:.0%} of the time, {MOST_BUSY:.0%} at most count"
-    service = _service_ms(part, described)
+    service = service_ms(part, described)
     expected = described.service_ms or service
     if described.open_loop and latencies and expected:
         took = latencies[-1] / 1e3 / expected
@@ -95,7 +95,7 @@ def _busy_share(part: Part, seconds: float) -> float | None:
     return None if busy is None else min(1.0, busy / seconds)
 
 
-def _service_ms(part: Part, described: Described) -> float | None:
+def service_ms(part: Part, described: Described) -> float | None:
     """The mean work on a request, or the median time of a batch; None if unknown."""
     if not part["latencies_us"]:
         return None
