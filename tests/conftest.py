@@ -38,6 +38,8 @@ def giveway_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     folder = tmp_path / "pages"
     monkeypatch.setenv("GIVEWAY_DIR", str(folder))
+    monkeypatch.setenv("GIVEWAY_CONFIG", os.devnull)
+    monkeypatch.setenv("GIVEWAY_CGROUP", os.devnull)  # this machine may have a quota
     return folder
 
 

@@ -73,6 +73,7 @@ enum gw_row_flags {
   GW_ROW_LAUNCHES_ONLY = 1u << 9, /* work that runs cannot be stopped: only launches wait */
   GW_ROW_WHOLE = 1u << 10,        /* the gate stops every thread of the process */
   GW_ROW_SHARES = 1u << 11,       /* the task has slack: less urgent tasks may run beside it now */
+  GW_ROW_MEMBER = 1u << 16,       /* of a job: a thread sleeps on these flags, and votes */
 };
 
 struct gw_row {

@@ -20,20 +20,23 @@ extern "C" {
 
 enum gw_error {
   GW_OK = 0,
-  GW_E_DIRECTORY = -1,  /* the page directory cannot be made, or is not this user's alone */
-  GW_E_ACCESS = -2,     /* the page cannot be opened for reading and writing */
-  GW_E_SPACE = -3,      /* no room for the page */
-  GW_E_SIZE = -4,       /* the file is shorter than a page */
-  GW_E_MAGIC = -5,      /* not a gate page, or a damaged one */
-  GW_E_VERSION = -6,    /* a page of another giveway version */
-  GW_E_FULL = -7,       /* every row is taken */
-  GW_E_LOCK = -8,       /* the page's lock was not free in time, or is damaged */
-  GW_E_NO_PAGE = -9,    /* there is no page yet: nothing has run on this device */
-  GW_E_NO_TASK = -10,   /* no such task, or the task has left */
-  GW_E_ARGUMENT = -11,  /* priority out of range, bad device name */
-  GW_E_RESOURCES = -12, /* out of memory, threads or file descriptors */
-  GW_E_DELETED = -13,   /* the page's file was deleted while in use */
-  GW_E_TAKEN = -14,     /* another process decides about the page's gates */
+  GW_E_DIRECTORY = -1,     /* the page directory cannot be made, or is not this user's alone */
+  GW_E_ACCESS = -2,        /* the page cannot be opened for reading and writing */
+  GW_E_SPACE = -3,         /* no room for the page */
+  GW_E_SIZE = -4,          /* the file is shorter than a page */
+  GW_E_MAGIC = -5,         /* not a gate page, or a damaged one */
+  GW_E_VERSION = -6,       /* a page of another giveway version */
+  GW_E_FULL = -7,          /* every row is taken */
+  GW_E_LOCK = -8,          /* the page's lock was not free in time, or is damaged */
+  GW_E_NO_PAGE = -9,       /* there is no page yet: nothing has run on this device */
+  GW_E_NO_TASK = -10,      /* no such task, or the task has left */
+  GW_E_ARGUMENT = -11,     /* priority out of range, bad device name */
+  GW_E_RESOURCES = -12,    /* out of memory, threads or file descriptors */
+  GW_E_DELETED = -13,      /* the page's file was deleted while in use */
+  GW_E_TAKEN = -14,        /* another process decides about the page's gates */
+  GW_E_NO_GROUP = -15,     /* GIVEWAY_SHARED names no group */
+  GW_E_NOT_A_MEMBER = -16, /* this user is not a member of the group that GIVEWAY_SHARED names */
+  GW_E_NOT_SHARED = -17    /* the page directory is not that group's, or not of mode 2770 */
 };
 
 typedef struct gw_page gw_page;

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from giveway import devices
-from giveway.devices import preload, target
+from giveway.devices import mps, preload, quota, target
 from giveway.errors import GivewayError, UsageError
 from giveway.sched import attributes
 from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
@@ -188,13 +188,20 @@ def become(
     """Replaces this process with ``command``, gated on a device of this machine; raises as `run`.
 
     Args:
-        warn: called with the notice of the device, if it has one, and with the reason why the
-            program cannot be gated.
+        warn: called with the notice of the device, if it has one, with the number of OpenMP
+            threads that a CPU quota asks for, and with the reasons why the program cannot be a
+            client of MPS or cannot be gated.
     """
     env = _environment(os.environ, device, priority, name, settings, job)
     env["GIVEWAY_RUN"] = str(os.getpid())
     if device.notice is not None:
         warn(device.notice)
+    if (fits := quota.fitting(env, derive_name(command))) is not None:
+        threads, of = fits
+        env["OMP_NUM_THREADS"] = str(threads)
+        warn(f"the CPU quota is {of}: OMP_NUM_THREADS={threads}")
+    if device.name == "cuda" and (why := mps.use(env, priority, "GIVEWAY_RUN" in os.environ)):
+        warn(why)
     found = target.locate(command[0], env)
     ungated = target.judge(found, os.environ) if found is not None and device.gates else None
     if ungated is not None:

@@ -6,14 +6,15 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from giveway import launch
+from giveway.devices import mps, quota
 from giveway.scenarios.model import Program, Scenario
 
 REQUIRED: Final = ("alone", "native", "giveway")
 _NICEST: Final = 19
-_MPS_CONTROL: Final = "nvidia-cuda-mps-control"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ def missing(mode: str, device: str, scenario: Scenario) -> str | None:
         return f"the device {device} does not support it"
     if mode == "streams" and any(program.command for program in scenario.programs):
         return "a command chooses its own streams"
-    if mode == "mps" and shutil.which(_MPS_CONTROL) is None:
-        return f"the program {_MPS_CONTROL} is not installed"
+    if mode == "mps" and shutil.which(mps.CONTROL) is None:
+        return f"the program {mps.CONTROL} is not installed"
     return None
 
 
@@ -54,6 +55,12 @@ def setup(
     if mode == "giveway":
         # `giveway ps` shows this name.
         gated = launch.environment(base, device, program.priority, f"bench-{program.name}")
+        if program.quota is not None:
+            # As `giveway run` does, which finds the quota when the program is in its group.
+            own = quota.Quota(program.quota, Path(), 0)
+            threads = quota.unfit(gated, own, len(os.sched_getaffinity(0)))
+            if threads is not None and not any(name in gated for name in quota.DECIDED_BY):
+                gated["OMP_NUM_THREADS"] = str(threads)
         return Setup({**gated, **program.hints})
     if mode == "nice":
         return Setup(base, ("nice", "-n", str(round(rank * _NICEST))))
@@ -61,11 +68,7 @@ def setup(
         return Setup(base, stream=0 if rank else -5)
     if mode == "mps" and mps_folder is not None:
         # 1 is "below normal"; MPS has only these two priorities.
-        return Setup(
-            base
-            | {"CUDA_MPS_PIPE_DIRECTORY": mps_folder, "CUDA_MPS_LOG_DIRECTORY": mps_folder}
-            | {"CUDA_MPS_CLIENT_PRIORITY": "1" if rank else "0"}
-        )
+        return Setup(mps.environment(base, Path(mps_folder)) | {mps.PRIORITY: "1" if rank else "0"})
     return Setup(base)
 
 

@@ -85,6 +85,8 @@ def _verdict_lines(verdict: Verdict) -> Iterator[str]:
 def _lines(report: Report) -> Iterator[str]:
     yield f"giveway {report.version}, Python {report.python}"
     yield f"library  {report.library}"
+    if report.cpu_quota is not None:
+        yield f"CPU quota  {report.cpu_quota}"
     for device in report.devices:
         yield ""
         yield from _device_lines(device)
@@ -116,6 +118,8 @@ def _device_lines(device: DeviceReport) -> Iterator[str]:
         yield f"  because it   {why}"
     for escape in device.escapes:
         yield f"  escapes      {escape}"
+    if device.mps is not None:
+        yield f"  MPS          {device.mps}"
     for page in device.pages:
         yield from _page_lines(page)
 

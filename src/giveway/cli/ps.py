@@ -72,6 +72,16 @@ def command(
         return
     rows = view.rows(tasks, others, details)
     view.show(rows, fields, as_csv=as_csv)
+    if any(task.device != "cpu" for task in tasks) and (mps := _mps()) is not None:
+        echo_line(mps, err=True)
     if not rows and not as_csv:
         # On stderr, so that a program that reads the table finds the table empty.
         echo_line(view.NO_TASKS, err=True)
+
+
+def _mps() -> str | None:
+    import os
+
+    from giveway.devices import mps
+
+    return mps.describe(os.environ)

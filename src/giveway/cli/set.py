@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 @click.command("set")
 @click.argument("pid", type=options.Number(1, whole=True))
 @click.argument("settings", nargs=-1, metavar="[ATTRIBUTE=VALUE]...")
-@click.option(
-    "-p",
-    "--priority",
-    metavar="N",
-    type=options.PRIORITY,
-    help="-1000 to 1000, bigger is more urgent.",
-)
+@options.priority
 @click.option(
     "--slowdown", metavar="PERCENT", help="How much slower less urgent programs may make the task."
 )

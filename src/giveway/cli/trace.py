@@ -64,15 +64,7 @@ _CALLS: Final = {
     metavar="FILE",
     help="Also write each call to FILE, for ui.perfetto.dev.",
 )
-@click.option(
-    "-p",
-    "--priority",
-    metavar="N",
-    type=options.PRIORITY,
-    default=0,
-    show_default=True,
-    help="-1000 to 1000, bigger is more urgent.",
-)
+@options.priority
 @options.device("Device to trace. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
 def command(
@@ -80,7 +72,7 @@ def command(
     as_json: bool,
     output: TextIO,
     perfetto: TextIO | None,
-    priority: int,
+    priority: int | None,
     device: str | None,
 ) -> int:
     """Show which calls a program makes to its device.
@@ -99,7 +91,7 @@ def command(
         raise UsageError("no command: use giveway trace [OPTIONS] -- CMD [ARGS]")
     if perfetto is not None and perfetto.fileno() == output.fileno():
         raise UsageError("the report and --perfetto cannot both go to stdout: use -o FILE")
-    arguments = ["--priority", str(priority)]
+    arguments = [] if priority is None else ["--priority", str(priority)]
     if device is not None:
         arguments += ["--device", device]
     with tempfile.TemporaryDirectory(prefix="giveway-trace-") as folder:

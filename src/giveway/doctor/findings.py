@@ -49,6 +49,8 @@ class DeviceReport:
     """The reasons against impersonation."""
     escapes: tuple[str, ...] = ()
     """The calls that reach the driver past the hook."""
+    mps: str | None = None
+    """The multi-process service that programs get, on one line; None: none runs."""
     pages: list[PageReport] = field(default_factory=list)
 
 
@@ -61,6 +63,8 @@ class Report:
     library: str = ""
     devices: list[DeviceReport] = field(default_factory=list)
     drivers: list[dict[str, str]] = field(default_factory=list)
+    cpu_quota: str | None = None
+    """The CPU quota of this shell in words; None: it has none."""
     not_gated: list[dict[str, Any]] = field(default_factory=list)
     """The running programs that giveway cannot gate, each with the reason."""
     problems: list[Problem] = field(default_factory=list)

@@ -70,6 +70,17 @@ def columns(command: _Command) -> _Command:
     )(command)
 
 
+def priority(command: _Command) -> _Command:
+    """``--priority N``; None without the option: the configuration decides, or nothing changes."""
+    return click.option(
+        "-p",
+        "--priority",
+        metavar="N",
+        type=PRIORITY,
+        help="-1000 to 1000, bigger is more urgent.",
+    )(command)
+
+
 _ATTRIBUTES = {
     "deadline": ("TIME", "Deadline, counted from when the task becomes active, as in 20ms."),
     "laxity": ("TIME", "Total time that the task may wait and still be in time."),
