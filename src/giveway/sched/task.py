@@ -67,6 +67,14 @@ class Task:
     submits to a GPU."""
     cores: int | None = None
     """How many cores the task keeps busy at most; None: it may use the whole device."""
+    memory: int | None = None
+    """Bytes of device memory in use, the context included; None: the device has none of its own."""
+    memory_peak: int | None = None
+    """The most that was in use at a time."""
+    memory_limit: int | None = None
+    """Beyond it allocations fail; None: no limit."""
+    memory_reserve: int | None = None
+    """What other tasks leave to this one; None: nothing."""
     unseen: bool = False
     """Whether the process of an idle task computes: giveway does not see this work."""
 
