@@ -54,18 +54,24 @@ def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
     assert (figures["device"], figures["complete"]) == ("cpu", True)
     (scenario,) = figures["results"]
     assert (scenario["name"], scenario["status"]) == ("dual", "measured")
+    assert "Traceback" not in err
+    assert max(map(len, out.splitlines())) <= 80
+    if not scenario["modes"]:  # a machine so busy that no round would have ended in time
+        assert process.returncode == 9
+        assert "no round could be finished in time" in " ".join(out.split())
+        return
     assert set(scenario["modes"]) == {"alone", "native", "giveway"}
     for mode in scenario["modes"].values():
         for each in mode["high"]["rounds"]:
             assert each["requests"] >= 1
             assert 0 < each["p50_ms"] <= each["p99_ms"] <= each["max_ms"]
-        assert len(mode["high"]["rounds"]) == 4
         assert all(each["throughput"] > 0 for each in mode["low"]["rounds"])
     counts = {
         tuple(each["requests"] for each in mode["high"]["rounds"])
         for mode in scenario["modes"].values()
     }
     assert len(counts) == 1, "open loop: the same requests in every mode"
+    assert 1 <= len(counts.pop()) <= 4
     # On a machine whose cores others take, the demo says so, and has no figures.
     measured = all(mode["high"]["not_measured"] is None for mode in scenario["modes"].values())
     for name in ("native", "giveway"):
@@ -88,8 +94,6 @@ def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
         assert out.startswith("Nothing can be said about this machine: ")
         assert "×" not in out
         assert process.returncode == 9
-    assert max(map(len, out.splitlines())) <= 80
-    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("stage", ["starting the programs", "choosing sizes"])

@@ -105,8 +105,9 @@ def test_a_rate_that_a_program_does_not_sustain_alone_is_chosen_anew(
 
 
 def test_a_round_begins_only_if_it_ends_in_time() -> None:
-    pace = Pace(began=1000.0, until=1100.0)
-    assert pace.may_begin(1099.0)  # nothing is known about rounds yet
+    pace = Pace(began=1000.0, until=1100.0, round_seconds=10.0)
+    assert pace.may_begin(1090.0)
+    assert not pace.may_begin(1090.1)
     pace.ended(20.0)
     pace.ended(15.0)
     assert pace.may_begin(1080.0)
@@ -114,13 +115,13 @@ def test_a_round_begins_only_if_it_ends_in_time() -> None:
 
 
 def test_a_segment_is_repeated_only_if_its_round_ends_in_time() -> None:
-    pace = Pace(began=1000.0, until=1100.0)
+    pace = Pace(began=1000.0, until=1100.0, round_seconds=10.0)
     assert pace.may_repeat(1080.0, seconds=4.0)
     assert not pace.may_repeat(1080.1, seconds=4.0)
 
 
 def test_the_choice_of_sizes_leaves_time_to_measure() -> None:
-    pace = Pace(began=1000.0, until=1100.0)
+    pace = Pace(began=1000.0, until=1100.0, round_seconds=10.0)
     assert pace.may_choose(1039.9)
     assert not pace.may_choose(1040.0)
 

@@ -16,10 +16,11 @@ _REST: Final = 4
 class Pace:
     """The time that a measurement may take, on any clock."""
 
-    def __init__(self, began: float, until: float) -> None:
+    def __init__(self, began: float, until: float, round_seconds: float) -> None:
+        """Takes the time from ``began`` to ``until``, and how long a round is at least."""
         self._until = until
         self._choose_until = began + CHOOSING * (until - began)
-        self._longest = 0.0
+        self._longest = round_seconds
 
     def may_choose(self, now: float) -> bool:
         """Whether there is time to look for a better size or rate."""

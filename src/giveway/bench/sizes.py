@@ -107,6 +107,12 @@ class Server(Protocol):
     def finish(self) -> dict[str, Any]: ...
 
 
+def anew(program: Program, chosen: Chosen, service_seconds: float) -> Chosen:
+    """The same size at the rate that fits another time of a request."""
+    rate = _rate(program.arrivals, service_seconds)
+    return replace(chosen, rate=rate, service_seconds=service_seconds)
+
+
 def capacity(runner: Server, service: float) -> float:
     """The requests per second that a program answers when more come than it can answer.
 
