@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -10,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from giveway.bench.quota import Group
+from giveway.devices import quota
+from giveway.errors import NotMeasuredError
 from tests.conftest import GIVEWAY, Runner, Spawner
 
 SHOW = 'echo "$OMP_NUM_THREADS"'
@@ -62,33 +64,36 @@ def test_doctor_says_what_does_not_fit(
 
 
 @pytest.fixture
-def group() -> Iterator[Path]:
+def group() -> Iterator[Group]:
     """A control group of this machine with a quota of one core."""
-    top = Path("/sys/fs/cgroup")
-    unified = (top / "cgroup.controllers").exists()
-    folder = (top if unified else top / "cpu") / f"giveway-test-{os.getpid()}"
-    limit = ("cpu.max", "100000 100000") if unified else ("cpu.cfs_quota_us", "100000")
     try:
-        folder.mkdir()
-        (folder / limit[0]).write_text(limit[1])
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-        pytest.skip(f"no control group with a quota can be made here: {error}")
-    yield folder
-    folder.rmdir()
+        made = Group("test", 1)
+    except NotMeasuredError as error:
+        pytest.skip(str(error))
+    with made:
+        yield made
+    assert not made.folder.exists()
 
 
 def test_a_real_quota_is_found(
-    spawn: Spawner, group: Path, monkeypatch: pytest.MonkeyPatch
+    group: Group, spawn: Spawner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core only: no program has too many threads")
     monkeypatch.delenv("GIVEWAY_CGROUP")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    enter = f'echo $$ > {group}/cgroup.procs; exec "$@"'
-    run = (GIVEWAY, "run", "--device", "cpu", "--", "sh", "-c", SHOW)
-    process = spawn("sh", "-c", enter, "sh", *run)
+    with Group("second", 1):  # does not take the first for that of a bench that was killed
+        assert group.folder.exists()
+    run = (GIVEWAY, "run", "--device", "cpu", "--", "sh", "-c", f"{SHOW}; exec sleep 1000")
+    process = spawn(*group.prefix, *run)
     assert process.stdout is not None
-    assert process.stdout.read() == "1\n"
-    assert process.wait() == 0
+    assert process.stdout.readline() == "1\n"
+    assert (group.folder / "cgroup.procs").read_text() == f"{process.pid}\n"
+    found = quota.read(os.environ, process.pid)
+    assert found is not None
+    assert (found.cores, found.file.parent) == (1, group.folder)
+
+
+def test_a_machine_without_control_groups_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(NotMeasuredError, match=f"no control group can be made in {tmp_path}/cpu"):
+        Group("high", 1, tmp_path)

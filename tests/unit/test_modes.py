@@ -33,6 +33,18 @@ def test_giveway_gates_by_priority_with_the_hints() -> None:
     assert "GIVEWAY_LINGER_MS" not in modes.setup("native", "cpu", THREE, MIDDLE).environment
 
 
+def test_giveway_sets_the_threads_that_a_quota_pays_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    for name in ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    limited = dataclasses.replace(HIGH, quota=2.5)
+    assert modes.setup("giveway", "cpu", THREE, limited).environment["OMP_NUM_THREADS"] == "2"
+    for program, mode in ((limited, "native"), (HIGH, "giveway")):
+        assert "OMP_NUM_THREADS" not in modes.setup(mode, "cpu", THREE, program).environment
+    decided = dataclasses.replace(limited, environment={"OMP_NUM_THREADS": "5"})
+    assert modes.setup("giveway", "cpu", THREE, decided).environment["OMP_NUM_THREADS"] == "5"
+
+
 def test_nice_follows_the_order_of_priorities() -> None:
     prefixes = [modes.setup("nice", "cpu", THREE, each).prefix for each in THREE.programs]
     assert prefixes == [("nice", "-n", "0"), ("nice", "-n", "10"), ("nice", "-n", "19")]

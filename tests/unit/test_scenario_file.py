@@ -85,6 +85,7 @@ def test_what_is_shipped_can_be_read(name: str, device: str) -> None:
 def test_all_scenarios_are_there() -> None:
     assert set(shipped()) == {
         "dual", "dual-heavy", "tenants", "realtime", "train", "llm", "decode", "overhead", "starve",
+        "quota",
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from giveway.bench.guard import Guard
 from giveway.bench.model_runner import ModelRunner
 from giveway.bench.mps import Mps
 from giveway.bench.process import ProgramFailedError
+from giveway.bench.quota import Group as QuotaGroup
 from giveway.bench.runner import Assignment, Runner
 from giveway.bench.segments import Part, Record, Segments, Settings, sleep_until
 from giveway.bench.surroundings import refuse_under_run
@@ -173,6 +174,9 @@ class _Group:
         settings = self._settings
         setup = modes.setup(mode, settings.device, self._scenario, program, mps_folder)
         prefix = (*self._pins.get(program.name, ()), *setup.prefix)
+        if program.quota is not None:
+            group = self._stack.enter_context(QuotaGroup(f"{mode}-{program.name}", program.quota))
+            prefix = (*group.prefix, *prefix)
         common = (setup.environment, self._guard, prefix)
         runner: Runner
         if program.command:

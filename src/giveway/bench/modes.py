@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from giveway import launch
-from giveway.devices import mps
+from giveway.devices import mps, quota
 from giveway.scenarios.model import Program, Scenario
 
 REQUIRED: Final = ("alone", "native", "giveway")
@@ -55,6 +55,12 @@ def setup(
     if mode == "giveway":
         # `giveway ps` shows this name.
         gated = launch.environment(base, device, program.priority, f"bench-{program.name}")
+        if program.quota is not None:
+            # As `giveway run` does, which finds the quota when the program is in its group.
+            own = quota.Quota(program.quota, Path(), 0)
+            threads = quota.unfit(gated, own, len(os.sched_getaffinity(0)))
+            if threads is not None and not any(name in gated for name in quota.DECIDED_BY):
+                gated["OMP_NUM_THREADS"] = str(threads)
         return Setup({**gated, **program.hints})
     if mode == "nice":
         return Setup(base, ("nice", "-n", str(round(rank * _NICEST))))

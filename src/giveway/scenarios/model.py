@@ -65,6 +65,8 @@ class Program:
     """Set in every mode."""
     hints: Mapping[str, str] = field(default_factory=dict)
     """Further ``GIVEWAY_…`` variables, set only in the mode ``giveway``."""
+    quota: float | None = None
+    """The most CPU time per time, in cores, as a container's limit; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ def _program(document: Document, number: int, values: Values) -> Program:
         command=tuple(values["command"]),
         environment=values["environment"],
         hints=values["hints"],
+        quota=values["quota"],
     )
 
 

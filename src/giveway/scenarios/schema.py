@@ -191,6 +191,7 @@ PROGRAM: Final = {
     "trace": Rule(_checked(_is_text), "the path of a file, relative to this file"),
     "environment": Rule(_variables(r"[A-Za-z_]\w*"), 'a table like {NAME = "text"}', {}),
     "hints": Rule(_variables(r"GIVEWAY_\w+"), 'a table like {GIVEWAY_LINGER_MS = "5"}', {}),
+    "quota": Rule(_number(0, _LARGE), f"{_POSITIVE} of cores", by_device=True),
     **ATTRIBUTES,
     **LAUNCHES,
 }
