@@ -15,7 +15,7 @@ import click
 from giveway.cli.parts.help import Context
 from giveway.cli.parts.lines import echo_line
 from giveway.errors import GivewayError
-from giveway.page import group
+from giveway.page import folder
 from giveway.version import __version__
 
 # In the order in which a newcomer needs the commands.
@@ -82,7 +82,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     _open_closed_streams()
     _escape_unprintable()
     try:
-        group.resolve(os.environ)
+        folder.resolve(os.environ)
         code = cli.main(args=args, prog_name="giveway", standalone_mode=False)
         # Flushed here: at exit, Python would print its own message about a closed pipe.
         sys.stdout.flush()

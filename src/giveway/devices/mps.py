@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from giveway.errors import GivewayError, MissingExtraError
+from giveway.page.folder import make
 from giveway.page.observer import page_path
 
 CONTROL: Final = "nvidia-cuda-mps-control"
@@ -142,6 +143,7 @@ def start() -> Daemon:
     Raises:
         MissingExtraError: MPS is not installed.
         GivewayError: it cannot be started, or one runs already with other settings.
+        PageError: the folder of the gate pages cannot be used.
     """
     check_installed()
     folder = own_folder()
@@ -151,7 +153,8 @@ def start() -> Daemon:
         _check_settings(running, {name: env[name] for name in SETTINGS if env.get(name)})
         return running
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
         done = subprocess.run(
             [CONTROL, "-d"],
             env=env,

@@ -15,7 +15,7 @@ from giveway.doctor import probe, quotas
 from giveway.doctor.findings import DeviceReport, PageReport, Problem, Report
 from giveway.errors import PageError
 from giveway.observe import programs
-from giveway.page import group
+from giveway.page.folder import shared
 from giveway.page.library import NO_PAGE, library_path
 from giveway.page.observer import Page, page_path
 
@@ -91,7 +91,7 @@ def _folder_problems(page: PageReport, path: Path) -> Iterator[Problem]:
     page.folder_mode = f"{stat.S_IMODE(status.st_mode):04o}"
     if not stat.S_ISDIR(status.st_mode):
         yield Problem(f"{folder} is not a folder", f"remove it: rm {folder}")
-    elif (of := group.shared()) is not None:
+    elif (of := shared()) is not None:
         if (stat.S_IMODE(status.st_mode), status.st_gid) != (0o2770, of):
             yield Problem(
                 f"{folder} has mode {page.folder_mode} and group {status.st_gid}, and"
@@ -147,7 +147,7 @@ def _page_problems(page: PageReport, path: Path, device: str) -> Iterator[Proble
         return
     page.exists = True
     page.mode = f"{stat.S_IMODE(status.st_mode):04o}"
-    of = group.shared()
+    of = shared()
     if of is not None and (status.st_gid != of or status.st_mode & 0o007):
         yield Problem(
             f"{path} has mode {page.mode} and group {status.st_gid}, and GIVEWAY_SHARED asks for"
