@@ -176,7 +176,7 @@ def _remedy(path: Path, status: os.stat_result, code: int) -> str:
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         return "set GIVEWAY_DIR to a folder on a file system that is not read-only"
     if code == NO_ACCESS:
-        return f"chmod 0600 {path}"
+        return f"chmod {'0600' if shared() is None else '0660'} {path}"
     if code not in DAMAGED:
         return "wait, and run giveway doctor again"
     users = ", ".join(map(str, sorted(_users(status))))
