@@ -92,6 +92,14 @@ def test_the_users_own_control_daemon_is_used(
                    check=True)  # fmt: skip
     try:
         assert shown(giveway, **env) == ([str(own), "1"], "")
+        assert giveway("mps", "start", env=env).stdout == f"MPS runs in {own}\n"
+        assert not folder.exists()
+        done = giveway("mps", "stop", env=env)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"giveway: MPS in {own} was not started by giveway: end it with its own command"
+            f" (CUDA_MPS_PIPE_DIRECTORY={own} nvidia-cuda-mps-control)\n"
+        )
     finally:
         end(own)
 

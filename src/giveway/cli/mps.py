@@ -54,6 +54,11 @@ def stop(force: bool) -> None:
 
     mps.check_installed()
     daemon = mps.ask(mps.own_folder())
+    if daemon is None and (other := mps.find(os.environ)) is not None:
+        raise GivewayError(
+            f"MPS in {other.folder} was not started by giveway: end it with its own command"
+            f" ({mps.PIPES}={other.folder} {mps.CONTROL})"
+        )
     if daemon is None:
         echo_line("MPS does not run")
         return

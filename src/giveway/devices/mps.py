@@ -138,7 +138,7 @@ def check_installed() -> None:
 
 
 def start() -> Daemon:
-    """Starts giveway's own control daemon.
+    """Starts giveway's own control daemon, unless one runs that programs can use.
 
     Raises:
         MissingExtraError: MPS is not installed.
@@ -151,6 +151,9 @@ def start() -> Daemon:
     running = ask(folder)
     if running is not None:
         _check_settings(running, {name: env[name] for name in SETTINGS if env.get(name)})
+        return running
+    running = find(os.environ)
+    if running is not None and _unusable(running, os.environ) is None:
         return running
     try:
         make(folder.parent)
