@@ -126,6 +126,7 @@ bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(
 	  LD_PRELOAD=build/native/native/gpu/libgiveway-cuda.so build/native/benchmarks/bench_launch | \
 	  tee $(RESULTS)/bench_launch.json
 	$(BIN)/python benchmarks/daemon.py --raw $(RESULTS)/bench_daemon.txt | tee $(RESULTS)/bench_daemon.json
+	$(BIN)/python benchmarks/cores.py build/native | tee $(RESULTS)/bench_cores.json
 	$(BIN)/python benchmarks/shares.py | tee $(RESULTS)/bench_shares.json
 	@echo "bursts on the fake driver: simulated"
 	$(BIN)/python benchmarks/bursts.py build/native --fake | tee $(RESULTS)/bursts-null.json

@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 #define GW_PAGE_MAGIC UINT64_C(0x3179617765766967) /* "giveway1", little endian */
-#define GW_ABI_VERSION 5u
+#define GW_ABI_VERSION 6u
 #define GW_ROWS 256u
 #define GW_CACHE_LINE 64
 #define GW_NAME_SIZE 48 /* bytes, the terminating NUL included */
@@ -73,6 +73,7 @@ enum gw_row_flags {
   GW_ROW_LAUNCHES_ONLY = 1u << 9, /* work that runs cannot be stopped: only launches wait */
   GW_ROW_WHOLE = 1u << 10,        /* the gate stops every thread of the process */
   GW_ROW_SHARES = 1u << 11,       /* the task has slack: less urgent tasks may run beside it now */
+  GW_ROW_MEMBER = 1u << 16,       /* of a job: a thread sleeps on these flags, and votes */
 };
 
 struct gw_row {
@@ -108,8 +109,8 @@ struct gw_row {
   /* Line 2: identity. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t pid; /* in the process's own PID namespace */
   _Atomic uint32_t flags;                       /* enum gw_row_flags */
-  uint64_t reserved;
-  char name[GW_NAME_SIZE]; /* UTF-8, NUL-terminated */
+  _Atomic uint64_t pid_namespace;               /* the inode of that namespace; 0: unknown */
+  char name[GW_NAME_SIZE];                      /* UTF-8, NUL-terminated */
 
   /* Line 3: written by transitions. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t

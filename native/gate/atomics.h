@@ -25,6 +25,7 @@
  *   the list.
  * - row.gate and its sleepers: the kernel compares the gate before a thread falls asleep, and a
  *   transition always wakes the threads after it has written the gate.
+ * - row.flags of a job's member and the thread that sleeps on them: as the gate and its sleepers.
  * - row.closed_ns and row.gate: a transition writes the time before the gate, so that a thread that
  *   sees a closed gate sees since when it is closed.
  * - header.events and header.decider: a transition counts, then wakes the daemon; the daemon says

@@ -45,10 +45,11 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->ticket = GW_READ(row->ticket);
   info->row = index;
   info->pid = GW_READ(row->pid);
+  info->pid_namespace = GW_READ(row->pid_namespace);
   info->priority = GW_READ(row->priority);
   info->active = GW_READ(row->state) == GW_ACTIVE;
   info->gate_closed = GW_READ(row->gate) == GW_CLOSED;
-  info->is_thread = (GW_READ(row->flags) & GW_ROW_THREAD) != 0;
+  info->is_thread = gw_has_flag(row, GW_ROW_THREAD);
   info->mine = gw_row_is_ours(page, row);
   info->waiters = GW_READ(row->waiters);
   info->gate_kind = gate_kind(page, row);

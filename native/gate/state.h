@@ -96,6 +96,19 @@ static inline int32_t gw_row_priority(const struct gw_row *row) {
   return lent != 0 && other > own ? other : own;
 }
 
+static inline bool gw_has_flag(const struct gw_row *row, uint32_t flag) {
+  return (GW_READ(row->flags) & flag) != 0;
+}
+
+/* Under the page's lock. Writes only what differs; returns whether it did. */
+static inline bool gw_flag_set(struct gw_row *row, uint32_t flag, bool on) {
+  if (gw_has_flag(row, flag) == on) {
+    return false;
+  }
+  atomic_fetch_xor(&row->flags, flag);
+  return true;
+}
+
 static inline uint32_t gw_rows_used(const struct gw_page *page) {
   uint32_t n = GW_READ(page->map->header.rows_used);
   return n <= GW_ROWS ? n : GW_ROWS;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -34,6 +35,12 @@ static int find_row(struct gw_page *page) {
   return -1;
 }
 
+/* With it, an observer in another namespace finds the process. */
+static uint64_t pid_namespace(void) {
+  struct stat own;
+  return stat("/proc/self/ns/pid", &own) == 0 ? own.st_ino : 0;
+}
+
 static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   struct gw_row *row = &page->map->rows[index];
   gw_row_free(row);
@@ -51,6 +58,7 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->width, 0);
   atomic_store(&row->decided, GW_OPEN);
   atomic_store(&row->pid, (uint32_t)getpid());
+  atomic_store(&row->pid_namespace, pid_namespace());
   atomic_store(&row->flags, (task->options.is_thread ? GW_ROW_THREAD : 0u) |
                                 (gw_settings()->max_wait_ns == 0 ? GW_ROW_PATIENT : 0u));
   atomic_store(&row->joined_ns, gw_now());

@@ -74,6 +74,7 @@ struct gw_task_info {
   uint64_t closed_ns; /* when the gate last closed, or when the task last became active */
   uint64_t
       stopped_ns; /* when the work that ran at that closing was seen to have stopped; 0: never */
+  uint64_t pid_namespace; /* in which pid is valid: its inode in /proc/PID/ns; 0: unknown */
   char name[48];
   char device[64]; /* the page's name */
   char job[64];    /* of which the task's process is a member; empty: of none */

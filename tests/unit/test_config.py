@@ -135,7 +135,11 @@ def test_files_are_where_the_standard_says(monkeypatch: pytest.MonkeyPatch) -> N
             "[[program]]\nname = 'x'\n[[program]]\nname = 'y'\nprioritty = 4\n",
             "5: prioritty: unknown: did you mean 'priority'?",
         ),
-        ("[defaults\n", "1: not TOML"),
+        ("[defaults\n", "1: not TOML: Expected ']' at the end of a table declaration"),
+        ('x = """\na', "2: not TOML: Unterminated string"),
+        ('[[program]]\ndirectory = "/a\\u0000b"\n', "2: directory: '/a\\x00b' is not allowed"),
+        (f"x = {'9' * 5000}\n", "2: not TOML"),
+        (f"x = {'[' * 5000}\n", "1: not TOML: nested too deeply"),
     ],
 )
 def test_a_mistake_has_file_line_key_and_what_is_allowed(
@@ -145,6 +149,33 @@ def test_a_mistake_has_file_line_key_and_what_is_allowed(
     with pytest.raises(UsageError) as raised:
         read(path)
     assert str(raised.value).startswith(f"{path}:{says}")
+
+
+PIECES = st.sampled_from(
+    [
+        *("[defaults]", "[[program]]", "[program]", "[[defaults]]", "[defaults.priority]"),
+        *('name = "x*"', 'name = "["', 'directory = "~"', 'directory = "~nobody/x"', "name = []"),
+        *("priority = 1", "priority = -1e9", "priority = 1979-05-27", "priority = {a = 1}"),
+        *('slowdown = "10%"', "slowdown = inf", 'slowdown = "٣"', "defaults = 1", "# é", "= 3"),
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(pieces=st.lists(PIECES, max_size=8))
+def test_whatever_is_in_a_file_is_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[str]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text("\n".join(pieces))
+    refused = ""
+    try:
+        entries = read(path)
+    except UsageError as error:
+        refused, entries = str(error), []
+    assert not refused or (refused.startswith(f"{path}:") and "\n" not in refused)
+    for entry in entries:
+        entry.matches("x", "/")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

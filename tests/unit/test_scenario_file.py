@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from giveway.errors import UsageError
-from giveway.scenarios.model import MODES, Scenario
+from giveway.scenarios.model import MODES, Scenario, Server, Tokens
 from giveway.scenarios.reader import load, shipped
 
 SMALL = """\
@@ -61,6 +61,48 @@ def test_a_limit_for_another_device_makes_no_bar_here(tmp_path: Path) -> None:
     assert len(load(path, "cuda").bars) == 1
 
 
+SERVED = """\
+title = "A server"
+
+[[program]]
+name = "high"
+command = ["vllm", "serve", "mine"]
+openai = "http://127.0.0.1:8000"
+arrivals = "poisson"
+rate = 4
+prompt_tokens = [64, 256]
+output_tokens = { cpu = 8, gpu = 64 }
+slo = { ttft = "200ms", tpot = "20ms" }
+request = { ignore_eos = true }
+"""
+
+
+def test_a_server_and_its_objective(tmp_path: Path) -> None:
+    (high,) = load(write(tmp_path, SERVED), "cpu").programs
+    assert high.tokens == Tokens((64, 256), (8, 8))
+    url = "http://127.0.0.1:8000/v1/completions"
+    assert high.server == Server(url, "text", {"ignore_eos": True})
+    assert high.slo == {"ttft": 200, "tpot": 20}
+    (high,) = load(write(tmp_path, SERVED), "cuda").programs
+    assert high.tokens is not None
+    assert high.tokens.output == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("http://localhost:80/", "http://localhost:80/v1/completions"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1/completions"),
+        ("http://h/v1/chat/completions", "http://h/v1/chat/completions"),
+    ],
+)
+def test_endpoints(tmp_path: Path, url: str, endpoint: str) -> None:
+    text = SERVED.replace("http://127.0.0.1:8000", url)
+    (high,) = load(write(tmp_path, text), "cpu").programs
+    assert high.server is not None
+    assert high.server.url == endpoint
+
+
 def test_a_trace_is_read_from_beside_the_scenario(tmp_path: Path) -> None:
     (tmp_path / "times.txt").write_text("0\n0.5\n0.75\n")
     text = SMALL.replace('"fixed"', '"trace"\ntrace = "times.txt"')
@@ -86,6 +128,7 @@ def test_all_scenarios_are_there() -> None:
     assert set(shipped()) == {
         "dual", "dual-heavy", "tenants", "realtime", "train", "llm", "decode", "overhead", "starve",
         "quota",
+        "decode-train", "decode-lora", "decode-batch", "decode-matmul", "decode-copy",
     }  # fmt: skip
 
 
@@ -130,6 +173,63 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, line: int, s
     assert "\n" not in str(caught.value)
 
 
+OBJECTIVE = 'slo = { ttft = "200ms", tpot = "20ms" }'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ('"http://127.0.0.1:8000"', '"https://127.0.0.1"', 6, "openai: 'https://127.0.0.1' is not"),
+        ('"http://127.0.0.1:8000"', '"http://h/v1/embeddings"', 6, "ends in /completions"),
+        ('"http://127.0.0.1:8000"', '"http://h:99999"', 6, "is not allowed"),
+        ('command = ["vllm", "serve", "mine"]', 'model = "bert"', 6, "openai: needs the command"),
+        ('openai = "http://127.0.0.1:8000"', "", 8, "rate: a command makes its own requests"),
+        ('arrivals = "poisson"', "", 3, "openai needs arrivals fixed or poisson and a rate"),
+        ("rate = 4", "busy = 0.5", 7, "openai needs arrivals fixed or poisson and a rate"),
+        ("rate = 4", "rate = 4\nbusy = 0.5", 9, "busy: not for a server"),
+        ("[64, 256]", "[256, 64]", 9, "the least and the most like [64, 256]"),
+        ("[64, 256]", "0", 9, "prompt_tokens: 0 is not allowed"),
+        (OBJECTIVE, 'slo = { ttfp = "2s" }', 11, 'slo: {\'ttfp\': \'2s\'} is not allowed'),
+        (OBJECTIVE, 'slo = { ttft = 200 }', 11, "a table of times like"),
+        (OBJECTIVE, 'slo = { ttft = "200" }', 11, "'200' has no unit"),
+        (OBJECTIVE, 'slo = { ttft = "0ms" }', 11, "a table of times like"),
+        (OBJECTIVE, "slo = {}", 11, "slo: {} is not allowed"),
+        ("request = { ignore_eos = true }", 'prompt = "words"', 12, 'allowed: "text", "tokens"'),
+        (
+            ':8000"', ':8000/v1/chat/completions"\nprompt = "tokens"', 7,
+            "prompt: chat completions take text only",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_server(
+    tmp_path: Path, old: str, new: str, line: int, says: str
+) -> None:
+    assert SERVED.count(old) == 1
+    path = write(tmp_path, SERVED.replace(old, new))
+    with pytest.raises(UsageError) as caught:
+        load(path, "cpu")
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["prompt_tokens = 8", 'prompt = "text"', "request = {a = 1}"])
+def test_only_a_language_model_has_lengths(tmp_path: Path, key: str) -> None:
+    path = write(tmp_path, SMALL.replace('"resnet18"', f'"resnet18"\n{key}'))
+    with pytest.raises(UsageError, match=rf"mine\.toml:7: {key.split()[0]}: only with openai"):
+        load(path, "cpu")
+
+
+def test_objectives_of_models(tmp_path: Path) -> None:
+    text = SMALL.replace('"resnet18"', '"resnet18"\nslo = { e2e = "50ms" }')
+    assert load(write(tmp_path, text), "cpu").programs[0].slo == {"e2e": 50}
+    with pytest.raises(UsageError, match=r"mine\.toml:7: slo: resnet18 has only e2e, no tokens"):
+        load(write(tmp_path, text.replace("e2e", "ttft")), "cpu")
+    batches = text.replace('arrivals = "fixed"\nrate = { gpu = 10 }\nbusy = { cpu = 0.25 }\n', "")
+    with pytest.raises(UsageError, match=r"mine\.toml:7: slo: needs arrivals"):
+        load(write(tmp_path, batches), "cpu")
+
+
 def test_requests_need_a_rate_here_too(tmp_path: Path) -> None:
     path = write(tmp_path, SMALL.replace("busy = { cpu = 0.25 }\n", ""))
     load(path, "cuda")
@@ -153,7 +253,9 @@ def test_what_a_simulation_reads_may_stand_beside_it(tmp_path: Path) -> None:
 
 
 def test_no_such_scenario(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no scenario 'duel': there are decode, dual, .*\.toml"):
+    with pytest.raises(
+        UsageError, match=r"no scenario 'duel': there are decode, decode-batch, .*\.toml"
+    ):
         load("duel", "cpu")
     with pytest.raises(UsageError, match=r"cannot read the scenario .*No such file"):
         load(str(tmp_path / "none.toml"), "cpu")

@@ -22,6 +22,7 @@ from giveway.bench.process import ProgramFailedError
 from giveway.bench.quota import Group as QuotaGroup
 from giveway.bench.runner import Assignment, Runner
 from giveway.bench.segments import Part, Record, Segments, Settings, sleep_until
+from giveway.bench.server_runner import ServerRunner
 from giveway.bench.surroundings import refuse_under_run
 from giveway.page.observer import Page
 from giveway.results.names import mode_name
@@ -83,6 +84,8 @@ class _Group:
         self._scenario, self._programs, self._settings = scenario, programs, settings
         self._record, self._guard, self._stack = record, guard, stack
         self._runners: dict[str, dict[str, Runner]] = {}
+        self._servers: dict[str, list[ServerRunner]] = {}
+        """The runners of each server, of which one runs at a time."""
         self._pins = pinning.prefixes(
             [each.name for each in programs], settings.device, sorted(os.sched_getaffinity(0))
         )
@@ -179,7 +182,10 @@ class _Group:
             prefix = (*group.prefix, *prefix)
         common = (setup.environment, self._guard, prefix)
         runner: Runner
-        if program.command:
+        if program.server is not None:
+            siblings = self._servers.setdefault(program.name, [])
+            runner = ServerRunner(program, self._scenario, *common, siblings=siblings)
+        elif program.command:
             runner = CommandRunner(program, self._scenario, *common)
         else:
             runner = ModelRunner(
@@ -200,8 +206,13 @@ class _Group:
                 service_ms = chosen["service_ms"]
                 self._record({"kind": "sizes", "program": program.name, **chosen})
                 self._load(program, runner, chosen)
+            elif isinstance(runner, ServerRunner):
+                runner.prepare()
+                service_ms = round(runner.service_seconds() * 1e3, 3)
+                chosen = {"size": {}, "rate": runner.rate, "service_ms": service_ms}
+                self._record({"kind": "sizes", "program": program.name, **chosen})
             open_loop = program.arrivals.open_loop
-            self._segments.described[program.name] = Described(open_loop, service_ms)
+            self._segments.described[program.name] = Described(open_loop, service_ms, program.slo)
 
     def _load(self, program: Program, first: ModelRunner, chosen: Mapping[str, Any]) -> None:
         """Loads the chosen size of a program in all modes."""

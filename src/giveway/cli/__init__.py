@@ -20,7 +20,8 @@ from giveway.version import __version__
 
 # In the order in which a newcomer needs the commands.
 COMMANDS: Final = (
-    *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "submit"),
+    *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "metrics"),
+    "submit",
     *("trace", "simulate", "demo", "bench", "report", "compare", "verify", "doctor"),
     *("mps", "config", "env", "kernel", "completion", "man"),
 )
@@ -100,6 +101,13 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = INTERRUPTED
     finally:
         _finish_output()
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    connect = sys.modules.get("giveway.ray.connect")
+    if connect is not None and connect.is_stuck():
+        os._exit(code)  # Ray would wait at exit for a head that is gone
     sys.exit(code)
 
 

@@ -71,6 +71,11 @@ def _gpus() -> list[Gpu]:
     return _from_kernel(_NODES)
 
 
+def gpu_numbers() -> dict[str, int]:
+    """The number of each GPU, by the name of its page, as rocm-smi counts."""
+    return {gpu.page: number for number, gpu in enumerate(_gpus())}
+
+
 def _from_kernel(nodes: Path) -> list[Gpu]:
     """Reads the GPUs from the driver's topology, without loading a library of AMD."""
     gpus = []

@@ -39,6 +39,7 @@ class TaskInfo(ctypes.Structure):
         ("joined_ns", ctypes.c_uint64),
         ("closed_ns", ctypes.c_uint64),
         ("stopped_ns", ctypes.c_uint64),
+        ("pid_namespace", ctypes.c_uint64),
         ("name", ctypes.c_char * 48),
         ("device", ctypes.c_char * 64),
         ("job", ctypes.c_char * 64),

@@ -46,12 +46,20 @@ def page_names(device: str | None = None) -> list[str]:
     except FileNotFoundError:
         files = []
     except OSError as problem:
-        raise PageError(f"{folder} cannot be read: {problem.strerror}") from problem
+        owner = _owner(folder) if isinstance(problem, PermissionError) else ""
+        raise PageError(f"{folder} cannot be read: {problem.strerror}{owner}") from problem
     names = sorted(file.removesuffix(".page") for file in files if file.endswith(".page"))
     if device is None:
         return names
     prefix = _PAGE_PREFIXES.get(device)
     return [name for name in names if (name.startswith(prefix) if prefix else name == device)]
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return f"; it belongs to {folder.owner()}"
+    except (OSError, KeyError):
+        return ""
 
 
 class Page:
@@ -177,6 +185,7 @@ def as_task(info: TaskInfo) -> Task:
         joined_seconds=_seconds(info.joined_ns),
         closed_seconds=_seconds(info.closed_ns),
         stopped_seconds=_seconds(info.stopped_ns),
+        pid_namespace=info.pid_namespace,
         job=info.job.decode(errors="replace"),
         gate=GATES[info.gate_kind] if info.gate_kind < len(GATES) else "launches only",
         cores=info.width or None,

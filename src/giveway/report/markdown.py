@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from giveway.report import headline, scenario, sentences, summary, words
+from giveway.report import headline, requests, scenario, sentences, summary, words
 from giveway.report.load import Found, Run, Verify
 from giveway.report.svg.markup import Column
 from giveway.results.names import mode_name
@@ -69,7 +69,10 @@ def _run(run: Run) -> Iterator[str]:
             yield from _table([Column("bar"), Column("measured"), Column("verdict")], rows)
         if each.get("modes"):
             yield from _table(_FIGURES, _figures(each["modes"]))
-            for line in filter(None, (words.share_sums(each), words.device_busy(each))):
+            if found := list(requests.rows(each)):
+                yield from _table(requests.COLUMNS, found)
+            notes = (requests.objectives(each), words.share_sums(each), words.device_busy(each))
+            for line in filter(None, notes):
                 yield ""
                 yield _plain(line)
 

@@ -106,7 +106,7 @@ def rounds(programs: Mapping[str, Mapping[str, Any]], records: store.Records) ->
         records: its raw records.
     """
     described = {
-        name: Described(each["arrivals"] != "saturating", each["service_ms"])
+        name: Described(each["arrivals"] != "saturating", each["service_ms"], each["slo"])
         for name, each in programs.items()
     }
     return Rounds((each for each in records if each["kind"] == "segment"), described)
@@ -174,6 +174,9 @@ def _programs(
             "task": each["task"] if each["model"] else None,
             "command": each["command"] or None,
             "arrivals": each["arrivals"]["process"],
+            "tokens": each.get("tokens"),
+            "server": (each.get("server") or {}).get("url"),
+            "slo": each.get("slo") or {},
             **{
                 key: chosen.get(each["name"], {}).get(key)
                 for key in ("size", "rate", "service_ms", "device_ms")

@@ -12,6 +12,9 @@ TASKS: Final = ("infer", "train")
 MODES: Final = ("alone", "native", "giveway", "streams", "mps", "nice")
 """The modes, in the order in which they are measured and shown."""
 
+TIMES: Final = ("service", "ttft", "tpot")
+"""The parts of a request's latency: the work on it without its wait, the time to its first token,
+and the mean time from one output token to the next."""
 FIGURES: Final = (
     "p50_ms",
     "p90_ms",
@@ -24,6 +27,14 @@ FIGURES: Final = (
     "share_of_alone",
     "worst_share_of_alone",
     "kept_of_native",
+    *(
+        f"{time}_{point}_{unit}"
+        for time in TIMES
+        for point in ("p50", "p90", "p99")
+        for unit in ("ms", "ratio")
+    ),
+    "tokens_per_s",
+    "slo_share",
 )
 """The figures that a bar can limit; docs/reference/scenario.md defines them."""
 
@@ -50,6 +61,27 @@ class Arrivals:
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """How long the prompts and the answers of a language model are, in tokens."""
+
+    prompt: tuple[int, int]
+    """The least and the most; a request has a random length between them."""
+    output: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An OpenAI-compatible server, to which the bench sends the requests."""
+
+    url: str
+    """Of the endpoint: it ends in ``/completions``."""
+    prompt: Literal["text", "tokens"] = "text"
+    """Whether a prompt is sent as words or as the numbers of tokens."""
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the body of each request."""
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """One of the programs: a model of the catalog, or any command."""
 
@@ -67,6 +99,12 @@ class Program:
     """Further ``GIVEWAY_…`` variables, set only in the mode ``giveway``."""
     quota: float | None = None
     """The most CPU time per time, in cores, as a container's limit; None: no limit."""
+    tokens: Tokens | None = None
+    """The lengths of requests to a language model; None: the program is none."""
+    server: Server | None = None
+    """Where the command answers requests; None: the command makes its own load."""
+    slo: Mapping[str, float] = field(default_factory=dict)
+    """The objective of a request: the most milliseconds of ``ttft``, ``tpot`` and ``e2e``."""
 
 
 @dataclass(frozen=True, slots=True)

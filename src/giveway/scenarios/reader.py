@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final, Literal
 
 from giveway.errors import UsageError
-from giveway.scenarios.catalog import SIZES
+from giveway.scenarios.catalog import SERVING, SIZES
 from giveway.scenarios.document import Document, Values, read_text, shipped
-from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Size
+from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Server, Size, Tokens
 
 __all__ = ["load", "shipped"]
+
+_LENGTHS: Final = {"prompt_tokens": (128, 128), "output_tokens": (32, 32)}
+"""The keys of the lengths of requests, with their defaults."""
 
 
 def load(name: str, device: str) -> Scenario:
@@ -67,7 +71,48 @@ def _program(document: Document, number: int, values: Values) -> Program:
         environment=values["environment"],
         hints=values["hints"],
         quota=values["quota"],
+        tokens=_tokens(document, number, values),
+        server=_server(document, number, values),
+        slo=_slo(document, number, values),
     )
+
+
+def _tokens(document: Document, number: int, values: Values) -> Tokens | None:
+    """The lengths of requests, where the program is a language model that answers requests."""
+    given = {key: values[key] for key in _LENGTHS}
+    if values["openai"] is None and values["model"] not in SERVING:
+        for key, value in given.items():
+            if value is not None:
+                needs = f"only with openai, or with the model {', '.join(SERVING)}"
+                document.reject("program", number, key, needs)
+        return None
+    prompt, output = (given[key] or default for key, default in _LENGTHS.items())
+    return Tokens(prompt, output)
+
+
+def _server(document: Document, number: int, values: Values) -> Server | None:
+    url = values["openai"]
+    if url is None:
+        for key in ("prompt", "request"):
+            if values[key] is not None:
+                document.reject("program", number, key, "only with openai")
+        return None
+    if not values["command"]:
+        document.reject("program", number, "openai", "needs the command that starts the server")
+    prompt: Literal["text", "tokens"] = values["prompt"] or "text"
+    if prompt == "tokens" and url.endswith("/chat/completions"):
+        document.reject("program", number, "prompt", "chat completions take text only")
+    return Server(url, prompt, values["request"] or {})
+
+
+def _slo(document: Document, number: int, values: Values) -> dict[str, float]:
+    slo: dict[str, float] = values["slo"] or {}
+    if slo and values["model"]:
+        if values["arrivals"] == "saturating":
+            document.reject("program", number, "slo", "needs arrivals: batches have no objective")
+        if values["model"] not in SERVING and set(slo) - {"e2e"}:
+            document.reject("program", number, "slo", f"{values['model']} has only e2e, no tokens")
+    return slo
 
 
 def _arrivals(document: Document, number: int, values: Values) -> Arrivals:
@@ -81,6 +126,12 @@ def _arrivals(document: Document, number: int, values: Values) -> Arrivals:
         if values["trace"] is None:
             document.reject("program", number, "arrivals", '"trace" needs trace = "FILE"')
         trace = _trace(document, number, values["trace"])
+    elif values["openai"] is not None and (process == "saturating" or rate is None):
+        what = "openai needs arrivals fixed or poisson and a rate, or arrivals trace"
+        document.reject("program", number, "arrivals", what)
+    elif values["openai"] is not None:
+        if busy is not None:
+            document.reject("program", number, "busy", "not for a server: give a rate")
     elif process in ("fixed", "poisson") and not values["command"]:
         if rate is None and busy is None:
             document.reject("program", number, "arrivals", f'"{process}" needs rate or busy')

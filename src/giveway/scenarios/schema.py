@@ -7,10 +7,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from giveway.scenarios.catalog import SIZES
 from giveway.scenarios.model import ARRIVALS, FIGURES, MODES, TASKS
-from giveway.sched.attributes import KINDS, Kind, duration, real, whole, word, yes
+from giveway.sched.attributes import (
+    KINDS,
+    Kind,
+    duration,
+    parse_duration,
+    real,
+    whole,
+    word,
+    yes,
+)
 from giveway.sched.placement import PRECISION
 from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
 
@@ -110,15 +120,56 @@ def _gpus(text: str) -> float:
     return value
 
 
+def _lengths(value: Any) -> tuple[int, int]:
+    """The least and the most tokens, from a number or a list of two."""
+    least, most = value if isinstance(value, list) else (value, value)
+    for each in (least, most):
+        if not isinstance(each, int) or isinstance(each, bool) or each < 1:
+            raise ValueError
+    if least > most:
+        raise ValueError
+    return least, most
+
+
+def _objective(value: Any) -> dict[str, float]:
+    """The limits of an objective in milliseconds."""
+    if not isinstance(value, dict) or not value or not set(value) <= set(OBJECTIVES):
+        raise ValueError
+    limits = {}
+    for key, text in value.items():
+        if not isinstance(text, str) or (limit := parse_duration(text)) <= 0:
+            raise ValueError
+        limits[key] = limit / MS
+    return limits
+
+
+def _endpoint(value: Any) -> str:
+    """The URL of an endpoint; ``/v1/completions`` where the URL names only the server."""
+    if not isinstance(value, str):
+        raise ValueError
+    parts = urlsplit(value)
+    path = parts.path.rstrip("/")
+    if parts.scheme != "http" or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    if path in ("", "/v1"):
+        path = "/v1/completions"
+    if not path.endswith("/completions") or parts.port == 0:  # the port raises ValueError too
+        raise ValueError
+    return f"http://{parts.netloc}{path}"
+
+
 def _jitter(text: str) -> float:
     if not 0 <= float(text) < 1:
         raise ValueError
     return float(text)
 
 
+OBJECTIVES: Final = ("ttft", "tpot", "e2e")
+"""The times of a request that an objective can limit."""
 _LARGE = 1e9
 _POSITIVE = "a number above 0"
 _TIME = "a time such as 20ms"
+_LENGTHS = "a whole number of tokens from 1, or the least and the most like [64, 256]"
 PLACEMENTS: Final = ("next", "fractions", "urgent")
 
 TOP: Final = {
@@ -192,6 +243,20 @@ PROGRAM: Final = {
     "environment": Rule(_variables(r"[A-Za-z_]\w*"), 'a table like {NAME = "text"}', {}),
     "hints": Rule(_variables(r"GIVEWAY_\w+"), 'a table like {GIVEWAY_LINGER_MS = "5"}', {}),
     "quota": Rule(_number(0, _LARGE), f"{_POSITIVE} of cores", by_device=True),
+    "openai": Rule(
+        _endpoint,
+        'the URL of a server that the command starts, such as "http://127.0.0.1:8000", or of an'
+        " endpoint that ends in /completions",
+    ),
+    "prompt": Rule(_one_of(("text", "tokens")), '"text", "tokens"'),
+    "request": Rule(_checked(_is_table), 'a table like {model = "mine", ignore_eos = true}'),
+    "prompt_tokens": Rule(_lengths, _LENGTHS, by_device=True),
+    "output_tokens": Rule(_lengths, _LENGTHS, by_device=True),
+    "slo": Rule(
+        _objective,
+        'a table of times like {ttft = "200ms", tpot = "20ms", e2e = "2s"}',
+        by_device=True,
+    ),
     **ATTRIBUTES,
     **LAUNCHES,
 }

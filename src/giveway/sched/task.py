@@ -57,6 +57,8 @@ class Task:
     """When running work was last observed to have stopped after its gate closed, on the monotonic
     clock. A time before ``closed_seconds`` belongs to an earlier closing. 0: never; always 0 on a
     GPU, where the host cannot observe it."""
+    pid_namespace: int = 0
+    """The PID namespace in which ``pid`` is valid, by its inode; 0: unknown."""
     job: str = ""
     """The job that the process is a rank of; empty: none."""
     gate: Gate = "regions"

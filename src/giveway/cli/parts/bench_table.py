@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from giveway.cli.parts.table import Column, render
 from giveway.report import words
+from giveway.results import requests
 from giveway.results.names import mode_name
 from giveway.results.verdict import at_start, warnings
 
@@ -20,6 +21,18 @@ _COLUMNS: Final = (
     Column("PER s", right=True, keep=2),
     Column("OF ALONE", right=True, keep=3),
     Column("OF NATIVE", right=True, keep=4),
+)
+_REQUESTS: Final = (
+    Column("MODE", keep=9),
+    Column("PROGRAM", keep=8),
+    Column("TTFT P50 ms", right=True, keep=4),
+    Column("P99", right=True, keep=5),
+    Column("× ALONE", right=True, keep=7),
+    Column("TPOT P50 ms", right=True, keep=3),
+    Column("P99", right=True, keep=2),
+    Column("× ALONE", right=True, keep=6),
+    Column("TOKENS/s", right=True, keep=1),
+    Column("IN SLO", right=True, keep=5),
 )
 _INDENT: Final = "  "
 
@@ -50,6 +63,7 @@ def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
     if scenario.get("modes"):
         inside = None if width is None else width - len(_INDENT)
         yield from (f"{_INDENT}{line}" for line in _table(scenario, inside))
+        yield from (f"{_INDENT}{line}" for line in _requests(scenario, inside))
     for line in filter(None, (words.share_sums(scenario), words.device_busy(scenario))):
         yield f"{_INDENT}{line}"
     for name, figures in scenario.get("modes", {}).get("giveway", {}).items():
@@ -94,6 +108,26 @@ def _table(scenario: dict[str, Any], width: int | None) -> list[str]:
         for name, figures in programs.items()
     ]
     return render(_COLUMNS, rows, width)
+
+
+def _requests(scenario: dict[str, Any], width: int | None) -> list[str]:
+    """The table of programs that answer with tokens or have an objective; empty without these."""
+    rows = [
+        [
+            mode_name(mode),
+            name,
+            *(_number(figures[key]) for key in ("ttft_p50_ms", "ttft_p99_ms")),
+            _estimate(figures["ttft_p99_ratio"], "{:.2f}"),
+            *(_number(figures[key]) for key in ("tpot_p50_ms", "tpot_p99_ms")),
+            _estimate(figures["tpot_p99_ratio"], "{:.2f}"),
+            _number(figures["tokens_per_s"]),
+            _share(figures["slo_share"]),
+        ]
+        for mode, programs in scenario["modes"].items()
+        for name, figures in programs.items()
+        if requests.measured(figures)
+    ]
+    return render(_REQUESTS, rows, width) if rows else []
 
 
 def _number(value: float | None) -> str:

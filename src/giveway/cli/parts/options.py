@@ -56,6 +56,20 @@ def ray(command: _Command) -> _Command:
     )(command)
 
 
+def columns(command: _Command) -> _Command:
+    """``--format COLUMN,…`` and ``--csv``, as ``chosen`` and ``as_csv``."""
+    command = click.option(
+        "--csv", "as_csv", is_flag=True, help="Print CSV, with times in seconds, sizes in bytes."
+    )(command)
+    return click.option(
+        "-o",
+        "--format",
+        "chosen",
+        metavar="COLUMN,…",
+        help="Show these columns, in this order.",
+    )(command)
+
+
 def priority(command: _Command) -> _Command:
     """``--priority N``; None without the option: the configuration decides, or nothing changes."""
     return click.option(
