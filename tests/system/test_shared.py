@@ -138,7 +138,7 @@ def test_one_daemon_serves_all_and_obeys_its_own_user(folder: Path, spawn: Spawn
     assert first_line(first).startswith("serving: policy priority")
     code, out, err = run_as(SECOND, "policy", "fair")
     assert (code, out) == (7, "")
-    assert err == f"giveway: {folder}/pages/daemon.sock belongs to another user\n"
+    assert err == f"giveway: the daemon in {folder}/pages does not answer: Permission denied\n"
     second = serve(SECOND)
     assert first_line(second).startswith("giveway: a daemon runs already")
     assert second.wait() == 7
