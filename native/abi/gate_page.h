@@ -112,14 +112,28 @@ struct gw_row {
   _Atomic uint64_t pid_namespace;               /* the inode of that namespace; 0: unknown */
   char name[GW_NAME_SIZE];                      /* UTF-8, NUL-terminated */
 
-  /* Line 3: written by transitions. */
+  /* Line 3: written by transitions, unless stated otherwise. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t
       grace_end_ns;       /* the end of the grace period after a signal that asks the program to
                              end: until then the gate is open; 0: none */
   _Atomic uint32_t width; /* cores that the task keeps busy at most; 0: the whole device */
+  /* Slack, for observers: written by the watcher of the task. Ratios are in millionths. */
+  _Atomic uint32_t slack_tolerance; /* the slowdown that the task tolerates */
+  _Atomic int64_t slack_credit_ns;  /* the delay that is tolerated and has not happened */
+  _Atomic uint64_t beside_ns;       /* time with work while less urgent tasks ran */
+  _Atomic uint64_t contended_ns;    /* time with work while less urgent tasks had work */
+  _Atomic uint32_t slack_speed;     /* beside others, of that without, and one; 0: not known */
+  _Atomic uint32_t slack_verdict;   /* enum gw_slack_verdict */
   /* Lines 4 and 5: the cores on which the task's threads may run. A core has the number of the
    * lowest of its logical CPUs: two hyperthreads of one core compete for it. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t cores[GW_CORE_WORDS];
+
+  /* Line 6: device memory, in bytes. The limit and the reservation are the user's; the task's
+   * process writes the others. */
+  _Alignas(GW_CACHE_LINE) _Atomic uint64_t memory; /* in use, the process's contexts included */
+  _Atomic uint64_t memory_peak;
+  _Atomic uint64_t memory_limit;   /* 0: none */
+  _Atomic uint64_t memory_reserve; /* other tasks leave as much to this one; 0: none */
 };
 
 struct gw_header {
@@ -135,7 +149,9 @@ struct gw_header {
   _Atomic uint32_t holder_offset;
   uint32_t reserved0;
   _Atomic uint64_t boot; /* the boot in which the page was made; 0: unknown */
-  uint64_t reserved1[2];
+  /* What the tasks' processes have learned about the device; 0: nothing yet. */
+  _Atomic uint64_t memory;         /* bytes that the device has */
+  _Atomic uint64_t memory_context; /* the most that a context took before the first allocation */
 
   /* Line 1: changes with every transition. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t events; /* counts transitions; a futex word */
@@ -167,7 +183,7 @@ struct gw_page_layout {
   struct gw_attributes attributes[GW_ROWS];
 };
 
-_Static_assert(sizeof(struct gw_row) == 6 * GW_CACHE_LINE, "a row is whole cache lines");
+_Static_assert(sizeof(struct gw_row) == 7 * GW_CACHE_LINE, "a row is whole cache lines");
 _Static_assert(offsetof(struct gw_row, launches) == 1 * GW_CACHE_LINE,
                "counters on their own line");
 _Static_assert(offsetof(struct gw_row, pid) == 2 * GW_CACHE_LINE, "identity on its own line");

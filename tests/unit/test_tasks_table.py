@@ -58,6 +58,15 @@ def test_a_task_on_a_gpu_has_its_place_its_owner_and_its_memory() -> None:
     ]
 
 
+def test_what_giveway_counts_comes_before_what_the_driver_says() -> None:
+    counted = replace(SERVE, memory=3 * GIB, memory_peak=5 * GIB)
+    assert shown(counted, TRAIN, chosen="pid,gpu-mem,mem-peak") == [
+        " PID  GPU-MEM  MEM-PEAK",
+        "4242     3.0G      5.0G",
+        "4250     1.5G         -",
+    ]
+
+
 def test_a_column_that_nobody_has_a_value_for_is_left_out() -> None:
     header = shown(CPU)[0].split()
     assert not {"GPU", "GPU-MEM"} & {*header}
@@ -99,7 +108,7 @@ def test_unknown_columns_are_named_with_the_known_ones() -> None:
         table.choose("pid,colour", table.FIELDS)
     assert str(error.value) == (
         "--format: no column 'colour'; there are device, gpu, pid, user, name, job, priority,"
-        " state, gpu-mem, launches, held, preemptions, gate, pod, command"
+        " state, gpu-mem, mem-peak, launches, held, preemptions, gate, pod, command"
     )
     with pytest.raises(UsageError, match="no column ''"):
         table.choose("", table.FIELDS)

@@ -166,7 +166,14 @@ def _page_problems(page: PageReport, path: Path, device: str) -> Iterator[Proble
     try:
         opened = Page.open(device)
         opened.check()
-        page.tasks = len(opened.tasks())
+        tasks = opened.tasks()
+        page.tasks = len(tasks)
+        if total := opened.memory()[0]:
+            page.memory = {
+                "total": total,
+                "used": sum(task.memory or 0 for task in tasks),
+                "reserved": sum(task.memory_reserve or 0 for task in tasks),
+            }
     except PageError as error:
         if error.code != NO_PAGE:
             yield Problem(f"{error}: programs run ungated", _remedy(path, status, error.code))
