@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from giveway.cli import main
+from giveway.cli.parts.settings import choose
 from giveway.config.file import Entry, Setting, read
 from giveway.config.keys import KEYS
 from giveway.config.resolve import SYSTEM, Value, files, resolve
@@ -103,6 +105,28 @@ def test_the_variables_of_a_program_under_giveway_are_its_own() -> None:
     assert resolve("x", "/", {}, environ)["priority"].source == "built in"
 
 
+def test_a_limit_of_memory_goes_on_to_programs_that_a_program_starts(write: Write) -> None:
+    path = write("[defaults]\nmemory = '50%'\nreserve = '1GiB'\n")
+    environ = {"GIVEWAY_CONFIG": str(path), "GIVEWAY_MEMORY": "1000", "GIVEWAY_RUN": "1"}
+    values = resolve("x", "/", {}, environ)
+    assert values["memory"] == Value("1000", "environment", "GIVEWAY_MEMORY")
+    assert values["reserve"] == Value("1GiB", "file", f"{path}:3")
+
+
+def test_memory_of_the_configuration_is_a_variable_of_the_program(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("[defaults]\nmemory = '50%'\nreserve = '1GiB'\npriority = 3\n")
+    monkeypatch.setenv("GIVEWAY_CONFIG", str(path))
+    monkeypatch.setenv("GIVEWAY_RESERVE", "0")
+    monkeypatch.setenv("GIVEWAY_MEMORY", "")
+    assert choose("x", None, {"share": "30", "memory": None}) == (3, ["share=30"])
+    assert (os.environ["GIVEWAY_MEMORY"], os.environ["GIVEWAY_RESERVE"]) == ("50%", "0")
+    monkeypatch.setenv("GIVEWAY_MEMORY", "")
+    assert choose("x", 5, {"memory": "1GiB"}) == (5, [])
+    assert os.environ["GIVEWAY_MEMORY"] == ""
+
+
 def test_files_are_where_the_standard_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     user = ("user", Path("/home/me/.config/giveway/config.toml"))
@@ -120,6 +144,7 @@ def test_files_are_where_the_standard_says(monkeypatch: pytest.MonkeyPatch) -> N
         ("[defaults]\npriority = [1]\n", "2: priority: [1] is not allowed"),
         ('[defaults]\n\nslowdown = "-5%"\n', "3: slowdown: '-5%' is not allowed; allowed: a perc"),
         ("[defaults]\nslowdown = nan\n", "2: slowdown: nan is not allowed"),
+        ("[defaults]\nmemory = 'much'\n", "2: memory: 'much' is not allowed; allowed: an amount"),
         ("[defaults]\npriorty = 5\n", "2: priorty: unknown: did you mean 'priority'?"),
         ("[defaults]\nname = 'x'\n", "2: name: unknown: there are "),
         ("[default]\npriority = 5\n", "1: default: unknown: did you mean 'defaults'?"),
