@@ -11,7 +11,7 @@ import pytest
 from giveway.cli import main
 
 COMMANDS = ["run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "doctor"]
-COMMANDS += ["config"]
+COMMANDS += ["config", "mps"]
 
 SCENARIO = """
 [simulation]
