@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 
 import click
 
-from giveway.cli.parts.help import Context
+from giveway.cli.parts.help import Context, Group
 from giveway.cli.parts.lines import echo_line
 from giveway.errors import GivewayError
 from giveway.page import folder
@@ -29,10 +29,8 @@ COMMANDS: Final = (
 INTERRUPTED: Final = 130
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Each subcommand is the ``command`` of the module that has its name."""
-
-    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -43,12 +41,6 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
         command.context_class = Context
         return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the commands with their full summaries. Click would cut off those of two lines."""
-        commands = ((name, self.get_command(ctx, name)) for name in COMMANDS)
-        with formatter.section("Commands"):
-            formatter.write_dl([(n, c.get_short_help_str(limit=99)) for n, c in commands if c])
 
 
 @click.group(

@@ -7,16 +7,12 @@ import os
 
 import click
 
-from giveway.cli.parts.help import Context
+from giveway.cli.parts.help import Group
 from giveway.cli.parts.lines import echo_line
 from giveway.errors import GivewayError
 
 
-class _Group(click.Group):
-    context_class = Context
-
-
-@click.group("mps", cls=_Group)
+@click.group("mps", cls=Group)
 def command() -> None:
     """NVIDIA's multi-process service (MPS) under giveway.
 
