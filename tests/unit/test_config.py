@@ -16,6 +16,7 @@ from giveway.cli.parts.settings import choose
 from giveway.config.file import Entry, Setting, read
 from giveway.config.keys import KEYS
 from giveway.config.resolve import SYSTEM, Value, files, resolve
+from giveway.doctor.configuration import problems
 from giveway.errors import UsageError
 
 Write = Callable[[str], Path]
@@ -201,6 +202,15 @@ def test_whatever_is_in_a_file_is_read_or_refused_in_one_line(
     assert not refused or (refused.startswith(f"{path}:") and "\n" not in refused)
     for entry in entries:
         entry.matches("x", "/")
+
+
+def test_doctor_finds_a_mistake_in_each_file(write: Write, tmp_path: Path) -> None:
+    user = write("[defaults]\npriority = 'high'\n", "giveway/config.toml")
+    system = write("[defaults]\nslow = 1\n", "system.toml")
+    found = list(problems({"XDG_CONFIG_HOME": str(tmp_path)}, system))
+    assert [each.what.partition(": ")[0] for each in found] == [f"{system}:2", f"{user}:2"]
+    assert list(problems({"XDG_CONFIG_HOME": "/none"}, tmp_path / "none.toml")) == []
+    assert list(problems({"GIVEWAY_CONFIG": "/dev/null"})) == []
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from giveway import devices
 from giveway.devices import mps, quota
-from giveway.doctor import probe, quotas
+from giveway.doctor import configuration, probe, quotas
 from giveway.doctor.findings import DeviceReport, PageReport, Problem, Report
 from giveway.errors import PageError
 from giveway.observe import programs
@@ -50,6 +50,7 @@ def examine() -> Report:
     report.not_gated = [
         program.to_json() for program in programs.not_gated(list) if program.why is not None
     ]
+    report.problems += configuration.problems(os.environ)
     own = quota.read(os.environ)
     if own is not None:
         report.cpu_quota = quotas.in_words(own)
