@@ -158,7 +158,7 @@ def test_a_wrong_argument_is_one_line_and_2(giveway: Command, args: list[str]) -
         (
             ["ps", "--format", "pid,nmae"],
             "no column 'nmae'; there are device, gpu, pid, user, name,"
-            " job, priority, state, gpu-mem, launches, held, preemptions, gate, pod, command",
+            " job, priority, state, gpu-mem, mem-peak, launches, held, preemptions, gate, pod, command",
         ),
         (["demo", "--seconds", "inf"], "inf is too long"),
         (["demo", "--seconds", "long"], "'long' is not a number"),
