@@ -50,6 +50,7 @@ system: native $(VENV)/.test ## tests with real processes, signals, kills and br
 soak: native $(VENV)/.test ## what bets on the clock: latency bounds, many random kills, long runs
 	$(BIN)/ctest --test-dir $(NATIVE) -L soak --output-on-failure
 	$(PYTEST) tests/soak $(ARGS)
+	$(PYTEST) tests/unit --hypothesis-profile=soak $(ARGS)
 
 test-all: test soak test-rocm test-ray ## all that this machine can run
 

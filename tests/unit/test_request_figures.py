@@ -16,6 +16,7 @@ from giveway.results import bars
 from giveway.results.result import Result
 from giveway.results.rounds import Described, Rounds
 from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Server, Tokens
+from giveway.scenarios.traces import Arrival
 from tests.unit import bench_records
 
 SCENARIO = Scenario(
@@ -162,6 +163,19 @@ def test_the_times_of_an_answer() -> None:
     assert found["tpot_us"] == [0.25e6, None]
     assert found["tokens"] == [5, 1]
     assert (found["done"], found["tokens_done"]) == (0.0, 3.33)
+
+
+def test_requests_of_a_trace_have_its_lengths() -> None:
+    trace = [Arrival(0.0, 10, 1), Arrival(0.1, 900, 2), Arrival(0.3, None, None)]
+    lengths = ((20, 400), (1, 9))
+    whole = requests("trace", 10.0, 0.0, 1.0, 0, lengths, trace)
+    assert [each.prompt_tokens for each in whole[:2]] == [20, 400]
+    assert [each.output_tokens for each in whole[:2]] == [1, 2]
+    assert 20 <= whole[2].prompt_tokens <= 400  # the trace does not say
+    again = requests("trace", 10.0, 0.5, 0.5, 0, lengths, trace, skip=0.5)
+    assert [each.output_tokens for each in again] == [each.output_tokens for each in whole][
+        -len(again) :
+    ]
 
 
 def test_both_halves_of_alone_have_the_requests_of_one_segment() -> None:
