@@ -157,8 +157,8 @@ def test_a_wrong_argument_is_one_line_and_2(giveway: Command, args: list[str]) -
         (["top", "--interval", "nan"], "nan is not in 0.1…3600"),
         (
             ["ps", "--format", "pid,nmae"],
-            "no column 'nmae'; there are device, gpu, pid, user, name,"
-            " job, priority, state, gpu-mem, mem-peak, launches, held, preemptions, gate, pod, command",
+            "no column 'nmae'; there are device, gpu, pid, user, name, job, priority, state,"
+            " gpu-mem, mem-peak, launches, held, preemptions, gate, pod, command",
         ),
         (["demo", "--seconds", "inf"], "inf is too long"),
         (["demo", "--seconds", "long"], "'long' is not a number"),
