@@ -146,6 +146,19 @@ static void others_get_what_a_reservation_leaves(void) {
   CHECK(get(&memory, 13 * GIB) == 0);
 }
 
+/* One program uses memory, another one has reserved some, and this one gets the rest. */
+static void a_reservation_beside_other_programs(void) {
+  pid_t other = start_another(NULL);
+  setenv("GIVEWAY_RESERVE", "2147483648", 1);
+  gw_memory_begin(gpu_rival(), CARD, 0);
+  unsetenv("GIVEWAY_RESERVE");
+  gpu_start();
+  address memory;
+  CHECK(other_gets(12 * GIB) == 0 && sees(2 * GIB, 14 * GIB));
+  CHECK(get(&memory, 3 * GIB) == OUT_OF_MEMORY && get(&memory, 2 * GIB) == 0);
+  kill(other, SIGKILL);
+}
+
 static void a_limit_over_what_is_left(void) {
   pid_t other = start_another("12884901888");
   CHECK(other_gets(1 * MIB) == 0);
@@ -225,6 +238,7 @@ static const struct test_case cases[] = {
     {"without a limit all is as it is", without_a_limit_all_is_as_it_is},
     {"a limit is raised", a_limit_is_raised},
     {"others get what a reservation leaves", others_get_what_a_reservation_leaves},
+    {"a reservation beside other programs", a_reservation_beside_other_programs},
     {"a limit over what is left", a_limit_over_what_is_left},
     {"more than the card", more_than_the_card},
     {"less than a context", less_than_a_context},
