@@ -58,6 +58,26 @@ def test_a_task_on_a_gpu_has_its_place_its_owner_and_its_memory() -> None:
     ]
 
 
+def test_slack_has_columns_where_a_task_tolerates_a_slowdown() -> None:
+    tolerant = replace(
+        SERVE,
+        tolerance=10,
+        price="cheap",
+        slowdown=2.9,
+        credit_seconds=0.0123,
+        beside_seconds=9.5,
+        contended_seconds=10.0,
+    )
+    fresh = replace(tolerant, price="unknown", slowdown=None, contended_seconds=0.0)
+    assert shown(tolerant, fresh, TRAIN, chosen="slowdown,together") == [
+        "SLOWDOWN     TOGETHER",
+        "  3%/10%  95% +12.3ms",
+        "   ?/10%            -",
+        "       -            -",
+    ]
+    assert "SLOWDOWN" not in shown(SERVE, TRAIN)[0]
+
+
 def test_a_column_that_nobody_has_a_value_for_is_left_out() -> None:
     header = shown(CPU)[0].split()
     assert not {"GPU", "GPU-MEM"} & {*header}
@@ -99,7 +119,7 @@ def test_unknown_columns_are_named_with_the_known_ones() -> None:
         table.choose("pid,colour", table.FIELDS)
     assert str(error.value) == (
         "--format: no column 'colour'; there are device, gpu, pid, user, name, job, priority,"
-        " state, gpu-mem, launches, held, preemptions, gate, pod, command"
+        " state, gpu-mem, launches, held, preemptions, slowdown, together, gate, pod, command"
     )
     with pytest.raises(UsageError, match="no column ''"):
         table.choose("", table.FIELDS)
