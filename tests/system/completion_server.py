@@ -19,6 +19,7 @@ every 2 ms. Prompts of requests are appended to the file that ``PROMPTS`` names.
 ``silent`` never answers
 ``deaf``   takes no connection
 ``loading`` answers 503 to the first three requests
+``queue``  answers one request after another
 ``chat``   speaks first of the role of the assistant, 20 ms before the first token
 """
 
@@ -38,6 +39,7 @@ class Server:
         self.behaviour = behaviour
         self.answered = self.asked = 0
         self.stalled = False
+        self.turn = asyncio.Lock()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -86,6 +88,10 @@ class Server:
         event(writer, {"choices": [{"delta": {}, "finish_reason": "stop"}]})
         chunk(writer, b"data: [DONE]\n\n")
         chunk(writer, b"")
+
+    async def do_queue(self, writer: asyncio.StreamWriter, body: dict) -> None:
+        async with self.turn:
+            await self.do_well(writer, body)
 
     async def do_stall(self, writer: asyncio.StreamWriter, body: dict) -> None:
         if self.answered >= 20 and not self.stalled:
