@@ -9,9 +9,10 @@ from typing import NamedTuple
 import pytest
 
 from giveway.cli import main
+from giveway.cli.parts.tasks import FIELDS
 
 COMMANDS = ["run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "doctor"]
-COMMANDS += ["config"]
+COMMANDS += ["config", "mps"]
 
 SCENARIO = """
 [simulation]
@@ -157,8 +158,7 @@ def test_a_wrong_argument_is_one_line_and_2(giveway: Command, args: list[str]) -
         (["top", "--interval", "nan"], "nan is not in 0.1…3600"),
         (
             ["ps", "--format", "pid,nmae"],
-            "no column 'nmae'; there are device, gpu, pid, user, name,"
-            " job, priority, state, gpu-mem, launches, held, preemptions, gate, pod, command",
+            f"no column 'nmae'; there are {', '.join(field.name for field in FIELDS)}",
         ),
         (["demo", "--seconds", "inf"], "inf is too long"),
         (["demo", "--seconds", "long"], "'long' is not a number"),
@@ -177,6 +177,10 @@ def test_a_wrong_argument_is_said_in_words(giveway: Command, args: list[str], sa
         (["serve", "--policy", "no.such.module:Policy"], "cannot import"),
         (["run", "--deadline", "20msec", "--", "true"], "did you mean 'ms'?"),
         (["run", "--share", "130", "--", "true"], "share cannot be '130'"),
+        (["run", "--slowdown", "-5%", "--", "true"], "slowdown cannot be '-5%'"),
+        (["run", "--slowdown", "200x", "--", "true"], "slowdown cannot be '200x'"),
+        (["set", "1", "--slowdown", "200x"], "slowdown cannot be '200x'"),
+        (["set", "1", "slowdown=much"], "slowdown cannot be 'much'"),
         (["run", "--group", "a b", "--", "true"], "without spaces"),
         (["set", "1"], "nothing to set"),
         (["set", "1", "dedline=20ms"], "did you mean 'deadline'?"),

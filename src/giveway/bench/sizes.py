@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -63,19 +64,33 @@ class Chosen:
         }
 
 
-def choose(program: Program, runner: ModelRunner, segment_seconds: float) -> Chosen:
-    """Chooses the first size of a program for which a segment has enough requests or batches."""
+def choose(
+    program: Program,
+    runner: ModelRunner,
+    segment_seconds: float,
+    may_go_on: Callable[[], bool] = lambda: True,
+) -> Chosen:
+    """Chooses the first size of a program for which a segment has enough requests or batches.
+
+    Args:
+        program: the program.
+        runner: runs it.
+        segment_seconds: the counted seconds of a segment.
+        may_go_on: whether there is time to look further; without, the last size has to do.
+    """
     most = segment_seconds / BATCHES
     if program.arrivals.open_loop:
         most = segment_seconds * (program.arrivals.busy or 1.0) / REQUESTS
     for size in program.sizes:
         last = size == program.sizes[-1]
+        if not (last or may_go_on()):
+            continue
         seconds = runner.load(size, math.inf if last else most)
         if seconds > 2 * most and not last:
             continue
         rate = None
         if program.arrivals.open_loop:
-            seconds = _paced_service(runner, seconds)
+            seconds = _paced_service(runner, seconds, may_go_on)
             rate = _rate(program.arrivals, seconds)
             enough = segment_seconds * rate >= REQUESTS
         else:
@@ -93,6 +108,12 @@ class Server(Protocol):
     def begin(self, assignment: Assignment) -> None: ...
 
     def finish(self) -> dict[str, Any]: ...
+
+
+def anew(program: Program, chosen: Chosen, service_seconds: float) -> Chosen:
+    """The same size at the rate that fits another time of a request."""
+    rate = _rate(program.arrivals, service_seconds)
+    return replace(chosen, rate=rate, service_seconds=service_seconds)
 
 
 def capacity(runner: Server, service: float) -> float:
@@ -127,7 +148,9 @@ def _rate(arrivals: Arrivals, service: float) -> float:
     return float(f"{rate:.4g}")
 
 
-def _paced_service(runner: ModelRunner, back_to_back: float) -> float:
+def _paced_service(
+    runner: ModelRunner, back_to_back: float, may_go_on: Callable[[], bool]
+) -> float:
     """The seconds of work on a request with idle gaps between requests.
 
     This takes longer than back-to-back runs, because caches go cold and clocks drop in the gaps.
@@ -135,12 +158,12 @@ def _paced_service(runner: ModelRunner, back_to_back: float) -> float:
     a disturbance makes requests only slower.
     """
     found: list[float] = []
-    while len(found) < _MOST_PROBES:
+    while len(found) < _MOST_PROBES and may_go_on():
         found.append(_probe(runner, back_to_back))
         low, high = sorted((found[-1], found[-2] if len(found) > 1 else math.inf))
         if high <= _AGREE * low:
             return found[-1]
-    return min(found)
+    return min(found, default=back_to_back)
 
 
 def _probe(runner: ModelRunner, back_to_back: float) -> float:
