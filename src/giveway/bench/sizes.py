@@ -20,11 +20,14 @@ REQUESTS = 75
 maximum, and that of all rounds is close to theirs."""
 BATCHES = 20
 """The target number of batches in a segment of a saturating program."""
-_BURST_SECONDS = 2.0
-"""How long more requests come than a program can answer, to measure its capacity."""
+_BURST_SECONDS = 1.0
+_BURST_SERVICES = 4
+"""How long more requests come than a program can answer, to measure its capacity: a second, or so
+many times the work on one."""
 _BEHIND = 0.8
-"""The share of the requests in time below which a program counts as too slow for them."""
-_MOST_DOUBLINGS = 10
+"""The share of the rate below which the answers show that a program falls behind."""
+_MOST_REQUESTS = 2000
+"""The most requests of such a burst. A program that keeps up with them has at least this rate."""
 _DEFAULT_BUSY = 0.3
 _PROBE_REQUESTS = 16
 _PROBE_SECONDS = 3.0
@@ -122,16 +125,17 @@ def capacity(runner: Server, service: float) -> float:
         runner: the program; its rate is left at that of the last attempt.
         service: the seconds of work on one request by itself.
     """
+    seconds = max(_BURST_SECONDS, _BURST_SERVICES * service)
     runner.rate = 2 / service
-    for _ in range(_MOST_DOUBLINGS):
-        segment = Segment(time.monotonic() + 0.05, 0.0, _BURST_SECONDS)
+    while True:
+        segment = Segment(time.monotonic() + 0.05, 0.0, seconds)
         runner.begin(Assignment(segment, seed=1, spans=True))
         spans = runner.finish()["spans"]
-        found = len(spans) / max(ended for _, _, ended in spans) if spans else 0.0
-        if spans and found < _BEHIND * len(spans) / _BURST_SECONDS:
-            break
+        took = max((ended for _, _, ended in spans), default=0.0)
+        # The last answer takes its time, however many are answered together.
+        if took - service > seconds / _BEHIND or len(spans) >= _MOST_REQUESTS / 2:
+            return len(spans) / max(took, seconds)
         runner.rate *= 2
-    return found
 
 
 def _rate(arrivals: Arrivals, service: float) -> float:
