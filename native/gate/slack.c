@@ -4,7 +4,8 @@
 #include <string.h>
 
 #define MS 1e6
-/* Blocks, in units. A unit is the time of a few launches, so that their number says something. */
+/* Blocks, in units. A unit is the time of a few launches, or of a few bursts where a program
+ * launches some at a time, so that their number says something. */
 #define UNIT_LEAST_NS (1 * MS)
 #define UNIT_MOST_NS (16 * MS)
 #define UNIT_LAUNCHES 8
@@ -102,7 +103,8 @@ static bool choose(struct gw_slack *slack, double rate) {
 static double unit_ns(const struct gw_slack *slack) {
   double rate = gw_evidence_rate(known(slack));
   rate = rate > 0 ? rate : slack->apart_rate;
-  double ns = rate > 0 ? UNIT_LAUNCHES / rate : UNIT_LEAST_NS;
+  double ns =
+      rate > 0 ? UNIT_LAUNCHES * (slack->burst > 1 ? slack->burst : 1) / rate : UNIT_LEAST_NS;
   return ns < UNIT_LEAST_NS ? UNIT_LEAST_NS : ns > UNIT_MOST_NS ? UNIT_MOST_NS : ns;
 }
 
@@ -183,7 +185,7 @@ void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sc
                     uint64_t beside) {
   slack->alone_ns = slack->delay_ns = 0;
   slack->charged_delay_ns = slack->seen_delay_ns = slack->seen_variance = 0;
-  slack->apart_rate = -1;
+  slack->apart_rate = slack->last_rate = -1;
   slack->charged_ns = now;
   slack->together = slack->begun = false;
   slack->scene = scene;
@@ -245,11 +247,22 @@ static void charge_block(struct gw_slack *slack, double ns, double rate) {
   }
 }
 
+/* The variance of the number of launches in a block, over its mean: 1 where they come at random.
+ * From the differences of successive blocks, so that phases do not count. */
+static void note_burst(struct gw_slack *slack, double rate, double ns) {
+  double sum = (rate + slack->last_rate) * ns, difference = (rate - slack->last_rate) * ns;
+  if (rate >= 0 && slack->last_rate >= 0 && sum > 0) {
+    slack->burst += (difference * difference / sum - slack->burst) / 8;
+  }
+  slack->last_rate = rate;
+}
+
 static void compare(struct gw_slack *slack, uint64_t now, uint64_t progress) {
   double ns = (double)(now - slack->began_ns), units = ns / unit_ns(slack);
   double rate = (double)(progress - slack->progress_at) / ns;
   bool counts = slack->scene == slack->began_with && slack->scene >= GW_APART;
   if (!slack->together) {
+    note_burst(slack, counts ? rate : -1, ns);
     slack->apart_rate = counts && choose(slack, rate) ? rate : -1;
     if (counts && !slack->begun) {
       slack->begun = true;

@@ -48,8 +48,9 @@ struct gw_slack {
   bool measured, draining; /* draining: work of the block together may still run */
   uint64_t progress_at;
   enum gw_slack_scene began_with;
-  double apart_rate;   /* of the last block apart; below 0: none to compare with */
-  double unchecked_ns; /* time together since the last pair */
+  double apart_rate;       /* of the last block apart; below 0: none to compare with */
+  double unchecked_ns;     /* time together since the last pair */
+  double last_rate, burst; /* of the last block apart at all; how many launches come at a time */
 
   /* A long block together is watched in parts. */
   uint64_t part_ns, part_progress;
