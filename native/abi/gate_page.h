@@ -127,6 +127,13 @@ struct gw_row {
   /* Lines 4 and 5: the cores on which the task's threads may run. A core has the number of the
    * lowest of its logical CPUs: two hyperthreads of one core compete for it. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t cores[GW_CORE_WORDS];
+
+  /* Line 6: device memory, in bytes. The limit and the reservation are the user's; the task's
+   * process writes the others. */
+  _Alignas(GW_CACHE_LINE) _Atomic uint64_t memory; /* in use, the process's contexts included */
+  _Atomic uint64_t memory_peak;
+  _Atomic uint64_t memory_limit;   /* 0: none */
+  _Atomic uint64_t memory_reserve; /* other tasks leave as much to this one; 0: none */
 };
 
 struct gw_header {
@@ -142,7 +149,9 @@ struct gw_header {
   _Atomic uint32_t holder_offset;
   uint32_t reserved0;
   _Atomic uint64_t boot; /* the boot in which the page was made; 0: unknown */
-  uint64_t reserved1[2];
+  /* What the tasks' processes have learned about the device; 0: nothing yet. */
+  _Atomic uint64_t memory;         /* bytes that the device has */
+  _Atomic uint64_t memory_context; /* the most that a context took before the first allocation */
 
   /* Line 1: changes with every transition. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t events; /* counts transitions; a futex word */
@@ -174,7 +183,7 @@ struct gw_page_layout {
   struct gw_attributes attributes[GW_ROWS];
 };
 
-_Static_assert(sizeof(struct gw_row) == 6 * GW_CACHE_LINE, "a row is whole cache lines");
+_Static_assert(sizeof(struct gw_row) == 7 * GW_CACHE_LINE, "a row is whole cache lines");
 _Static_assert(offsetof(struct gw_row, launches) == 1 * GW_CACHE_LINE,
                "counters on their own line");
 _Static_assert(offsetof(struct gw_row, pid) == 2 * GW_CACHE_LINE, "identity on its own line");

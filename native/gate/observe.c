@@ -63,6 +63,11 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->stopped_ns =
       GW_READ(row->stopped_ns); /* before closed_ns, so that it is never of a later closing */
   info->closed_ns = GW_READ(row->closed_ns);
+  info->memory = GW_READ(row->memory);
+  info->memory_peak = GW_READ(row->memory_peak);
+  info->memory_limit = GW_READ(row->memory_limit);
+  info->memory_reserve = GW_READ(row->memory_reserve);
+  info->counts_memory = strcmp(page->device, "cpu") != 0;
   info->slack_verdict = GW_READ(row->slack_verdict);
   info->slack_tolerance = GW_READ(row->slack_tolerance);
   info->slack_speed = GW_READ(row->slack_speed);

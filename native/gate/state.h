@@ -54,6 +54,8 @@ struct gw_task {
   _Atomic bool on_device; /* the device waits for the row's stream_gate */
   /* For launches that may get a stream gate. */
   _Atomic uint64_t seen_preemptions, preempted_until_ns;
+  /* Device memory, as in the row, which the task may lose. */
+  _Atomic uint64_t memory, memory_peak, memory_limit, memory_reserve, memory_total;
   struct gw_task_options options;
   char name[GW_NAME_SIZE];
 

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "liveness.h"
 #include "lock.h"
+#include "memory.h"
 #include "rule.h"
 #include "settings.h"
 #include "steer.h"
@@ -56,6 +57,7 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->waiters, 0);
   atomic_store(&row->grace_end_ns, 0);
   atomic_store(&row->width, 0);
+  gw_memory_fill(row, task);
   atomic_store(&row->slack_tolerance, 0);
   atomic_store(&row->slack_credit_ns, 0);
   atomic_store(&row->beside_ns, 0);

@@ -78,11 +78,17 @@ struct gw_task_info {
   uint32_t slack_verdict;   /* 1: its price is not known; 2: below the tolerance; 3: above it */
   uint32_t slack_tolerance; /* the slowdown that the task tolerates */
   uint32_t slack_speed;     /* beside others, of that without, and one; 0: not known */
-  uint32_t reserved;
+  uint32_t reserved0;
   int64_t slack_credit_ns; /* the delay that is tolerated and has not happened */
   uint64_t beside_ns;      /* time with work while less urgent tasks ran */
   uint64_t contended_ns;   /* time with work while less urgent tasks had work */
-  uint64_t pid_namespace; /* in which pid is valid: its inode in /proc/PID/ns; 0: unknown */
+  uint64_t pid_namespace;  /* in which pid is valid: its inode in /proc/PID/ns; 0: unknown */
+  uint64_t memory;         /* bytes of device memory in use */
+  uint64_t memory_peak;
+  uint64_t memory_limit;   /* 0: none */
+  uint64_t memory_reserve; /* 0: none */
+  uint32_t counts_memory;  /* 1: the device is one whose hook counts memory */
+  uint32_t reserved1;
   char name[48];
   char device[64]; /* the page's name */
   char job[64];    /* of which the task's process is a member; empty: of none */
@@ -114,6 +120,15 @@ GW_API int gw_set_priority(gw_page *page, uint64_t ticket, int priority);
  * bytes, else GW_E_ARGUMENT. */
 GW_API int gw_set_attributes(gw_page *page, uint64_t ticket, const char *text);
 GW_API int gw_attributes(gw_page *page, uint64_t ticket, char *text, size_t size);
+
+/* Limits the task's device memory, from its next allocation on; 0: no limit. */
+GW_API int gw_set_memory_limit(gw_page *page, uint64_t ticket, uint64_t bytes);
+/* What the device's programs have learned about it, in bytes; 0: nothing yet. */
+struct gw_device_memory {
+  uint64_t total;
+  uint64_t context; /* the most that a program's context took */
+};
+GW_API int gw_device_memory(gw_page *page, struct gw_device_memory *memory);
 
 /* ---- the daemon --------------------------------------------------------------------------------
  *

@@ -228,4 +228,11 @@ static int run_case(const struct test_case *test, unsigned seconds) {
     return failed != 0;                                                                            \
   }
 
+/* Any function, called with more words than any function takes, all of them 0. */
+__attribute__((unused)) static int call_with_zeros(void *function) {
+  typedef uintptr_t word;
+  return ((int (*)(word, word, word, word, word, word, word, word, word, word, word, word, word,
+                   word))function)(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+
 #endif

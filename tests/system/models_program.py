@@ -219,6 +219,8 @@ def main(folder: Path) -> None:
         "serve llama": serves_llama,
         "train lora": trains_lora,
         "train bert": lambda: trains("bert", SMALL["bert"]),
+        "train gpt2": lambda: trains("gpt2", SMALL["gpt2"]),
+        "train whisper": lambda: trains("whisper", SMALL["whisper"]),
         "train llama": lambda: trains("llama", SMALL["llama"]),
         "decode llama": decodes_llama,
         "steps of llama": steps_of_llama,

@@ -59,7 +59,7 @@ def test_a_transformer_runs_with_the_same_weights_each_time(
     assert found[name] == [shape, True]
 
 
-@pytest.mark.parametrize("name", ["bert", "llama", "resnet18"])
+@pytest.mark.parametrize("name", ["bert", "gpt2", "llama", "resnet18", "whisper"])
 def test_a_training_starts_from_the_same_weights_each_time(
     found: dict[str, Any], name: str
 ) -> None:

@@ -83,6 +83,12 @@ def test_a_server_that_stands_still_does_not_slow_the_arrivals(start: Start) -> 
     assert sum(wait >= 500_000 for wait in answer["ttft_us"]) >= 20
     # From one token to the next they were fast: only the first one came late.
     assert max(answer["ttft_us"]) > 900_000
+    # They were sent all the same.
+    together = [
+        sum(began <= moment < ended for _, began, ended in answer["spans"])
+        for _, moment, _ in answer["spans"]
+    ]
+    assert max(together) >= 20
     dues = [due for due, _, _ in answer["spans"]]
     assert dues == pytest.approx([(number + 0.5) / RATE for number in range(len(dues))], abs=1e-5)
 

@@ -66,6 +66,16 @@ def test_a_task_has_the_labels_of_dcgm_exporter() -> None:
     }
 
 
+def test_memory_is_there_where_giveway_counts_it() -> None:
+    counted = replace(SERVE, memory=GIB, memory_peak=2 * GIB, memory_reserve=3 * GIB)
+    found = samples(None, [counted, CPU], DETAILS, {})
+    values = {name: [value for _, value in found.get(f"giveway_task_{name}_bytes", [])]
+              for name in ("memory", "memory_peak", "memory_reserve", "memory_limit")}  # fmt: skip
+    assert values == {
+        "memory": [GIB], "memory_peak": [2 * GIB], "memory_reserve": [3 * GIB], "memory_limit": []
+    }  # fmt: skip
+
+
 def test_what_is_unknown_is_an_empty_label() -> None:
     found = samples(None, [CPU, TRAIN], DETAILS, {})
     assert "giveway_task_gpu_memory_bytes" not in found

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from giveway.errors import UsageError
-from giveway.scenarios.model import MODES, Scenario, Server, Tokens
-from giveway.scenarios.reader import load, shipped
+from giveway.scenarios.model import Scenario, Server, Tokens
+from giveway.scenarios.modes import MODES
+from giveway.scenarios.reader import load, load_all, shipped
 
 SMALL = """\
 title = "Two"
@@ -55,10 +56,76 @@ def test_a_scenario_as_it_is_on_each_device(tmp_path: Path) -> None:
     assert [bar.at_most for bar in cuda.bars] == [1.1]
 
 
+def test_modes_are_named_in_any_spelling(tmp_path: Path) -> None:
+    text = SMALL.replace('title = "Two"', 'title = "Two"\nmodes = ["alone", "giveway10%"]')
+    scenario = load(write(tmp_path, text + 'mode = "giveway 10 %"\n'), "cpu")
+    assert scenario.modes == ("alone", "giveway 10%")
+    assert scenario.bars[0].mode == "giveway 10%"
+
+
 def test_a_limit_for_another_device_makes_no_bar_here(tmp_path: Path) -> None:
     path = write(tmp_path, SMALL.replace("at_most = { cpu = 1.3, gpu = 1.1 }", "at_most = {gpu=2}"))
     assert load(path, "cpu").bars == ()
     assert len(load(path, "cuda").bars) == 1
+
+
+PAIRS = SMALL.replace(
+    'command = ["python", "train.py"]',
+    """task = "train"
+
+[[program.variant]]
+model = "bert"
+
+[[program.variant]]
+name = "gpt"
+model = "gpt2"
+sizes = [{ tokens = 2 }]""",
+)
+
+
+def test_variants_are_scenarios_of_their_own(tmp_path: Path) -> None:
+    path = write(tmp_path, PAIRS)
+    first, second = load_all(path, "cpu")
+    assert [each.name for each in (first, second)] == ["mine@bert", "mine@gpt"]
+    assert {each.family for each in (first, second)} == {"mine"}
+    assert [each.programs[1].model for each in (first, second)] == ["bert", "gpt2"]
+    assert second.programs[1].sizes[0]["tokens"] == 2
+    assert {each.programs[1].task for each in (first, second)} == {"train"}
+    assert first.programs[0] == second.programs[0]
+    assert load(f"{path}@gpt", "cpu") == second
+    with pytest.raises(UsageError, match=r"mine\.toml@gtp' has no|no variant 'gtp': did you mean"):
+        load(f"{path}@gtp", "cpu")
+    with pytest.raises(UsageError, match=r"has 2 scenarios: name one, such as mine@bert"):
+        load(path, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ('model = "gpt2"', 'model = "gpt9"', 21, "model: 'gpt9' is not allowed"),
+        ('name = "gpt"\nmodel = "gpt2"', 'model = "bert"', 19, "'bert' is used twice"),
+        ('model = "bert"', 'task = "train"', 17, "task: unknown: there are model, name, sizes"),
+        ("tokens = 2", "tokens = 0", 22, "tokens: 0 is not allowed"),
+        ('model = "gpt2"', "", 19, "model is required: "),
+        ('task = "train"', 'model = "bert"', 14, "model: belongs to each [[program.variant]]"),
+    ],
+)
+def test_what_is_wrong_in_a_variant_is_named(
+    tmp_path: Path, old: str, new: str, line: int, says: str
+) -> None:
+    assert PAIRS.count(old) == 1
+    path = write(tmp_path, PAIRS.replace(old, new))
+    with pytest.raises(UsageError) as caught:
+        load_all(path, "cpu")
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert says in str(caught.value)
+
+
+def test_the_pairs_are_six_by_six() -> None:
+    found = load_all("pairs", "cuda")
+    assert len({each.name for each in found}) == 36
+    assert {each.programs[0].arrivals.busy for each in found} == {0.5}
+    assert load("pairs@bert+gpt2", "cuda") in found
 
 
 SERVED = """\
@@ -88,6 +155,18 @@ def test_a_server_and_its_objective(tmp_path: Path) -> None:
     assert high.tokens.output == (64, 64)
 
 
+def test_lengths_are_those_of_the_trace(tmp_path: Path) -> None:
+    head = "TIMESTAMP,ContextTokens,GeneratedTokens"
+    lines = ("2023-11-16 18:01:51,374,44", "2023-11-16 18:01:53,0,109")
+    (tmp_path / "trace.csv").write_text("\n".join((head, *lines)))
+    text = SERVED.replace('"poisson"', '"trace"\ntrace = "trace.csv"')
+    (high,) = load(write(tmp_path, text), "cpu").programs
+    assert high.tokens == Tokens((64, 256), (8, 8))  # what the file says comes first
+    text = "\n".join(line for line in text.splitlines() if "_tokens" not in line)
+    (high,) = load(write(tmp_path, text), "cpu").programs
+    assert high.tokens == Tokens((1, 374), (44, 109))
+
+
 @pytest.mark.parametrize(
     ("url", "endpoint"),
     [
@@ -107,14 +186,20 @@ def test_a_trace_is_read_from_beside_the_scenario(tmp_path: Path) -> None:
     (tmp_path / "times.txt").write_text("0\n0.5\n0.75\n")
     text = SMALL.replace('"fixed"', '"trace"\ntrace = "times.txt"')
     (high, _) = load(write(tmp_path, text), "cpu").programs
-    assert high.arrivals.trace == (0.0, 0.5, 0.75)
+    assert high.arrivals.moments == (0.0, 0.5, 0.75)
+    (tmp_path / "times.txt").write_text("0\n0.5\nsoon\n")
+    with pytest.raises(UsageError, match=r"times\.txt:3:1: expected a number of seconds from 0, f"):
+        load(write(tmp_path, text), "cpu")
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "hip"])
 @pytest.mark.parametrize("name", list(shipped()))
 def test_what_is_shipped_can_be_read(name: str, device: str) -> None:
-    scenario = load(name, device)
-    assert isinstance(scenario, Scenario)
+    for scenario in load_all(name, device):
+        is_complete(scenario)
+
+
+def is_complete(scenario: Scenario) -> None:
     assert scenario.bars
     names = {program.name for program in scenario.programs}
     assert {bar.program for bar in scenario.bars if bar.program} <= names
@@ -124,10 +209,20 @@ def test_what_is_shipped_can_be_read(name: str, device: str) -> None:
             assert (program.arrivals.rate, program.arrivals.busy) != (None, None)
 
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "llm"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_examples_can_be_read(path: Path) -> None:
+    scenario = load(str(path), "cuda")
+    assert scenario.programs[0].server is not None
+    assert scenario.bars
+
+
 def test_all_scenarios_are_there() -> None:
     assert set(shipped()) == {
         "dual", "dual-heavy", "tenants", "realtime", "train", "llm", "decode", "overhead", "starve",
-        "quota",
+        "pairs", "quota",
         "decode-train", "decode-lora", "decode-batch", "decode-matmul", "decode-copy",
     }  # fmt: skip
 
@@ -139,6 +234,8 @@ def test_all_scenarios_are_there() -> None:
         ('title = "Two"', "", 1, "title is required"),
         ('title = "Two"', 'title = "Two"\ncolour = 1', 2, "colour: unknown: there are "),
         ('title = "Two"', 'title = "Two', 1, ""),
+        ('title = "Two"', 'title = "Two"\nmodes = ["giveway 200%"]', 2, 'or "giveway N%"'),
+        ('"p99_ratio"', '"p99_ratio"\nmode = "mpss"', 19, "mode: 'mpss' is not allowed"),
         ("priority = 10", "priority = 2000", 5, "priority: 2000 is not allowed; allowed: a whole"),
         ("priority = 10", "priority = true", 5, "priority: True is not allowed"),
         ("priority = 10", "priorty = 10", 5, "priorty: unknown: did you mean 'priority'?"),

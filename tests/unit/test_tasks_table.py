@@ -58,6 +58,15 @@ def test_a_task_on_a_gpu_has_its_place_its_owner_and_its_memory() -> None:
     ]
 
 
+def test_what_giveway_counts_comes_before_what_the_driver_says() -> None:
+    counted = replace(SERVE, memory=3 * GIB, memory_peak=5 * GIB)
+    assert shown(counted, TRAIN, chosen="pid,gpu-mem,mem-peak") == [
+        " PID  GPU-MEM  MEM-PEAK",
+        "4242     3.0G      5.0G",
+        "4250     1.5G         -",
+    ]
+
+
 def test_slack_has_columns_where_a_task_tolerates_a_slowdown() -> None:
     tolerant = replace(
         SERVE,
@@ -117,10 +126,8 @@ def test_chosen_columns_are_cut_at_the_end_of_the_line() -> None:
 def test_unknown_columns_are_named_with_the_known_ones() -> None:
     with pytest.raises(UsageError) as error:
         table.choose("pid,colour", table.FIELDS)
-    assert str(error.value) == (
-        "--format: no column 'colour'; there are device, gpu, pid, user, name, job, priority,"
-        " state, gpu-mem, launches, held, preemptions, slowdown, together, gate, pod, command"
-    )
+    assert str(error.value).startswith("--format: no column 'colour'; there are device, gpu, pid,")
+    assert all(field.name in str(error.value) for field in table.FIELDS)
     with pytest.raises(UsageError, match="no column ''"):
         table.choose("", table.FIELDS)
     assert [field.name for field in table.choose("Pid, NAME,pid", table.FIELDS)] == [

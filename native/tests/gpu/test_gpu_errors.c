@@ -51,7 +51,7 @@ static void fail(void) {
   }
   errno = 77;
   for (int again = 0; again < 2; again++) {
-    int result = gpu_call_with_zeros(function);
+    int result = call_with_zeros(function);
     if (result != code || errno != 77) {
       fprintf(stderr, "%s gave %d, the driver %d, errno %d\n", name, result, code, errno);
       _exit(1);

@@ -3,14 +3,19 @@
 The modes are interleaved (A B C A, A B C A), so that drift of the machine affects all modes alike.
 In each round, every program runs alone before the other modes and after them, for half of the
 counted seconds each. A segment that does not count is repeated.
+
+A scenario may be measured at several loads. The programs start once, and each round has all loads.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Any, Final
 
 from giveway.bench import modes, pinning, sizes, timeline
@@ -18,16 +23,17 @@ from giveway.bench.command_runner import CommandRunner
 from giveway.bench.guard import Guard
 from giveway.bench.model_runner import ModelRunner
 from giveway.bench.mps import Mps
+from giveway.bench.pace import better_service_ms
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.quota import Group as QuotaGroup
 from giveway.bench.runner import Assignment, Runner
-from giveway.bench.segments import Part, Record, Segments, Settings, sleep_until
+from giveway.bench.segments import Part, Point, Segments, Settings, sleep_until
 from giveway.bench.server_runner import ServerRunner
 from giveway.bench.surroundings import refuse_under_run
 from giveway.page.observer import Page
 from giveway.results.names import mode_name
-from giveway.results.rounds import Described
-from giveway.scenarios.model import Program, Scenario
+from giveway.scenarios.model import Program, Size
+from giveway.scenarios.modes import uses_mps
 
 _ATTEMPTS: Final = 3
 """The most attempts at one segment."""
@@ -36,10 +42,15 @@ Progress = Callable[[str, float], None]
 """Called with the name of each stage and the completed share of the scenario, 0 to 1."""
 
 
-def run(scenario: Scenario, settings: Settings, record: Record, progress: Progress) -> bool:
+def run(points: Sequence[Point], settings: Settings, progress: Progress) -> bool:
     """Measures one scenario. Returns False if a program failed; the failure is recorded.
 
     All processes are ended, even if the run is interrupted.
+
+    Args:
+        points: the scenario; in a sweep, the scenario at each load.
+        settings: what to measure of it.
+        progress: called at each step.
 
     Raises:
         UsageError: the caller runs under giveway run.
@@ -49,8 +60,9 @@ def run(scenario: Scenario, settings: Settings, record: Record, progress: Progre
     if settings.device == "cpu":
         # An unusable page is better reported now than by the programs.
         Page.open(settings.device, create=True).check()
-    record({"kind": "scenario", "scenario": scenario.to_json()})
-    groups = scenario.groups()
+    for point in points:
+        point.record({"kind": "scenario", "scenario": point.scenario.to_json()})
+    groups = points[0].scenario.groups()
     succeeded = True
     for number, programs in enumerate(groups):
         before = number / len(groups)
@@ -59,13 +71,14 @@ def run(scenario: Scenario, settings: Settings, record: Record, progress: Progre
             progress(stage, before + share / len(groups))
 
         with Guard() as guard, ExitStack() as stack:
-            group = _Group(scenario, programs, settings, record, guard, stack)
+            group = _Group(points, programs, settings, guard, stack)
             try:
                 group.measure(step)
             except ProgramFailedError as failure:
                 succeeded = False
-                record(group.failure(failure))
-    record({"kind": "end"})
+                group.record_all(group.failure(failure))
+    for point in points:
+        point.record({"kind": "end"})
     return succeeded
 
 
@@ -74,15 +87,15 @@ class _Group:
 
     def __init__(
         self,
-        scenario: Scenario,
+        points: Sequence[Point],
         programs: Sequence[Program],
         settings: Settings,
-        record: Record,
         guard: Guard,
         stack: ExitStack,
     ) -> None:
-        self._scenario, self._programs, self._settings = scenario, programs, settings
-        self._record, self._guard, self._stack = record, guard, stack
+        self._points, self._scenario = points, points[0].scenario
+        self._programs, self._settings = programs, settings
+        self._guard, self._stack = guard, stack
         self._runners: dict[str, dict[str, Runner]] = {}
         self._servers: dict[str, list[ServerRunner]] = {}
         """The runners of each server, of which one runs at a time."""
@@ -90,10 +103,19 @@ class _Group:
             [each.name for each in programs], settings.device, sorted(os.sched_getaffinity(0))
         )
         self._at = ("", 0)
-        self._segments = Segments(scenario, settings, record)
+        self._mps: str | None = None
+        self._of_point = [Segments(point, settings) for point in points]
+        self._segments = self._of_point[0]
+        self._is_anew = False
+        """Whether a rate was chosen anew in this round."""
         self._hopeless = False
         """Whether the last segment did not count in spite of all attempts. The machine may stay as
         it is, so that the next segment is not repeated."""
+
+    def record_all(self, value: Mapping[str, Any]) -> None:
+        """Records something that concerns the scenario at every load."""
+        for point in self._points:
+            point.record(value)
 
     def failure(self, failure: ProgramFailedError) -> dict[str, Any]:
         mode, number = self._at
@@ -115,26 +137,64 @@ class _Group:
         order: list[tuple[str, Part]] = [(mode, None) for mode in wanted if mode != "alone"]
         if "alone" in wanted:
             order = [("alone", "before"), *order, ("alone", "after")]
-        for number in range(settings.repeats):
-            for at, (mode, part) in enumerate(order):
-                share = 0.2 + 0.75 * (number + at / len(order)) / settings.repeats
-                title = f"round {number + 1} of {settings.repeats}: {self._title(mode)}"
-                progress(title, share)
-                if mode in self._runners:
-                    again = partial(_again, progress, title, share)
-                    self._or_drop(mode, partial(self._round, mode, number, part, again))
+        self._rounds(order, progress)
         if settings.timeline_seconds and self._scenario.together:
             progress("a timeline", 0.95)
-            for mode in ("native", "giveway"):
+            for segments, mode in product(self._of_point, ("native", "giveway")):
+                self._turn_to(segments)
                 if mode in wanted:
                     self._timeline(mode)
             if settings.device == "cuda":
                 self._device_times(wanted[0])
         progress("done", 1.0)
 
+    def _rounds(self, order: Sequence[tuple[str, Part]], progress: Progress) -> None:
+        """Measures the rounds. If a rate is chosen anew, they start again: a later segment replaces
+        the earlier one of the same round."""
+        pace = self._settings.pace
+        number = 0
+        while number < self._settings.repeats:
+            began = time.monotonic()
+            if pace is not None and not pace.may_begin(began):
+                return
+            if self._whole_round(number, order, progress):
+                number += 1
+                if pace is not None:
+                    pace.ended(time.monotonic() - began)
+            else:
+                number = 0
+
+    def _whole_round(
+        self, number: int, order: Sequence[tuple[str, Part]], progress: Progress
+    ) -> bool:
+        """Measures all modes of a round; returns False if earlier rounds had another rate."""
+        repeats = self._settings.repeats
+        self._is_anew = False
+        steps = list(product(self._of_point, order))
+        for at, (segments, (mode, part)) in enumerate(steps):
+            self._turn_to(segments)
+            share = 0.2 + 0.75 * (number + at / len(steps)) / repeats
+            title = f"round {number + 1} of {repeats}: {self._title(mode)}"
+            progress(title, share)
+            if mode in self._runners:
+                again = partial(_again, progress, title, share)
+                self._or_drop(mode, partial(self._round, mode, number, part, again))
+            if self._is_anew and number > 0:
+                return False
+        return True
+
+    def _turn_to(self, segments: Segments) -> None:
+        """Sets the rates of the next segments, which are those of one load."""
+        self._segments = segments
+        for runners in self._runners.values():
+            for name, runner in runners.items():
+                if name in segments.chosen and isinstance(runner, ModelRunner | ServerRunner):
+                    runner.rate = segments.chosen[name].rate
+
     def _title(self, mode: str) -> str:
         if self._scenario.together:
-            return mode_name(mode)
+            load = self._segments.load
+            return mode_name(mode) + ("" if load is None else f", load {load:g}")
         return f"{self._programs[0].name}, {mode_name('native' if mode == 'alone' else mode)}"
 
     def _or_drop(self, mode: str, step: Callable[[], object]) -> None:
@@ -148,7 +208,7 @@ class _Group:
                 raise
             for runner in self._runners.pop(mode, {}).values():
                 runner.close()
-            self._record({"kind": "mode", "mode": mode, "reason": str(failure)})
+            self.record_all({"kind": "mode", "mode": mode, "reason": str(failure)})
 
     def _start(self) -> list[str]:
         """Starts all programs of all modes; returns the modes that can be measured."""
@@ -157,7 +217,7 @@ class _Group:
             if reason is None:
                 self._or_drop(mode, partial(self._start_mode, mode))
             else:
-                self._record({"kind": "mode", "mode": mode, "reason": reason})
+                self.record_all({"kind": "mode", "mode": mode, "reason": reason})
         # All programs start before the first wait, so that they start in parallel.
         for mode, runners in list(self._runners.items()):
             if mode != "native" or "alone" not in self._runners:
@@ -168,14 +228,15 @@ class _Group:
         if mode == "native" and "alone" in self._runners:
             self._runners["native"] = self._runners["alone"]
             return
-        folder = self._stack.enter_context(Mps(self._guard)) if mode == "mps" else None
+        if uses_mps(mode) and self._mps is None:
+            self._mps = self._stack.enter_context(Mps(self._guard))
         self._runners[mode] = {}
         for program in self._programs:
-            self._runners[mode][program.name] = self._runner(mode, program, folder)
+            self._runners[mode][program.name] = self._runner(mode, program)
 
-    def _runner(self, mode: str, program: Program, mps_folder: str | None) -> Runner:
+    def _runner(self, mode: str, program: Program) -> Runner:
         settings = self._settings
-        setup = modes.setup(mode, settings.device, self._scenario, program, mps_folder)
+        setup = modes.setup(mode, settings.device, self._scenario, program, self._mps)
         prefix = (*self._pins.get(program.name, ()), *setup.prefix)
         if program.quota is not None:
             group = self._stack.enter_context(QuotaGroup(f"{mode}-{program.name}", program.quota))
@@ -200,28 +261,52 @@ class _Group:
         self._at = (first, 0)
         for program in self._programs:
             runner = self._runners[first][program.name]
-            service_ms = None
+            chosen = None
             if isinstance(runner, ModelRunner):
-                chosen = sizes.choose(program, runner, self._settings.seconds).to_json()
-                service_ms = chosen["service_ms"]
-                self._record({"kind": "sizes", "program": program.name, **chosen})
-                self._load(program, runner, chosen)
+                chosen = sizes.choose(program, runner, self._settings.seconds, self._may_choose)
+                self._load(program, runner, chosen.size)
             elif isinstance(runner, ServerRunner):
                 runner.prepare()
-                service_ms = round(runner.service_seconds() * 1e3, 3)
-                chosen = {"size": {}, "rate": runner.rate, "service_ms": service_ms}
-                self._record({"kind": "sizes", "program": program.name, **chosen})
-            open_loop = program.arrivals.open_loop
-            self._segments.described[program.name] = Described(open_loop, service_ms, program.slo)
+                chosen = sizes.Chosen({}, runner.rate, runner.service_seconds())
+            if chosen is not None and self._needs_capacity(program):
+                assert isinstance(runner, ModelRunner | ServerRunner)
+                assert chosen.service_seconds is not None
+                most = sizes.capacity(runner, chosen.service_seconds)
+                chosen = replace(chosen, capacity=most)
+            for segments in self._of_point:
+                segments.describe(program, chosen)
 
-    def _load(self, program: Program, first: ModelRunner, chosen: Mapping[str, Any]) -> None:
+    def _may_choose(self) -> bool:
+        pace = self._settings.pace
+        return pace is None or pace.may_choose(time.monotonic())
+
+    def _choose_anew(self, names: Iterable[str]) -> bool:
+        """Chooses the rates anew that programs did not sustain alone in the last segment."""
+        found = False
+        for program in self._programs:
+            described = self._segments.described[program.name]
+            if program.name not in names or program.name not in self._segments.chosen:
+                continue
+            ms = better_service_ms(self._segments.last, program.name, described)
+            if ms is not None:
+                chosen = self._segments.chosen[program.name]
+                self._segments.describe(program, sizes.anew(program, chosen, ms / 1e3))
+                self._turn_to(self._segments)
+                self._is_anew = found = True
+        return found
+
+    def _needs_capacity(self, program: Program) -> bool:
+        """Whether a load is a share of what the program can answer, several requests at a time."""
+        swept = self._scenario.load is not None and program.name == self._scenario.urgent.name
+        return swept and program.tokens is not None
+
+    def _load(self, program: Program, first: ModelRunner, size: Size) -> None:
         """Loads the chosen size of a program in all modes."""
         for mode, runners in list(self._runners.items()):
             other = runners[program.name]
             assert isinstance(other, ModelRunner)
-            other.rate = chosen["rate"]
             if other is not first:
-                self._or_drop(mode, partial(other.load, chosen["size"]))
+                self._or_drop(mode, partial(other.load, size))
 
     def _round(self, mode: str, number: int, part: Part, again: Callable[[str], object]) -> None:
         """Measures one mode in one round: a segment, or one for each program."""
@@ -230,13 +315,21 @@ class _Group:
         groups: list[Mapping[str, Runner]] = [runners]
         if mode == "alone" or not self._scenario.together:
             groups = [{name: each} for name, each in runners.items()]
+        pace = self._settings.pace
         for group in groups:
             for attempt in range(_ATTEMPTS):
+                began = time.monotonic()
                 fault = self._segments.measure(mode, number, part, group, attempt)
-                if fault is None or self._hopeless:
+                if fault is None:
                     break
-                if attempt + 1 < _ATTEMPTS:
-                    again(fault)
+                now = time.monotonic()
+                late = pace is not None and not pace.may_repeat(now, now - began)
+                if late or attempt + 1 == _ATTEMPTS:
+                    break
+                is_anew = pace is not None and part == "before" and self._choose_anew(group)
+                if self._hopeless and not is_anew:
+                    break
+                again(fault)
             self._hopeless = fault is not None
 
     def _device_times(self, mode: str) -> None:
@@ -249,7 +342,7 @@ class _Group:
             if isinstance(runner, ModelRunner):
                 seconds = runner.device_seconds()
                 device_ms = None if seconds is None else round(seconds * 1e3, 4)
-                self._record({"kind": "device", "program": name, "device_ms": device_ms})
+                self.record_all({"kind": "device", "program": name, "device_ms": device_ms})
 
     def _timeline(self, mode: str) -> None:
         self._at = (mode, self._settings.repeats)
@@ -275,7 +368,7 @@ class _Group:
         for runner in runners.values():
             runner.mark()
         answers = {name: runner.finish() for name, runner in runners.items()}
-        self._record(timeline.to_json(mode, segment, answers, samples))
+        self._segments.record(timeline.to_json(mode, segment, answers, samples))
 
 
 def _wait_until_started(runners: Mapping[str, Runner]) -> None:

@@ -25,7 +25,7 @@ class OpenLoop:
     def __init__(self, send: Send, requests: Sequence[Request]) -> None:
         self._send, self._requests = send, requests
         self._answers: list[Answer] = []
-        self._failure: ServerError | None = None
+        self._failure: Exception | None = None
         self._over = threading.Event()
         self._cancelled = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -86,8 +86,8 @@ class OpenLoop:
     async def _one(self, request: Request) -> None:
         try:
             self._answers.append(await self._send(request))
-        except ServerError as failure:
-            # The first failure ends the load: those after it are mostly its consequences.
+        except Exception as failure:
+            # Failures after the first one are mostly its consequences.
             self._failure = self._failure or failure
             self._over.set()
         self._look()

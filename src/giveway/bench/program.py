@@ -39,6 +39,7 @@ from giveway.bench.kernels import Kernels
 from giveway.bench.loops import Run, Segment, Work, repeat, serve
 from giveway.bench.requests import requests
 from giveway.models import build
+from giveway.scenarios.traces import Arrival
 
 Lengths = Sequence[Sequence[int]]
 """The least and the most tokens of prompts, and those of answers."""
@@ -105,20 +106,22 @@ class Program:
         process: str,
         rate: float,
         seed: int,
-        trace: Sequence[float],
+        trace: Sequence[Sequence[Any]],
         skip: float,
     ) -> dict[str, Any]:
         *times, spans = arguments
         segment = Segment(*times)
         seconds = segment.over - segment.start
+        arrivals = [Arrival(*each) for each in trace]
         if self._engine is not None:
             asked = requests(
-                process, rate, segment.start, seconds, seed, self._lengths, trace, skip
+                process, rate, segment.start, seconds, seed, self._lengths, arrivals, skip
             )
             with self._stream():
                 found, busy = batching.serve(self._engine, segment, asked)
             return self._with_kernels(segment, _batched(found, busy, segment, spans))
-        due = due_times(process, rate, segment.start, seconds, seed, trace, skip)
+        moments = [each.at for each in arrivals]
+        due = due_times(process, rate, segment.start, seconds, seed, moments, skip)
         with self._stream():
             run = serve(self._work, segment, due)
         return self._answer(run, segment, spans)

@@ -13,11 +13,14 @@ from typing import Any, Final, Literal
 
 from giveway.bench import counters, load
 from giveway.bench.loops import Segment
+from giveway.bench.pace import Pace
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.runner import Assignment, Runner
+from giveway.bench.sizes import Chosen
 from giveway.devices import nvml
 from giveway.results import rounds
-from giveway.scenarios.model import Scenario
+from giveway.scenarios.model import Program, Scenario
+from giveway.scenarios.modes import gated
 
 _HEAD_START: Final = 0.05
 """Seconds from sending a segment to the programs until it starts."""
@@ -27,6 +30,14 @@ Part = Literal["before", "after"] | None
 """Which half of the counted seconds a segment of the mode ``alone`` has; None: all of them."""
 Record = Callable[[Mapping[str, Any]], None]
 """Writes one record of the raw results; docs/reference/results.md has the schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One scenario to measure: for a sweep, one of its loads."""
+
+    scenario: Scenario
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,9 @@ class Settings:
     """The length of the extra segments for timelines, which do not count; 0: no timelines."""
     anyway: bool = False
     """Whether rounds count beside a daemon, tasks of other programs, and any load."""
+    pace: Pace | None = None
+    """Ends the measurement in time, and has rates chosen anew; None: all rounds are measured, at
+    the rates that were chosen first."""
 
     @property
     def warm_seconds(self) -> float:
@@ -51,12 +65,34 @@ class Settings:
 class Segments:
     """Measures the segments of a scenario."""
 
-    def __init__(self, scenario: Scenario, settings: Settings, record: Record) -> None:
-        self._scenario, self._settings, self._record = scenario, settings, record
+    def __init__(self, point: Point, settings: Settings) -> None:
+        self._scenario, self._settings, self.record = point.scenario, settings, point.record
         self.described: dict[str, rounds.Described] = {}
         """What is known about the programs, by which a segment counts or not."""
+        self.chosen: dict[str, Chosen] = {}
+        """The sizes and rates of the programs that have some."""
+        self.last: Mapping[str, Any] = {}
+        """The record of the last segment."""
         self.reader = counters.Reader(settings.device)
         self._gpu = nvml.Utilization() if settings.device == "cuda" else None
+
+    @property
+    def load(self) -> float | None:
+        return self._scenario.load
+
+    def describe(self, program: Program, chosen: Chosen | None) -> None:
+        """Notes and records the size and the rate of a program; None: they are its own."""
+        load = self.load if program.name == self._scenario.urgent.name else None
+        service_ms = None
+        if chosen is not None:
+            if load is not None:
+                chosen = chosen.at(load)
+            described = chosen.to_json()
+            service_ms = described["service_ms"]
+            self.record({"kind": "sizes", "program": program.name, **described})
+            self.chosen[program.name] = chosen
+        open_loop = program.arrivals.open_loop
+        self.described[program.name] = rounds.Described(open_loop, service_ms, program.slo, load)
 
     def next(self, runners: Mapping[str, Runner], seconds: float) -> Segment:
         """A segment that starts in a moment."""
@@ -98,8 +134,9 @@ class Segments:
             "device_busy_share": self._busy(used, segment),
             "programs": answers,
         }
-        self._record(record)
-        if mode == "giveway":
+        self.record(record)
+        self.last = record
+        if gated(mode):
             self._check_gated(runners, after)
         return rounds.fault(record, self.described)
 
@@ -109,7 +146,7 @@ class Segments:
         return 1000 * number + names.index(name)
 
     def _intruders(self, mode: str, runners: Mapping[str, Runner]) -> list[str]:
-        if mode != "giveway":
+        if not gated(mode):
             return []
         return self.reader.intruders({name: each.session for name, each in runners.items()})
 
@@ -128,7 +165,7 @@ class Segments:
         for runner in runners.values():
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
-        return self.reader.counters(sessions, gated=mode == "giveway")
+        return self.reader.counters(sessions, gated=gated(mode))
 
     def _busy(self, used: float, segment: Segment) -> float | None:
         if self._settings.device == "cpu":

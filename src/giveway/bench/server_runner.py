@@ -60,7 +60,7 @@ class ServerRunner:
         self._siblings = siblings
         siblings.append(self)
         arrivals = program.arrivals
-        self.rate = arrivals.rate or trace_rate(arrivals.trace)
+        self.rate = arrivals.rate or trace_rate(arrivals.moments)
         self._process: Process | None = None
         self._endpoint = Endpoint(program.server, None)
         self._load: OpenLoop | None = None

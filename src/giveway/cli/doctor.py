@@ -13,6 +13,7 @@ import click
 
 from giveway.cli.parts.lines import echo_line
 from giveway.errors import UsageError
+from giveway.sched import memory
 
 if TYPE_CHECKING:
     from giveway.devices.drivers import Verdict
@@ -132,5 +133,8 @@ def _page_lines(page: PageReport) -> Iterator[str]:
     else:
         state = f"mode {page.mode}, in a folder of mode {page.folder_mode}, tasks: {page.tasks}"
     yield f"  page         {page.path} ({state})"
+    if page.memory is not None:
+        total, used, reserved = map(memory.show, page.memory.values())
+        yield f"  memory       {total}: tasks use {used}, and have reserved {reserved}"
     if page.free_bytes is not None:
         yield f"  space        {page.free_bytes / 2**20:.0f} MiB free there"

@@ -15,6 +15,8 @@ from giveway.errors import UsageError
 @options.priority
 @click.option("-n", "--name", metavar="S", help="Name of the tasks. [default: each program's own]")
 @click.option("--job", metavar="NAME", help="Processes that wait for each other give way together.")
+@options.memory
+@options.reserve
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.option(
@@ -30,6 +32,8 @@ def command(
     priority: int | None,
     name: str | None,
     job: str | None,
+    memory: str | None,
+    reserve: str | None,
     device: str | None,
     form: str,
     **settings: str | None,
@@ -50,12 +54,15 @@ def command(
     from giveway import devices, launch
     from giveway.cli.parts.settings import choose
 
+    before = dict(os.environ)
     chosen = devices.get(devices.default() if device is None else device)
-    number, given = choose(name or "", priority, settings)
-    environment = launch.environment(os.environ, chosen.name, number, name or "-", given, job)
+    number, given = choose(name or "", priority, {**settings, "memory": memory, "reserve": reserve})
+    environment = launch.environment(
+        os.environ, chosen.name, number, name or "-", given, job, memory, reserve
+    )
     if name is None:
         del environment["GIVEWAY_NAME"]
-    click.echo(render(os.environ, environment, form), nl=False)
+    click.echo(render(before, environment, form), nl=False)
 
 
 def render(before: Mapping[str, str], after: Mapping[str, str], form: str) -> str:

@@ -29,6 +29,7 @@ def command(
                  not gated  runs under giveway and has made no gated launch,
                             or computes outside of its launches
     GPU-MEM      memory that the process uses on the GPU
+    MEM-PEAK     the most that it has used
     LAUNCHES     launches so far
     HELD         time spent at a closed gate, summed over threads
     PREEMPTIONS  how often the gate closed while the task had work

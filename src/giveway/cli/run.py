@@ -30,6 +30,8 @@ from giveway.cli.parts import options
     is_flag=True,
     help="On the CPU: gate all threads of CMD, for programs without OpenMP regions.",
 )
+@options.memory
+@options.reserve
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
@@ -40,6 +42,8 @@ def command(
     device: str | None,
     job: str | None,
     whole_process: bool,
+    memory: str | None,
+    reserve: str | None,
     **settings: str | None,
 ) -> None:
     """Run a program that shares a device by priority.
@@ -53,11 +57,15 @@ def command(
       giveway run --priority 10 -- python serve.py
       giveway run --priority 10 --slowdown 10% -- python serve.py
       giveway run -- python train.py --epochs 3
+      giveway run --priority 10 --reserve 60GiB -- vllm serve MODEL
+      giveway run --memory 50% -- python train.py
       giveway run --name nightly -- torchrun --nproc-per-node 2 train.py
       giveway run --share 30 -- python tenant.py
 
-    Where no option states it, the environment (GIVEWAY_PRIORITY, GIVEWAY_SLOWDOWN) decides, then
-    the configuration files (giveway config). Otherwise, the priority is 0 and the slowdown 0%.
+    Where no option states them, the environment (GIVEWAY_PRIORITY, GIVEWAY_SLOWDOWN,
+    GIVEWAY_MEMORY, GIVEWAY_RESERVE) decides about priority, slowdown and memory, then the
+    configuration files (giveway config). Otherwise, the priority is 0, the slowdown 0%, and memory
+    is neither limited nor reserved.
 
     Options marked [policies] have an effect under a policy that reads them (giveway serve).
 
@@ -69,7 +77,7 @@ def command(
     from giveway.cli.parts.settings import choose
 
     task = name if name is not None else launch.derive_name(cmd) if cmd else ""
-    number, given = choose(task, priority, settings)
+    number, given = choose(task, priority, {**settings, "memory": memory, "reserve": reserve})
     launch.run(
         cmd,
         device=device,
@@ -78,4 +86,6 @@ def command(
         settings=given,
         job=job,
         whole_process=whole_process,
+        memory=memory,
+        reserve=reserve,
     )

@@ -18,6 +18,7 @@ import click
 from giveway.cli.parts import options
 from giveway.errors import UsageError
 from giveway.observe.traces import read
+from giveway.sched import memory
 from giveway.text import printable
 
 EVENTS: Final = 1_000_000
@@ -184,6 +185,8 @@ def lines(processes: list[dict[str, Any]], seconds: float) -> Iterator[str]:
             for key in ("launches", "operators", "holds", "preemptions"):
                 yield f"    {key:20}{task[key]:>14}"
             yield f"    {'held':20}{task['held_ns'] / 1e9:>13.3f}s"
+            if task["memory_peak"]:
+                yield f"    {'memory, at most':20}{memory.show(task['memory_peak']):>14}"
         if process["kernels"]:
             yield f"  {'LAUNCHES':>10}  KERNEL"
         for kernel in process["kernels"][:SHOWN_KERNELS]:

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 DEVICE_LABELS = ("device", "gpu", "UUID")
 TASK_LABELS = (*DEVICE_LABELS, "pod", "namespace", "container", "pid", "name", "user", "ticket")
 
+_MEMORY = {
+    "memory": "GPU memory in use, as giveway counts it.",
+    "memory_peak": "The most that was in use.",
+    "memory_limit": "The limit of giveway run --memory, if any.",
+    "memory_reserve": "What giveway run --reserve keeps free, if anything.",
+}
+"""By the field of a task."""
+
 
 def _device_labels(device: str, gpu: int | None) -> list[str]:
     uuid = device if device.startswith("GPU-") else ""
@@ -74,9 +82,16 @@ def _from_pages(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[M
         "Memory that the task's process uses on its GPU, where the driver says so.",
         labels=TASK_LABELS,
     )
+    counted = {
+        field: GaugeMetricFamily(f"giveway_task_{field}_bytes", text, labels=TASK_LABELS)
+        for field, text in _MEMORY.items()
+    }
     for task in tasks:
         known = details.get(TaskId(task.device, task.ticket), UNKNOWN)
         labels = _task_labels(task.device, task.pid, task.name, task.ticket, known)
+        for field, family in counted.items():
+            if (value := getattr(task, field)) is not None:
+                family.add_metric(labels, value)
         if known.gpu_memory_bytes is not None:
             memory.add_metric(labels, known.gpu_memory_bytes)
         active.add_metric(labels, float(task.state != "idle"))
@@ -85,7 +100,7 @@ def _from_pages(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[M
         launches.add_metric(labels, task.launches)
         preemptions.add_metric(labels, task.preemptions)
         waited.add_metric(labels, task.held_seconds)
-    return [active, held, priority, launches, preemptions, waited, memory]
+    return [active, held, priority, launches, preemptions, waited, memory, *counted.values()]
 
 
 def _of_slack(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[Metric]:

@@ -29,6 +29,10 @@ def capabilities() -> dict[str, Capability]:
         ),
         "stream_gate": stream_gate(0),
         "interrupt": Capability(False, "a running kernel is not stopped"),
+        "memory_limit": Capability(
+            True,
+            "allocations beyond it fail, HIP shows it; not textures, nor in graphs, nor in SMI",
+        ),
     }
 
 

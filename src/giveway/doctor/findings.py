@@ -31,6 +31,8 @@ class PageReport:
     tasks: int | None = None
     """The number of live tasks; None: the page cannot be read."""
     free_bytes: int | None = None
+    memory: dict[str, int] | None = None
+    """``total``, ``used`` and ``reserved`` bytes of the device; None: no program has told yet."""
 
 
 @dataclass

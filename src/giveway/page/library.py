@@ -42,15 +42,27 @@ class TaskInfo(ctypes.Structure):
         ("slack_verdict", ctypes.c_uint32),
         ("slack_tolerance", ctypes.c_uint32),
         ("slack_speed", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
+        ("reserved0", ctypes.c_uint32),
         ("slack_credit_ns", ctypes.c_int64),
         ("beside_ns", ctypes.c_uint64),
         ("contended_ns", ctypes.c_uint64),
         ("pid_namespace", ctypes.c_uint64),
+        ("memory", ctypes.c_uint64),
+        ("memory_peak", ctypes.c_uint64),
+        ("memory_limit", ctypes.c_uint64),
+        ("memory_reserve", ctypes.c_uint64),
+        ("counts_memory", ctypes.c_uint32),
+        ("reserved1", ctypes.c_uint32),
         ("name", ctypes.c_char * 48),
         ("device", ctypes.c_char * 64),
         ("job", ctypes.c_char * 64),
     )
+
+
+class DeviceMemory(ctypes.Structure):
+    """``struct gw_device_memory`` of giveway.h."""
+
+    _fields_ = (("total", ctypes.c_uint64), ("context", ctypes.c_uint64))
 
 
 def _library_folder() -> Path:
@@ -98,6 +110,12 @@ def library() -> ctypes.CDLL:
             (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t),
         ),
         ("gw_set_attributes", ctypes.c_int, (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p)),
+        (
+            "gw_set_memory_limit",
+            ctypes.c_int,
+            (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64),
+        ),
+        ("gw_device_memory", ctypes.c_int, (ctypes.c_void_p, ctypes.POINTER(DeviceMemory))),
         ("gw_decider", ctypes.c_int, (ctypes.c_void_p,)),
         ("gw_peek", ctypes.c_void_p, ()),
         (

@@ -11,7 +11,15 @@ import os
 from pathlib import Path
 
 from giveway.errors import NoSuchTaskError, PageError, UsageError
-from giveway.page.library import ATTRIBUTES_SIZE, NO_TASK, ROWS, TaskInfo, error, library
+from giveway.page.library import (
+    ATTRIBUTES_SIZE,
+    NO_TASK,
+    ROWS,
+    DeviceMemory,
+    TaskInfo,
+    error,
+    library,
+)
 from giveway.sched.task import GATES, PRICES, Price, State, Task
 
 _PATH_SIZE = 4096
@@ -142,6 +150,27 @@ class Page:
             raise UsageError(f"{len(encoded)} bytes of attributes are too many: 247 at most")
         self._check_task(ticket, library().gw_set_attributes(self._handle, ticket, encoded))
 
+    def set_memory_limit(self, ticket: int, size: int) -> None:
+        """Limits the device memory of a task, from its next allocation on; 0: no limit.
+
+        Raises:
+            NoSuchTaskError: the task has ended.
+            PageError: the page is not valid.
+        """
+        self._check_task(ticket, library().gw_set_memory_limit(self._handle, ticket, size))
+
+    def memory(self) -> tuple[int, int]:
+        """The bytes that the device has, and the most that a program's context took; 0: unknown.
+
+        Raises:
+            PageError: the page is not valid.
+        """
+        memory = DeviceMemory()
+        code = library().gw_device_memory(self._handle, ctypes.byref(memory))
+        if code != 0:
+            raise error(code, str(self.path))
+        return memory.total, memory.context
+
     def decider(self) -> int:
         """The pid of the daemon that decides about the gates; 0: the gates follow priorities."""
         return int(library().gw_decider(self._handle))
@@ -179,6 +208,7 @@ def as_task(info: TaskInfo) -> Task:
     state: State = "idle"
     if info.active:
         state = "held" if info.gate_closed else "active"
+    counts = bool(info.counts_memory and not info.is_thread)  # a process counts as a whole
     return Task(
         ticket=info.ticket,
         device=info.device.decode(),
@@ -199,6 +229,10 @@ def as_task(info: TaskInfo) -> Task:
         job=info.job.decode(errors="replace"),
         gate=GATES[info.gate_kind] if info.gate_kind < len(GATES) else "launches only",
         cores=info.width or None,
+        memory=info.memory if counts else None,
+        memory_peak=info.memory_peak if counts else None,
+        memory_limit=info.memory_limit or None,
+        memory_reserve=info.memory_reserve or None,
         tolerance=info.slack_tolerance / 1e4,
         price=price(info),
         slowdown=slowdown(info),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from giveway.results import verdict
 from giveway.results.names import mode_name
+from giveway.scenarios.modes import split
 
 NONE: Final = "–"
 
@@ -149,7 +150,7 @@ def device_busy(scenario: Mapping[str, Any]) -> str:
     """The busy share of the device in each mode, and for each program alone; empty if unknown."""
     parts = []
     for key, value in (scenario.get("device_busy_share") or {}).items():
-        mode, _, program = key.partition(" ")
+        mode, program = split(key)
         name = mode_name(mode)
         if value is not None:
             parts.append(" ".join(filter(None, (share(value), program, name))))

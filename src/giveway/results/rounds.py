@@ -36,6 +36,19 @@ class Described:
     """The service time by which its rate was chosen; None: not measured, as for a command."""
     slo: Mapping[str, float] = field(default_factory=dict)
     """The objective of a request, in milliseconds."""
+    load: float | None = None
+    """The share of its capacity at which it was asked to run alone; None: it was not asked."""
+
+    @property
+    def most_busy(self) -> float:
+        """The largest busy share alone: a load that was asked for may exceed the usual limit."""
+        return max(MOST_BUSY, (1 + self.load) / 2) if self.load else MOST_BUSY
+
+    @property
+    def most_queue(self) -> float:
+        """The longest wait alone, in service times: it grows as the capacity left shrinks."""
+        left = 1 - (self.load or 0.0)
+        return MOST_QUEUE * max(1.0, (1 - MOST_BUSY) / left)
 
 
 def last_attempts(segments: Iterable[Segment]) -> list[Segment]:
@@ -78,15 +91,16 @@ def _not_alone(
     described = programs.get(name, Described(open_loop=False))
     latencies = part["latencies_us"]
     busy = _busy_share(part, segment["seconds"])
+    most = described.most_busy
     batched = "tokens" in part
-    if described.open_loop and not batched and busy is not None and busy > MOST_BUSY:
-        return f"{name} alone was at work {busy:.0%} of the time, {MOST_BUSY:.0%} at most count"
-    service = _service_ms(part, described)
+    if described.open_loop and not batched and busy is not None and busy > most:
+        return f"{name} alone was at work {busy:.0%} of the time, {most:.0%} at most count"
+    service = service_ms(part, described)
     expected = described.service_ms or service
     if described.open_loop and latencies and expected:
         last = median(latencies[-_LAST:]) if batched else latencies[-1]
         took = last / 1e3 / expected
-        if took > MOST_QUEUE + 1:
+        if took > described.most_queue + 1:
             return f"{name} alone had a queue at the end: an answer took {took:.0f} times its work"
     if service is not None and described.service_ms:
         factor = service / described.service_ms
@@ -101,7 +115,7 @@ def _busy_share(part: Part, seconds: float) -> float | None:
     return None if busy is None else min(1.0, busy / seconds)
 
 
-def _service_ms(part: Part, described: Described) -> float | None:
+def service_ms(part: Part, described: Described) -> float | None:
     """The mean work on a request, or the median time of a batch; None if unknown."""
     if not part["latencies_us"] or "tokens" in part:
         return None  # Requests that are served together share the work.

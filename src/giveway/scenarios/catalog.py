@@ -28,6 +28,9 @@ CLASSIFIERS: Final = (
     "squeezenet1_1",
     "alexnet",
     "googlenet",
+    "resnet152",
+    "densenet201",
+    "vgg19",
 )
 """Names of torchvision models."""
 

@@ -6,12 +6,23 @@ Errors name the file, the line, the key, and the allowed values.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from giveway import toml
 from giveway.errors import UsageError, choices
-from giveway.scenarios.schema import BAR, GONE, MOVED, PROGRAM, RENAMED, SIMULATION, TOP, Rule
+from giveway.scenarios.schema import (
+    BAR,
+    GONE,
+    MOVED,
+    PROGRAM,
+    RENAMED,
+    SIMULATION,
+    TOP,
+    VARIANT,
+    Rule,
+)
 
 _KINDS: Final = {"cpu", "gpu"}
 
@@ -48,6 +59,15 @@ class Document:
         self.simulation = self._read(self.top["simulation"], SIMULATION, "simulation", 0)
         self.programs = self._tables("program", PROGRAM)
         self.bars = self._tables("bar", BAR)
+        numbers = count()
+        self.variants = [
+            [
+                (n := next(numbers), self._read(table, VARIANT, "program.variant", n))
+                for table in program["variant"]
+            ]
+            for program in self.programs
+        ]
+        """By program, its variants, each with its index in the file, from 0."""
         names: set[str] = set()
         for number, program in enumerate(self.programs):
             if program["name"] in names:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
+from giveway.scenarios.modes import MODES
+from giveway.scenarios.traces import Arrival
+
 ArrivalProcess = Literal["fixed", "poisson", "trace", "saturating"]
 ARRIVALS: Final = ("fixed", "poisson", "trace", "saturating")
 TASKS: Final = ("infer", "train")
-MODES: Final = ("alone", "native", "giveway", "streams", "mps", "nice")
-"""The modes, in the order in which they are measured and shown."""
 
 TIMES: Final = ("service", "ttft", "tpot")
 """The parts of a request's latency: the work on it without its wait, the time to its first token,
@@ -51,13 +52,18 @@ class Arrivals:
     """Requests per second; None: derived from ``busy``."""
     busy: float | None = None
     """The largest share of the time that the program may be busy when alone, 0 to 1."""
-    trace: tuple[float, ...] = ()
-    """The time of each request in seconds from the start, ascending; the trace repeats."""
+    trace: tuple[Arrival, ...] = ()
+    """The requests of a trace, ascending; the trace repeats."""
 
     @property
     def open_loop(self) -> bool:
         """Whether the times of requests are independent of the answers (open loop)."""
         return self.process != "saturating"
+
+    @property
+    def moments(self) -> tuple[float, ...]:
+        """The times of the requests of the trace, in seconds."""
+        return tuple(each.at for each in self.trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,15 @@ class Scenario:
     """Seconds that a program may take to start or to build its model."""
     answer_timeout: float = 120.0
     """Seconds after the end of a segment for a program to finish its last request."""
+    family: str = ""
+    """The name of the file, if it describes several scenarios, or one at several loads."""
+    load: float | None = None
+    """The rate of the urgent program, as a share of its measured capacity; None: its own rate."""
+
+    @property
+    def urgent(self) -> Program:
+        """The most urgent program, by priority."""
+        return max(self.programs, key=lambda each: each.priority)
 
     def groups(self) -> list[tuple[Program, ...]]:
         """The programs that run at the same time, group by group."""

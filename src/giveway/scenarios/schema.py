@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from giveway.scenarios import modes
 from giveway.scenarios.catalog import SIZES
-from giveway.scenarios.model import ARRIVALS, FIGURES, MODES, TASKS
+from giveway.scenarios.model import ARRIVALS, FIGURES, TASKS
 from giveway.sched.attributes import (
     KINDS,
     Kind,
@@ -94,6 +95,18 @@ def _variables(pattern: str) -> Callable[[Any], Any]:
 
 def _is_priority(value: Any) -> bool:
     return isinstance(value, int) and value is not True and PRIORITY_MIN <= value <= PRIORITY_MAX
+
+
+def _mode(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return modes.named(value)
+
+
+def _modes(value: Any) -> list[str]:
+    if not isinstance(value, list) or not value:
+        raise ValueError
+    return [_mode(each) for each in value]
 
 
 def _words(names: tuple[str, ...]) -> str:
@@ -187,7 +200,7 @@ PLACEMENTS: Final = ("next", "fractions", "urgent")
 TOP: Final = {
     "title": Rule(_checked(_is_text), "a line of text"),
     "together": Rule(_checked(lambda value: isinstance(value, bool)), "true or false", True),
-    "modes": Rule(_list_of(_is_one_of(MODES)), f"a list of {_words(MODES)}", MODES),
+    "modes": Rule(_modes, f"a list of {modes.ALLOWED}", modes.MODES),
     "start_timeout": Rule(_number(0, _LARGE), f"{_POSITIVE} of seconds", 180.0),
     "answer_timeout": Rule(_number(0, _LARGE), f"{_POSITIVE} of seconds", 120.0),
     "simulation": Rule(_checked(_is_table), "one [simulation] table", {}),
@@ -236,20 +249,21 @@ LAUNCHES: Final = {
 }
 """The keys that describe a program's launches to a simulation, which does not run the program."""
 
+_NAME = _checked(lambda value: isinstance(value, str) and bool(re.fullmatch(r"[\w-]{1,20}", value)))
+_NAMES = "1 to 20 letters, digits, - and _"
+_MODEL = {
+    "model": Rule(_one_of(tuple(SIZES)), _words(tuple(SIZES))),
+    "sizes": Rule(_list_of(_is_table), "a list of tables like {batch = 1}", by_device=True),
+}
+
 PROGRAM: Final = {
-    "name": Rule(
-        _checked(
-            lambda value: isinstance(value, str) and bool(re.fullmatch(r"[\w-]{1,20}", value))
-        ),
-        "1 to 20 letters, digits, - and _",
-        required=True,
-    ),
+    "name": Rule(_NAME, _NAMES, required=True),
     "priority": Rule(
         _checked(_is_priority), f"a whole number from {PRIORITY_MIN} to {PRIORITY_MAX}", 0
     ),
-    "model": Rule(_one_of(tuple(SIZES)), _words(tuple(SIZES))),
+    **_MODEL,
+    "variant": Rule(_list_of(_is_table), "[[program.variant]] tables", []),
     "task": Rule(_one_of(TASKS), _words(TASKS), "infer"),
-    "sizes": Rule(_list_of(_is_table), "a list of tables like {batch = 1}", by_device=True),
     "command": Rule(_list_of(_is_text), 'a list of words like ["python", "serve.py"]', []),
     "arrivals": Rule(_one_of(ARRIVALS), _words(ARRIVALS), "saturating"),
     "rate": Rule(_number(0, _LARGE), f"{_POSITIVE} of requests per second", by_device=True),
@@ -277,13 +291,18 @@ PROGRAM: Final = {
     **LAUNCHES,
 }
 
+VARIANT: Final = _MODEL | {
+    "name": Rule(_NAME, _NAMES),
+    "model": replace(_MODEL["model"], required=True),
+}
+
 BAR: Final = {
     "figure": Rule(_one_of(FIGURES), _words(FIGURES), required=True),
     "program": Rule(_checked(_is_text), "the name of a program", ""),
     "order": Rule(_list_of(_is_text), "a list of names of programs", []),
     "at_most": Rule(_number(0, _LARGE), _POSITIVE, by_device=True),
     "at_least": Rule(_number(0, _LARGE), _POSITIVE, by_device=True),
-    "mode": Rule(_one_of(MODES), _words(MODES), "giveway"),
+    "mode": Rule(_mode, modes.ALLOWED, "giveway"),
 }
 
 MOVED: Final = {

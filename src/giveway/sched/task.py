@@ -70,6 +70,14 @@ class Task:
     submits to a GPU."""
     cores: int | None = None
     """How many cores the task keeps busy at most; None: it may use the whole device."""
+    memory: int | None = None
+    """Bytes of device memory in use, the context included; None: the device has none of its own."""
+    memory_peak: int | None = None
+    """The most that was in use at a time."""
+    memory_limit: int | None = None
+    """Beyond it allocations fail; None: no limit."""
+    memory_reserve: int | None = None
+    """What other tasks leave to this one; None: nothing."""
     tolerance: float = 0.0
     """By how many percent less urgent tasks may slow the task down, as the task has read it."""
     price: Price = ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from giveway.cli.parts.table import Column, render
-from giveway.report import words
+from giveway.report import families, words
 from giveway.results import requests
 from giveway.results.names import mode_name
 from giveway.results.verdict import at_start, warnings
@@ -31,6 +31,8 @@ _REQUESTS: Final = (
     Column("TPOT P50 ms", right=True, keep=3),
     Column("P99", right=True, keep=2),
     Column("× ALONE", right=True, keep=6),
+    Column("SERVICE P90 ms", right=True, keep=1),
+    Column("× ALONE", right=True, keep=1),
     Column("TOKENS/s", right=True, keep=1),
     Column("IN SLO", right=True, keep=5),
 )
@@ -45,15 +47,36 @@ def lines(result: dict[str, Any], width: int | None = None) -> Iterator[str]:
     machine = result["machine"]
     yield f"{result['device']}: {machine['device']} ({machine['cpu']}, {machine['cores']} cores)"
     yield from (f"{each}." for each in at_start(result))
-    for scenario in result["results"]:
+    for family in families.of(result["results"]):
         yield ""
-        yield from _scenario(scenario, width)
+        yield from _family(family, width)
+    for scenario in result["results"]:
+        if not scenario.get("family"):
+            yield ""
+            yield from _scenario(scenario, width)
     bars = result["bars"]
     yield ""
     yield (
         f"{bars['passed']} passed, {bars['failed']} failed, {bars['not_shown']} not shown, "
         f"{bars['not_measured']} not measured."
     )
+
+
+def _family(family: families.Family, width: int | None) -> Iterator[str]:
+    """One table for all members, and what there is to say about each."""
+    yield f"{family.name}: {family.members[0]['title'] or family.members[0]['status']}"
+    titles = families.columns(family)
+    columns = [
+        Column(each.title, right=each.number, keep=len(titles) - at)
+        for at, each in enumerate(titles)
+    ]
+    inside = None if width is None else width - len(_INDENT)
+    # A terminal wraps nowhere in a table.
+    rows = [[cell.replace("\u00a0", " ") for cell in row] for row in families.rows(family)]
+    yield from (f"{_INDENT}{line}" for line in render(columns, rows, inside))
+    for member in family.members:
+        for line in _remarks(member):
+            yield f"{families.member_name(member)}: {line}"
 
 
 def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
@@ -73,6 +96,11 @@ def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
                 f"  giveway preempted {name} {times} times and held it for {seconds:.1f} s"
                 f"{_latency(figures['preemption_latency_ms'])}."
             )
+    yield from _remarks(scenario)
+
+
+def _remarks(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """The bars, and what failed, was not measured or is to be distrusted."""
     for bar in scenario["bars"]:
         yield f"{bar['verdict']:12} {bar['text']}: {_found(bar)}"
     for failure in scenario.get("failures", []):
@@ -120,6 +148,8 @@ def _requests(scenario: dict[str, Any], width: int | None) -> list[str]:
             _estimate(figures["ttft_p99_ratio"], "{:.2f}"),
             *(_number(figures[key]) for key in ("tpot_p50_ms", "tpot_p99_ms")),
             _estimate(figures["tpot_p99_ratio"], "{:.2f}"),
+            _number(figures["service_p90_ms"]),
+            _estimate(figures["service_p90_ratio"], "{:.2f}"),
             _number(figures["tokens_per_s"]),
             _share(figures["slo_share"]),
         ]

@@ -91,6 +91,24 @@ _ATTRIBUTES = {
 }
 
 
+def memory(command: _Command) -> _Command:
+    """``--memory AMOUNT``, as the user wrote it."""
+    return click.option(
+        "--memory",
+        metavar="AMOUNT",
+        help="GPU memory for each process at most, as 40GiB or 50%: the program sees such a GPU.",
+    )(command)
+
+
+def reserve(command: _Command) -> _Command:
+    """``--reserve AMOUNT``, as the user wrote it."""
+    return click.option(
+        "--reserve",
+        metavar="AMOUNT",
+        help="GPU memory that other programs leave to each process, as 60GiB or 40%.",
+    )(command)
+
+
 def attributes(command: _Command) -> _Command:
     """``--deadline 20ms`` and so on: attributes for policies, as the user wrote them."""
     for name, (metavar, help_text) in reversed(_ATTRIBUTES.items()):

@@ -73,7 +73,8 @@ def _of_task(read: Callable[[Task], Any]) -> Callable[[Row], Any]:
 
 def _gpu_memory_bytes(row: Row) -> int | None:
     """The task's memory on its GPU, from the best of the counts that there are."""
-    return row.details.gpu_memory_bytes
+    counted = row.task.memory if row.task is not None else None
+    return row.details.gpu_memory_bytes if counted is None else counted
 
 
 def size(count: int) -> str:
@@ -95,6 +96,12 @@ FIELDS: Final = (
     Field(Column("PRIORITY", right=True, keep=110), _of_task(lambda task: task.priority)),
     Field(Column("STATE", keep=100), lambda row: row.state),
     Field(Column("GPU-MEM", right=True, keep=70), _gpu_memory_bytes, size, optional=True),
+    Field(
+        Column("MEM-PEAK", right=True, keep=15),
+        _of_task(lambda task: task.memory_peak),
+        size,
+        optional=True,
+    ),
     Field(Column("LAUNCHES", right=True, keep=60), _of_task(lambda task: task.launches)),
     Field(
         Column("HELD", right=True, keep=90),

@@ -1,0 +1,54 @@
+#include "limit.h"
+
+bool gw_allocation_admitted(struct gw_allocation *allocation) {
+  allocation->counted =
+      allocation->device != NULL && gw_memory_take(allocation->device->task, allocation->bytes);
+  return allocation->device == NULL || allocation->counted;
+}
+
+void gw_allocation_failed(struct gw_allocation *allocation) {
+  if (allocation->counted) {
+    gw_memory_give(allocation->device->task, allocation->bytes);
+    allocation->counted = false;
+  }
+}
+
+bool gw_allocation_retried(struct gw_allocation *allocation) {
+  gw_allocation_failed(allocation);
+  return false;
+}
+
+void gw_show_memory(uint64_t *free, uint64_t *total) {
+  struct gw_device *device = gw_device_find();
+  struct gw_memory_view view;
+  if (device == NULL) {
+    return;
+  }
+  gw_memory_view(device->page, device->task, *total, *free, &view);
+  if (view.shown) {
+    *total = view.total;
+    *free = view.free;
+  }
+}
+
+void gw_view_page(const char *name, uint64_t total, uint64_t free, struct gw_memory_view *view) {
+  gw_page *page = NULL;
+  gw_task *task = NULL;
+  gw_page_open(name, 0, &page);
+  for (int i = 0; page != NULL && i < GW_DEVICES; i++) {
+    struct gw_device *device = atomic_load(&gw_devices[i]);
+    if (device != NULL && device->page == page) {
+      task = device->task;
+    }
+  }
+  gw_memory_view(page, task, total, free, view);
+}
+
+void gw_show_size(int device, uint64_t *total) {
+  char name[64];
+  struct gw_memory_view view;
+  if (gw_driver_device_name(device, name, sizeof name)) {
+    gw_view_page(name, *total, UINT64_MAX, &view);
+    *total = view.total;
+  }
+}
