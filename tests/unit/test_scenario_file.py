@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,16 @@ def test_examples_can_be_read(path: Path) -> None:
     scenario = load(str(path), "cuda")
     assert scenario.programs[0].server is not None
     assert scenario.bars
+
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "llm-server.md").read_text()
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL))
+def test_the_scenarios_of_the_guide_can_be_read(tmp_path: Path, text: str) -> None:
+    scenario = load(write(tmp_path, text), "cuda")
+    assert [program.name for program in scenario.programs] == ["high", "low"]
+    assert scenario.programs[0].server is not None
 
 
 def test_all_scenarios_are_there() -> None:
