@@ -23,6 +23,8 @@ _MODES: Final = ("alone", "native", "giveway")
 _IN_TIME: Final = 0.8
 """The share of the requests in time below which a program cannot keep up; edges and chance of a
 segment explain a smaller lack."""
+_SLOWER: Final = 2.0
+"""The ratio to alone above which the answers of such a program show a queue."""
 NEEDS_ALL: Final = "this needs the modes alone, native and giveway"
 
 
@@ -141,8 +143,12 @@ def _falls_behind(program: Mapping[str, Any], figures: Mapping[str, Any]) -> boo
     """Whether a program answers fewer requests than come."""
     if figures.get("p50_ms") is None:
         return False
-    if program["tokens"]:  # It answers several at a time, so that long answers say nothing.
-        return bool(figures["throughput"] < _IN_TIME * program["rate"])
+    if program["tokens"]:
+        # It answers several at a time, so that long answers say nothing. Answers that come after
+        # the segment are missing from its throughput alone, too.
+        ratio = figures["p50_ratio"]
+        late = ratio is not None and ratio["value"] > _SLOWER
+        return bool(late and figures["throughput"] < _IN_TIME * program["rate"])
     return bool(figures["p50_ms"] * program["rate"] > 1e3)
 
 
