@@ -145,8 +145,13 @@ int gw_memory_take(gw_task *task, uint64_t bytes) {
     gw_memory_give(task, bytes);
     return 0;
   }
-  note_peak(task, now);
   return 1;
+}
+
+void gw_memory_taken(gw_task *task) {
+  if (task != NULL) {
+    note_peak(task, GW_READ(task->memory));
+  }
 }
 
 void gw_memory_give(gw_task *task, uint64_t bytes) {

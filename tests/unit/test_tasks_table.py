@@ -67,6 +67,26 @@ def test_what_giveway_counts_comes_before_what_the_driver_says() -> None:
     ]
 
 
+def test_slack_has_columns_where_a_task_tolerates_a_slowdown() -> None:
+    tolerant = replace(
+        SERVE,
+        tolerance=10,
+        price="cheap",
+        slowdown=2.9,
+        credit_seconds=0.0123,
+        beside_seconds=9.5,
+        contended_seconds=10.0,
+    )
+    fresh = replace(tolerant, price="unknown", slowdown=None, contended_seconds=0.0)
+    assert shown(tolerant, fresh, TRAIN, chosen="slowdown,together") == [
+        "SLOWDOWN     TOGETHER",
+        "  3%/10%  95% +12.3ms",
+        "   ?/10%            -",
+        "       -            -",
+    ]
+    assert "SLOWDOWN" not in shown(SERVE, TRAIN)[0]
+
+
 def test_a_column_that_nobody_has_a_value_for_is_left_out() -> None:
     header = shown(CPU)[0].split()
     assert not {"GPU", "GPU-MEM"} & {*header}
