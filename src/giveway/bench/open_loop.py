@@ -7,6 +7,7 @@ Another thread runs an event loop with one task for each request.
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,6 +31,10 @@ class OpenLoop:
         self._cancelled = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        # A server that stands still gathers connections. Programs that start later get the usual
+        # limit again.
+        self._limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self._limits[1], self._limits[1]))
         self._threads = [
             threading.Thread(target=each, daemon=True) for each in (self._run_loop, self._run_clock)
         ]
@@ -60,6 +65,7 @@ class OpenLoop:
         self._over.set()
         for thread in self._threads[::-1]:
             thread.join()
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._limits)
 
     def _run_clock(self) -> None:
         for request in self._requests:

@@ -37,7 +37,8 @@ class Family:
     @property
     def modes(self) -> list[str]:
         """The modes beside ``alone`` that some member was measured in."""
-        return list(ordered({mode for each in self.members for mode in each.get("modes", {})}))[1:]
+        found = {mode for each in self.members for mode in each.get("modes", {})}
+        return list(ordered(found - {"alone"}))
 
 
 def of(results: Iterable[Scenario]) -> list[Family]:
