@@ -217,7 +217,7 @@ static void others_that_come_and_go_break_no_promise(void) { CHECK(broken(1, 0.0
  * known by their average. */
 static void phases_seldom_break_the_promise(void) {
   CHECK(broken(2, 0.03) < 5);
-  CHECK(broken(3, 0.03) < 8);
+  CHECK(broken(3, 0.03) < 5);
 }
 
 static struct trace steady(double slowdown, double launch_us, double episode_ms) {
