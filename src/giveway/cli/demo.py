@@ -109,8 +109,8 @@ def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
     highs = [each["high"] for each in scenario["modes"].values()]
     if any(each["p50_ms"] is None and each["not_measured"] is None for each in highs):
         raise GivewayError(
-            f"no request fits into segments of {settings.seconds:g} s on this machine: "
-            "use a larger --seconds"
+            "nothing can be said about this machine, because no request fits into segments of "
+            f"{settings.seconds:g} s: use a larger --seconds"
         )
     return figures
 
