@@ -87,11 +87,11 @@ def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
             assert high["p99_ratio"]["by_round"] == pytest.approx(ratios, rel=0.01)
     assert set(figures["versions"]) >= {"python", "giveway", "torch"}
 
-    if measured:
+    if not out.startswith("Nothing can be said about this machine: "):
+        assert measured
         assert "without giveway  " in out
         assert f"{scenario['modes']['native']['high']['p99_ms']:.1f} ms" in out
     else:
-        assert out.startswith("Nothing can be said about this machine: ")
         assert "×" not in out
         assert process.returncode == 9
 

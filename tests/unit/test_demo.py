@@ -15,7 +15,7 @@ from giveway.cli import demo
 from giveway.cli.parts import machine
 from giveway.errors import NotMeasuredError
 from giveway.results.rounds import Described
-from tests.unit.bench_records import Records, high, records, result, segment
+from tests.unit.bench_records import Records, high, low, records, result, segment
 
 
 def said(raw: Records | None = None) -> str:
@@ -62,6 +62,37 @@ def test_beside_an_overloaded_baseline_there_is_one_sentence_and_no_ratio(
     assert why in words
     assert words.count(". ") == 0
     assert "×" not in words
+
+
+def few(count: int) -> dict[str, Any]:
+    return high(10.0) | {"latencies_us": [1e4] * count, "done": float(count), "busy_seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (
+            records(native=(6, 6, 6), giveway=(1, 1, 1)),
+            "the urgent program was slower alone than without giveway: something disturbed it",
+        ),
+        (
+            records(native=(40, 40, 40), giveway=(7, 7, 7)),
+            "the urgent program was slower alone than with giveway: something disturbed it",
+        ),
+        (
+            changed("native", 0, 1, 2, low=low(30.0)),
+            "the other program was slower alone than without giveway: something disturbed it",
+        ),
+        (
+            changed("giveway", 0, 1, 2, high=few(1)),
+            "the urgent program had 3 requests, and a p99 needs 100",
+        ),
+    ],
+)
+def test_ratios_that_mean_nothing_are_not_printed(raw: Records, why: str) -> None:
+    """On a machine that others used, a p99 of 0.08 × alone was printed, of one request."""
+    words = " ".join(said(raw).split())
+    assert words == f"Nothing can be said about this machine: {why}."
 
 
 def test_a_round_that_does_not_count_is_left_out() -> None:

@@ -65,10 +65,9 @@ def command(device: str, seconds: float, path: str | None, anyway: bool) -> int:
     if path is not None:
         files.write_json(path, figures)
     from giveway.report import words
-    from giveway.results.verdict import outcome
 
     (scenario,) = figures["results"]
-    measured = outcome(scenario) != "not measured" and not any(words.not_measured(scenario))
+    measured = _nothing(scenario) is None and not any(words.not_measured(scenario))
     return 0 if measured else NotMeasuredError.exit_code
 
 
@@ -110,8 +109,8 @@ def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
     highs = [each["high"] for each in scenario["modes"].values()]
     if any(each["p50_ms"] is None and each["not_measured"] is None for each in highs):
         raise GivewayError(
-            f"no request fits into segments of {settings.seconds:g} s on this machine: "
-            "use a larger --seconds"
+            "nothing can be said about this machine, because no request fits into segments of "
+            f"{settings.seconds:g} s: use a larger --seconds"
         )
     return figures
 
@@ -119,11 +118,10 @@ def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
 def show(figures: dict[str, Any], console: Console) -> None:
     """Prints the setting, the table, the gain, and warnings about the measurement; or else, in one
     sentence, why nothing can be said."""
-    from giveway.results.verdict import at_start, not_measured, outcome, verdict, warnings
+    from giveway.results.verdict import at_start, verdict, warnings
 
     (scenario,) = figures["results"]
-    if outcome(scenario) == "not measured":
-        why = not_measured(scenario) or "no round could be finished in time"
+    if (why := _nothing(scenario)) is not None:
         console.print(_for_newcomers(f"Nothing can be said about this machine: {why}."))
         return
     console.print(_setting(figures, scenario))
@@ -131,6 +129,15 @@ def show(figures: dict[str, Any], console: Console) -> None:
     started = (f"{each}." for each in at_start(figures))
     for line in (verdict(scenario), *started, *warnings(scenario)):
         console.print(_for_newcomers(line))
+
+
+def _nothing(scenario: dict[str, Any]) -> str | None:
+    """The reason why nothing can be said, in a clause; None if the figures mean something."""
+    from giveway.results.verdict import meaningless, not_measured, outcome
+
+    if outcome(scenario) == "not measured":
+        return not_measured(scenario) or "no round could be finished in time"
+    return meaningless(scenario)
 
 
 def _for_newcomers(line: str) -> str:

@@ -25,6 +25,8 @@ _IN_TIME: Final = 0.8
 segment explain a smaller lack."""
 _SLOWER: Final = 2.0
 """The ratio to alone above which the answers of such a program show a queue."""
+CLEARLY: Final = {"p50_ratio": 1.25, _FIGURE: 1.5, "share_of_alone": 1.25}
+"""The factor by which a figure has to differ from that alone, so that it does not by chance."""
 NEEDS_ALL: Final = "this needs the modes alone, native and giveway"
 
 
@@ -67,14 +69,42 @@ def _doubt(scenario: Scenario) -> str | None:
     """
     urgent, _ = urgent_and_other(scenario)
     requests = min(scenario["modes"][mode][urgent]["requests"] for mode in _MODES)
-    if requests < NEEDED[_FIGURE]:
-        return f"{urgent} had {requests} requests, and a p99 needs {NEEDED[_FIGURE]}"
+    if (few := _too_few(urgent, requests)) is not None:
+        return few
     edges = _gain(scenario)
     if edges is None:
         return "one round is not enough to tell a gain from noise"
     if edges[0] <= 1 <= edges[1]:
         low, high = (f"{edge:.2g}" for edge in edges)
         return f"the rounds differ: p99 without giveway was {low} to {high} times that with it"
+    return None
+
+
+def _too_few(urgent: str, requests: int) -> str | None:
+    if requests >= NEEDED[_FIGURE]:
+        return None
+    counted = "request" if requests == 1 else "requests"
+    return f"{urgent} had {requests} {counted}, and a p99 needs {NEEDED[_FIGURE]}"
+
+
+def meaningless(scenario: Scenario) -> str | None:
+    """The reason why no ratio to *alone* means anything, in a clause; None if they do.
+
+    There are too few requests, or a program was clearly slower alone than beside the other one:
+    then something that no count shows has disturbed it alone.
+    """
+    urgent, other = urgent_and_other(scenario)
+    modes = {mode: scenario["modes"].get(mode, {}) for mode in _MODES}
+    few = _too_few(urgent, min(each.get(urgent, {}).get("requests", 0) for each in modes.values()))
+    if few is not None:
+        return few
+    for mode in ("native", "giveway"):
+        for figure, factor in CLEARLY.items():
+            program = other if figure == "share_of_alone" else urgent
+            found = modes[mode][program][figure]
+            gain = None if found is None else found["value"]
+            if gain and (gain if program == other else 1 / gain) > factor:
+                return f"{program} was slower alone than {mode_name(mode)}: something disturbed it"
     return None
 
 
