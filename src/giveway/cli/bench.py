@@ -125,7 +125,8 @@ def command(
     )
     names = [each.name for each in read]
     if len(set(names)) < len(names):
-        raise UsageError(f"two scenarios have the same name: {', '.join(names)}")
+        twice = ", ".join(each for each in names if names.count(each) > 1)
+        raise UsageError(f"two scenarios have the same name: {twice}")
     groups = [sweep.at_loads(each, at) if at else [each] for each in read]
     names = [each.name for group in groups for each in group]
     _need_torch(read)
