@@ -6,6 +6,7 @@
 
 #include "../gate/clock.h"
 #include "collective.h"
+#include "park.h"
 
 _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
 _Atomic(struct gw_device *) gw_only_device;
@@ -56,6 +57,7 @@ static void end(void) {
 static void register_end(void) { atexit(end); }
 
 static void prepare(void) {
+  gw_park_prepare();
   pthread_atfork(NULL, NULL, fork_child);
   register_end();
 }
@@ -80,6 +82,9 @@ static enum gw_busy query(struct gw_device *device, _Atomic gw_word *slot, gw_wo
 static int busy(void *context) {
   struct gw_device *device = context;
   int result = GW_DONE;
+  if (!gw_call_try()) {
+    return GW_UNKNOWN; /* the process is parked */
+  }
   pthread_once(&asked, register_end);
   for (int i = 0; i < GW_STREAM_SLOTS && result != GW_BUSY; i++) {
     gw_word used = atomic_load(&device->used[i]);
@@ -94,6 +99,7 @@ static int busy(void *context) {
       atomic_compare_exchange_strong(&device->used[i], &used, 0);
     }
   }
+  gw_call_end();
   return result;
 }
 

@@ -103,6 +103,9 @@ struct call {
 };
 extern bool fake_initialized;
 int call_slowly(struct call *call);
+/* From now on calls wait, until calls_unlock. `gone`: device memory is not there. */
+void calls_lock(bool gone);
+void calls_unlock(void);
 static inline int call_enter(struct call *call) {
   call->count++;
   return __builtin_expect(call->state == CALL_KNOWN, 1) ? call->error : call_slowly(call);
@@ -171,6 +174,7 @@ void engine_reset(void); /* a forked child has no engine */
 void engine_submit(struct stream *stream, struct op op);
 void engine_wait_stream(struct stream *stream);
 bool engine_stream_busy(struct stream *stream);
+bool engine_works(void); /* whether any stream of the process has work */
 void engine_wait_event(struct event *event);
 void engine_record(struct event *event, struct stream *stream);
 void engine_lock(void);

@@ -1,0 +1,284 @@
+/* A program is parked: its work ends, its device memory goes to the host, and it waits. */
+#include "cuda_harness.h"
+
+#include <sys/syscall.h>
+
+#define KERNELS 10
+
+struct lock_arguments {
+  unsigned timeout_ms, reserved[15];
+};
+
+static gw_page *page;
+static gw_task *urgent;
+
+static struct gw_task_info me(void) { return own_task(); }
+
+static uint32_t reach(uint32_t parked) {
+  until(me().parked == parked || me().park_error != GW_PARK_OK, 60000);
+  return me().parked;
+}
+
+static void ask_to_park(void) {
+  CHECK(gw_page_open(DEVICE, 0, &page) == GW_OK);
+  CHECK(gw_park(page, me().ticket, 0) == GW_OK);
+}
+
+static void park(void) {
+  ask_to_park();
+  CHECK(reach(3) == 3);
+}
+
+static void unpark(void) {
+  CHECK(gw_unpark(page, me().ticket) == GW_OK);
+  CHECK(until(me().parked == 0, 60000));
+}
+
+/* Kernels that the device holds at the gate. */
+static void submit_held(void) {
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  start_cuda();
+  CUfunction f = kernel("ns_1000000");
+  urgent = rival();
+  CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
+  gw_begin(urgent);
+  for (int i = 0; i < KERNELS; i++) {
+    CHECK(launch(f, NULL) == 0);
+  }
+  CHECK(until(fake_held(), 60000));
+}
+
+static void let_others_go(void) {
+  gw_end(urgent);
+  gw_idle(urgent);
+}
+
+/* What giveway must do first: the driver waits for work that the gate holds. */
+static void held_work_ends_first(void) {
+  submit_held();
+  struct lock_arguments soon = {.timeout_ms = 200};
+  CHECK(cuCheckpointProcessLock(getpid(), &soon) == 600);
+  CHECK(fake_held());
+  park();
+  CHECK(fake_in_flight_ns() == 0 && fake_calls("cuCheckpointProcessCheckpoint") == 1);
+  CHECK(own_task().gate_closed && !own_task().active);
+  unpark();
+  let_others_go();
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+/* Threads that wait for `go`, and then make one call. A context must be current before: the driver
+ * lets a locked process wait in any call. */
+static _Atomic uint32_t go;
+static CUcontext context;
+static CUfunction short_kernel;
+
+struct caller {
+  void (*call)(void);
+  pthread_t thread;
+  _Atomic int id;
+  _Atomic bool done;
+};
+
+static void *call_in_thread(void *argument) {
+  struct caller *caller = argument;
+  CHECK(cuCtxSetCurrent(context) == 0);
+  atomic_store(&caller->id, gettid());
+  while (atomic_load(&go) == 0) {
+    usleep(200);
+  }
+  caller->call();
+  atomic_store(&caller->done, true);
+  return NULL;
+}
+
+static void launches(void) { CHECK(launch(short_kernel, NULL) == 0); }
+static void synchronises(void) { CHECK(cuCtxSynchronize() == 0); }
+static void waits_for_stream(void) { CHECK(cuStreamSynchronize(NULL) == 0); }
+static void asks(void) { CHECK(cuStreamQuery(NULL) != 1); }
+static void copies(void) {
+  char from[8] = "", to[8];
+  CHECK(cuMemcpyDtoH_v2(to, (CUdeviceptr)from, sizeof to) == 0);
+}
+
+/* Whether the kernel has the thread asleep in a futex. */
+static bool sleeps(const struct caller *caller) {
+  char path[64], text[16] = "";
+  snprintf(path, sizeof path, "/proc/self/task/%d/syscall", caller->id);
+  FILE *file = fopen(path, "r");
+  bool asleep = file != NULL && fscanf(file, "%15s", text) == 1 && atoi(text) == SYS_futex;
+  if (file != NULL) {
+    fclose(file);
+  }
+  return asleep;
+}
+
+/* No call reaches the driver: the fake one ends a program that synchronises, as the real one may.
+ */
+static void threads_wait_while_parked(void) {
+  static struct caller callers[] = {
+      {.call = launches}, {.call = synchronises}, {.call = waits_for_stream},
+      {.call = asks},     {.call = copies},
+  };
+  const unsigned count = sizeof callers / sizeof *callers;
+  start_cuda();
+  short_kernel = kernel("ns_1000");
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+  CHECK(cuCtxGetCurrent(&context) == 0);
+  for (unsigned i = 0; i < count; i++) {
+    CHECK(pthread_create(&callers[i].thread, NULL, call_in_thread, &callers[i]) == 0);
+    CHECK(until(callers[i].id != 0, 60000));
+  }
+  park();
+  atomic_store(&go, 1);
+  for (unsigned i = 0; i < count; i++) {
+    CHECK(until(sleeps(&callers[i]), 60000) && !callers[i].done);
+  }
+  CHECK(waiters_of(DEVICE) > 0); /* the launch waits at the gate */
+  unpark();
+  for (unsigned i = 0; i < count; i++) {
+    CHECK(pthread_join(callers[i].thread, NULL) == 0 && callers[i].done);
+  }
+}
+
+/* Another process with a task on the device. */
+static pid_t other_process(struct gw_task_info *info) {
+  int ends[2];
+  CHECK(pipe(ends) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    CHECK(gw_task_describe(rival(), info) == GW_OK);
+    CHECK(write(ends[1], info, sizeof *info) == sizeof *info);
+    pause();
+  }
+  CHECK(read(ends[0], info, sizeof *info) == sizeof *info);
+  return pid;
+}
+
+/* An urgent task that is parked holds no other task. */
+static void a_parked_task_holds_nobody(void) {
+  setenv("GIVEWAY_PRIORITY", "20", 1);
+  start_cuda();
+  short_kernel = kernel("ns_200000000");
+  struct gw_task_info other;
+  other_process(&other);
+  CHECK(launch(short_kernel, NULL) == 0); /* the device finishes it first */
+  CHECK(gw_page_open(DEVICE, 0, &page) == GW_OK);
+  CHECK(gw_task_at(page, other.row, other.ticket, &other) == GW_OK && other.gate_closed);
+  park();
+  CHECK(gw_task_at(page, other.row, other.ticket, &other) == GW_OK && !other.gate_closed);
+  unpark();
+}
+
+/* ---- refusals: nothing has changed, and the program goes on ------------------------------------
+ */
+
+static void refused(const char *errors, uint32_t error, uint32_t number) {
+  setenv("GIVEWAY_FAKE_ERRORS", errors, 1);
+  start_cuda();
+  short_kernel = kernel("ns_1000");
+  CHECK(launch(short_kernel, NULL) == 0);
+  ask_to_park();
+  CHECK(reach(3) == 0 && me().park_error == error && me().park_number == number);
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+  CHECK(!own_task().gate_closed);
+}
+
+static void not_supported(void) {
+  refused("cuCheckpointProcessLock=801", GW_PARK_UNSUPPORTED, 801);
+}
+static void not_permitted(void) { refused("cuCheckpointProcessLock=800", GW_PARK_FORBIDDEN, 800); }
+static void failed_halfway(void) {
+  refused("cuCheckpointProcessCheckpoint=999", GW_PARK_DRIVER, 999);
+}
+
+static void work_that_does_not_end(void) {
+  setenv("GIVEWAY_PARK_WAIT_MS", "200", 1);
+  start_cuda();
+  short_kernel = kernel("ns_1000");
+  static _Atomic uint32_t never;
+  CHECK(launch(short_kernel, NULL) == 0);
+  CHECK(cuStreamWaitValue32_v2(NULL, (CUdeviceptr)&never, 1, 0) == 0);
+  ask_to_park();
+  CHECK(reach(3) == 0 && me().park_error == GW_PARK_BUSY);
+  CHECK(launch(short_kernel, NULL) == 0); /* behind it */
+  atomic_store(&never, 1);
+  CHECK(cuCtxSynchronize() == 0);
+}
+
+static void too_little_host_memory(void) {
+  setenv("GIVEWAY_PARK_HOST_GIB", "1", 1);
+  start_cuda();
+  short_kernel = kernel("ns_1000");
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+  raw_page_of(DEVICE)->rows[me().row].memory = UINT64_C(2) << 30;
+  ask_to_park();
+  CHECK(reach(3) == 0 && me().park_error == GW_PARK_NO_HOST_MEMORY);
+  CHECK(me().park_room <= UINT64_C(1) << 30);
+  CHECK(fake_calls("cuCheckpointProcessLock") == 0); /* nothing has moved */
+}
+
+/* The program stays parked, and comes back once there is room. */
+static void no_room_to_come_back(void) {
+  start_cuda();
+  short_kernel = kernel("ns_1000");
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+  struct gw_row *rows = raw_page_of(DEVICE)->rows;
+  rows[me().row].memory = UINT64_C(1) << 30;
+  park();
+  struct gw_task_info other; /* has taken more than the device has */
+  pid_t pid = other_process(&other);
+  rows[other.row].memory = UINT64_C(100) << 30;
+  CHECK(gw_unpark(page, me().ticket) == GW_OK);
+  CHECK(until(me().park_error == GW_PARK_NO_ROOM, 60000) && me().parked == 3);
+  CHECK(fake_calls("cuCheckpointProcessRestore") == 0);
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+  CHECK(until(gw_tasks(page, (struct gw_task_info[8]){{0}}, 8) == 1, 60000));
+  unpark();
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+/* ---- for another task --------------------------------------------------------------------------
+ */
+
+static void back_when_the_other_task_has_ended(void) {
+  setenv("GIVEWAY_PARK_LEAST_MS", "10", 1);
+  start_cuda();
+  short_kernel = kernel("ns_1000");
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+  struct gw_task_info other;
+  pid_t pid = other_process(&other);
+  CHECK(gw_page_open(DEVICE, 0, &page) == GW_OK);
+  CHECK(gw_park(page, me().ticket, other.ticket) == GW_OK);
+  CHECK(reach(3) == 3);
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+  CHECK(until(me().parked == 0, 60000));
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+/* No user can ask any more. */
+static void back_when_the_page_has_gone(void) {
+  char path[4096];
+  start_cuda();
+  short_kernel = kernel("ns_1000");
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+  park();
+  CHECK(gw_page_path(DEVICE, path, sizeof path) == GW_OK && unlink(path) == 0);
+  CHECK(until(fake_calls("cuCheckpointProcessUnlock") == 1, 60000));
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+static const struct test_case cases[] = {
+    {"held work ends first", held_work_ends_first},
+    {"threads wait while parked", threads_wait_while_parked},
+    {"a parked task holds nobody", a_parked_task_holds_nobody},
+    {"the driver does not support it", not_supported},
+    {"the driver does not permit it", not_permitted},
+    {"the driver fails half way", failed_halfway},
+    {"work that does not end", work_that_does_not_end},
+    {"too little host memory", too_little_host_memory},
+    {"no room to come back", no_room_to_come_back},
+    {"back when the other task has ended", back_when_the_other_task_has_ended},
+    {"back when the page has gone", back_when_the_page_has_gone},
+};
+RUN_CASES(cases, 120)
