@@ -12,11 +12,14 @@
 #include "settings.h"
 #include "thread.h"
 
-#define LOOK_NS (200 * GW_MS)    /* how often a parked process looks whether it may come back */
-#define INSIDE_NS (1 * GW_MS)    /* how often it looks whether a thread is in the driver */
-#define SETTLE_NS (1000 * GW_MS) /* the driver has freed a process's memory so long after its end  \
-                                  */
-#define RESERVE(bytes) ((bytes) / 16) /* the driver needs a little more than the memory itself */
+/* How often a parked process looks whether it may come back. */
+#define LOOK_NS (200 * GW_MS)
+/* How often it looks whether a thread is still in the driver. */
+#define INSIDE_NS (1 * GW_MS)
+/* The driver has freed the memory of a process so long after its end. */
+#define SETTLE_NS (1000 * GW_MS)
+/* The driver needs a little more host memory than the memory that it moves. */
+#define RESERVE(bytes) ((bytes) / 16)
 
 /* What the process knew when it was parked; under `parking`. */
 static struct {

@@ -145,11 +145,15 @@ static struct gw_device *join_once(int index) {
   char name[64];
   bool named = gw_driver_device_name(index, name, sizeof name);
   bool only = gw_driver_device_count() == 1;
+  gw_word context = gw_driver_current_device() == index ? gw_driver_current_context() : 0;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
   pthread_mutex_lock(&joining);
   struct gw_device *device = atomic_load(&gw_devices[index]);
   if (device == NULL && named && is_time(index)) {
     device = join(index, name);
+    if (device != NULL) {
+      gw_park_uses(context);
+    }
   }
   if (device != NULL) {
     atomic_store(&gw_devices[index], device);

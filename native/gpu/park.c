@@ -1,19 +1,26 @@
 #include "park.h"
 
-#include "device.h"
-#include "driver.h"
+#include <stdatomic.h>
+
 #include "giveway_hook.h"
+
+static _Atomic unsigned devices;
+static _Atomic gw_word context; /* of the last one; 0: unknown */
 
 static uint32_t examine(uint32_t *number) {
   (void)number;
   return GW_PARK_OK;
 }
 
-/* On the one device that the process uses; a process with several is not counted. */
+/* On the one device that the process uses; unknown where it uses several. */
 static uint64_t available(void) {
-  struct gw_device *device = atomic_load(&gw_only_device);
-  gw_word context = device != NULL ? atomic_load(&device->context) : 0;
-  return context != 0 ? gw_driver_memory_free(context) : UINT64_MAX;
+  gw_word known = atomic_load(&devices) == 1 ? atomic_load(&context) : 0;
+  return known != 0 ? gw_driver_memory_free(known) : UINT64_MAX;
+}
+
+void gw_park_uses(gw_word current) {
+  atomic_store(&context, current);
+  atomic_fetch_add(&devices, 1);
 }
 
 static uint32_t lock(uint32_t timeout_ms, uint32_t *number) {

@@ -2,7 +2,11 @@
 #ifndef GIVEWAY_GPU_PARK_H
 #define GIVEWAY_GPU_PARK_H
 
+#include "driver.h"
+
 /* Before the process joins its first page. */
 void gw_park_prepare(void);
+/* The process uses another device, through that context. */
+void gw_park_uses(gw_word context);
 
 #endif

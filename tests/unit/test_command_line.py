@@ -10,7 +10,20 @@ import pytest
 
 from giveway.cli import main
 
-COMMANDS = ["run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "doctor"]
+COMMANDS = [
+    "run",
+    "ps",
+    "top",
+    "set",
+    "park",
+    "unpark",
+    "serve",
+    "policy",
+    "pause",
+    "resume",
+    "events",
+]
+COMMANDS += ["doctor"]
 
 SCENARIO = """
 [simulation]

@@ -19,9 +19,9 @@ from giveway.version import __version__
 
 # In the order in which a newcomer needs the commands.
 COMMANDS: Final = (
-    *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "submit"),
-    *("trace", "simulate", "demo", "bench", "report", "compare", "verify", "doctor"),
-    *("env", "kernel", "completion", "man"),
+    *("run", "ps", "top", "set", "park", "unpark", "serve", "policy", "pause", "resume"),
+    *("events", "submit", "trace", "simulate", "demo", "bench", "report", "compare"),
+    *("verify", "doctor", "env", "kernel", "completion", "man"),
 )
 
 INTERRUPTED: Final = 130

@@ -42,7 +42,7 @@ _COLUMNS: Final = (
     Column("PREEMPTIONS", right=True, keep=1),
     Column("GATE", keep=0),
 )
-_STYLES: Final = {"active": "green", "held": "yellow", "not gated": "dim"}
+_STYLES: Final = {"active": "green", "held": "yellow", "parked": "cyan", "not gated": "dim"}
 
 
 @dataclass(frozen=True, slots=True)
