@@ -143,9 +143,11 @@ struct gw_row {
   _Atomic uint32_t park_wanted; /* 1: the task is to be parked, or to stay so */
   _Atomic uint32_t park_error;  /* enum gw_park_error: why the last request was refused */
   _Atomic uint32_t park_number; /* the driver's error of that refusal */
-  _Atomic uint64_t park_for;    /* the ticket of the task that needs the memory; 0: a user asked */
-  _Atomic uint64_t park_room;   /* with GW_PARK_NO_HOST_MEMORY and GW_PARK_NO_ROOM: the bytes that
-                                   there were */
+  /* The ticket of the task that needs the memory; 0: a user asked. The task's own, while it looks
+   * for memory itself. */
+  _Atomic uint64_t park_for;
+  _Atomic uint64_t park_room; /* with GW_PARK_NO_HOST_MEMORY and GW_PARK_NO_ROOM: the bytes that
+                                 there were */
 };
 
 struct gw_header {

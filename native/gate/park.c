@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "futex.h"
 #include "host_memory.h"
+#include "liveness.h"
 #include "lock.h"
 #include "park_calls.h"
 #include "rule.h"
@@ -39,6 +40,7 @@ struct refusal {
 
 struct request {
   bool found, wanted;
+  bool in_job;
   uint64_t for_ticket;
   uint64_t memory; /* of the process on this page */
 };
@@ -58,6 +60,7 @@ static struct request read_request(struct gw_page *page) {
       request.wanted = request.wanted || GW_READ(row->park_wanted) != 0;
       request.for_ticket = GW_READ(row->park_for);
       request.memory = GW_READ(row->memory);
+      request.in_job = task->member != NULL;
     }
   }
   pthread_mutex_unlock(&gw_process.lock);
@@ -107,19 +110,23 @@ static uint64_t memory_of_others(struct gw_page *page) {
   return bytes;
 }
 
-static bool joined(const struct gw_page *page, uint64_t ticket) {
+static const struct gw_row *find(const struct gw_page *page, uint64_t ticket) {
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
-    if (GW_READ(page->map->rows[i].ticket) == ticket) {
-      return true;
+    if (GW_READ(page->map->rows[i].ticket) == ticket && gw_row_alive(page, i)) {
+      return &page->map->rows[i];
     }
   }
-  return false;
+  return NULL;
 }
 
 /* ---- park ------------------------------------------------------------------------------------ */
 
 static struct refusal examine(const struct request *request) {
-  struct refusal refusal = {.error = gw_parker()->examine(&refusal.number)};
+  struct refusal refusal = {.error = GW_PARK_JOB};
+  if (request->in_job) {
+    return refusal;
+  }
+  refusal.error = gw_parker()->examine(&refusal.number);
   uint64_t room = gw_host_memory();
   if (refusal.error == GW_PARK_OK && request->memory + RESERVE(request->memory) > room) {
     refusal = (struct refusal){.error = GW_PARK_NO_HOST_MEMORY, .room = room};
@@ -240,8 +247,10 @@ static bool may_return(const struct request *request, uint64_t now) {
   if (request->for_ticket == 0 || now - parked.since_ns < gw_settings()->park_least_ns) {
     return false;
   }
-  if (joined(parked.page, request->for_ticket)) {
-    return parked.available != UINT64_MAX && fits(&room);
+  const struct gw_row *other = find(parked.page, request->for_ticket);
+  if (other != NULL) {
+    bool needs_more = GW_READ(other->park_for) == request->for_ticket;
+    return !needs_more && parked.available != UINT64_MAX && fits(&room);
   }
   parked.gone_ns = parked.gone_ns != 0 ? parked.gone_ns : now;
   return now - parked.gone_ns >= SETTLE_NS && fits(&room);

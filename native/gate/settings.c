@@ -19,6 +19,7 @@ static void read_settings(void) {
   settings.quantum_ns = milliseconds("GIVEWAY_QUANTUM_MS", 10);
   settings.park_wait_ns = milliseconds("GIVEWAY_PARK_WAIT_MS", 10000);
   settings.park_least_ns = milliseconds("GIVEWAY_PARK_LEAST_MS", 5000);
+  settings.park_room_ns = milliseconds("GIVEWAY_PARK_ROOM_MS", 60000);
   settings.park_host = (uint64_t)(gw_environment_number("GIVEWAY_PARK_HOST_GIB", 1e6, 1e6) * GIB);
   settings.grace_ns = milliseconds("GIVEWAY_GRACE_MS", 10000);
 }

@@ -110,6 +110,16 @@ struct gw_parker {
   uint32_t (*restore)(uint32_t *number);
   uint32_t (*unlock)(uint32_t *number);
 };
+/* An allocation of the task has failed for lack of memory, with a search of zeros. 1: a less urgent
+ * task has given its memory up, so that the allocation may be tried again, and this function called
+ * again if it fails again. 0: there is no such task any more. Waits for each task for a limited
+ * time. gw_make_room_end follows the last call. */
+struct gw_room_search {
+  uint64_t asked[4]; /* a bit for each row */
+  int began;
+};
+GW_API int gw_make_room(gw_task *task, struct gw_room_search *search);
+GW_API void gw_make_room_end(gw_task *task, struct gw_room_search *search);
 /* Registers the functions, before the process joins a page. */
 GW_API void gw_on_park(const struct gw_parker *parker);
 /* Around a call that may wait for the device and is no launch. gw_call_begin returns when the
