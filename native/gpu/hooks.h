@@ -10,6 +10,7 @@
 #include "device.h"
 #include "driver.h"
 #include "load/resolve.h"
+#include "park.h"
 #include "submit.h"
 #include "trace.h"
 
@@ -146,6 +147,15 @@ static inline void gw_before_graph_change(struct gw_call *call) { (void)call; }
 static inline void gw_after_graph_change(struct gw_call *call, int result) {
   (void)result;
   gw_device_forget_kind(call->key);
+}
+
+/* Memory is shared with another process. */
+static inline void gw_before_share(struct gw_call *call) { (void)call; }
+static inline void gw_after_share(struct gw_call *call, int result) {
+  (void)call;
+  if (result == 0) {
+    gw_park_forbid(GW_PARK_SHARED);
+  }
 }
 
 /* Calls that are only counted. */

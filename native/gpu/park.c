@@ -7,9 +7,13 @@
 static _Atomic unsigned devices;
 static _Atomic gw_word context; /* of the last one; 0: unknown */
 
+static _Atomic uint32_t forbidden;
+
+void gw_park_forbid(uint32_t why) { atomic_store(&forbidden, why); }
+
 static uint32_t examine(uint32_t *number) {
   (void)number;
-  return GW_PARK_OK;
+  return atomic_load(&forbidden);
 }
 
 /* On the one device that the process uses; unknown where it uses several. */

@@ -191,6 +191,34 @@ static void failed_halfway(void) {
   refused("cuCheckpointProcessCheckpoint=999", GW_PARK_DRIVER, 999);
 }
 
+static void refused_as_shared(void) {
+  ask_to_park();
+  CHECK(reach(3) == 0 && me().park_error == GW_PARK_SHARED);
+  CHECK(fake_calls("cuCheckpointProcessLock") == 0);
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+static void memory_that_was_given_away(void) {
+  struct ipc_handle handle;
+  start_cuda();
+  short_kernel = kernel("ns_1000");
+  CHECK(launch(short_kernel, NULL) == 0);
+  CHECK(cuIpcGetMemHandle(&handle, 4096) == 0);
+  refused_as_shared();
+}
+
+/* The handle, which is passed on the stack, reaches the driver. */
+static void memory_of_another_process(void) {
+  struct ipc_handle handle = {{0}};
+  CUdeviceptr wanted = 8192, found = 0;
+  start_cuda();
+  short_kernel = kernel("ns_1000");
+  CHECK(launch(short_kernel, NULL) == 0);
+  memcpy(handle.bytes + 56, &wanted, sizeof wanted);
+  CHECK(cuIpcOpenMemHandle_v2(&found, handle, 1) == 0 && found == wanted);
+  refused_as_shared();
+}
+
 static void work_that_does_not_end(void) {
   setenv("GIVEWAY_PARK_WAIT_MS", "200", 1);
   start_cuda();
@@ -376,6 +404,8 @@ static const struct test_case cases[] = {
     {"the driver does not support it", not_supported},
     {"the driver does not permit it", not_permitted},
     {"the driver fails half way", failed_halfway},
+    {"memory that was given away", memory_that_was_given_away},
+    {"memory of another process", memory_of_another_process},
     {"work that does not end", work_that_does_not_end},
     {"too little host memory", too_little_host_memory},
     {"no room to come back", no_room_to_come_back},
