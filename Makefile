@@ -50,6 +50,7 @@ system: native $(VENV)/.test ## tests with real processes, signals, kills and br
 soak: native $(VENV)/.test ## what bets on the clock: latency bounds, many random kills, long runs
 	$(BIN)/ctest --test-dir $(NATIVE) -L soak --output-on-failure
 	$(PYTEST) tests/soak $(ARGS)
+	$(PYTEST) tests/unit --hypothesis-profile=soak $(ARGS)
 
 test-all: test soak test-rocm test-ray ## all that this machine can run
 
@@ -125,7 +126,11 @@ bench: native $(VENV)/.torch ## the micro-benchmarks; what they print goes to $(
 	GIVEWAY_CUDA_LIBRARY=build/native/native/fake/libfake-cuda.so \
 	  LD_PRELOAD=build/native/native/gpu/libgiveway-cuda.so build/native/benchmarks/bench_launch | \
 	  tee $(RESULTS)/bench_launch.json
+	GIVEWAY_CUDA_LIBRARY=build/native/native/fake/libfake-cuda.so \
+	  LD_PRELOAD=build/native/native/gpu/libgiveway-cuda.so build/native/benchmarks/bench_memory | \
+	  tee $(RESULTS)/bench_memory.json
 	$(BIN)/python benchmarks/daemon.py --raw $(RESULTS)/bench_daemon.txt | tee $(RESULTS)/bench_daemon.json
+	$(BIN)/python benchmarks/cores.py build/native | tee $(RESULTS)/bench_cores.json
 	$(BIN)/python benchmarks/shares.py | tee $(RESULTS)/bench_shares.json
 	@echo "bursts on the fake driver: simulated"
 	$(BIN)/python benchmarks/bursts.py build/native --fake | tee $(RESULTS)/bursts-null.json

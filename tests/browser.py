@@ -85,6 +85,13 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def eventually(self, expression: str) -> None:
+        """Waits until a JavaScript expression is true in the page."""
+        deadline = time.monotonic() + _SECONDS
+        while not self.ask(expression):
+            assert time.monotonic() < deadline, f"never true: {expression}"
+            time.sleep(0.02)
+
     def picture(self) -> bytes:
         """The whole page, a PNG."""
         answer = self.call("Page.captureScreenshot", captureBeyondViewport=True)

@@ -27,9 +27,13 @@ KINDS = {
     "copy": ("COPIES", "copy"),
     "copy_wait": ("COPIES", "copy_wait"),
     "memset": ("MEMSETS", "memset"),
-    "alloc": ("ALLOCATIONS", "plain"),
-    "free": ("FREES", "plain"),
-    "free_wait": ("FREES", "wait"),
+    "alloc": ("ALLOCATIONS", "alloc"),
+    "managed": ("ALLOCATIONS", "managed"),
+    "old_alloc": ("ALLOCATIONS", "plain"),
+    "create": ("ALLOCATIONS", "create"),
+    "free": ("FREES", "free"),
+    "free_wait": ("FREES", "free_wait"),
+    "release": ("FREES", "release"),
     "host_alloc": ("HOST_ALLOCATIONS", "plain"),
     "host_free": ("HOST_FREES", "wait"),
     "sync": ("SYNCS", "sync"),
@@ -41,6 +45,12 @@ KINDS = {
     "stream_query": ("QUERIES", "stream_query"),
     "stream_create": ("OTHER", "plain"),
 }
+# Kinds whose functions need the terms of KEY; those of ALLOCATING may refuse the call or repeat it.
+MEMORY = {
+    "alloc", "managed", "create", "free", "free_wait", "release", "retain", "map", "unmap",
+    "memory_info", "size", "context_open",
+}  # fmt: skip
+ALLOCATING = {"alloc", "managed", "create", "context_open"}
 # Kinds whose KEY is a number of bytes: calls of about one size are one kind of work.
 SIZED = {"copy", "memset"}
 
@@ -58,6 +68,13 @@ IN_JOB = """
   if (__builtin_expect(gw_any_job, 0)) {{
     gw_admitted(&call, GW_ID_{name}, {kernel});
   }}"""
+ATTEMPTS = """gw_word result;
+  do {{
+    result = gw_allocation_admitted(&call.allocation)
+                 ? {real}
+                 : GW_OUT_OF_MEMORY;
+  }} while (__builtin_expect((int)result == GW_OUT_OF_MEMORY, 0) &&
+           gw_allocation_retried(&call.allocation));"""
 VARIANT = re.compile(r"(?P<base>.+?)(?P<version>_v\d+)?(?P<thread>_ptsz|_ptds|_spt)?")
 
 
@@ -130,6 +147,9 @@ def word(term: str) -> str:
     if place.startswith("@"):
         argument, offset = place[1:].split("+")
         return f"{low}gw_at(a{argument}, {offset})"
+    if "+" in place:
+        argument, offset = place.split("+")
+        return f"(a{argument} + {offset})"
     return f"{low}a{place}"
 
 
@@ -145,12 +165,20 @@ def hook_source(name: str, hook: Hook) -> str:
     # The key of work on a graph is the handle of the graph, whatever the call.
     mixed = "GW_GRAPHS" if hook.kind.startswith("graph") else f"GW_ID_{name} + 1"
     counted, around = KINDS.get(hook.kind, ("OTHER", hook.kind))
-    traced = [word(term) for term in terms[:2]] + ["0"] * (2 - len(terms[:2]))
-    in_job = IN_JOB.format(name=name, kernel=traced[0]) if hook.kind == "launch" else ""
+    traced = word(terms[0]) if terms else "0"
+    in_job = IN_JOB.format(name=name, kernel=traced) if hook.kind == "launch" else ""
     for term in terms:
         value = f"gw_size_class({word(term)})" if hook.kind in SIZED else word(term)
         mixed = f"gw_mix({mixed}, {value})"
     real = f"((gw_word(*)({types}))gw_slots[GW_ID_{name}])({arguments})"
+    made = f"gw_word result = {real};"
+    if hook.kind in ALLOCATING:
+        made = ATTEMPTS.format(real=real)
+    remembered = ""
+    if hook.kind in MEMORY:
+        remembered = "".join(
+            f"\n  call.memory[{at}] = {word(term)};" for at, term in enumerate(terms)
+        )
     return f"""GW_EXPORT gw_word {name}({parameters}) {{
   struct gw_call call;
   if (!gw_hook_enter()) {{
@@ -159,12 +187,12 @@ def hook_source(name: str, hook: Hook) -> str:
   call.stream = gw_stream({stream}, GW_STREAM_{default});
   call.key = {mixed};
   call.submission.window = NULL;
-  gw_count_call(GW_{counted}, call.stream);
+  gw_count_call(GW_{counted}, call.stream);{remembered}
   if (__builtin_expect(gw_tracing, 0)) {{
-    gw_trace_begin(&call.traced, GW_ID_{name}, GW_{counted}, {traced[0]}, {traced[1]});
+    gw_trace_begin(&call.traced, GW_ID_{name}, GW_{counted}, {traced});
   }}
   gw_before_{around}(&call);{in_job}
-  gw_word result = {real};
+  {made}
   gw_after_{around}(&call, (int)result);
   gw_count_end(&call, (int)result);
   gw_hook_leave();
@@ -241,7 +269,7 @@ def exports_map(symbols: list[Symbol], *, only: bool) -> str:
 
 
 def main(
-    folder: Path, out: Path, generation: str, *, machine: str, hooks_only: bool, export: str
+    folder: Path, out: Path, generation: str, *, machine: str, hooks_only: bool, export: list[str]
 ) -> None:
     """Writes all generated files."""
     known = read_symbols(folder / "symbols.txt")
@@ -264,7 +292,7 @@ def main(
         f'#include "load/resolve.h"\n\nconst char *const gw_names[] = {{\n{texts}}};\n'
     )
     (out / "ids.h").write_text(f"#pragma once\n{custom}enum gw_id {{\n{ids}  GW_ID_COUNT\n}};\n")
-    also = [Symbol(export, "-", 0)] if export else []
+    also = [Symbol(name, "-", 0) for name in export]
     (out / "exports.map").write_text(exports_map([*symbols, *also], only=not hooks_only))
     (out / "hooked.h").write_text("".join(f"HOOKED({name})\n" for name in hooks))
 
@@ -274,7 +302,7 @@ if __name__ == "__main__":
     parser.add_argument("--machine", choices=sorted(FORWARDER), default="x86_64")
     parser.add_argument("--generation", default="")
     parser.add_argument("--hooks-only", action="store_true")
-    parser.add_argument("--export", default="", metavar="NAME")
+    parser.add_argument("--export", action="append", default=[], metavar="NAME")
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()

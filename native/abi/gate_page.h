@@ -85,6 +85,7 @@ enum gw_row_flags {
   GW_ROW_SHARES = 1u << 11,       /* the task has slack: less urgent tasks may run beside it now */
   GW_ROW_CAN_PARK = 1u << 13,     /* the task's process takes requests to park */
   GW_ROW_PARKABLE = 1u << 14,     /* ... also for tasks that need memory: the user allows it */
+  GW_ROW_MEMBER = 1u << 16,       /* of a job: a thread sleeps on these flags, and votes */
 };
 
 struct gw_row {
@@ -120,8 +121,8 @@ struct gw_row {
   /* Line 2: identity. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t pid; /* in the process's own PID namespace */
   _Atomic uint32_t flags;                       /* enum gw_row_flags */
-  uint64_t reserved;
-  char name[GW_NAME_SIZE]; /* UTF-8, NUL-terminated */
+  _Atomic uint64_t pid_namespace;               /* the inode of that namespace; 0: unknown */
+  char name[GW_NAME_SIZE];                      /* UTF-8, NUL-terminated */
 
   /* Line 3: written by transitions. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t
@@ -163,7 +164,9 @@ struct gw_header {
   _Atomic uint32_t holder_offset;
   uint32_t reserved0;
   _Atomic uint64_t boot; /* the boot in which the page was made; 0: unknown */
-  uint64_t reserved1[2];
+  /* What the tasks' processes have learned about the device; 0: nothing yet. */
+  _Atomic uint64_t memory;         /* bytes that the device has */
+  _Atomic uint64_t memory_context; /* the most that a context took before the first allocation */
 
   /* Line 1: changes with every transition. */
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t events; /* counts transitions; a futex word */

@@ -8,8 +8,9 @@
  * - row.holder, header.holder: who finds a holder dead, looks again under the lock.
  * - row, written under the lock: priority, lent, flags, decided, quantum_end_ns, outranked,
  *   activations, preemptions, pid, joined_ns, grace_end_ns, width, cores.
- * - row, written by its task: beat_ns, held_ns, held, operators, stopped_ns, waiters: times and
- *   counts.
+ * - row, written by its task: beat_ns, held_ns, held, operators, stopped_ns, waiters, memory_peak:
+ *   times and counts.
+ * - header.memory, header.memory_context, row.memory_limit, row.memory_reserve: each is one number.
  * - row.ticket: a task compares it with its own. A row that was given away is noticed at the next
  *   look; until then the gate is another task's, which delays a launch and never
  *   blocks it for good.
@@ -25,10 +26,13 @@
  *   the list.
  * - row.gate and its sleepers: the kernel compares the gate before a thread falls asleep, and a
  *   transition always wakes the threads after it has written the gate.
+ * - row.flags of a job's member and the thread that sleeps on them: as the gate and its sleepers.
  * - row.closed_ns and row.gate: a transition writes the time before the gate, so that a thread that
  *   sees a closed gate sees since when it is closed.
  * - header.events and header.decider: a transition counts, then wakes the daemon; the daemon says
  *   that it decides, then looks at all rows.
+ * - row.memory: a task adds its allocation, then reads what others have. Of two that take the last
+ *   bytes at once, at least one is refused.
  * - row.state: written last where a task joins, so that no transition reads half a row.
  *
  * No order: magic and sizes, written before the file gets its name; name and attributes, plain

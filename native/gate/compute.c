@@ -14,7 +14,7 @@ static _Atomic(int (*)(gw_task *, uint64_t, int)) look;
 void gw_on_look(int (*function)(gw_task *, uint64_t, int)) { atomic_store(&look, function); }
 
 bool gw_stops_process(const struct gw_task *task) {
-  return (GW_READ(gw_row_of(task)->flags) & GW_ROW_WHOLE) != 0;
+  return gw_has_flag(gw_row_of(task), GW_ROW_WHOLE);
 }
 
 /* The hook knows about the process's task alone, and only of work done by threads. */

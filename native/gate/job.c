@@ -2,9 +2,9 @@
  * is closed by the rule of its device: the row is then active. Members whose job has a vote of
  * another member have their gates closed too (GW_ROW_JOB_HELD).
  *
- * Two threads of each member's process do this: one sleeps on the gate and votes, the other sleeps
- * on the job's page and obeys. So a transition on a device knows nothing of other devices, and a
- * member that dies takes its vote with it. */
+ * Two threads of each member's process do this: one sleeps on the row's flags and votes, the other
+ * sleeps on the job's page and obeys. So a transition on a device knows nothing of other devices,
+ * and a member that dies takes its vote with it. */
 #include "job.h"
 
 #include <stdio.h>
@@ -25,7 +25,6 @@
 #include "warn.h"
 
 #define LOOK_NS (15 * GW_MS) /* how often a member checks that the votes are still meant */
-#define STALLED_NS (250 * GW_MS)
 #define TRIES 3
 /* The ranks of a job are about as far as each other. One that is further behind is held, and the
  * collectives of the others spin: longer than that, no urgent program should wait for either. */
@@ -63,13 +62,11 @@ static void set_vote(struct gw_member *member, uint32_t state, uint32_t ranked) 
 static void *vote(void *argument) {
   struct gw_member *member = argument;
   while (is_member(member)) {
-    uint32_t gate = atomic_load(&member->row->gate);
     uint32_t flags = atomic_load(&member->row->flags);
     GW_WRITE(member->vote.row->priority, GW_READ(member->row->priority));
     GW_WRITE(member->vote.row->beat_ns, gw_now());
     set_vote(member, flags & GW_ROW_HELD ? GW_ACTIVE : GW_IDLE, (flags & GW_ROW_RANKED) != 0);
-    /* Behind a closed gate the reason may change and the gate not. */
-    gw_futex_wait(&member->row->gate, gate, gate == GW_OPEN ? UINT64_MAX : LOOK_NS, true);
+    gw_futex_wait(&member->row->flags, flags, flags & GW_ROW_HELD ? LOOK_NS : UINT64_MAX, true);
   }
   if (!gw_task_lost(&member->vote)) {
     set_vote(member, GW_IDLE, 0);
@@ -91,7 +88,7 @@ static bool votes(const struct gw_member *member, const struct gw_row *row, uint
   uint64_t beat = GW_READ(row->beat_ns);
   return row != member->vote.row && GW_READ(row->state) == GW_ACTIVE &&
          GW_READ(row->priority) >= GW_READ(member->row->priority) &&
-         !(now > beat && now - beat > STALLED_NS);
+         !(now > beat && now - beat > GW_STALLED_NS);
 }
 
 static struct wish read_wish(const struct gw_member *member, uint64_t now) {
@@ -118,21 +115,13 @@ static void take_turn(struct gw_member *member, uint64_t end, uint64_t now) {
   gw_wake_watcher();
 }
 
-static void set_flag(struct gw_row *row, uint32_t flag, bool on) {
-  if (on) {
-    atomic_fetch_or(&row->flags, flag);
-  } else {
-    atomic_fetch_and(&row->flags, ~flag);
-  }
-}
-
 static bool obey(struct gw_member *member, struct wish wish, bool turn, uint64_t now) {
   if (gw_page_lock(member->page) != GW_OK) {
     return false;
   }
   if (GW_READ(member->row->ticket) == member->ticket) {
-    set_flag(member->row, GW_ROW_JOB_HELD, wish.held);
-    set_flag(member->row, GW_ROW_JOB_RANKED, wish.ranked);
+    gw_flag_set(member->row, GW_ROW_JOB_HELD, wish.held);
+    gw_flag_set(member->row, GW_ROW_JOB_RANKED, wish.ranked);
     if (turn && GW_READ(member->row->quantum_end_ns) < wish.turn_ns) {
       take_turn(member, wish.turn_ns, now);
     } else {
@@ -282,6 +271,7 @@ static void state_job(const struct gw_task *task, const char *job) {
   }
   uint32_t index = (uint32_t)(gw_row_of(task) - task->page->map->rows);
   if (!gw_task_lost(task)) {
+    gw_flag_set(gw_row_of(task), GW_ROW_MEMBER, true);
     char text[2 * GW_ATTRIBUTES_SIZE];
     const char *others = task->page->map->attributes[index].text;
     int n = (int)strnlen(others, GW_ATTRIBUTES_SIZE - 1);

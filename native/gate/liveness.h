@@ -4,6 +4,10 @@
 
 #include "state.h"
 
+/* An active task without a heartbeat for so long is stopped. Heartbeats come every 20 ms, but the
+ * threads of a container that has used up its quota of CPU time do not run for 100 ms and more. */
+#define GW_STALLED_NS (250 * GW_MS)
+
 /* Under gw_process.lock: this process can hold rows of the page from now on. */
 int gw_holder_start(struct gw_page *page);
 /* Under gw_process.lock and the page's lock: the row is this process's, with that ticket. */

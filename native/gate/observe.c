@@ -45,10 +45,11 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->ticket = GW_READ(row->ticket);
   info->row = index;
   info->pid = GW_READ(row->pid);
+  info->pid_namespace = GW_READ(row->pid_namespace);
   info->priority = GW_READ(row->priority);
   info->active = GW_READ(row->state) == GW_ACTIVE;
   info->gate_closed = GW_READ(row->gate) == GW_CLOSED;
-  info->is_thread = (GW_READ(row->flags) & GW_ROW_THREAD) != 0;
+  info->is_thread = gw_has_flag(row, GW_ROW_THREAD);
   info->mine = gw_row_is_ours(page, row);
   info->waiters = GW_READ(row->waiters);
   info->gate_kind = gate_kind(page, row);
@@ -62,6 +63,11 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->stopped_ns =
       GW_READ(row->stopped_ns); /* before closed_ns, so that it is never of a later closing */
   info->closed_ns = GW_READ(row->closed_ns);
+  info->memory = GW_READ(row->memory);
+  info->memory_peak = GW_READ(row->memory_peak);
+  info->memory_limit = GW_READ(row->memory_limit);
+  info->memory_reserve = GW_READ(row->memory_reserve);
+  info->counts_memory = strcmp(page->device, "cpu") != 0;
   info->can_park = (GW_READ(row->flags) & GW_ROW_CAN_PARK) != 0;
   info->parkable = (GW_READ(row->flags) & GW_ROW_PARKABLE) != 0;
   info->parked = GW_READ(row->parked);

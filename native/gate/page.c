@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "folder.h"
 #include "guard.h"
 #include "keeper.h"
 #include "robust.h"
@@ -17,14 +18,6 @@
 
 #define PAGE_SIZE_BYTES (sizeof(struct gw_page_layout))
 #define FIRST_DESCRIPTOR 200 /* out of the way of programs that count on low numbers */
-
-static int page_directory(char *path, size_t size) {
-  const char *given = getenv("GIVEWAY_DIR");
-  int n = given != NULL && *given != '\0'
-              ? snprintf(path, size, "%s", given)
-              : snprintf(path, size, "/dev/shm/giveway-%u", (unsigned)geteuid());
-  return n > 0 && (size_t)n < size ? GW_OK : gw_fail(GW_E_DIRECTORY, ENAMETOOLONG);
-}
 
 static bool valid_device(const char *device) {
   size_t n = strlen(device);
@@ -39,7 +32,7 @@ int gw_page_path(const char *device, char *path, size_t size) {
     return gw_fail(GW_E_ARGUMENT, 0);
   }
   char directory[PATH_MAX];
-  int r = page_directory(directory, sizeof directory);
+  int r = gw_folder_path(directory, sizeof directory);
   if (r != GW_OK) {
     return r;
   }
@@ -47,24 +40,6 @@ int gw_page_path(const char *device, char *path, size_t size) {
   bool job = end != NULL && strcmp(end, ".job") == 0;
   int n = snprintf(path, size, "%s/%s%s", directory, device, job ? "" : ".page");
   return n > 0 && (size_t)n < size ? GW_OK : gw_fail(GW_E_DIRECTORY, ENAMETOOLONG);
-}
-
-/* Every user may write to /dev/shm, so the directory may be another user's trap. */
-static int check_directory(const char *path, int create) {
-  if (create && mkdir(path, 0700) != 0 && errno != EEXIST) {
-    return gw_fail(GW_E_DIRECTORY, errno);
-  }
-  struct stat s;
-  if (lstat(path, &s) != 0) {
-    return errno == ENOENT ? gw_fail(GW_E_NO_PAGE, 0) : gw_fail(GW_E_DIRECTORY, errno);
-  }
-  if (!S_ISDIR(s.st_mode)) {
-    return gw_fail(GW_E_DIRECTORY, ENOTDIR);
-  }
-  if (s.st_uid != geteuid() || (s.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return gw_fail(GW_E_DIRECTORY, EPERM);
-  }
-  return GW_OK;
 }
 
 /* 0: unknown. */
@@ -112,7 +87,8 @@ static int create_file(const char *path) {
   }
   int r = GW_OK;
   /* Reserve the memory now: a write into a sparse page on a full /dev/shm would be a SIGBUS. */
-  int error = fchmod(fd, 0600) != 0 ? errno : posix_fallocate(fd, 0, (off_t)PAGE_SIZE_BYTES);
+  int error = gw_folder_share(fd);
+  error = error == 0 ? posix_fallocate(fd, 0, (off_t)PAGE_SIZE_BYTES) : error;
   if (error != 0) {
     r = gw_fail(error == ENOSPC ? GW_E_SPACE : GW_E_ACCESS, error);
   } else {
@@ -243,7 +219,7 @@ static int map_page(const char *path, struct gw_page *page) {
   int r = GW_OK;
   if (fstat(page->fd, &s) != 0) {
     r = gw_fail(GW_E_ACCESS, errno);
-  } else if (!S_ISREG(s.st_mode) || s.st_uid != geteuid()) {
+  } else if (!S_ISREG(s.st_mode) || !gw_folder_trusts(&s)) {
     r = gw_fail(GW_E_ACCESS, EPERM);
   } else if ((size_t)s.st_size < PAGE_SIZE_BYTES) {
     r = gw_fail(is_other_version(page->fd) ? GW_E_VERSION : GW_E_SIZE, 0);
@@ -273,9 +249,9 @@ static int map_page(const char *path, struct gw_page *page) {
 
 static int open_new(const char *device, int create, struct gw_page *page) {
   char directory[PATH_MAX];
-  int r = page_directory(directory, sizeof directory);
+  int r = gw_folder_path(directory, sizeof directory);
   if (r == GW_OK) {
-    r = check_directory(directory, create);
+    r = gw_folder_check(directory, create);
   }
   if (r != GW_OK) {
     return r;
@@ -341,7 +317,9 @@ int gw_page_open(const char *device, int create, gw_page **out) {
 void gw_warn_page(int error, const char *device) {
   int code = gw_error_errno();
   char path[PATH_MAX] = "";
-  gw_page_path(device, path, sizeof path);
+  if (gw_page_path(device, path, sizeof path) != GW_OK && getenv("GIVEWAY_SHARED") != NULL) {
+    snprintf(path, sizeof path, "%s", getenv("GIVEWAY_SHARED"));
+  }
   gw_fail(error, code);
   gw_warn_ungated(error, path);
 }

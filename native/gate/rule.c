@@ -31,19 +31,6 @@ static bool matters(const struct rule *rule, const struct gw_row *row) {
   return rule->by_daemon || gw_row_priority(row) > rule->bottom;
 }
 
-static bool has_flag(const struct gw_row *row, uint32_t flag) {
-  return (GW_READ(row->flags) & flag) != 0;
-}
-
-/* Writes only what differs; returns whether it did. */
-static bool set_flag(struct gw_row *row, uint32_t flag, bool on) {
-  if (has_flag(row, flag) == on) {
-    return false;
-  }
-  atomic_fetch_xor(&row->flags, flag);
-  return true;
-}
-
 /* Whether the tasks of this page make the task wait: the daemon wants its gate closed or, without a
  * daemon, a task with work has a higher priority. */
 static bool outdone(const struct rule *rule, const struct gw_row *row) {
@@ -53,14 +40,14 @@ static bool outdone(const struct rule *rule, const struct gw_row *row) {
 /* Whether the task runs although it would have to wait, because it has waited for too long. */
 static bool has_turn(const struct rule *rule, const struct gw_row *row, uint64_t now) {
   return GW_READ(row->state) == GW_ACTIVE && now < GW_READ(row->quantum_end_ns) &&
-         (outdone(rule, row) || has_flag(row, GW_ROW_JOB_HELD)) &&
+         (outdone(rule, row) || gw_has_flag(row, GW_ROW_JOB_HELD)) &&
          !(rule->by_daemon && GW_READ(row->decided) == GW_PAUSED);
 }
 
 /* A task that waits for its job makes no task wait, nor does one that spends its slack. */
 static bool stands_aside(const struct gw_row *row, uint64_t now) {
-  return (has_flag(row, GW_ROW_JOB_HELD) && now >= GW_READ(row->quantum_end_ns)) ||
-         has_flag(row, GW_ROW_SHARES);
+  return (gw_has_flag(row, GW_ROW_JOB_HELD) && now >= GW_READ(row->quantum_end_ns)) ||
+         gw_has_flag(row, GW_ROW_SHARES);
 }
 
 static struct rule read_rule(const struct gw_page *page, uint64_t now) {
@@ -105,7 +92,7 @@ static bool is_ahead(const struct rule *rule, const struct gw_row *other, const 
 /* The cores that are left to a row which would have to wait if it competed for all of them. */
 static void read_room(const struct gw_page *page, const struct rule *rule, const struct gw_row *row,
                       uint64_t now, struct gw_room *room) {
-  bool yields = rule->turn && has_flag(row, GW_ROW_YIELDS);
+  bool yields = rule->turn && gw_has_flag(row, GW_ROW_YIELDS);
   gw_room_of(row, room);
   for (uint32_t i = 0; i < gw_rows_used(page) && !room->whole_device; i++) {
     if (is_ahead(rule, &page->map->rows[i], row, yields, now)) {
@@ -117,7 +104,7 @@ static void read_room(const struct gw_page *page, const struct rule *rule, const
 /* The gate as the tasks of this page want it. */
 static uint32_t ruled(const struct gw_page *page, const struct rule *rule, const struct gw_row *row,
                       uint64_t now) {
-  bool yields = rule->turn && has_flag(row, GW_ROW_YIELDS);
+  bool yields = rule->turn && gw_has_flag(row, GW_ROW_YIELDS);
   bool waits = yields || (outdone(rule, row) && !has_turn(rule, row, now));
   if (!waits || now < GW_READ(row->grace_end_ns)) {
     return GW_OPEN;
@@ -133,7 +120,7 @@ static uint32_t ruled(const struct gw_page *page, const struct rule *rule, const
 
 static uint32_t wanted(const struct rule *rule, const struct gw_row *row, uint32_t gate,
                        uint64_t now) {
-  bool job = has_flag(row, GW_ROW_JOB_HELD) && !has_turn(rule, row, now) &&
+  bool job = gw_has_flag(row, GW_ROW_JOB_HELD) && !has_turn(rule, row, now) &&
              now >= GW_READ(row->grace_end_ns);
   return job ? GW_CLOSED : gate;
 }
@@ -159,7 +146,7 @@ static void set_stream_gate(struct gw_row *row, bool closed) {
 
 static void set_gate(struct gw_row *row, uint32_t gate, uint64_t now) {
   uint32_t state = GW_READ(row->state);
-  if (gate == GW_OPEN && state == GW_ACTIVE && (GW_READ(row->flags) & GW_ROW_STREAM) != 0) {
+  if (gate == GW_OPEN && state == GW_ACTIVE && gw_has_flag(row, GW_ROW_STREAM)) {
     uint64_t closed = GW_READ(row->closed_ns);
     GW_WRITE(row->held_ns, GW_READ(row->held_ns) + (now > closed ? now - closed : 0));
   }
@@ -183,14 +170,17 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
       continue;
     }
     if (!rule.turn) {
-      set_flag(row, GW_ROW_YIELDS, false);
+      gw_flag_set(row, GW_ROW_YIELDS, false);
     }
-    set_flag(row, GW_ROW_MATTERS, matters(&rule, row));
+    gw_flag_set(row, GW_ROW_MATTERS, matters(&rule, row));
     uint32_t gate = ruled(page, &rule, row, now);
     bool ranked = outranked(&rule, row), held = gate == GW_CLOSED;
-    bool told = set_flag(row, GW_ROW_RANKED, ranked);
-    told = set_flag(row, GW_ROW_HELD, held) || told;
-    ranked = ranked || has_flag(row, GW_ROW_JOB_RANKED);
+    bool changed = gw_flag_set(row, GW_ROW_RANKED, ranked);
+    changed = gw_flag_set(row, GW_ROW_HELD, held) || changed;
+    if (changed && gw_has_flag(row, GW_ROW_MEMBER)) {
+      gw_futex_wake(&row->flags, true);
+    }
+    ranked = ranked || gw_has_flag(row, GW_ROW_JOB_RANKED);
     if (ranked != GW_READ(row->outranked)) {
       GW_WRITE(row->outranked, ranked); /* only then: a write costs the next launch a cache miss */
     }
@@ -198,8 +188,6 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
     set_stream_gate(row, gate == GW_CLOSED && !is_parked(row));
     if (gate != GW_READ(row->gate)) {
       set_gate(row, gate, now);
-    } else if (told) {
-      gw_futex_wake(&row->gate, true); /* the task's job asks for these flags */
     }
   }
 }
@@ -219,7 +207,7 @@ void gw_gates_turn(struct gw_page *page, struct gw_row *first, uint64_t now) {
     }
     bool waits = GW_READ(row->gate) == GW_CLOSED;
     uint64_t closed = GW_READ(row->closed_ns);
-    bool patient = (GW_READ(row->flags) & GW_ROW_PATIENT) != 0;
+    bool patient = gw_has_flag(row, GW_ROW_PATIENT);
     if (row == first ||
         (waits && !patient && now > closed && now - closed >= settings->max_wait_ns / 2)) {
       GW_WRITE(row->quantum_end_ns, now + settings->quantum_ns);

@@ -51,7 +51,7 @@ static void update_tolerance(struct gw_task *task) {
 }
 
 static void set_shares(struct gw_task *task, bool shares, uint64_t now) {
-  bool has = (GW_READ(gw_row_of(task)->flags) & GW_ROW_SHARES) != 0;
+  bool has = gw_has_flag(gw_row_of(task), GW_ROW_SHARES);
   if (has == shares || gw_page_lock(task->page) != GW_OK) {
     return;
   }

@@ -55,6 +55,8 @@ struct gw_task {
   _Atomic bool on_device; /* the device waits for the row's stream_gate */
   /* For launches that may get a stream gate. */
   _Atomic uint64_t seen_preemptions, preempted_until_ns;
+  /* Device memory, as in the row, which the task may lose. */
+  _Atomic uint64_t memory, memory_peak, memory_limit, memory_reserve, memory_total;
   struct gw_task_options options;
   char name[GW_NAME_SIZE];
 
@@ -97,6 +99,19 @@ static inline int32_t gw_row_priority(const struct gw_row *row) {
   uint32_t lent = GW_READ(row->lent);
   int32_t other = (int32_t)lent - 1 + GW_PRIORITY_MIN;
   return lent != 0 && other > own ? other : own;
+}
+
+static inline bool gw_has_flag(const struct gw_row *row, uint32_t flag) {
+  return (GW_READ(row->flags) & flag) != 0;
+}
+
+/* Under the page's lock. Writes only what differs; returns whether it did. */
+static inline bool gw_flag_set(struct gw_row *row, uint32_t flag, bool on) {
+  if (gw_has_flag(row, flag) == on) {
+    return false;
+  }
+  atomic_fetch_xor(&row->flags, flag);
+  return true;
 }
 
 static inline uint32_t gw_rows_used(const struct gw_page *page) {

@@ -69,6 +69,21 @@ int gw_attributes(gw_page *page, uint64_t ticket, char *text, size_t size) {
   return r;
 }
 
+int gw_set_memory_limit(gw_page *page, uint64_t ticket, uint64_t bytes) {
+  int r = gw_page_lock_patiently(page);
+  if (r != GW_OK) {
+    return r;
+  }
+  int row = row_of(page, ticket);
+  if (row < 0) {
+    r = gw_fail(GW_E_NO_TASK, 0);
+  } else {
+    GW_WRITE(page->map->rows[row].memory_limit, bytes);
+  }
+  gw_page_unlock(page);
+  return r;
+}
+
 int gw_set_priority(gw_page *page, uint64_t ticket, int priority) {
   if (priority < GW_PRIORITY_MIN || priority > GW_PRIORITY_MAX) {
     return gw_fail(GW_E_ARGUMENT, 0);

@@ -26,7 +26,7 @@ int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate) {
       GW_READ(gw_process.exiting) || gw_seat_lost(seat)) {
     return 0;
   }
-  if (!GW_READ(task->on_device) || (GW_READ(row->flags) & GW_ROW_STREAM) == 0) {
+  if (!GW_READ(task->on_device) || !gw_has_flag(row, GW_ROW_STREAM)) {
     atomic_fetch_or(&row->flags, GW_ROW_STREAM);
     atomic_store(&task->on_device, true);
   }

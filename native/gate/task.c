@@ -3,11 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "liveness.h"
 #include "lock.h"
+#include "memory.h"
 #include "park_calls.h"
 #include "rule.h"
 #include "settings.h"
@@ -35,6 +37,12 @@ static int find_row(struct gw_page *page) {
   return -1;
 }
 
+/* With it, an observer in another namespace finds the process. */
+static uint64_t pid_namespace(void) {
+  struct stat own;
+  return stat("/proc/self/ns/pid", &own) == 0 ? own.st_ino : 0;
+}
+
 static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   struct gw_row *row = &page->map->rows[index];
   gw_row_free(row);
@@ -50,9 +58,11 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->waiters, 0);
   atomic_store(&row->grace_end_ns, 0);
   atomic_store(&row->width, 0);
+  gw_memory_fill(row, task);
   gw_park_fill(row);
   atomic_store(&row->decided, GW_OPEN);
   atomic_store(&row->pid, (uint32_t)getpid());
+  atomic_store(&row->pid_namespace, pid_namespace());
   atomic_store(&row->flags, (task->options.is_thread ? GW_ROW_THREAD : 0u) |
                                 (gw_settings()->max_wait_ns == 0 ? GW_ROW_PATIENT : 0u) |
                                 gw_park_flags(task));

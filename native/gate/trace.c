@@ -10,7 +10,8 @@
 #include "clock.h"
 
 struct past {
-  struct gw_task_info info; /* sums over all tasks that left, by name, priority and device */
+  struct gw_task_info
+      info; /* sums, and the highest peak, over all tasks that left, by name, priority and device */
   struct past *next;
 };
 
@@ -63,6 +64,9 @@ void gw_trace_keep(struct gw_task *task) {
   same->info.held += info.held;
   same->info.held_ns += info.held_ns;
   same->info.preemptions += info.preemptions;
+  if (same->info.memory_peak < info.memory_peak) {
+    same->info.memory_peak = info.memory_peak;
+  }
 }
 
 static void write_task(FILE *file, const struct gw_task_info *info) {
@@ -72,9 +76,9 @@ static void write_task(FILE *file, const struct gw_task_info *info) {
   gw_write_json(file, info->name);
   fprintf(file,
           ", \"priority\": %d, \"is_thread\": %s, \"launches\": %lu, \"operators\": %lu, "
-          "\"holds\": %lu, \"held_ns\": %lu, \"preemptions\": %lu}",
+          "\"holds\": %lu, \"held_ns\": %lu, \"preemptions\": %lu, \"memory_peak\": %lu}",
           info->priority, info->is_thread ? "true" : "false", info->launches, info->operators,
-          info->held, info->held_ns, info->preemptions);
+          info->held, info->held_ns, info->preemptions, info->memory_peak);
 }
 
 void gw_trace_write(void) {

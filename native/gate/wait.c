@@ -14,22 +14,19 @@
 #include "warn.h"
 
 #define WAIT_SLICE_NS (15 * GW_MS) /* how often a held task checks that its holders are alive */
-/* An active task without a heartbeat for so long is stopped. Heartbeats come every 20 ms, but the
- * threads of a container that has used up its quota of CPU time do not run for 100 ms and more. */
-#define STALLED_NS (250 * GW_MS)
 #define PAUSE_SLICE_NS (50 * GW_MS)
 
-static bool yields(struct gw_seat seat) { return (GW_READ(seat.row->flags) & GW_ROW_YIELDS) != 0; }
+static bool yields(struct gw_seat seat) { return gw_has_flag(seat.row, GW_ROW_YIELDS); }
 
 static bool in_turn(const struct gw_row *row, uint64_t now) {
   return GW_READ(row->state) == GW_ACTIVE && now < GW_READ(row->quantum_end_ns);
 }
 
 static bool waits_for_job(const struct gw_row *row) {
-  return (GW_READ(row->flags) & GW_ROW_JOB_HELD) != 0 && GW_READ(row->gate) == GW_CLOSED;
+  return gw_has_flag(row, GW_ROW_JOB_HELD) && GW_READ(row->gate) == GW_CLOSED;
 }
 
-static bool shares(const struct gw_row *row) { return (GW_READ(row->flags) & GW_ROW_SHARES) != 0; }
+static bool shares(const struct gw_row *row) { return gw_has_flag(row, GW_ROW_SHARES); }
 
 /* Whether the row's task holds that of the seat. */
 static bool holds(const struct gw_row *row, const struct gw_page *page, struct gw_seat seat,
@@ -49,7 +46,7 @@ static bool holds(const struct gw_row *row, const struct gw_page *page, struct g
 /* Excludes the tasks of this process: they share a watcher with the calling thread, which runs. */
 static bool stalled(const struct gw_row *row, const struct gw_page *page, uint64_t now) {
   int64_t age = (int64_t)(now - GW_READ(row->beat_ns)); /* below 0: a heartbeat after `now` */
-  return !gw_row_is_ours(page, row) && (age > STALLED_NS || age < -STALLED_NS);
+  return !gw_row_is_ours(page, row) && (age > GW_STALLED_NS || age < -GW_STALLED_NS);
 }
 
 /* Stall guard: checks that the tasks that hold this one exist, are alive, and run. No task holds it
@@ -177,7 +174,7 @@ void gw_wait_at_gate(struct gw_task *task) {
   for (uint64_t slice; (slice = gw_check_hold(task, seat, gw_now(), waited)) != 0;) {
     uint64_t slept = gw_now();
     int r = gw_sleep_at_gate(seat, GW_CLOSED, slice);
-    if ((GW_READ(row->flags) & GW_ROW_STREAM) == 0) {
+    if (!gw_has_flag(row, GW_ROW_STREAM)) {
       GW_ADD(row->held_ns, gw_now() - slept);
     }
     if (r == EFAULT || r == EINVAL || (r == EAGAIN && GW_READ(row->gate) > GW_NARROW)) {

@@ -46,6 +46,12 @@ const char *gw_error_text(int error) {
     return "the gate page was deleted while in use";
   case GW_E_TAKEN:
     return "another process decides about this device's gates";
+  case GW_E_NO_GROUP:
+    return "GIVEWAY_SHARED names no group of this machine";
+  case GW_E_NOT_A_MEMBER:
+    return "this user is not a member of the group that GIVEWAY_SHARED names";
+  case GW_E_NOT_SHARED:
+    return "the page directory is not of mode 2770 and of the group that GIVEWAY_SHARED names";
   case GW_E_RESOURCES:
     return "out of memory, threads or file descriptors";
   default:

@@ -202,7 +202,7 @@ static uint64_t watch(struct gw_task *task, uint64_t now) {
   if (atomic_load(&task->left)) {
     return UINT64_MAX;
   }
-  bool matters = (GW_READ(gw_row_of(task)->flags) & GW_ROW_MATTERS) != 0;
+  bool matters = gw_has_flag(gw_row_of(task), GW_ROW_MATTERS);
   if (!atomic_load(&task->active)) {
     return gw_look_at_idle(task, now) ? now + tick_ns(matters) : UINT64_MAX;
   }

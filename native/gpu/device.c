@@ -1,10 +1,12 @@
 #include "device.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../gate/clock.h"
+#include "../gate/number.h"
 #include "collective.h"
 #include "park.h"
 
@@ -108,7 +110,24 @@ static void release(void *context) {
   gw_windows_release(&device->windows);
 }
 
-static struct gw_device *join(int index, const char *name) {
+/* What a context takes may be stated in MiB. Else it is what no task accounts for, which may belong
+ * to other programs, so the estimate has an upper bound. */
+#define MIB (UINT64_C(1) << 20)
+#define MOST_OF_A_CONTEXT (1024 * MIB)
+
+static void begin_memory(gw_task *task, const struct gw_driver_memory *memory) {
+  long stated = gw_environment_integer("GIVEWAY_CONTEXT_MIB", 0, LONG_MAX >> 20, -1);
+  uint64_t context = stated >= 0 ? (uint64_t)stated * MIB : 0;
+  if (stated < 0 && memory->free_known) {
+    context = gw_memory_unaccounted(task, memory->total - memory->free);
+    context = context < MOST_OF_A_CONTEXT ? context : MOST_OF_A_CONTEXT;
+  }
+  if (memory->total != 0) {
+    gw_memory_begin(task, memory->total, context);
+  }
+}
+
+static struct gw_device *join(int index, const char *name, const struct gw_driver_memory *memory) {
   struct gw_device *device = aligned_alloc(_Alignof(struct gw_device), sizeof *device);
   if (device == NULL) {
     return NULL;
@@ -123,6 +142,9 @@ static struct gw_device *join(int index, const char *name) {
   }
   if (r == GW_OK && gw_in_job(device->task)) {
     atomic_store(&gw_any_job, true);
+  }
+  if (r == GW_OK) {
+    begin_memory(device->task, memory);
   }
   if (r != GW_OK) {
     gw_warn_page(r, name);
@@ -145,12 +167,13 @@ static struct gw_device *join_once(int index) {
   char name[64];
   bool named = gw_driver_device_name(index, name, sizeof name);
   bool only = gw_driver_device_count() == 1;
+  struct gw_driver_memory memory = gw_driver_memory(index);
   gw_word context = gw_driver_current_device() == index ? gw_driver_current_context() : 0;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
   pthread_mutex_lock(&joining);
   struct gw_device *device = atomic_load(&gw_devices[index]);
   if (device == NULL && named && is_time(index)) {
-    device = join(index, name);
+    device = join(index, name, &memory);
     if (device != NULL) {
       gw_park_uses(context);
     }
@@ -186,6 +209,7 @@ static int index_of(gw_word stream) {
   return gw_driver_context_device(gw_driver_stream_context(stream));
 }
 
+struct gw_device *gw_device_find_at(int index) { return find(index); }
 struct gw_device *gw_device_find(void) { return find(gw_driver_current_device()); }
 struct gw_device *gw_device_find_of(gw_word stream) { return find(index_of(stream)); }
 

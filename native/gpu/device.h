@@ -33,6 +33,8 @@ extern _Atomic(struct gw_device *) gw_only_device;
 
 /* The calling thread's device, whose task joins on first use; NULL: the launch passes. */
 struct gw_device *gw_device_find(void);
+/* The device of that number. */
+struct gw_device *gw_device_find_at(int index);
 /* The device of the stream, which may belong to another device than the calling thread's. */
 struct gw_device *gw_device_find_of(gw_word stream);
 struct gw_device *gw_device_known_of(gw_word stream);

@@ -29,6 +29,13 @@ int gw_driver_context_device(gw_word context);
 bool gw_driver_use_context(gw_word context);
 /* The name of the device's gate page. */
 bool gw_driver_device_name(int device, char *name, size_t size);
+/* The memory of the device: in bytes, 0 where the driver does not say. What is free is known of the
+ * calling thread's device only. */
+struct gw_driver_memory {
+  uint64_t total, free;
+  bool free_known;
+};
+struct gw_driver_memory gw_driver_memory(int device);
 /* Whether work submitted to the stream is still to be done; from a thread without a context. */
 enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream);
 /* Whether the stream is being captured; true where the driver cannot say. */
@@ -39,6 +46,10 @@ bool gw_driver_stream_blocks(gw_word stream);
 /* The mangled name of a kernel; false where the driver cannot say. `id` is the function that has
  * just launched it, which tells what kind of handle the kernel is. */
 bool gw_driver_kernel_name(unsigned id, gw_word kernel, char *name, size_t size);
+
+/* The shim's function in place of one that the loader finds in another library of the driver's;
+ * NULL: none. */
+void *gw_driver_symbol(void *handle, const char *name);
 
 /* Whether a query of an event makes the driver look at the stream where the event was recorded:
  * that stream may be destroyed, or the query may end its capture. */
@@ -72,7 +83,5 @@ enum gw_checkpoint_step {
 bool gw_driver_can_checkpoint(void);
 /* An enum gw_park_error; *number: the driver's own. */
 uint32_t gw_driver_checkpoint(enum gw_checkpoint_step step, uint32_t timeout_ms, uint32_t *number);
-/* Bytes that are free on the context's device; UINT64_MAX: unknown. */
-uint64_t gw_driver_memory_free(gw_word context);
 
 #endif

@@ -127,10 +127,19 @@ static void forget_code(void) {
 
 /* With the context go its code and the captures on its streams. One that is not named is taken to
  * be current to the program. */
-void gw_after_context_destroy(struct gw_call *call, int result) {
+void gw_after_green_destroy(struct gw_call *call, int result) {
   if (result == 0) {
     gw_capture_forget(call->key);
     forget_code();
+  }
+}
+
+void gw_before_green_destroy(struct gw_call *call) { gw_before_context_destroy(call); }
+
+void gw_after_context_destroy(struct gw_call *call, int result) {
+  gw_after_green_destroy(call, result);
+  if (result == 0) {
+    gw_memory_forget_context(call->key);
   }
 }
 

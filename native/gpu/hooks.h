@@ -9,6 +9,7 @@
 #include "count.h"
 #include "device.h"
 #include "driver.h"
+#include "limit.h"
 #include "load/resolve.h"
 #include "park.h"
 #include "submit.h"
@@ -26,6 +27,10 @@ struct gw_call {
   struct gw_submission submission;
   struct gw_loan loan;
   struct gw_traced traced;
+  /* Of calls about device memory: up to three of their arguments, as hooks.txt lists them. */
+  gw_word memory[3];
+  struct gw_allocation allocation;
+  struct gw_memory *freed;
 };
 
 /* Which function a hook stands for; generated. */
@@ -149,6 +154,32 @@ static inline void gw_after_graph_change(struct gw_call *call, int result) {
   gw_device_forget_kind(call->key);
 }
 
+/* Device memory. Between gw_before_alloc and gw_after_alloc the call may be made several times. */
+void gw_before_alloc(struct gw_call *call);
+void gw_after_alloc(struct gw_call *call, int result);
+void gw_before_managed(struct gw_call *call);
+void gw_after_managed(struct gw_call *call, int result);
+void gw_before_context_open(struct gw_call *call);
+void gw_after_context_open(struct gw_call *call, int result);
+void gw_before_create(struct gw_call *call);
+void gw_after_create(struct gw_call *call, int result);
+void gw_before_free(struct gw_call *call);
+void gw_after_free(struct gw_call *call, int result);
+void gw_before_free_wait(struct gw_call *call);
+void gw_after_free_wait(struct gw_call *call, int result);
+void gw_before_release(struct gw_call *call);
+void gw_after_release(struct gw_call *call, int result);
+static inline void gw_before_retain(struct gw_call *call) { (void)call; }
+void gw_after_retain(struct gw_call *call, int result);
+static inline void gw_before_map(struct gw_call *call) { (void)call; }
+void gw_after_map(struct gw_call *call, int result);
+static inline void gw_before_unmap(struct gw_call *call) { (void)call; }
+void gw_after_unmap(struct gw_call *call, int result);
+/* What the program asks about the memory of its device, or about the size of one. */
+static inline void gw_before_memory_info(struct gw_call *call) { (void)call; }
+void gw_after_memory_info(struct gw_call *call, int result);
+static inline void gw_before_size(struct gw_call *call) { (void)call; }
+void gw_after_size(struct gw_call *call, int result);
 /* Memory is shared with another process. */
 static inline void gw_before_share(struct gw_call *call) { (void)call; }
 static inline void gw_after_share(struct gw_call *call, int result) {
@@ -213,6 +244,9 @@ void gw_before_stream_destroy(struct gw_call *call);
 void gw_after_stream_destroy(struct gw_call *call, int result);
 void gw_before_context_destroy(struct gw_call *call);
 void gw_after_context_destroy(struct gw_call *call, int result);
+/* A green context goes: its memory belongs to the context that it is a part of. */
+void gw_before_green_destroy(struct gw_call *call);
+void gw_after_green_destroy(struct gw_call *call, int result);
 void gw_before_context_release(struct gw_call *call);
 void gw_after_context_release(struct gw_call *call, int result);
 /* Code is unloaded: another function may get the handle of one that has gone. */

@@ -19,7 +19,11 @@ static uint32_t examine(uint32_t *number) {
 /* On the one device that the process uses; unknown where it uses several. */
 static uint64_t available(void) {
   gw_word known = atomic_load(&devices) == 1 ? atomic_load(&context) : 0;
-  return known != 0 ? gw_driver_memory_free(known) : UINT64_MAX;
+  if (known == 0 || !gw_driver_use_context(known)) {
+    return UINT64_MAX;
+  }
+  struct gw_driver_memory memory = gw_driver_memory(gw_driver_current_device());
+  return memory.free_known ? memory.free : UINT64_MAX;
 }
 
 void gw_park_uses(gw_word current) {

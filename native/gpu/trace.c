@@ -13,9 +13,9 @@
 #include "../gate/number.h"
 #include "giveway_hook.h"
 #include "load/resolve.h"
+#include "memory.h"
 
 #define KERNELS 16384
-#define BUCKETS 4096
 #define MOST_EVENTS 10000000
 #define GONE UINTPTR_MAX /* in place of the handle of an unloaded kernel */
 
@@ -23,12 +23,6 @@ struct kernel {
   gw_word handle;
   uint64_t launches;
   char *name;
-};
-
-struct allocation {
-  gw_word address;
-  uint64_t bytes;
-  struct allocation *next;
 };
 
 struct event {
@@ -43,9 +37,7 @@ bool gw_tracing;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct kernel *kernels; /* by hash of the handle */
 static uint64_t nameless;      /* launches for which there was no room */
-static struct allocation *allocations[BUCKETS];
-static uint64_t allocated, freed, in_use, peak;
-static struct event *events; /* a ring of the last ones */
+static struct event *events;   /* a ring of the last ones */
 static uint64_t event_count, event_capacity;
 
 static const char *const count_names[GW_COUNTED] = {
@@ -95,43 +87,6 @@ static const struct kernel *count_kernel(unsigned id, gw_word handle) {
   return kernel;
 }
 
-static void add_allocation(gw_word address, uint64_t bytes) {
-  struct allocation *new = malloc(sizeof *new);
-  if (new != NULL) {
-    struct allocation **bucket = &allocations[(address >> 9) % BUCKETS];
-    *new = (struct allocation){address, bytes, *bucket};
-    *bucket = new;
-    allocated += bytes;
-    in_use += bytes;
-    peak = in_use > peak ? in_use : peak;
-  }
-}
-
-static uint64_t take_allocation(gw_word address) {
-  struct allocation **link = &allocations[(address >> 9) % BUCKETS];
-  while (*link != NULL && (*link)->address != address) {
-    link = &(*link)->next;
-  }
-  struct allocation *found = *link;
-  uint64_t bytes = 0;
-  if (found != NULL) {
-    bytes = found->bytes;
-    *link = found->next;
-    free(found);
-    freed += bytes;
-    in_use -= bytes;
-  }
-  return bytes;
-}
-
-static void put_back(gw_word address, uint64_t bytes) {
-  if (bytes != 0) {
-    add_allocation(address, bytes);
-    allocated -= bytes;
-    freed -= bytes;
-  }
-}
-
 static void add_event(const struct gw_traced *call, uint64_t now, const struct kernel *kernel) {
   if (events == NULL && (events = calloc(event_capacity, sizeof *events)) == NULL) {
     event_capacity = 0;
@@ -143,15 +98,8 @@ static void add_event(const struct gw_traced *call, uint64_t now, const struct k
 
 /* ---- around a call ------------------------------------------------------------------------ */
 
-void gw_trace_begin(struct gw_traced *call, unsigned id, enum gw_counted what, gw_word object,
-                    uint64_t bytes) {
-  *call = (struct gw_traced){.id = id, .what = what, .object = object, .bytes = bytes};
-  if (what == GW_FREES) {
-    /* Before the call: once the memory is free, another thread may get the same address. */
-    pthread_mutex_lock(&lock);
-    call->bytes = take_allocation(object);
-    pthread_mutex_unlock(&lock);
-  }
+void gw_trace_begin(struct gw_traced *call, unsigned id, enum gw_counted what, gw_word object) {
+  *call = (struct gw_traced){.id = id, .what = what, .object = object};
   call->began_ns = gw_now();
 }
 
@@ -164,10 +112,6 @@ void gw_trace_end(struct gw_traced *call, int result) {
   pthread_mutex_lock(&lock);
   if (call->what == GW_LAUNCHES && result == 0) {
     kernel = count_kernel(call->id, call->object);
-  } else if (call->what == GW_ALLOCATIONS && result == 0 && call->object != 0) {
-    add_allocation(*(const gw_word *)call->object, call->bytes);
-  } else if (call->what == GW_FREES && result != 0) {
-    put_back(call->object, call->bytes);
   }
   if (event_capacity != 0) {
     add_event(call, now, kernel);
@@ -232,9 +176,10 @@ static int write_trace(FILE *file) {
   for (int i = 0; i < GW_COUNTED; i++) {
     fprintf(file, "%s\"%s\": %lu", i > 0 ? ", " : "", count_names[i], of[i]);
   }
+  struct gw_memory_totals memory = gw_memory_totals();
   pthread_mutex_lock(&lock);
-  fprintf(file, "},\n\"bytes\": {\"allocated\": %lu, \"freed\": %lu, \"peak\": %lu}", allocated,
-          freed, peak);
+  fprintf(file, "},\n\"bytes\": {\"allocated\": %lu, \"freed\": %lu, \"peak\": %lu}",
+          memory.allocated, memory.freed, memory.peak);
   write_kernels(file);
   if (event_capacity != 0) {
     write_events(file);
@@ -247,8 +192,7 @@ static void fork_child(void) {
   pthread_mutex_init(&lock, NULL);
   kernels = NULL; /* the parent's kernels, and their memory, are not the child's */
   events = NULL;
-  memset(allocations, 0, sizeof allocations);
-  nameless = allocated = freed = in_use = peak = event_count = 0;
+  nameless = event_count = 0;
 }
 
 __attribute__((constructor)) static void read_environment(void) {

@@ -11,15 +11,13 @@
 struct gw_traced {
   unsigned id; /* which function */
   enum gw_counted what;
-  gw_word object; /* kernel, graph, address, or where the address will be written */
-  uint64_t bytes;
+  gw_word object; /* kernel or graph */
   uint64_t began_ns;
 };
 
 extern bool gw_tracing;
 
-void gw_trace_begin(struct gw_traced *call, unsigned id, enum gw_counted what, gw_word object,
-                    uint64_t bytes);
+void gw_trace_begin(struct gw_traced *call, unsigned id, enum gw_counted what, gw_word object);
 void gw_trace_end(struct gw_traced *call, int result);
 /* Code is unloaded: another kernel may get the handle of one that has gone. */
 void gw_trace_forget_kernels(void);

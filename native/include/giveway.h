@@ -20,20 +20,23 @@ extern "C" {
 
 enum gw_error {
   GW_OK = 0,
-  GW_E_DIRECTORY = -1,  /* the page directory cannot be made, or is not this user's alone */
-  GW_E_ACCESS = -2,     /* the page cannot be opened for reading and writing */
-  GW_E_SPACE = -3,      /* no room for the page */
-  GW_E_SIZE = -4,       /* the file is shorter than a page */
-  GW_E_MAGIC = -5,      /* not a gate page, or a damaged one */
-  GW_E_VERSION = -6,    /* a page of another giveway version */
-  GW_E_FULL = -7,       /* every row is taken */
-  GW_E_LOCK = -8,       /* the page's lock was not free in time, or is damaged */
-  GW_E_NO_PAGE = -9,    /* there is no page yet: nothing has run on this device */
-  GW_E_NO_TASK = -10,   /* no such task, or the task has left */
-  GW_E_ARGUMENT = -11,  /* priority out of range, bad device name */
-  GW_E_RESOURCES = -12, /* out of memory, threads or file descriptors */
-  GW_E_DELETED = -13,   /* the page's file was deleted while in use */
-  GW_E_TAKEN = -14,     /* another process decides about the page's gates */
+  GW_E_DIRECTORY = -1,     /* the page directory cannot be made, or is not this user's alone */
+  GW_E_ACCESS = -2,        /* the page cannot be opened for reading and writing */
+  GW_E_SPACE = -3,         /* no room for the page */
+  GW_E_SIZE = -4,          /* the file is shorter than a page */
+  GW_E_MAGIC = -5,         /* not a gate page, or a damaged one */
+  GW_E_VERSION = -6,       /* a page of another giveway version */
+  GW_E_FULL = -7,          /* every row is taken */
+  GW_E_LOCK = -8,          /* the page's lock was not free in time, or is damaged */
+  GW_E_NO_PAGE = -9,       /* there is no page yet: nothing has run on this device */
+  GW_E_NO_TASK = -10,      /* no such task, or the task has left */
+  GW_E_ARGUMENT = -11,     /* priority out of range, bad device name */
+  GW_E_RESOURCES = -12,    /* out of memory, threads or file descriptors */
+  GW_E_DELETED = -13,      /* the page's file was deleted while in use */
+  GW_E_TAKEN = -14,        /* another process decides about the page's gates */
+  GW_E_NO_GROUP = -15,     /* GIVEWAY_SHARED names no group */
+  GW_E_NOT_A_MEMBER = -16, /* this user is not a member of the group that GIVEWAY_SHARED names */
+  GW_E_NOT_SHARED = -17    /* the page directory is not that group's, or not of mode 2770 */
 };
 
 typedef struct gw_page gw_page;
@@ -70,10 +73,17 @@ struct gw_task_info {
   uint64_t joined_ns;
   uint64_t closed_ns; /* when the gate last closed, or when the task last became active */
   uint64_t
-      stopped_ns;    /* when the work that ran at that closing was seen to have stopped; 0: never */
-  uint32_t can_park; /* 1: the task's process takes requests to park */
-  uint32_t parkable; /* 1: other tasks that need memory may park it */
-  uint32_t parked;   /* 0: not; 1: its work ends; 2: it is saved; 3: parked; 4: it is restored */
+      stopped_ns; /* when the work that ran at that closing was seen to have stopped; 0: never */
+  uint64_t pid_namespace; /* in which pid is valid: its inode in /proc/PID/ns; 0: unknown */
+  uint64_t memory;        /* bytes of device memory in use */
+  uint64_t memory_peak;
+  uint64_t memory_limit;   /* 0: none */
+  uint64_t memory_reserve; /* 0: none */
+  uint32_t counts_memory;  /* 1: the device is one whose hook counts memory */
+  uint32_t reserved;
+  uint32_t can_park;    /* 1: the task's process takes requests to park */
+  uint32_t parkable;    /* 1: other tasks that need memory may park it */
+  uint32_t parked;      /* 0: not; 1: its work ends; 2: it is saved; 3: parked; 4: it is restored */
   uint32_t park_error;  /* enum gw_park_error of the last request */
   uint32_t park_number; /* the driver's error of that request */
   uint32_t park_reserved;
@@ -110,6 +120,14 @@ GW_API int gw_set_priority(gw_page *page, uint64_t ticket, int priority);
 GW_API int gw_set_attributes(gw_page *page, uint64_t ticket, const char *text);
 GW_API int gw_attributes(gw_page *page, uint64_t ticket, char *text, size_t size);
 
+/* Limits the task's device memory, from its next allocation on; 0: no limit. */
+GW_API int gw_set_memory_limit(gw_page *page, uint64_t ticket, uint64_t bytes);
+/* What the device's programs have learned about it, in bytes; 0: nothing yet. */
+struct gw_device_memory {
+  uint64_t total;
+  uint64_t context; /* the most that a program's context took */
+};
+GW_API int gw_device_memory(gw_page *page, struct gw_device_memory *memory);
 /* ---- parking -----------------------------------------------------------------------------------
  *
  * The process of a task moves its device memory to host memory and back, on request. A request is

@@ -80,6 +80,31 @@ GW_API int gw_outranked(const gw_task *task);
 /* 1: no other task has joined the page, as of its last transition. */
 GW_API int gw_alone(const gw_task *task);
 
+/* ---- device memory -------------------------------------------------------------------------- */
+
+/* Of the bytes in use on the task's device, those that no other task accounts for. */
+GW_API uint64_t gw_memory_unaccounted(gw_task *task, uint64_t used);
+/* Tells the task and its page how much memory the device has, and sets the limit and the
+ * reservation of GIVEWAY_MEMORY and GIVEWAY_RESERVE. `context`: what the process uses already.
+ * Where these cannot be met, says so to the user. */
+GW_API void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context);
+/* Counts an allocation. 0: it is beyond the task's limit, or in what other tasks have reserved, and
+ * was not counted. */
+GW_API int gw_memory_take(gw_task *task, uint64_t bytes);
+GW_API void gw_memory_give(gw_task *task, uint64_t bytes);
+
+/* The device as the program is to see it. */
+struct gw_memory_view {
+  int shown;      /* 0: as it is */
+  uint64_t total; /* the limit, or what others' reservations leave */
+  uint64_t used;  /* by the task */
+  uint64_t free;
+};
+/* task NULL: of a process that has no task on the page. `total`, `free`: as the driver has them;
+ * free is UINT64_MAX where only the total is asked for. */
+GW_API void gw_memory_view(gw_page *page, gw_task *task, uint64_t total, uint64_t free,
+                           struct gw_memory_view *view);
+
 /* ---- stream gates: a device that waits for a word of memory --------------------------------- */
 
 struct gw_stream_gate {

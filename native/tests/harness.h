@@ -136,6 +136,29 @@ __attribute__((unused)) static struct gw_page_layout *raw_page_of(const char *de
 
 __attribute__((unused)) static struct gw_page_layout *raw_page(void) { return raw_page_of("cpu"); }
 
+/* A program of priority 10 that has work while *go is 1, and then idles until it is killed. */
+__attribute__((unused)) static pid_t fork_urgent(_Atomic uint64_t *go) {
+  pid_t pid = fork();
+  CHECK(pid >= 0);
+  if (pid == 0) {
+    setenv("GIVEWAY_LINGER_MS", "100000", 1);
+    gw_task *task = join(open_page(), 10);
+    while (atomic_load(go) == 0) {
+      usleep(100);
+    }
+    gw_begin(task);
+    while (atomic_load(go) == 1) {
+      usleep(100);
+    }
+    gw_end(task);
+    gw_idle(task);
+    for (;;) {
+      pause();
+    }
+  }
+  return pid;
+}
+
 /* Waits until the watcher of an active task has looked at the task so many times. */
 __attribute__((unused)) static void await_looks(struct gw_row *row, int looks) {
   for (uint64_t last = atomic_load(&row->beat_ns); looks > 0; looks--) {
@@ -204,5 +227,12 @@ static int run_case(const struct test_case *test, unsigned seconds) {
     }                                                                                              \
     return failed != 0;                                                                            \
   }
+
+/* Any function, called with more words than any function takes, all of them 0. */
+__attribute__((unused)) static int call_with_zeros(void *function) {
+  typedef uintptr_t word;
+  return ((int (*)(word, word, word, word, word, word, word, word, word, word, word, word, word,
+                   word))function)(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+}
 
 #endif

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from giveway import devices
-from giveway.devices import preload, target
+from giveway.devices import memory as device_memory
+from giveway.devices import mps, preload, quota, target
 from giveway.errors import GivewayError, UsageError
 from giveway.sched import attributes
 from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
@@ -82,6 +83,8 @@ def environment(
     name: str,
     settings: Iterable[str] = (),
     job: str | None = None,
+    memory: str | None = None,
+    reserve: str | None = None,
 ) -> dict[str, str]:
     """``base_env`` with the variables that make a program a task of a device.
 
@@ -93,12 +96,17 @@ def environment(
         settings: further attributes for policies, such as ``deadline=20ms``.
         job: the job that the program's processes belong to: 1 to 48 ASCII letters, digits, ``.``,
             ``_`` and ``-``. None: that of ``base_env``, or of torchrun.
+        memory: the limit of the device memory of each process, as ``40GiB`` or ``50%``; None: that
+            of ``base_env``.
+        reserve: the device memory that others leave to the program, in the same form.
 
     Raises:
-        UsageError: unknown device, priority out of range, or unusable name, setting or job.
+        UsageError: unknown device, priority out of range, or unusable name, setting, job or amount
+            of memory.
         GivewayError: giveway's own libraries are missing.
     """
-    return _environment(base_env, devices.get(device), priority, name, settings, job)
+    wanted = device_memory.read(memory, reserve)
+    return _environment(base_env, devices.get(device), priority, name, settings, job, wanted)
 
 
 def _environment(
@@ -108,6 +116,7 @@ def _environment(
     name: str,
     settings: Iterable[str],
     job: str | None,
+    wanted: device_memory.Wanted,
 ) -> dict[str, str]:
     if not PRIORITY_MIN <= priority <= PRIORITY_MAX:
         raise UsageError(f"priority {priority} is not in {PRIORITY_MIN}…{PRIORITY_MAX}")
@@ -128,6 +137,11 @@ def _environment(
                 f"job {job!r} is not 1 to {JOB_SIZE} ASCII letters, digits, '.', '_' and '-'"
             )
         env["GIVEWAY_JOB"] = job
+    device_memory.check(device, wanted)
+    if wanted.limit is not None:
+        env["GIVEWAY_MEMORY"] = wanted.limit.setting()
+    if wanted.reserve is not None:
+        env["GIVEWAY_RESERVE"] = wanted.reserve.setting()
     # The variable holds the pid that `giveway run` had; an inherited value would be wrong.
     env.pop("GIVEWAY_RUN", None)
     return env
@@ -150,6 +164,8 @@ def run(
     settings: Sequence[str] = (),
     job: str | None = None,
     whole_process: bool = False,
+    memory: str | None = None,
+    reserve: str | None = None,
 ) -> NoReturn:
     """Replaces this process with ``command``, gated.
 
@@ -158,6 +174,7 @@ def run(
 
     Args:
         whole_process: gates all threads of the program, on the CPU only.
+        memory: as in `environment`, as is ``reserve``.
 
     Raises:
         UsageError: as `environment`; or the command is empty, or ``whole_process`` on a GPU.
@@ -173,7 +190,8 @@ def run(
             raise UsageError(f"--whole-process is for --device cpu, not {chosen.name}")
         os.environ["GIVEWAY_WHOLE_PROCESS"] = "1"
     given_name = derive_name(command) if name is None else name
-    become(command, chosen, priority, given_name, settings, _warn, job)
+    wanted = device_memory.read(memory, reserve)
+    become(command, chosen, priority, given_name, settings, _warn, job, wanted)
 
 
 def become(
@@ -184,17 +202,25 @@ def become(
     settings: Iterable[str],
     warn: Callable[[str], None],
     job: str | None = None,
+    wanted: device_memory.Wanted = device_memory.NOTHING,
 ) -> NoReturn:
     """Replaces this process with ``command``, gated on a device of this machine; raises as `run`.
 
     Args:
-        warn: called with the notice of the device, if it has one, and with the reason why the
-            program cannot be gated.
+        warn: called with the notice of the device, if it has one, with the number of OpenMP
+            threads that a CPU quota asks for, and with the reasons why the program cannot be a
+            client of MPS or cannot be gated.
     """
-    env = _environment(os.environ, device, priority, name, settings, job)
+    env = _environment(os.environ, device, priority, name, settings, job, wanted)
     env["GIVEWAY_RUN"] = str(os.getpid())
     if device.notice is not None:
         warn(device.notice)
+    if (fits := quota.fitting(env, derive_name(command))) is not None:
+        threads, of = fits
+        env["OMP_NUM_THREADS"] = str(threads)
+        warn(f"the CPU quota is {of}: OMP_NUM_THREADS={threads}")
+    if device.name == "cuda" and (why := mps.use(env, priority, "GIVEWAY_RUN" in os.environ)):
+        warn(why)
     found = target.locate(command[0], env)
     ungated = target.judge(found, os.environ) if found is not None and device.gates else None
     if ungated is not None:

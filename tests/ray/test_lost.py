@@ -48,9 +48,16 @@ class Head:
 
     def kill(self) -> None:
         """All of it, at once."""
+        self._send(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Stands still, as a head that the network has lost. Ports accept connections."""
+        self._send(signal.SIGSTOP)
+
+    def _send(self, which: signal.Signals) -> None:
         for pid in self._pids:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, which)
 
 
 @pytest.fixture
@@ -84,6 +91,14 @@ def test_a_head_that_is_killed_is_one_line(spawn: Spawner, head: Head, tmp_path:
         assert job.wait(60) == 8
         one_line(said.read_text())
     assert time.monotonic() - began < 60  # after which Ray would end these processes itself
+
+
+def test_top_ends_with_one_line_when_the_head_stands_still(spawn: Spawner, head: Head) -> None:
+    top = Terminal(spawn, 140, "top", "--ray", head.address, "--interval", "1")
+    top.wait_for("1 of 1 nodes answer", seconds=60)
+    head.stop()
+    assert top.end() == 8
+    assert "has not answered for 10 s" in one_line(top.output.split(LEAVE_SCREEN)[-1].decode())
 
 
 def test_an_observer_that_was_killed_is_started_again(cluster: LocalCluster, ray: Any) -> None:

@@ -32,7 +32,16 @@ SMALL = {
         "width": 512,
         "vocabulary": 50,
     },
+    "llama_lora": {
+        "batch": 2,
+        "prompt": 5,
+        "layers": 1,
+        "width": 128,
+        "vocabulary": 50,
+        "rank": 2,
+    },
 }
+BULK = {"matmul": {"side": 16, "count": 2}, "copy": {"megabytes": 1, "count": 2}}
 TRAINED_VISION = {"batch": 2, "image": 32}
 STAND_IN = """
 import torch
@@ -108,6 +117,43 @@ def steps_of_llama() -> list[float]:
     return [float(apart), float((whole[:, 4:] - whole[:, 3:-1]).abs().max())]
 
 
+def serves_llama() -> dict[str, Any]:
+    """The answers of two requests that are served together, the second of which comes later, and
+    of each of them alone; and those of a request in a slot that was used before."""
+    from giveway.models import build
+
+    size = {"slots": 2, "layers": 2, "width": 512, "vocabulary": 50, "length": 12}
+    engine = build.engine("llama_server", size, "cpu")
+    first = [engine.prefill(0, 5)]
+    first += [engine.step()[0] for _ in range(2)]
+    second = [engine.prefill(1, 7)]
+    for _ in range(4):
+        step = engine.step()
+        first.append(step[0])
+        second.append(step[1])
+    alone = []
+    for slot, prompt, count in ((1, 5, 7), (0, 7, 5)):
+        said = [engine.prefill(slot, prompt)]
+        said += [engine.step()[slot] for _ in range(count - 1)]
+        alone.append(said)
+    return {"together": [first, second], "alone": alone}
+
+
+def trains_lora() -> dict[str, Any]:
+    """Which weights a step of LoRA changes, and the loss before and after some steps."""
+    from giveway.models import build, lora
+
+    size = {**SMALL["llama_lora"], "rank": 4}
+    torch.manual_seed(20)
+    model, inputs = lora.build(size)
+    step = build._training(model, inputs)
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    losses = [step() for _ in range(200)]
+    after = model.state_dict()
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    return {"changed": changed, "fell": losses[-1] < losses[0]}
+
+
 def profiles() -> list[list[float]] | None:
     """The kernels in a trace of torch's profiler; None for a trace that cannot be read."""
     import torch.profiler as profiler
@@ -157,13 +203,24 @@ def torchvision_lacks_its_operators(folder: Path) -> bool:
 
 
 def main(folder: Path) -> None:
+    from giveway.models import build
+
     torch.set_num_threads(1)
     sections: dict[str, Any] = {
         # First, for it forks, and needs a process that has not imported torchvision.
         "fix": lambda: torchvision_lacks_its_operators(folder),
         **{name: lambda name=name: infers(name, {"batch": 1, "image": 64}) for name in VISION},
-        **{name: lambda name=name: infers(name, SMALL[name]) for name in SMALL},
+        **{
+            name: lambda name=name: infers(name, SMALL[name])
+            for name in SMALL
+            if name != "llama_lora"
+        },
+        **{name: lambda name=name: build.work(name, "infer", BULK[name], "cpu")() for name in BULK},
+        "serve llama": serves_llama,
+        "train lora": trains_lora,
         "train bert": lambda: trains("bert", SMALL["bert"]),
+        "train gpt2": lambda: trains("gpt2", SMALL["gpt2"]),
+        "train whisper": lambda: trains("whisper", SMALL["whisper"]),
         "train llama": lambda: trains("llama", SMALL["llama"]),
         "decode llama": decodes_llama,
         "steps of llama": steps_of_llama,

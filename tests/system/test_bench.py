@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
+from giveway.report.load import load
+from giveway.report.page import page
 from giveway.results import result
 from giveway.results.store import records_of
 from tests.conftest import GIVEWAY, Runner, Spawner
@@ -303,6 +305,34 @@ def test_models_in_all_modes_of_a_cpu(
     assert "active" in states
 
 
+@pytest.mark.usefixtures("light_torch")
+def test_a_sweep_over_loads_starts_its_programs_once(
+    spawn: Spawner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIGHT_COMPUTES", "1")
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    options = arguments(tmp_path, str(path), modes="native,giveway 10%")
+    process = spawn(GIVEWAY, *options, "--load", "0.6,0.2", stderr=subprocess.PIPE)
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 9, err  # the bar is of a mode that was not requested
+    found = result.read(tmp_path / "out")
+    assert [each["name"] for each in found["results"]] == ["small@0.2", "small@0.6"]
+    assert [(each["family"], each["load"]) for each in found["results"]] == [
+        ("small", 0.2), ("small", 0.6),
+    ]  # fmt: skip
+    slow, fast = (each["programs"]["high"] for each in found["results"])
+    assert slow["size"] == fast["size"]
+    assert fast["rate"] == pytest.approx(3 * slow["rate"], rel=0.01)
+    assert slow["rate"] == pytest.approx(0.2 / (slow["service_ms"] / 1e3), rel=0.01)
+    for each in found["results"]:
+        assert set(each["modes"]) == {"native", "giveway 10%"}
+        segments = [one for one in records_of(tmp_path / "out", each["name"]) if "load" in one]
+        gated = [one for one in segments if one["mode"] == "giveway 10%"][-1]["programs"]
+        assert gated["low"]["launches"] > 0
+    assert "chart sweep" in page(load([tmp_path / "out"]))
+
+
 STALLS = """
 title = "A model that stalls"
 answer_timeout = {answer}
@@ -370,6 +400,9 @@ def test_a_damaged_page_is_an_error_at_once(
         (["dual", "--device", "nope"], "nope"),
         (["dual", "dual"], "two scenarios have the same name: dual, dual"),
         (["dual", "--seconds", "0"], "0"),
+        (["dual", "--modes", "giveway 110%"], "unknown mode 'giveway 110%': there are alone, "),
+        (["dual", "--load", "0.5,1.5"], "--load: '1.5' is not a share above 0 and below 1"),
+        (["starve", "--load", "0.5"], "its urgent program high is saturating, and has no rate"),
         (["none.toml"], "cannot read the scenario none.toml"),
     ],
 )
@@ -389,6 +422,16 @@ def test_a_bad_scenario_file_is_one_line(giveway: Runner, tmp_path: Path) -> Non
     assert done.stderr == (
         f"giveway: {path}:9: rate: 0 is not allowed; allowed: a number above 0 of requests per "
         "second, or a table with such a value for cpu and for gpu\n"
+    )
+    trace = tmp_path / "trace.csv"
+    trace.write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:01:51.2639900,9,four\n"
+    )
+    path.write_text(SMALL.replace('"poisson"', '"trace"\ntrace = "trace.csv"'))
+    done = giveway(*arguments(tmp_path, str(path)))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"giveway: {trace}:2:31: expected a whole number of tokens, found 'four'\n"
     )
 
 

@@ -59,7 +59,7 @@ def test_a_transformer_runs_with_the_same_weights_each_time(
     assert found[name] == [shape, True]
 
 
-@pytest.mark.parametrize("name", ["bert", "llama", "resnet18"])
+@pytest.mark.parametrize("name", ["bert", "gpt2", "llama", "resnet18", "whisper"])
 def test_a_training_starts_from_the_same_weights_each_time(
     found: dict[str, Any], name: str
 ) -> None:
@@ -80,6 +80,27 @@ def test_decoding_of_llama_is_decoding_from_the_whole_text(found: dict[str, Any]
     assert found["decode llama"]["differ"]
     apart, scale = found["steps of llama"]
     assert apart < 1e-4 < 1e-2 < scale
+
+
+def test_requests_that_are_served_together_have_the_answers_that_they_have_alone(
+    found: dict[str, Any],
+) -> None:
+    """They begin at different times, have different lengths, and change slots."""
+    assert found["serve llama"]["together"] == found["serve llama"]["alone"]
+    first, second = found["serve llama"]["alone"]
+    assert len(set(first)) > 1
+    assert first[: len(second)] != second
+
+
+def test_lora_trains_only_its_own_matrices(found: dict[str, Any]) -> None:
+    assert found["train lora"]["fell"]
+    parts = {name.rsplit(".", 2)[1] for name in found["train lora"]["changed"]}
+    assert parts == {"down", "up"}
+
+
+def test_products_and_copies_return_a_value(found: dict[str, Any]) -> None:
+    assert isinstance(found["matmul"], float)
+    assert found["copy"] == 1
 
 
 def test_what_the_profiler_writes_is_found(found: dict[str, Any]) -> None:

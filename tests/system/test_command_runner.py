@@ -75,6 +75,16 @@ def test_a_command_that_falls_behind_keeps_its_worst_requests(tmp_path: Path, gu
     assert answer["done"] < len(answer["latencies_us"])
 
 
+def test_a_command_may_report_its_tokens(tmp_path: Path, guard: Guard) -> None:
+    code = BEHIND.replace(' 0.1"', ' 0.1 ttft=0.05 tpot=0.01 tokens=4"')
+    answer = measured(tmp_path, guard, code)
+    requests = len(answer["latencies_us"])
+    assert answer["ttft_us"] == [50_000] * requests
+    assert answer["tpot_us"] == [10_000] * requests
+    assert answer["service_us"] == [100_000] * requests
+    assert answer["tokens_done"] == 4 * answer["done"]
+
+
 def test_batches_after_the_end_do_not_count(tmp_path: Path, guard: Guard) -> None:
     answer = measured(tmp_path, guard, BATCHES, wait=1.0)
     # Ten more ended while the bench waited. One was at work at the end, and looks may be late.

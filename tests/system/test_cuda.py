@@ -146,7 +146,9 @@ def test_doctor_describes_the_gpu(giveway: Runner, cuda: Path) -> None:
     assert device["driver"] == f"{cuda / 'libcuda.so.1'} (CUDA 13.0)"
     assert [page["device"] for page in device["pages"]] == [UUID]
     supported = {name: known["supported"] for name, known in device["capabilities"].items()}
-    assert supported == {"launch_gate": True, "stream_gate": False, "interrupt": False}
+    assert supported == {
+        "launch_gate": True, "stream_gate": False, "interrupt": False, "memory_limit": True
+    }  # fmt: skip
     assert "500 µs" in device["capabilities"]["launch_gate"]["reason"]
     assert "CUDA" not in [driver["api"] for driver in report["drivers"]]
     text = giveway("doctor").stdout

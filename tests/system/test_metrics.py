@@ -1,13 +1,12 @@
-"""The metrics of a real daemon, and the dashboard, which must use existing metrics only."""
+"""Metrics of real programs, from a daemon and without one."""
 
 from __future__ import annotations
 
-import json
-import re
+import getpass
+import subprocess
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,19 +15,15 @@ from tests.system.conftest import Regions
 from tests.system.daemons import Daemon
 from tests.waiting import eventually
 
-DASHBOARD = Path(__file__).parents[2] / "contrib" / "grafana-dashboard.json"
 Labels = dict[str, str]
 
 
 class Scrape:
-    """One scrape of the exporter, parsed as Prometheus does."""
+    """Metrics, parsed as Prometheus does."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, text: str) -> None:
         from prometheus_client.parser import text_string_to_metric_families
 
-        with urllib.request.urlopen(url, timeout=60) as response:
-            assert response.headers["Content-Type"].startswith("text/plain")
-            text = response.read().decode()
         self.samples: dict[str, list[tuple[Labels, float]]] = {}
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
@@ -43,12 +38,18 @@ class Scrape:
         return value
 
 
+def scrape_url(url: str) -> Scrape:
+    with urllib.request.urlopen(url, timeout=60) as response:
+        assert response.headers["Content-Type"].startswith("text/plain")
+        return Scrape(response.read().decode())
+
+
 @pytest.fixture
 def scrape(spawn: Spawner) -> Callable[[], Scrape]:
     daemon = Daemon(spawn, "--policy", "share", "--metrics", "127.0.0.1:0")
     assert daemon.process.stdout is not None
     url = daemon.process.stdout.readline().split()[-1]
-    return lambda: Scrape(url)
+    return lambda: scrape_url(url)
 
 
 def test_the_exporter_tells_of_every_task(
@@ -88,42 +89,30 @@ def test_the_exporter_tells_of_every_task(
     assert eventually(lambda: len(scrape().samples["giveway_task_paused"]) == 1)
 
 
-def queries() -> list[tuple[str, str]]:
-    """Every expression of the dashboard, with the legend that is written from its labels."""
-    document: dict[str, Any] = json.loads(DASHBOARD.read_text())
-    found = [
-        (target["expr"], target.get("legendFormat", ""))
-        for panel in document["panels"]
-        for target in panel["targets"]
-    ]
-    variables = [v["query"] for v in document["templating"]["list"] if v["type"] == "query"]
-    return [*found, *((query, "") for query in variables)]
+def test_once_and_without_a_daemon(giveway: Runner, regions: Regions, tmp_path: Path) -> None:
+    pid = regions("--name", "a", "--priority", "7").pid
+    done = giveway("metrics")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = Scrape(done.stdout)
+    labels = {"pid": str(pid), "name": "a", "user": getpass.getuser(), "gpu": "", "pod": ""}
+    assert found.value("giveway_task_priority", **labels) == 7
+    assert found.value("giveway_up") == 0
+    file = tmp_path / "giveway.prom"
+    done = giveway("metrics", "--output", str(file))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert Scrape(file.read_text()).value("giveway_task_priority", **labels) == 7
 
 
-def test_the_dashboard_asks_for_what_there_is(
-    scrape: Callable[[], Scrape], regions: Regions
-) -> None:
-    regions("--share", "60")
-    regions("--share", "40")
-    assert eventually(lambda: len(scrape().samples["giveway_task_paused"]) == 2)
-    have = scrape().samples
-    assert len(queries()) > 10
-    for expression, legend in queries():
-        names = re.findall(r"\bgiveway_\w+", expression)
-        assert names, expression
-        for name in names:
-            assert have.get(name), f"{name} in {expression}"
-        labels = {word.strip() for group in re.findall(r"(?:by|on) \(([^)]*)\)", expression)
-                  for word in group.split(",")}  # fmt: skip
-        labels |= set(re.findall(r"(\w+)=~?\"", expression))
-        labels |= set(re.findall(r"label_values\(\w+, (\w+)\)", expression))
-        shown = set(re.findall(r"{{(\w+)}}", legend))
-        for name in names:
-            assert labels <= have[name][0][0].keys(), expression
-        # A sum keeps only the labels that it is grouped by.
-        grouped = re.findall(r"by \(([^)]*)\)", expression)
-        kept = {word.strip() for word in grouped[0].split(",")} if grouped else have[names[0]][0][0]
-        assert shown <= set(kept), (expression, legend)
+def test_on_every_network_if_told_to(spawn: Spawner) -> None:
+    command = (GIVEWAY, "serve", "--metrics", "0.0.0.0:0")
+    process = spawn(*command, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[-1]
+    assert url.startswith("http://0.0.0.0:")
+    assert eventually(lambda: scrape_url(url).value("giveway_up") == 1)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert said.splitlines()[0].startswith("giveway: whoever can connect to this port")
 
 
 def test_a_taken_port_is_one_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import GIVEWAY, Spawner
+from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions
 from tests.system.watching import goes_on, stands_still, tasks
 from tests.waiting import eventually
@@ -44,12 +45,15 @@ def becomes(name: str, state: str) -> bool:
 
 
 def test_a_program_in_another_pid_namespace_is_given_way_to(
-    regions: Regions, container: Container
+    giveway: Runner, regions: Regions, container: Container, regions_program: str
 ) -> None:
     regions("--name", "outside")
     container()
     assert becomes("outside", "held")
     assert tasks()["inside"].pid == 1
+    listed = giveway("ps", "--csv", "--format", "name,pid,user,command").stdout.splitlines()
+    (inside,) = (line for line in listed if line.startswith("inside,"))
+    assert inside == f"inside,1,{getpass.getuser()},{regions_program}"
 
 
 def test_when_it_is_killed_it_holds_nobody(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import getpass
 import json
 import os
 import shutil
@@ -55,9 +56,11 @@ def test_ps_shows_who_runs_and_who_is_held(
     assert shown["preemptions"] >= 1
 
     header, first, second = giveway("ps").stdout.splitlines()
-    assert first.split()[:4] == ["cpu", str(high), "high", "10"]
-    assert first.split()[4] in ("active", "idle")
-    assert second.split()[:4] == ["cpu", str(low), "low", "0"]
+    user = getpass.getuser()
+    assert first.split()[:5] == ["cpu", str(high), user, "high", "10"]
+    assert first.split()[5] in ("active", "idle")
+    assert second.split()[:5] == ["cpu", str(low), user, "low", "0"]
+    assert first.endswith("/regions")  # the command
     # Right-aligned: numbers end where their title ends.
     end = header.index("PRIORITY") + len("PRIORITY")
     assert (first[end - 2 : end], second[end - 2 : end]) == ("10", " 0")

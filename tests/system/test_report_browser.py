@@ -47,7 +47,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     last = ["Traceback (most recent call last):", "x" * 300]
     scenarios = {
-        "dual": noisy(1),
+        "dual": report_examples.with_modes(noisy(1)),
+        **report_examples.sweep("swept"),
+        **report_examples.pairs(),
         "a-scenario-with-a-long-name": renamed(with_long_names, "a-scenario-with-a-long-name"),
         "broken": renamed(failed("e" * 120, last), "broken"),
         "later": None,
@@ -83,26 +85,64 @@ def test_it_shows_without_complaint_and_fits(
 def test_charts_have_data(shown: browser.Page, report: Path) -> None:
     shown.open(report)
     kinds = shown.ask("[...document.querySelectorAll('figure')].map(each => each.className)")
-    assert {"chart overview", "chart cdf", "chart bars", "chart timeline"} == set(kinds)
+    assert set(kinds) == {
+        f"chart {kind}"
+        for kind in ("overview", "sweep", "frontier", "cdf", "bars", "timeline")
+    }  # fmt: skip
     # The size of what is drawn, on the screen.
     sizes = shown.ask(
-        "[...document.querySelectorAll('figure.cdf .plot path')].map(path => {"
+        "[...document.querySelectorAll('figure.cdf .plot path')].filter("
+        "path => path.checkVisibility()).map(path => {"
         "const box = path.getBoundingClientRect(); return [box.width, box.height]})"
     )
     assert len(sizes) >= 9
     assert all(width > 20 and height > 100 for width, height in sizes)
     bars = shown.ask(
-        "[...document.querySelectorAll('figure.bars rect')].map("
-        "bar => bar.getBoundingClientRect().width)"
+        "[...document.querySelectorAll('figure.bars rect')].filter("
+        "bar => bar.checkVisibility()).map(bar => bar.getBoundingClientRect().width)"
     )
     assert len(bars) >= 4
     assert all(width > 20 for width in bars)
     held = shown.ask(
-        "[...document.querySelectorAll('rect.held')].map(box => ["
+        "[...document.querySelectorAll('rect.held')].filter("
+        "box => box.checkVisibility()).map(box => ["
         "box.getBoundingClientRect().width, getComputedStyle(box).fill])"
     )
     assert held
     assert all(width > 5 and fill.startswith("url(") for width, fill in held)
+
+
+def test_curves_and_points_lie_where_their_values_are(shown: browser.Page, report: Path) -> None:
+    shown.open(report)
+    # Each of the two charts has a dot on its curves for each load and mode, inside the picture.
+    inside = shown.ask(
+        "[...document.querySelectorAll('figure.sweep .plot')].map(plot => {"
+        "const frame = plot.querySelector('svg').getBoundingClientRect();"
+        "return [...plot.querySelectorAll('circle')].map(each => {"
+        "const box = each.getBoundingClientRect();"
+        "return [(box.left + box.right) / 2 - frame.left, (box.top + box.bottom) / 2 - frame.top,"
+        "frame.width, frame.height]})})"
+    )
+    latencies, shares = inside
+    assert (len(latencies), len(shares)) == (12, 9)
+    for x, y, width, height in (*latencies, *shares):
+        assert 0 < x < width
+        assert 0 < y < height
+    # The loads are 10%, 50% and 90%.
+    assert sorted({round(x / width, 2) for x, _, width, _ in latencies}) == [0.1, 0.5, 0.9]
+
+
+def test_warnings_and_members_unfold(shown: browser.Page, report: Path) -> None:
+    shown.open(report)
+    items = "[...document.querySelectorAll('.cautions li')]"
+    visible = f"{items}.filter(each => each.checkVisibility()).length"
+    assert shown.ask(visible) == 0
+    assert shown.ask("document.querySelector('.cautions').getBoundingClientRect().height") < 60
+    shown.ask("document.querySelector('.cautions summary').click()")
+    assert shown.ask(visible) > 0
+    # A link in the table of a family opens the section of its member.
+    shown.ask("document.querySelector('table a[href^=\"#pairs@\"]').click()")
+    shown.eventually("document.querySelector('.scenario[id^=\"pairs@\"]').checkVisibility()")
 
 
 def test_a_download_is_the_raw_numbers(shown: browser.Page, report: Path) -> None:

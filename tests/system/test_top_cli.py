@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -103,4 +105,11 @@ def test_without_a_terminal_it_is_one_snapshot(giveway: Runner, regions: Regions
     process = regions("--name", "only")
     done = giveway("top")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1].split()[:3] == ["cpu", str(process.pid), "only"]
+    assert done.stdout.splitlines()[1].split()[:2] == ["cpu", str(process.pid)]
+    done = giveway("top", "--format", "pid,name,command", "--csv", "--count", "2", "-i", "0.1")
+    header, first, second = csv.reader(done.stdout.splitlines())
+    assert header == ["time", "pid", "name", "command"]
+    assert datetime.fromisoformat(first[0]) < datetime.fromisoformat(second[0])
+    assert first[1:] == second[1:]
+    assert first[1:3] == [str(process.pid), "only"]
+    assert first[3].endswith("/regions")

@@ -151,10 +151,13 @@ title = "Small models"
 [[program]]
 name = "high"
 priority = 10
-model = "squeezenet1_1"
-arrivals = "poisson"
-rate = 10
-sizes = [{ image = 32 }]
+model = "llama_server"
+arrivals = "fixed"
+rate = 20
+prompt_tokens = [2, 6]
+output_tokens = [3, 5]
+slo = { e2e = "1000s" }
+sizes = [{ slots = 2, layers = 1, width = 64, vocabulary = 50 }]
 
 [[program]]
 name = "low"
@@ -178,3 +181,8 @@ def test_models_are_measured(tmp_path: Path) -> None:
     for program in small["modes"]["giveway"].values():
         assert program["launches"] > 0
     assert small["modes"]["giveway"]["low"]["throughput"] > 0
+    high = small["modes"]["giveway"]["high"]
+    assert high["service_p50_ms"] > 0
+    assert 0 < high["ttft_p50_ms"] < high["p50_ms"]
+    assert high["tpot_p50_ms"] > 0
+    assert high["slo_share"]["value"] == 1

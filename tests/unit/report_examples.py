@@ -54,6 +54,44 @@ def noisy(
     return [*found, timeline(), {"kind": "end"}]
 
 
+SHARED: dict[str, tuple[float, float]] = {
+    "mps": (23, 14), "giveway 0%": (5.6, 7), "giveway 10%": (6.2, 11), "giveway 30%": (7.4, 14),
+    "mps+giveway": (5.9, 13),
+}  # fmt: skip
+"""Further modes: half the p99 of the urgent program in ms, and the throughput of the other."""
+
+
+def with_modes(records: Records, modes: dict[str, tuple[float, float]] = SHARED) -> Records:
+    """The same, measured in further modes."""
+    more = [
+        bench_records.segment(
+            mode, number, high=bench_records.high(ms, busy=0.3), low=bench_records.low(rate)
+        )
+        for number in range(5)
+        for mode, (ms, rate) in modes.items()
+    ]
+    return [*records[:-1], *more, records[-1]]
+
+
+def sweep(name: str = "dual", loads: Sequence[float] = (0.1, 0.5, 0.9)) -> dict[str, Records]:
+    """A scenario at several loads; the urgent program is slower at higher ones."""
+    found = {}
+    for load in loads:
+        records = noisy(int(100 * load), slower=1 + load / 4, low=20 * (1 - load))
+        mps = {"mps": (15 + 20 * load, 19 - 8 * load)}
+        member = f"{name}@{load:g}"
+        found[member] = renamed(with_modes(records, mps), member, family=name, load=load)
+    return found
+
+
+def pairs(names: Sequence[str] = ("resnet50+bert", "vgg19+gpt2")) -> dict[str, Records]:
+    """Pairs of one family, of which the first helps less."""
+    return {
+        f"pairs@{name}": renamed(noisy(at, slower=1.5 - at / 2), f"pairs@{name}", family="pairs")
+        for at, name in enumerate(names)
+    }
+
+
 def timeline() -> dict[str, Any]:
     """Three requests; while the second is answered, the other program is held."""
     return {

@@ -6,7 +6,7 @@ import itertools
 import statistics
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from giveway.bench.arrivals import due_times, trace_rate
@@ -58,6 +58,7 @@ def test_a_trace_keeps_its_shape_at_another_rate() -> None:
 
 
 @given(PROCESSES, st.floats(0.5, 50), st.floats(1, 20), st.integers(0, 9))
+@example("fixed", 1.0, 1.0000000000000002, 0)
 def test_two_halves_have_the_requests_of_the_whole(
     process: str, rate: float, seconds: float, seed: int
 ) -> None:

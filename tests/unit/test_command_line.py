@@ -10,20 +10,8 @@ import pytest
 
 from giveway.cli import main
 
-COMMANDS = [
-    "run",
-    "ps",
-    "top",
-    "set",
-    "park",
-    "unpark",
-    "serve",
-    "policy",
-    "pause",
-    "resume",
-    "events",
-]
-COMMANDS += ["doctor"]
+COMMANDS = ["run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "doctor"]
+COMMANDS += ["config", "park", "unpark"]
 
 SCENARIO = """
 [simulation]
@@ -145,6 +133,12 @@ def test_rows_of_a_table_fold_within_their_last_column(
         ["top", "--interval", "inf"],
         ["top", "--interval", "nan"],
         ["top", "--interval", "never"],
+        ["top", "--count", "2"],
+        ["top", "--csv", "--ray"],
+        ["top", "--csv", "--count", "0"],
+        ["ps", "--json", "--csv"],
+        ["ps", "--json", "--format", "pid"],
+        ["ps", "--format", ""],
         ["trace"],
     ],
 )
@@ -161,6 +155,11 @@ def test_a_wrong_argument_is_one_line_and_2(giveway: Command, args: list[str]) -
         (["set", "1", "--priority", "1001"], "1001 is not in -1000…1000"),
         (["set", "0", "--priority", "1"], "0 is not 1 or more"),
         (["top", "--interval", "nan"], "nan is not in 0.1…3600"),
+        (
+            ["ps", "--format", "pid,nmae"],
+            "no column 'nmae'; there are device, gpu, pid, user, name,"
+            " job, priority, state, gpu-mem, launches, held, preemptions, gate, pod, command",
+        ),
         (["demo", "--seconds", "inf"], "inf is too long"),
         (["demo", "--seconds", "long"], "'long' is not a number"),
         (["trace"], "use giveway trace [OPTIONS] -- CMD [ARGS]"),

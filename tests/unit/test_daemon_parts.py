@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from giveway.cli.events import line
+from giveway.daemon.exporter import is_public, parse_address
 from giveway.daemon.figures import Busy, Histogram, TaskFigures
 from giveway.daemon.log import KEPT, Log
-from giveway.daemon.metrics import parse_address
 from giveway.errors import UsageError
 
 
@@ -55,21 +55,27 @@ def test_a_device_is_busy_while_somebody_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("text", "expected", "public"),
     [
-        ("127.0.0.1:9400", ("127.0.0.1", 9400)),
-        ("localhost:1", ("localhost", 1)),
-        ("[::1]:9400", ("::1", 9400)),
+        ("127.0.0.1:9400", ("127.0.0.1", 9400), False),
+        ("localhost:1", ("127.0.0.1", 1), False),
+        ("[::1]:9400", ("::1", 9400), False),
+        ("0.0.0.0:9400", ("0.0.0.0", 9400), True),
+        ("10.0.0.1:80", ("10.0.0.1", 80), True),
+        ("[::]:9400", ("::", 9400), True),
     ],
 )
-def test_an_address_of_this_machine(text: str, expected: tuple[str, int]) -> None:
+def test_an_address_and_who_can_connect_to_it(
+    text: str, expected: tuple[str, int], public: bool
+) -> None:
     assert parse_address(text) == expected
+    assert is_public(expected[0]) is public
 
 
 @pytest.mark.parametrize(
-    "text", ["", "9400", "0.0.0.0:9400", "10.0.0.1:80", "127.0.0.1:x", "127.0.0.1:70000", ":1"]
+    "text", ["", "9400", ":9400", "0.0.0.0", "host:80", "127.0.0.1:x", "127.0.0.1:70000", "1.2:3"]
 )
-def test_any_other_address_is_refused(text: str) -> None:
+def test_an_address_has_to_be_explicit(text: str) -> None:
     with pytest.raises(UsageError, match=r"write 127\.0\.0\.1:9400"):
         parse_address(text)
 

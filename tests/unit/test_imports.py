@@ -17,7 +17,9 @@ BUILT_ON: dict[str, set[str]] = {
     "version": set(),
     "text": set(),
     "sched": {"errors", "text"},
-    "scenarios": {"sched"},
+    "toml": {"errors"},
+    "config": {"sched", "toml"},
+    "scenarios": {"sched", "toml"},
     "simulate": {"scenarios"},
     "page": {"sched"},
     "devices": {"page"},
@@ -34,7 +36,7 @@ BUILT_ON: dict[str, set[str]] = {
     "api": {"page"},
     "public": {"daemon", "sched"},
     "": {"api", "public", "version"},
-    "cli": {"simulate", "report", "verify", "daemon", "ray", "doctor"},
+    "cli": {"config", "simulate", "report", "verify", "daemon", "ray", "doctor"},
 }
 PUBLIC = {"client", "policies", "task"}
 HEAVY = {

@@ -1,4 +1,4 @@
-"""Figures that the bench reads from NVML, with a stand-in, as this machine may have no NVML."""
+"""What giveway reads from NVML, with a stand-in, as this machine may have no NVML."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from giveway.devices import nvml
-from giveway.devices.nvml import Utilization
+from giveway.devices.nvml import Gpus, Utilization
 
 GPU = 0x7000000000
 BEGAN_US = 1_700_000_000_000_000
@@ -34,6 +34,17 @@ class Sample(ctypes.Structure):
     _fields_ = (("time", ctypes.c_ulonglong), ("value", Value))
 
 
+class Process(ctypes.Structure):
+    """``nvmlProcessInfo_t`` as nvml.h of driver 580 declares it."""
+
+    _fields_ = (
+        ("pid", ctypes.c_uint),
+        ("usedGpuMemory", ctypes.c_ulonglong),
+        ("gpuInstanceId", ctypes.c_uint),
+        ("computeInstanceId", ctypes.c_uint),
+    )
+
+
 class Library:
     """NVML's functions, called as C functions of a library are: without prototypes."""
 
@@ -47,6 +58,10 @@ class Library:
         self.nvmlDeviceGetHandleByIndex_v2 = self._function(self._by_index, c_uint, handle)
         self.nvmlDeviceGetHandleByUUID = self._function(self._by_uuid, text, handle)
         self.nvmlSystemGetDriverVersion = self._function(self._version, ctypes.c_void_p, c_uint)
+        self.nvmlDeviceGetIndex = self._function(self._index, ctypes.c_void_p, count)
+        self.nvmlDeviceGetComputeRunningProcesses_v3 = self._function(
+            self._processes, ctypes.c_void_p, count, ctypes.POINTER(Process)
+        )
         self.nvmlDeviceGetSamples = self._function(
             self._samples, ctypes.c_void_p, c_int, ctypes.c_ulonglong, count, count, samples
         )
@@ -73,6 +88,20 @@ class Library:
         return 0
 
     @staticmethod
+    def _index(device: int, number: Any) -> int:
+        number[0] = device - GPU
+        return 0
+
+    @staticmethod
+    def _processes(device: int, count: Any, processes: Any) -> int:
+        if device != GPU + 5 or count[0] < 3:
+            return 7
+        for at, used in enumerate((5 << 30, 2**64 - 1, 0)):
+            processes[at] = Process(100 + at, used, 2**32 - 1, 2**32 - 1)
+        count[0] = 3
+        return 0
+
+    @staticmethod
     def _samples(device: int, type_: int, since: int, kind: Any, count: Any, samples: Any) -> int:
         if type_ != 1 or count[0] < 3 or since != BEGAN_US:
             return 2
@@ -85,19 +114,23 @@ class Library:
         return 0
 
 
-def ask(
-    monkeypatch: pytest.MonkeyPatch, library: object, visible: str = ""
-) -> tuple[str | None, str | None, float | None]:
-    """The figures of the second that ends now."""
-
+def install(monkeypatch: pytest.MonkeyPatch, library: object) -> None:
     def load(name: str) -> object:
         assert name == "libnvidia-ml.so.1"
         if isinstance(library, OSError):
             raise library
         return library
 
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr(ctypes, "CDLL", load)
+
+
+def ask(
+    monkeypatch: pytest.MonkeyPatch, library: object, visible: str = ""
+) -> tuple[str | None, str | None, float | None]:
+    """The figures of the second that ends now."""
+
+    install(monkeypatch, library)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     clocks = SimpleNamespace(time=lambda: 1_700_000_001.0, monotonic=lambda: 51.0)
     monkeypatch.setattr(nvml, "time", clocks)
     found = Utilization()
@@ -134,3 +167,22 @@ def test_a_library_of_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     said = ask(monkeypatch, OSError("no such file"))
     assert said == ("NVML cannot be used: no such file", None, None)
+
+
+def test_the_number_of_a_gpu_and_the_memory_of_its_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, Library(init=0))
+    gpus = Gpus()
+    assert gpus.number("GPU-5") == 5
+    assert gpus.memory("GPU-5") == {100: 5 << 30, 102: 0}  # of 101 the driver does not know
+    assert gpus.number("GPU-6") is None
+    assert gpus.memory("GPU-6") == {}
+
+
+@pytest.mark.parametrize("library", [Library(init=9), ctypes.CDLL(None), OSError("no such file")])
+def test_without_nvml_no_gpu_is_known(monkeypatch: pytest.MonkeyPatch, library: object) -> None:
+    install(monkeypatch, library)
+    gpus = Gpus()
+    assert gpus.number("GPU-5") is None
+    assert gpus.memory("GPU-5") == {}

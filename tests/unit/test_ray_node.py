@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from giveway import api
 from giveway.observe import tasks
-from giveway.page.observer import page_path
 from giveway.ray import node
 from giveway.sched.task import Task
 
@@ -39,21 +39,6 @@ def test_a_process_that_merely_has_the_number_of_a_task_is_not_taken_for_it(
     monkeypatch: pytest.MonkeyPatch, task: Task
 ) -> None:
     monkeypatch.setattr(node, "_title", lambda _pid: "ray::Stranger")
-    real, page = node._text, page_path("cpu").name
-
-    def without_the_page(path: str) -> str:
-        assert page in real(path) or not path.endswith("/maps")
-        return "\n".join(line for line in real(path).splitlines() if page not in line)
-
     assert looked(monkeypatch, task)["name"] == "ray::Stranger"
-    monkeypatch.setattr(node, "_text", without_the_page)
-    row = looked(monkeypatch, task)
+    row = looked(monkeypatch, replace(task, pid_namespace=task.pid_namespace + 1))
     assert (row["mine"], row["name"]) == (False, "ray")
-
-
-def test_a_process_in_another_namespace_is_not_taken_for_it(
-    monkeypatch: pytest.MonkeyPatch, task: Task
-) -> None:
-    real = node._file
-    monkeypatch.setattr(node, "_file", lambda path: "mine" if "self" in str(path) else real(path))
-    assert not looked(monkeypatch, task)["mine"]

@@ -48,6 +48,20 @@ def test_an_alone_that_was_disturbed_does_not_count(part: dict[str, Any], says: 
     assert fault(segment("native", 0, high=part), PROGRAMS) is None
 
 
+def test_a_load_that_was_asked_for_may_be_high() -> None:
+    """At a load of 90%, a busy share of 90% and a wait of 15 times the work are no disturbance."""
+    part = {"latencies_us": [10_000.0] * 449 + [150_000.0], "busy_seconds": 4.5, "done": 450.0}
+    alone = segment("alone", 0, high=part)
+    usual = Described(open_loop=True, service_ms=10.0)
+    assert "at work 90% of the time, 80% at most" in str(fault(alone, {"high": usual}))
+    asked = Described(open_loop=True, service_ms=10.0, load=0.9)
+    assert fault(alone, {"high": asked}) is None
+    part["latencies_us"][-1] = 250_000.0
+    assert "had a queue at the end" in str(fault(alone, {"high": asked}))
+    part["latencies_us"][-1], part["busy_seconds"] = 10_000.0, 4.9
+    assert "at work 98% of the time, 95% at most" in str(fault(alone, {"high": asked}))
+
+
 def test_a_saturating_program_that_had_a_rival_does_not_count() -> None:
     found = fault(segment("alone", 0, low=low(8.0)), PROGRAMS)
     assert found == "low alone took 2.5 times as long as when its rate was chosen"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from giveway.errors import UsageError
-from giveway.scenarios.model import MODES, Scenario
-from giveway.scenarios.reader import load, shipped
+from giveway.scenarios.model import Scenario, Server, Tokens
+from giveway.scenarios.modes import MODES
+from giveway.scenarios.reader import load, load_all, shipped
 
 SMALL = """\
 title = "Two"
@@ -55,24 +56,150 @@ def test_a_scenario_as_it_is_on_each_device(tmp_path: Path) -> None:
     assert [bar.at_most for bar in cuda.bars] == [1.1]
 
 
+def test_modes_are_named_in_any_spelling(tmp_path: Path) -> None:
+    text = SMALL.replace('title = "Two"', 'title = "Two"\nmodes = ["alone", "giveway10%"]')
+    scenario = load(write(tmp_path, text + 'mode = "giveway 10 %"\n'), "cpu")
+    assert scenario.modes == ("alone", "giveway 10%")
+    assert scenario.bars[0].mode == "giveway 10%"
+
+
 def test_a_limit_for_another_device_makes_no_bar_here(tmp_path: Path) -> None:
     path = write(tmp_path, SMALL.replace("at_most = { cpu = 1.3, gpu = 1.1 }", "at_most = {gpu=2}"))
     assert load(path, "cpu").bars == ()
     assert len(load(path, "cuda").bars) == 1
 
 
+PAIRS = SMALL.replace(
+    'command = ["python", "train.py"]',
+    """task = "train"
+
+[[program.variant]]
+model = "bert"
+
+[[program.variant]]
+name = "gpt"
+model = "gpt2"
+sizes = [{ tokens = 2 }]""",
+)
+
+
+def test_variants_are_scenarios_of_their_own(tmp_path: Path) -> None:
+    path = write(tmp_path, PAIRS)
+    first, second = load_all(path, "cpu")
+    assert [each.name for each in (first, second)] == ["mine@bert", "mine@gpt"]
+    assert {each.family for each in (first, second)} == {"mine"}
+    assert [each.programs[1].model for each in (first, second)] == ["bert", "gpt2"]
+    assert second.programs[1].sizes[0]["tokens"] == 2
+    assert {each.programs[1].task for each in (first, second)} == {"train"}
+    assert first.programs[0] == second.programs[0]
+    assert load(f"{path}@gpt", "cpu") == second
+    with pytest.raises(UsageError, match=r"mine\.toml@gtp' has no|no variant 'gtp': did you mean"):
+        load(f"{path}@gtp", "cpu")
+    with pytest.raises(UsageError, match=r"has 2 scenarios: name one, such as mine@bert"):
+        load(path, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ('model = "gpt2"', 'model = "gpt9"', 21, "model: 'gpt9' is not allowed"),
+        ('name = "gpt"\nmodel = "gpt2"', 'model = "bert"', 19, "'bert' is used twice"),
+        ('model = "bert"', 'task = "train"', 17, "task: unknown: there are model, name, sizes"),
+        ("tokens = 2", "tokens = 0", 22, "tokens: 0 is not allowed"),
+        ('model = "gpt2"', "", 19, "model is required: "),
+        ('task = "train"', 'model = "bert"', 14, "model: belongs to each [[program.variant]]"),
+    ],
+)
+def test_what_is_wrong_in_a_variant_is_named(
+    tmp_path: Path, old: str, new: str, line: int, says: str
+) -> None:
+    assert PAIRS.count(old) == 1
+    path = write(tmp_path, PAIRS.replace(old, new))
+    with pytest.raises(UsageError) as caught:
+        load_all(path, "cpu")
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert says in str(caught.value)
+
+
+def test_the_pairs_are_six_by_six() -> None:
+    found = load_all("pairs", "cuda")
+    assert len({each.name for each in found}) == 36
+    assert {each.programs[0].arrivals.busy for each in found} == {0.5}
+    assert load("pairs@bert+gpt2", "cuda") in found
+
+
+SERVED = """\
+title = "A server"
+
+[[program]]
+name = "high"
+command = ["vllm", "serve", "mine"]
+openai = "http://127.0.0.1:8000"
+arrivals = "poisson"
+rate = 4
+prompt_tokens = [64, 256]
+output_tokens = { cpu = 8, gpu = 64 }
+slo = { ttft = "200ms", tpot = "20ms" }
+request = { ignore_eos = true }
+"""
+
+
+def test_a_server_and_its_objective(tmp_path: Path) -> None:
+    (high,) = load(write(tmp_path, SERVED), "cpu").programs
+    assert high.tokens == Tokens((64, 256), (8, 8))
+    url = "http://127.0.0.1:8000/v1/completions"
+    assert high.server == Server(url, "text", {"ignore_eos": True})
+    assert high.slo == {"ttft": 200, "tpot": 20}
+    (high,) = load(write(tmp_path, SERVED), "cuda").programs
+    assert high.tokens is not None
+    assert high.tokens.output == (64, 64)
+
+
+def test_lengths_are_those_of_the_trace(tmp_path: Path) -> None:
+    head = "TIMESTAMP,ContextTokens,GeneratedTokens"
+    lines = ("2023-11-16 18:01:51,374,44", "2023-11-16 18:01:53,0,109")
+    (tmp_path / "trace.csv").write_text("\n".join((head, *lines)))
+    text = SERVED.replace('"poisson"', '"trace"\ntrace = "trace.csv"')
+    (high,) = load(write(tmp_path, text), "cpu").programs
+    assert high.tokens == Tokens((64, 256), (8, 8))  # what the file says comes first
+    text = "\n".join(line for line in text.splitlines() if "_tokens" not in line)
+    (high,) = load(write(tmp_path, text), "cpu").programs
+    assert high.tokens == Tokens((1, 374), (44, 109))
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("http://localhost:80/", "http://localhost:80/v1/completions"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1/completions"),
+        ("http://h/v1/chat/completions", "http://h/v1/chat/completions"),
+    ],
+)
+def test_endpoints(tmp_path: Path, url: str, endpoint: str) -> None:
+    text = SERVED.replace("http://127.0.0.1:8000", url)
+    (high,) = load(write(tmp_path, text), "cpu").programs
+    assert high.server is not None
+    assert high.server.url == endpoint
+
+
 def test_a_trace_is_read_from_beside_the_scenario(tmp_path: Path) -> None:
     (tmp_path / "times.txt").write_text("0\n0.5\n0.75\n")
     text = SMALL.replace('"fixed"', '"trace"\ntrace = "times.txt"')
     (high, _) = load(write(tmp_path, text), "cpu").programs
-    assert high.arrivals.trace == (0.0, 0.5, 0.75)
+    assert high.arrivals.moments == (0.0, 0.5, 0.75)
+    (tmp_path / "times.txt").write_text("0\n0.5\nsoon\n")
+    with pytest.raises(UsageError, match=r"times\.txt:3:1: expected a number of seconds from 0, f"):
+        load(write(tmp_path, text), "cpu")
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "hip"])
 @pytest.mark.parametrize("name", list(shipped()))
 def test_what_is_shipped_can_be_read(name: str, device: str) -> None:
-    scenario = load(name, device)
-    assert isinstance(scenario, Scenario)
+    for scenario in load_all(name, device):
+        is_complete(scenario)
+
+
+def is_complete(scenario: Scenario) -> None:
     assert scenario.bars
     names = {program.name for program in scenario.programs}
     assert {bar.program for bar in scenario.bars if bar.program} <= names
@@ -85,6 +212,8 @@ def test_what_is_shipped_can_be_read(name: str, device: str) -> None:
 def test_all_scenarios_are_there() -> None:
     assert set(shipped()) == {
         "dual", "dual-heavy", "tenants", "realtime", "train", "llm", "decode", "overhead", "starve",
+        "pairs", "quota",
+        "decode-train", "decode-lora", "decode-batch", "decode-matmul", "decode-copy",
     }  # fmt: skip
 
 
@@ -95,6 +224,8 @@ def test_all_scenarios_are_there() -> None:
         ('title = "Two"', "", 1, "title is required"),
         ('title = "Two"', 'title = "Two"\ncolour = 1', 2, "colour: unknown: there are "),
         ('title = "Two"', 'title = "Two', 1, ""),
+        ('title = "Two"', 'title = "Two"\nmodes = ["giveway 200%"]', 2, 'or "giveway N%"'),
+        ('"p99_ratio"', '"p99_ratio"\nmode = "mpss"', 19, "mode: 'mpss' is not allowed"),
         ("priority = 10", "priority = 2000", 5, "priority: 2000 is not allowed; allowed: a whole"),
         ("priority = 10", "priority = true", 5, "priority: True is not allowed"),
         ("priority = 10", "priorty = 10", 5, "priorty: unknown: did you mean 'priority'?"),
@@ -129,6 +260,63 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, line: int, s
     assert "\n" not in str(caught.value)
 
 
+OBJECTIVE = 'slo = { ttft = "200ms", tpot = "20ms" }'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ('"http://127.0.0.1:8000"', '"https://127.0.0.1"', 6, "openai: 'https://127.0.0.1' is not"),
+        ('"http://127.0.0.1:8000"', '"http://h/v1/embeddings"', 6, "ends in /completions"),
+        ('"http://127.0.0.1:8000"', '"http://h:99999"', 6, "is not allowed"),
+        ('command = ["vllm", "serve", "mine"]', 'model = "bert"', 6, "openai: needs the command"),
+        ('openai = "http://127.0.0.1:8000"', "", 8, "rate: a command makes its own requests"),
+        ('arrivals = "poisson"', "", 3, "openai needs arrivals fixed or poisson and a rate"),
+        ("rate = 4", "busy = 0.5", 7, "openai needs arrivals fixed or poisson and a rate"),
+        ("rate = 4", "rate = 4\nbusy = 0.5", 9, "busy: not for a server"),
+        ("[64, 256]", "[256, 64]", 9, "the least and the most like [64, 256]"),
+        ("[64, 256]", "0", 9, "prompt_tokens: 0 is not allowed"),
+        (OBJECTIVE, 'slo = { ttfp = "2s" }', 11, 'slo: {\'ttfp\': \'2s\'} is not allowed'),
+        (OBJECTIVE, 'slo = { ttft = 200 }', 11, "a table of times like"),
+        (OBJECTIVE, 'slo = { ttft = "200" }', 11, "'200' has no unit"),
+        (OBJECTIVE, 'slo = { ttft = "0ms" }', 11, "a table of times like"),
+        (OBJECTIVE, "slo = {}", 11, "slo: {} is not allowed"),
+        ("request = { ignore_eos = true }", 'prompt = "words"', 12, 'allowed: "text", "tokens"'),
+        (
+            ':8000"', ':8000/v1/chat/completions"\nprompt = "tokens"', 7,
+            "prompt: chat completions take text only",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_server(
+    tmp_path: Path, old: str, new: str, line: int, says: str
+) -> None:
+    assert SERVED.count(old) == 1
+    path = write(tmp_path, SERVED.replace(old, new))
+    with pytest.raises(UsageError) as caught:
+        load(path, "cpu")
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["prompt_tokens = 8", 'prompt = "text"', "request = {a = 1}"])
+def test_only_a_language_model_has_lengths(tmp_path: Path, key: str) -> None:
+    path = write(tmp_path, SMALL.replace('"resnet18"', f'"resnet18"\n{key}'))
+    with pytest.raises(UsageError, match=rf"mine\.toml:7: {key.split()[0]}: only with openai"):
+        load(path, "cpu")
+
+
+def test_objectives_of_models(tmp_path: Path) -> None:
+    text = SMALL.replace('"resnet18"', '"resnet18"\nslo = { e2e = "50ms" }')
+    assert load(write(tmp_path, text), "cpu").programs[0].slo == {"e2e": 50}
+    with pytest.raises(UsageError, match=r"mine\.toml:7: slo: resnet18 has only e2e, no tokens"):
+        load(write(tmp_path, text.replace("e2e", "ttft")), "cpu")
+    batches = text.replace('arrivals = "fixed"\nrate = { gpu = 10 }\nbusy = { cpu = 0.25 }\n', "")
+    with pytest.raises(UsageError, match=r"mine\.toml:7: slo: needs arrivals"):
+        load(write(tmp_path, batches), "cpu")
+
+
 def test_requests_need_a_rate_here_too(tmp_path: Path) -> None:
     path = write(tmp_path, SMALL.replace("busy = { cpu = 0.25 }\n", ""))
     load(path, "cuda")
@@ -152,7 +340,9 @@ def test_what_a_simulation_reads_may_stand_beside_it(tmp_path: Path) -> None:
 
 
 def test_no_such_scenario(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no scenario 'duel': there are decode, dual, .*\.toml"):
+    with pytest.raises(
+        UsageError, match=r"no scenario 'duel': there are decode, decode-batch, .*\.toml"
+    ):
         load("duel", "cpu")
     with pytest.raises(UsageError, match=r"cannot read the scenario .*No such file"):
         load(str(tmp_path / "none.toml"), "cpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from giveway.bench import sizes
 from giveway.bench.runner import Assignment
 from giveway.scenarios.model import Arrivals, Program, Size
+from giveway.scenarios.traces import Arrival
 
 IMAGES = tuple({"batch": 1, "image": image} for image in (128, 112, 96))
 BATCHES = tuple({"batch": batch, "image": 96} for batch in (8, 4, 2, 1))
@@ -99,8 +101,29 @@ def test_of_probes_that_never_agree_the_least_counts() -> None:
     assert chosen.service_seconds == pytest.approx(2e-7 * 128**2)
 
 
+class Batching:
+    """A server that answers 40 requests a second, several together, and each in 0.1 s."""
+
+    rate: float = 0.0
+
+    def begin(self, assignment: Assignment) -> None:
+        self.seconds = assignment.segment.seconds
+
+    def finish(self) -> dict[str, Any]:
+        due = [number / self.rate for number in range(round(self.seconds * self.rate))]
+        ended = [max(each + 0.1, number / 40) for number, each in enumerate(due, 1)]
+        return {"spans": [[a, a, b] for a, b in zip(due, ended, strict=True)]}
+
+
+def test_the_capacity_of_a_server_is_what_it_answers_together() -> None:
+    found = sizes.capacity(Batching(), 0.1)
+    assert found == pytest.approx(40, rel=0.02)
+    chosen = sizes.Chosen({}, 4.0, 0.1)
+    assert chosen.at(0.5).rate == 5
+    assert dataclasses.replace(chosen, capacity=found).at(0.5).rate == pytest.approx(20, rel=0.02)
+
+
 def test_a_trace_has_its_own_rate() -> None:
-    program = Program(
-        "high", Arrivals("trace", trace=(0.0, 0.1, 0.2)), model="resnet18", sizes=IMAGES
-    )
+    arrivals = Arrivals("trace", trace=tuple(map(Arrival, (0.0, 0.1, 0.2))))
+    program = Program("high", arrivals, model="resnet18", sizes=IMAGES)
     assert choose(program, 1e-8).rate == 10

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from giveway.cli import events
-from giveway.cli.parts.tasks import lines
+from giveway.cli.parts import tasks as table
+from giveway.observe.details import Details, key
 from giveway.observe.programs import Program
 from giveway.sched.task import Task
 from giveway.text import printable
@@ -51,10 +52,17 @@ def test_ordinary_names_stay_as_they_are() -> None:
     assert printable("a\x1b[31mb\n\t\x9b") == "a\\x1b[31mb\\n\\t\\x9b"
 
 
-def test_a_table_shows_a_name_in_its_row() -> None:
-    shown = lines([replace(TASK, name=EVIL)], [Program(7, EVIL, EVIL, EVIL)], None)
+def test_a_table_shows_a_name_in_its_row(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = replace(TASK, name=EVIL, job=EVIL)
+    details = {key(evil): Details(EVIL, EVIL)}
+    rows = table.rows([evil], [Program(7, EVIL, EVIL, EVIL)], details)
+    table.show(rows, None)
+    shown = capsys.readouterr().out.splitlines()
     assert len(shown) == 4  # the header, two rows, and a reason
-    assert all(line.isprintable() for line in shown[:3])
+    assert all(line.isprintable() for line in shown)
+    assert shown[1].count("owned") == 4
+    table.show(rows, None, as_csv=True)
+    assert all(line.isprintable() for line in capsys.readouterr().out.splitlines())
 
 
 def test_events_show_a_name_in_their_line() -> None:

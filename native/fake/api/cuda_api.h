@@ -63,6 +63,20 @@ int cuEventSynchronize(CUevent event);
 int cuMemAlloc_v2(CUdeviceptr *memory, size_t size);
 int cuMemFree_v2(CUdeviceptr memory);
 int cuMemAllocAsync(CUdeviceptr *memory, size_t size, CUstream stream);
+int cuMemAllocAsync_ptsz(CUdeviceptr *memory, size_t size, CUstream stream);
+int cuMemAllocFromPoolAsync(CUdeviceptr *memory, size_t size, void *pool, CUstream stream);
+int cuMemAllocManaged(CUdeviceptr *memory, size_t size, unsigned flags);
+int cuMemAllocPitch_v2(CUdeviceptr *memory, size_t *pitch, size_t width, size_t height,
+                       unsigned element);
+int cuMemGetInfo_v2(size_t *available, size_t *total);
+int cuDeviceTotalMem_v2(size_t *bytes, int device);
+int cuMemAddressReserve(CUdeviceptr *address, size_t size, size_t alignment, CUdeviceptr at,
+                        uint64_t flags);
+int cuMemCreate(void **handle, size_t size, const void *wanted, uint64_t flags);
+int cuMemRelease(void *handle);
+int cuMemMap(CUdeviceptr address, size_t size, size_t offset, void *handle, uint64_t flags);
+int cuMemUnmap(CUdeviceptr address, size_t size);
+int cuMemRetainAllocationHandle(void **handle, CUdeviceptr address);
 int cuMemFreeAsync(CUdeviceptr memory, CUstream stream);
 int cuMemFreeAsync_ptsz(CUdeviceptr memory, CUstream stream);
 int cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t size, CUstream stream);

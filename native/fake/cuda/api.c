@@ -102,7 +102,7 @@ FAKE int cuDeviceGetAttribute(int *value, int attribute, int device) {
 
 FAKE int cuDeviceTotalMem_v2(size_t *bytes, int device) {
   CALL(cuDeviceTotalMem_v2)(void) device;
-  *bytes = (size_t)1 << 34;
+  *bytes = share_memory_size();
   return SUCCESS;
 }
 
@@ -112,6 +112,9 @@ FAKE int cuDevicePrimaryCtxRetain(struct context **context, int device) {
   CALL(cuDevicePrimaryCtxRetain)
   if (device < 0 || device >= devices) {
     return INVALID_DEVICE;
+  }
+  if (!fake_contexts[device].alive && !memory_open_context(&fake_contexts[device])) {
+    return OUT_OF_MEMORY;
   }
   fake_contexts[device].alive = true;
   fake_contexts[device].retained++;
@@ -130,6 +133,7 @@ static int destroy(struct context *context) {
     engine_wait_stream(&context->legacy);
     context->alive = false;
     context->retained = 0;
+    memory_close_context(context);
   }
   engine_unlock();
   return SUCCESS;

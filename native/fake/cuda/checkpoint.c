@@ -12,6 +12,7 @@ enum { OPERATING_SYSTEM = 304, ILLEGAL_STATE = 401 };
 enum state { RUNNING = 0, LOCKED = 1, CHECKPOINTED = 2 };
 
 static _Atomic enum state state;
+static uint64_t memory[DEVICES]; /* of a process that is checkpointed */
 
 struct lock_arguments {
   unsigned timeout_ms;
@@ -50,6 +51,12 @@ FAKE int cuCheckpointProcessLock(int pid, const struct lock_arguments *arguments
 FAKE int cuCheckpointProcessCheckpoint(int pid, const void *arguments) {
   CALL(cuCheckpointProcessCheckpoint)(void) arguments;
   int result = check(pid, LOCKED);
+  for (int i = 0; result == SUCCESS && i < DEVICES; i++) {
+    memory[i] = fake_contexts[i].alive ? share_memory_used(i) : 0;
+    if (memory[i] != 0) {
+      share_memory_reset(i);
+    }
+  }
   if (result == SUCCESS) {
     calls_lock(true);
     state = CHECKPOINTED;
@@ -60,6 +67,12 @@ FAKE int cuCheckpointProcessCheckpoint(int pid, const void *arguments) {
 FAKE int cuCheckpointProcessRestore(int pid, const void *arguments) {
   CALL(cuCheckpointProcessRestore)(void) arguments;
   int result = check(pid, CHECKPOINTED);
+  for (int i = 0; result == SUCCESS && i < DEVICES; i++) {
+    if (memory[i] != 0 && !share_memory_take(i, memory[i])) {
+      return OUT_OF_MEMORY; /* the real driver never restores this process after that */
+    }
+    memory[i] = 0;
+  }
   if (result == SUCCESS) {
     calls_lock(false);
     state = LOCKED;

@@ -88,6 +88,7 @@ struct context {
   int device;
   bool alive;
   unsigned retained;
+  unsigned generation; /* of its memory, which goes with the context */
   struct stream legacy;
   struct stream *streams;
 };
@@ -168,6 +169,17 @@ uint64_t share_run(int device, uint64_t ns, uint64_t from, uint64_t *began);
 /* Gives the device up: this process is idle, or another process's time slice is due. */
 void share_yield(int device, bool idle);
 uint64_t fake_now(void);
+/* The device's memory, GIVEWAY_FAKE_MEMORY bytes; a process that has ended has none. */
+uint64_t share_memory_size(void);
+uint64_t share_memory_free(int device);
+bool share_memory_take(int device, uint64_t bytes);
+void share_memory_give(int device, uint64_t bytes);
+void share_memory_reset(int device);
+uint64_t share_memory_used(int device); /* by this process */
+/* memory.c: a context takes GIVEWAY_FAKE_CONTEXT bytes. False: there is no room for it. */
+bool memory_open_context(struct context *context);
+void memory_close_context(struct context *context);
+int memory_device(void); /* of the calling thread's context; the first where it has none */
 
 /* engine.c */
 void engine_reset(void); /* a forked child has no engine */

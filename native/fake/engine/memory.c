@@ -1,15 +1,74 @@
-/* Device memory is the process's own memory. A stream executes a copy when it reaches the copy. */
+/* Device memory is the process's own memory, behind a header. A stream executes a copy when it
+ * reaches the copy. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fake.h"
+
+#define HEADER 4096
+/* The pages of large blocks exist once they are written: a test may allocate the whole device. */
+#define LARGE ((size_t)1 << 20)
+
+struct block {
+  uint64_t size;
+  int device;
+  unsigned generation;
+};
+
+int memory_device(void) { return fake_current != NULL ? fake_current->device : 0; }
+
+static uint64_t context_size(void) {
+  const char *text = getenv("GIVEWAY_FAKE_CONTEXT");
+  return text != NULL ? strtoull(text, NULL, 10) : 0;
+}
+
+bool memory_open_context(struct context *context) {
+  return share_memory_take(context->device, context_size());
+}
+
+void memory_close_context(struct context *context) {
+  context->generation++;
+  share_memory_reset(context->device);
+}
+
+static struct block *map_block(size_t size) {
+  void *block = mmap(NULL, HEADER + size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return block != MAP_FAILED ? block : NULL;
+}
 
 static int allocate(void **memory, size_t size) {
   if (size == 0) {
     return INVALID_VALUE;
   }
-  *memory = malloc(size);
-  return *memory != NULL ? SUCCESS : OUT_OF_MEMORY;
+  int device = memory_device();
+  if (!share_memory_take(device, size)) {
+    return OUT_OF_MEMORY;
+  }
+  struct block *block = size >= LARGE ? map_block(size) : malloc(HEADER + size);
+  if (block == NULL) {
+    share_memory_give(device, size);
+    return OUT_OF_MEMORY;
+  }
+  *block = (struct block){size, device, fake_contexts[device].generation};
+  *memory = (char *)block + HEADER;
+  return SUCCESS;
+}
+
+static void release(void *memory) {
+  struct block *block = memory != NULL ? (void *)((char *)memory - HEADER) : NULL;
+  if (block == NULL) {
+    return;
+  }
+  if (block->generation == fake_contexts[block->device].generation) {
+    share_memory_give(block->device, block->size);
+  }
+  if (block->size >= LARGE) {
+    munmap(block, HEADER + block->size);
+  } else {
+    free(block);
+  }
 }
 
 /* A capture in global mode forbids calls that may wait for the device, and is invalidated by them.
@@ -23,13 +82,14 @@ FAKE int cuMemAlloc_v2(void **memory, size_t size) {
 
 FAKE int cuMemFree_v2(void *memory) {
   CALL(cuMemFree_v2)
-  free(memory);
+  release(memory);
   return SUCCESS;
 }
 
 FAKE int cuMemHostAlloc(void **memory, size_t size, unsigned flags) {
   CALL(cuMemHostAlloc)(void) flags;
-  return allocate(memory, size);
+  *memory = size != 0 ? malloc(size) : NULL;
+  return size == 0 ? INVALID_VALUE : *memory != NULL ? SUCCESS : OUT_OF_MEMORY;
 }
 
 /* The fake device has the process's own addresses. */
@@ -72,13 +132,31 @@ PAIR(cuMemAllocAsync, _ptsz, (void **memory, size_t size, uintptr_t stream), (vo
      (void)per_thread;
      return allocate(memory, size););
 
+PAIR(cuMemAllocFromPoolAsync, _ptsz, (void **memory, size_t size, void *pool, uintptr_t stream),
+     (void)pool, (void)stream, (void)per_thread;
+     return allocate(memory, size););
+
+FAKE int cuMemAllocManaged(void **memory, size_t size, unsigned flags) {
+  CALL(cuMemAllocManaged)(void) flags;
+  return allocate(memory, size);
+}
+
+#define PITCH 512
+
+FAKE int cuMemAllocPitch_v2(void **memory, size_t *pitch, size_t width, size_t height,
+                            unsigned element) {
+  CALL(cuMemAllocPitch_v2)(void) element;
+  *pitch = (width + PITCH - 1) / PITCH * PITCH;
+  return allocate(memory, *pitch * height);
+}
+
 /* Frees at once, not in stream order: a test that reads freed memory is wrong in both cases. */
 static int free_async(void *memory, uintptr_t handle, bool per_thread) {
   struct stream *stream;
   int result = stream_enter(handle, per_thread, &stream);
   if (result == SUCCESS) {
     engine_wait_stream(stream);
-    free(memory);
+    release(memory);
     engine_unlock();
   }
   return result;
@@ -89,7 +167,8 @@ PAIR(cuMemFreeAsync, _ptsz, (void *memory, uintptr_t stream),
 
 FAKE int cuMemGetInfo_v2(size_t *available, size_t *total) {
   CALL(cuMemGetInfo_v2)
-  *available = *total = (size_t)1 << 34;
+  *available = share_memory_free(memory_device());
+  *total = share_memory_size();
   return SUCCESS;
 }
 

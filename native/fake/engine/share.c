@@ -26,6 +26,7 @@ struct gpu {
   struct {
     _Atomic uint32_t pid;
     _Atomic uint32_t wants;
+    _Atomic uint64_t memory; /* bytes of the device that the process has */
   } seats[SEATS];
   _Atomic uint32_t holder; /* the seat + 1 of the running process; 0: none */
   _Atomic uint64_t turn_end, free_at;
@@ -85,6 +86,7 @@ void share_open(int device) {
     if (pid == 0 || dead(pid) || pid == (uint32_t)getpid()) {
       atomic_store(&gpu->seats[i].pid, (uint32_t)getpid());
       atomic_store(&gpu->seats[i].wants, 0);
+      atomic_store(&gpu->seats[i].memory, 0);
       seat[device] = i;
       break;
     }
@@ -199,3 +201,46 @@ uint64_t share_run(int device, uint64_t ns, uint64_t from, uint64_t *began) {
     share_yield(device, false);
   }
 }
+
+/* ---- the device's memory ---- */
+
+uint64_t share_memory_size(void) {
+  const char *text = getenv("GIVEWAY_FAKE_MEMORY");
+  return text != NULL ? strtoull(text, NULL, 10) : UINT64_C(1) << 34;
+}
+
+static uint64_t free_memory(const struct gpu *gpu) {
+  uint64_t used = 0, size = share_memory_size();
+  for (int i = 0; i < SEATS; i++) {
+    uint32_t pid = atomic_load(&gpu->seats[i].pid);
+    uint64_t memory = atomic_load(&gpu->seats[i].memory);
+    used += memory != 0 && (pid == (uint32_t)getpid() || !dead(pid)) ? memory : 0;
+  }
+  return used < size ? size - used : 0;
+}
+
+uint64_t share_memory_free(int device) {
+  lock(gpus[device]);
+  uint64_t bytes = free_memory(gpus[device]);
+  unlock(gpus[device]);
+  return bytes;
+}
+
+bool share_memory_take(int device, uint64_t bytes) {
+  struct gpu *gpu = gpus[device];
+  lock(gpu);
+  bool fits = bytes <= free_memory(gpu);
+  atomic_fetch_add(&gpu->seats[seat[device]].memory, fits ? bytes : 0);
+  unlock(gpu);
+  return fits;
+}
+
+void share_memory_give(int device, uint64_t bytes) {
+  atomic_fetch_sub(&gpus[device]->seats[seat[device]].memory, bytes);
+}
+
+uint64_t share_memory_used(int device) {
+  return atomic_load(&gpus[device]->seats[seat[device]].memory);
+}
+
+void share_memory_reset(int device) { atomic_store(&gpus[device]->seats[seat[device]].memory, 0); }

@@ -139,8 +139,6 @@ FAKE const char *hipKernelNameRefByPtr(const void *function, CUstream stream) {
   return text;
 }
 
-FORWARD(hipMalloc, (CUdeviceptr * memory, size_t size), cuMemAlloc_v2(memory, size))
-FORWARD(hipFree, (CUdeviceptr memory), cuMemFree_v2(memory))
 FORWARD(hipHostRegister, (void *memory, size_t size, unsigned flags),
         cuMemHostRegister_v2(memory, size, flags))
 FORWARD(hipHostGetDevicePointer, (void **address, void *memory, unsigned flags),

@@ -61,10 +61,3 @@ uint32_t gw_driver_checkpoint(enum gw_checkpoint_step step, uint32_t timeout_ms,
     return GW_PARK_DRIVER;
   }
 }
-
-uint64_t gw_driver_memory_free(gw_word context) {
-  size_t available = 0, total = 0;
-  return gw_driver_use_context(context) && REAL(cuMemGetInfo_v2)(&available, &total) == 0
-             ? available
-             : UINT64_MAX;
-}

@@ -97,6 +97,20 @@ bool gw_driver_device_name(int device, char *name, size_t size) {
   return (size_t)n < size;
 }
 
+struct gw_driver_memory gw_driver_memory(int device) {
+  struct gw_driver_memory memory = {0};
+  uint64_t total;
+  int result;
+  if (REAL(cuDeviceTotalMem_v2)(&memory.total, device) != 0) {
+    return (struct gw_driver_memory){0};
+  }
+  if (gw_driver_current_device() == device) {
+    RELAXED(result, REAL(cuMemGetInfo_v2)(&memory.free, &total));
+    memory.free_known = result == 0 && memory.free <= memory.total;
+  }
+  return memory;
+}
+
 enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream) {
   if (stream == 2) {
     return GW_UNKNOWN; /* every thread has another stream of that name */

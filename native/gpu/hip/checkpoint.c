@@ -8,8 +8,3 @@ uint32_t gw_driver_checkpoint(enum gw_checkpoint_step step, uint32_t timeout_ms,
   (void)step, (void)timeout_ms, (void)number;
   return GW_PARK_UNSUPPORTED;
 }
-
-uint64_t gw_driver_memory_free(gw_word context) {
-  (void)context;
-  return UINT64_MAX;
-}

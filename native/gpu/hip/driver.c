@@ -123,6 +123,21 @@ bool gw_driver_use_context(gw_word context) {
   return result == 0;
 }
 
+struct gw_driver_memory gw_driver_memory(int device) {
+  struct gw_driver_memory memory = {0};
+  uint64_t total;
+  int result;
+  QUIETLY(result, REAL(hipDeviceTotalMem)(&memory.total, device));
+  if (result != 0) {
+    return (struct gw_driver_memory){0};
+  }
+  if (gw_driver_current_device() == device) {
+    RELAXED(result, REAL(hipMemGetInfo)(&memory.free, &total));
+    memory.free_known = result == 0 && memory.free <= memory.total;
+  }
+  return memory;
+}
+
 enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream) {
   if (stream == GW_STREAM_PER_THREAD) {
     return GW_UNKNOWN; /* every thread has another stream of that name */
@@ -213,6 +228,11 @@ uint64_t gw_driver_event_elapsed(gw_word start, gw_word end) {
   int result;
   RELAXED(result, REAL(hipEventElapsedTime)(&ms, start, end));
   return result == 0 && ms > 0 ? (uint64_t)((double)ms * 1e6) : 0;
+}
+
+void *gw_driver_symbol(void *handle, const char *name) {
+  (void)handle, (void)name;
+  return NULL;
 }
 
 /* A kernel is a handle to launches of modules, and the address of a host function to the others,

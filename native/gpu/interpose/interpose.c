@@ -3,33 +3,12 @@
  * way, beginning with cuGetProcAddress. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "hooks.h"
 #include "load/loaded.h"
-
-typedef void *dlsym_function(void *handle, const char *name);
-
-static _Atomic(dlsym_function *) next;
-
-/* The first version of glibc for the machine, which every later one still has. */
-#if defined(__x86_64__)
-#define FIRST_GLIBC "GLIBC_2.2.5"
-#elif defined(__aarch64__)
-#define FIRST_GLIBC "GLIBC_2.17"
-#endif
-
-/* By the loader's dlvsym: this library exports none. */
-dlsym_function *gw_loaders_dlsym(void) {
-  dlsym_function *found = atomic_load_explicit(&next, memory_order_relaxed);
-  if (found == NULL) {
-    found = (dlsym_function *)dlvsym(RTLD_NEXT, "dlsym", FIRST_GLIBC);
-    atomic_store_explicit(&next, found, memory_order_relaxed);
-  }
-  return found;
-}
+#include "load/symbol.h"
 
 void *gw_symbol(void *library, const char *name) { return gw_loaders_dlsym()(library, name); }
 
@@ -42,7 +21,7 @@ void *gw_dlsym_hook(void *handle, const char *name) {
   }
   void *hook = gw_hook_of(name);
   if (hook == NULL) {
-    return NULL;
+    return gw_driver_symbol(handle, name);
   }
   int saved = errno;
   Dl_info info;

@@ -14,27 +14,7 @@ struct shared {
 static struct shared *shared;
 
 /* It never computes, so it says nothing of its cores: it uses the whole device. */
-__attribute__((unused)) static pid_t urgent_program(void) {
-  pid_t pid = fork();
-  CHECK(pid >= 0);
-  if (pid == 0) {
-    setenv("GIVEWAY_LINGER_MS", "100000", 1);
-    gw_task *task = join(open_page(), 10);
-    while (atomic_load(&shared->go) == 0) {
-      usleep(100);
-    }
-    gw_begin(task);
-    while (atomic_load(&shared->go) == 1) {
-      usleep(100);
-    }
-    gw_end(task);
-    gw_idle(task);
-    for (;;) {
-      pause();
-    }
-  }
-  return pid;
-}
+__attribute__((unused)) static pid_t urgent_program(void) { return fork_urgent(&shared->go); }
 
 /* The program runs this until it is killed or ends. */
 __attribute__((unused)) static pid_t start_program(void (*run)(void)) {

@@ -14,28 +14,7 @@ struct shared {
 
 static struct shared *shared;
 
-/* An urgent program: active from go = 1 to go = 2. */
-static pid_t urgent_program(void) {
-  pid_t pid = fork();
-  CHECK(pid >= 0);
-  if (pid == 0) {
-    setenv("GIVEWAY_LINGER_MS", "100000", 1);
-    gw_task *task = join(open_page(), 10);
-    while (atomic_load(&shared->go) == 0) {
-      usleep(100);
-    }
-    gw_begin(task);
-    while (atomic_load(&shared->go) == 1) {
-      usleep(100);
-    }
-    gw_end(task);
-    gw_idle(task);
-    for (;;) {
-      pause();
-    }
-  }
-  return pid;
-}
+static pid_t urgent_program(void) { return fork_urgent(&shared->go); }
 
 /* One region, which runs until go = 3. Returns the sum of its threads' steps. */
 static uint64_t long_region(void) {

@@ -1,5 +1,6 @@
 /* A page that users damage, before programs use it and meanwhile: programs go on, ungated at worst.
  */
+#include "lines.h"
 #include "program.h"
 
 #include <sys/resource.h>
@@ -9,55 +10,7 @@ static char page_path[4096];
 
 static void path_of_page(void) { CHECK(gw_page_path("cpu", page_path, sizeof page_path) == GW_OK); }
 
-/* Runs the function in a fork, and returns the number of lines that it printed on stderr. */
-static int lines_of(void (*program)(void), char *text, size_t size) {
-  int ends[2];
-  CHECK(pipe(ends) == 0);
-  pid_t pid = fork();
-  if (pid == 0) {
-    dup2(ends[1], STDERR_FILENO);
-    close(ends[0]);
-    close(ends[1]);
-    program();
-    _exit(0);
-  }
-  close(ends[1]);
-  size_t n = 0;
-  for (ssize_t got; (got = read(ends[0], text + n, size - 1 - n)) > 0;) {
-    n += (size_t)got;
-  }
-  text[n] = '\0';
-  close(ends[0]);
-  int status;
-  CHECK(waitpid(pid, &status, 0) == pid);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    fprintf(stderr, "program: status %x, said: %s\n", (unsigned)status, text);
-    CHECK(!"the program went on");
-  }
-  int lines = 0;
-  for (char *c = text; *c != '\0'; c++) {
-    lines += *c == '\n';
-  }
-  return lines;
-}
-
-static void launch_some(void) {
-  for (int i = 0; i < 100; i++) {
-    gw_task *task = gw_current("cpu");
-    gw_begin(task);
-    gw_end(task);
-    gw_idle(task);
-  }
-}
-
-static void check_ungated_with(const char *why) {
-  char text[8192];
-  int lines = lines_of(launch_some, text, sizeof text);
-  if (lines != 1 || strstr(text, why) == NULL || strncmp(text, "giveway: ", 9) != 0) {
-    fprintf(stderr, "expected one line with '%s', got: %s\n", why, text);
-    CHECK(!"one line that says why");
-  }
-}
+static void check_ungated_with(const char *why) { check_says(launch_some, why); }
 
 static void make_page(void) {
   char text[8192];

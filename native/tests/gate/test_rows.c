@@ -2,6 +2,7 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/stat.h>
 
 #include "../../gate/clock.h"
 #include "../../gate/rule.h"
@@ -72,6 +73,13 @@ static void a_killed_process_leaves_no_row(void) {
   struct gw_row *rows = (open_page(), raw_page()->rows);
   CHECK(rows[0].holder == FUTEX_OWNER_DIED && rows[1].holder == FUTEX_OWNER_DIED);
   CHECK(rows[2].holder == 0 && rows[3].holder == FUTEX_OWNER_DIED && rows[4].holder == 0);
+}
+
+static void a_row_names_the_namespace_of_its_pid(void) {
+  struct stat own;
+  CHECK(stat("/proc/self/ns/pid", &own) == 0);
+  gw_task *task = join(open_page(), 0);
+  CHECK(info_of(task).pid == (uint32_t)getpid() && info_of(task).pid_namespace == own.st_ino);
 }
 
 /* Neither the end of a thread that joined, nor of one that forked or spawned, ends the process. */
@@ -326,6 +334,7 @@ static const struct test_case cases[] = {
     {"rows come and go", rows_come_and_go},
     {"a killed process leaves no row", a_killed_process_leaves_no_row},
     {"only the end of the process counts", only_the_end_of_the_process_counts},
+    {"a row names the namespace of its pid", a_row_names_the_namespace_of_its_pid},
     {"garbage is nobody", garbage_is_nobody},
     {"a second path leads to the same page", a_second_path_leads_to_the_same_page},
     {"a page that is made again is another", a_page_that_is_made_again_is_another},

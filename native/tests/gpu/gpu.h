@@ -115,13 +115,6 @@ __attribute__((unused)) static uint64_t gpu_launches(void) {
   return gpu_task_of(getpid()).launches;
 }
 
-/* Any function, called with more words than any function takes, all of them 0. */
-__attribute__((unused)) static int gpu_call_with_zeros(void *function) {
-  typedef uintptr_t word;
-  return ((int (*)(word, word, word, word, word, word, word, word, word, word, word, word, word,
-                   word))function)(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-}
-
 /* Runs the function in a child, which must exit with 0. Returns the child's stderr. */
 __attribute__((unused)) static const char *gpu_said_by(void (*program)(void)) {
   static char text[8192];

@@ -9,7 +9,7 @@ static void find_no_device(void) {
   CHECK(GPU(hipGetDeviceCount, cuDeviceGetCount)(&count) == GPU_NO_DEVICE && count == -1);
   CHECK(gpu_launch(NULL, NULL) == GPU_NO_DEVICE && gpu_init(0) == GPU_NO_DEVICE);
   for (size_t i = 0; i < CALLS; i++) {
-    CHECK(gpu_call_with_zeros(dlsym(RTLD_DEFAULT, calls[i])) == GPU_NO_DEVICE);
+    CHECK(call_with_zeros(dlsym(RTLD_DEFAULT, calls[i])) == GPU_NO_DEVICE);
   }
 }
 

@@ -71,7 +71,7 @@ static void before_init(void) {
   };
   for (size_t i = 0; i < sizeof hooked / sizeof *hooked; i++) {
     if (strstr(hooked[i], "ProcAddress") == NULL) { /* which needs no cuInit, but a name */
-      CHECK(gpu_call_with_zeros(dlsym(RTLD_DEFAULT, hooked[i])) == GPU_NOT_INITIALIZED);
+      CHECK(call_with_zeros(dlsym(RTLD_DEFAULT, hooked[i])) == GPU_NOT_INITIALIZED);
     }
   }
   CHECK(gpu_task_of(getpid()).row == UINT32_MAX);

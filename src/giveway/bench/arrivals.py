@@ -36,8 +36,8 @@ def due_times(
         ValueError: ``process`` is none of these.
     """
     if skip:
-        every = due_times(process, rate, start - skip, skip + seconds, seed, trace)
-        return array("d", (moment for moment in every if moment >= start))
+        before = due_times(process, rate, start - skip, skip, seed, trace)
+        return due_times(process, rate, start - skip, skip + seconds, seed, trace)[len(before) :]
     end = start + seconds
     if process == "fixed":
         # The first request is due half a period after the start, so that a short segment has one.

@@ -5,9 +5,10 @@ variable ``GIVEWAY_BENCH_FD``:
 
 ``ready``
     Once, when the program is warm. The segment starts when all programs are ready.
-``done LATENCY [BUSY]``
+``done LATENCY [BUSY] [ttft=SECONDS] [tpot=SECONDS] [tokens=COUNT]``
     After each request or batch: the seconds since the request was due and, if the program knows
-    them, the seconds that it worked on the request.
+    them, the seconds that it worked on the request. A language model adds the seconds from the due
+    time to the first token, those from one token to the next, and the number of tokens.
 
 The descriptor belongs to a regular file. So a line costs the program one write that never blocks,
 and the bench need not run to read it.
@@ -28,6 +29,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from giveway.bench import done_lines
+from giveway.bench.done_lines import Done
 from giveway.bench.guard import Guard
 from giveway.bench.process import Process, ProgramFailedError
 from giveway.bench.runner import Assignment
@@ -95,14 +98,9 @@ class CommandRunner:
         assert self._watch is not None
         late = self._watch.result()
         self._stop()
-        busy = [report[1] for report in counted if len(report) > 1]
-        return {
-            "latencies_us": [round(report[0] * 1e6, 1) for report in (*counted, *late)],
-            "busy_seconds": sum(busy) if counted and len(busy) == len(counted) else None,
-            "done": float(len(counted)),
-        }
+        return done_lines.measurements(counted, late)
 
-    def late(self, cancelled: threading.Event) -> list[list[float]]:
+    def late(self, cancelled: threading.Event) -> list[Done]:
         """Waits for the answers after the end to requests that were due before it.
 
         The first of them may be that of a program that is held at the gate. An answer whose request
@@ -111,14 +109,14 @@ class CommandRunner:
         that no request is missed.
         """
         known, found = len(self.lines(until=self._marks[1])), 0
-        reports: list[list[float]] = []
+        reports: list[Done] = []
         deadline = time.monotonic() + self._scenario.answer_timeout
         looked = self._end
         while not cancelled.wait(_LOOK_SECONDS):
             now = time.monotonic()
             for line in self.lines()[known + found :]:
                 report = self.parsed(line)
-                if looked - report[0] >= self._end:
+                if looked - report.latency >= self._end:
                     return reports
                 reports.append(report)
                 found += 1
@@ -167,24 +165,20 @@ class CommandRunner:
         if time.monotonic() > deadline:
             raise self._process.failed(f"did not write `{line}` within {timeout:.0f} s")
 
-    def parsed(self, line: str) -> list[float]:
-        """The numbers of a line. Raises ProgramFailedError if it is not as agreed."""
-        word, *numbers = line.split()
-        try:
-            values = [float(number) for number in numbers]
-        except ValueError:
-            values = []
-        if word != "done" or not 1 <= len(values) <= 2 or min(values) < 0:
+    def parsed(self, line: str) -> Done:
+        """What a line says. Raises ProgramFailedError if it is not as agreed."""
+        found = done_lines.parse(line)
+        if found is None:
             assert self._process is not None
-            raise self._process.failed(f"reported {line!r}, not `done LATENCY [BUSY]` in seconds")
-        return values
+            raise self._process.failed(f"reported {line!r}, not `{done_lines.FORM}` in seconds")
+        return found
 
 
 class _Watch:
     """Watches the late answers of a command in a thread, while the bench waits for others."""
 
     def __init__(self, runner: CommandRunner) -> None:
-        self._found: list[list[float]] = []
+        self._found: list[Done] = []
         self._failure: ProgramFailedError | None = None
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(runner,), daemon=True)
@@ -196,7 +190,7 @@ class _Watch:
         except ProgramFailedError as failure:
             self._failure = failure
 
-    def result(self) -> list[list[float]]:
+    def result(self) -> list[Done]:
         """Waits for the last one. Raises ProgramFailedError if it does not come."""
         self._thread.join()
         if self._failure is not None:

@@ -3,6 +3,8 @@
 The modes are interleaved (A B C A, A B C A), so that drift of the machine affects all modes alike.
 In each round, every program runs alone before the other modes and after them, for half of the
 counted seconds each. A segment that does not count is repeated.
+
+A scenario may be measured at several loads. The programs start once, and each round has all loads.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Any, Final
 
 from giveway.bench import modes, pinning, sizes, timeline
@@ -19,13 +23,15 @@ from giveway.bench.guard import Guard
 from giveway.bench.model_runner import ModelRunner
 from giveway.bench.mps import Mps
 from giveway.bench.process import ProgramFailedError
+from giveway.bench.quota import Group as QuotaGroup
 from giveway.bench.runner import Assignment, Runner
-from giveway.bench.segments import Part, Record, Segments, Settings, sleep_until
+from giveway.bench.segments import Part, Point, Segments, Settings, sleep_until
+from giveway.bench.server_runner import ServerRunner
 from giveway.bench.surroundings import refuse_under_run
 from giveway.page.observer import Page
 from giveway.results.names import mode_name
-from giveway.results.rounds import Described
-from giveway.scenarios.model import Program, Scenario
+from giveway.scenarios.model import Program, Size
+from giveway.scenarios.modes import uses_mps
 
 _ATTEMPTS: Final = 3
 """The most attempts at one segment."""
@@ -34,10 +40,15 @@ Progress = Callable[[str, float], None]
 """Called with the name of each stage and the completed share of the scenario, 0 to 1."""
 
 
-def run(scenario: Scenario, settings: Settings, record: Record, progress: Progress) -> bool:
+def run(points: Sequence[Point], settings: Settings, progress: Progress) -> bool:
     """Measures one scenario. Returns False if a program failed; the failure is recorded.
 
     All processes are ended, even if the run is interrupted.
+
+    Args:
+        points: the scenario; in a sweep, the scenario at each load.
+        settings: what to measure of it.
+        progress: called at each step.
 
     Raises:
         UsageError: the caller runs under giveway run.
@@ -47,8 +58,9 @@ def run(scenario: Scenario, settings: Settings, record: Record, progress: Progre
     if settings.device == "cpu":
         # An unusable page is better reported now than by the programs.
         Page.open(settings.device, create=True).check()
-    record({"kind": "scenario", "scenario": scenario.to_json()})
-    groups = scenario.groups()
+    for point in points:
+        point.record({"kind": "scenario", "scenario": point.scenario.to_json()})
+    groups = points[0].scenario.groups()
     succeeded = True
     for number, programs in enumerate(groups):
         before = number / len(groups)
@@ -57,13 +69,14 @@ def run(scenario: Scenario, settings: Settings, record: Record, progress: Progre
             progress(stage, before + share / len(groups))
 
         with Guard() as guard, ExitStack() as stack:
-            group = _Group(scenario, programs, settings, record, guard, stack)
+            group = _Group(points, programs, settings, guard, stack)
             try:
                 group.measure(step)
             except ProgramFailedError as failure:
                 succeeded = False
-                record(group.failure(failure))
-    record({"kind": "end"})
+                group.record_all(group.failure(failure))
+    for point in points:
+        point.record({"kind": "end"})
     return succeeded
 
 
@@ -72,24 +85,33 @@ class _Group:
 
     def __init__(
         self,
-        scenario: Scenario,
+        points: Sequence[Point],
         programs: Sequence[Program],
         settings: Settings,
-        record: Record,
         guard: Guard,
         stack: ExitStack,
     ) -> None:
-        self._scenario, self._programs, self._settings = scenario, programs, settings
-        self._record, self._guard, self._stack = record, guard, stack
+        self._points, self._scenario = points, points[0].scenario
+        self._programs, self._settings = programs, settings
+        self._guard, self._stack = guard, stack
         self._runners: dict[str, dict[str, Runner]] = {}
+        self._servers: dict[str, list[ServerRunner]] = {}
+        """The runners of each server, of which one runs at a time."""
         self._pins = pinning.prefixes(
             [each.name for each in programs], settings.device, sorted(os.sched_getaffinity(0))
         )
         self._at = ("", 0)
-        self._segments = Segments(scenario, settings, record)
+        self._mps: str | None = None
+        self._of_point = [Segments(point, settings) for point in points]
+        self._segments = self._of_point[0]
         self._hopeless = False
         """Whether the last segment did not count in spite of all attempts. The machine may stay as
         it is, so that the next segment is not repeated."""
+
+    def record_all(self, value: Mapping[str, Any]) -> None:
+        """Records something that concerns the scenario at every load."""
+        for point in self._points:
+            point.record(value)
 
     def failure(self, failure: ProgramFailedError) -> dict[str, Any]:
         mode, number = self._at
@@ -111,26 +133,37 @@ class _Group:
         order: list[tuple[str, Part]] = [(mode, None) for mode in wanted if mode != "alone"]
         if "alone" in wanted:
             order = [("alone", "before"), *order, ("alone", "after")]
-        for number in range(settings.repeats):
-            for at, (mode, part) in enumerate(order):
-                share = 0.2 + 0.75 * (number + at / len(order)) / settings.repeats
-                title = f"round {number + 1} of {settings.repeats}: {self._title(mode)}"
-                progress(title, share)
-                if mode in self._runners:
-                    again = partial(_again, progress, title, share)
-                    self._or_drop(mode, partial(self._round, mode, number, part, again))
+        steps = list(product(range(settings.repeats), self._of_point, order))
+        for at, (number, segments, (mode, part)) in enumerate(steps):
+            self._turn_to(segments)
+            share = 0.2 + 0.75 * at / len(steps)
+            title = f"round {number + 1} of {settings.repeats}: {self._title(mode)}"
+            progress(title, share)
+            if mode in self._runners:
+                again = partial(_again, progress, title, share)
+                self._or_drop(mode, partial(self._round, mode, number, part, again))
         if settings.timeline_seconds and self._scenario.together:
             progress("a timeline", 0.95)
-            for mode in ("native", "giveway"):
+            for segments, mode in product(self._of_point, ("native", "giveway")):
+                self._turn_to(segments)
                 if mode in wanted:
                     self._timeline(mode)
             if settings.device == "cuda":
                 self._device_times(wanted[0])
         progress("done", 1.0)
 
+    def _turn_to(self, segments: Segments) -> None:
+        """Sets the rates of the next segments, which are those of one load."""
+        self._segments = segments
+        for runners in self._runners.values():
+            for name, runner in runners.items():
+                if name in segments.rates and isinstance(runner, ModelRunner | ServerRunner):
+                    runner.rate = segments.rates[name]
+
     def _title(self, mode: str) -> str:
         if self._scenario.together:
-            return mode_name(mode)
+            load = self._segments.load
+            return mode_name(mode) + ("" if load is None else f", load {load:g}")
         return f"{self._programs[0].name}, {mode_name('native' if mode == 'alone' else mode)}"
 
     def _or_drop(self, mode: str, step: Callable[[], object]) -> None:
@@ -144,7 +177,7 @@ class _Group:
                 raise
             for runner in self._runners.pop(mode, {}).values():
                 runner.close()
-            self._record({"kind": "mode", "mode": mode, "reason": str(failure)})
+            self.record_all({"kind": "mode", "mode": mode, "reason": str(failure)})
 
     def _start(self) -> list[str]:
         """Starts all programs of all modes; returns the modes that can be measured."""
@@ -153,7 +186,7 @@ class _Group:
             if reason is None:
                 self._or_drop(mode, partial(self._start_mode, mode))
             else:
-                self._record({"kind": "mode", "mode": mode, "reason": reason})
+                self.record_all({"kind": "mode", "mode": mode, "reason": reason})
         # All programs start before the first wait, so that they start in parallel.
         for mode, runners in list(self._runners.items()):
             if mode != "native" or "alone" not in self._runners:
@@ -164,18 +197,25 @@ class _Group:
         if mode == "native" and "alone" in self._runners:
             self._runners["native"] = self._runners["alone"]
             return
-        folder = self._stack.enter_context(Mps(self._guard)) if mode == "mps" else None
+        if uses_mps(mode) and self._mps is None:
+            self._mps = self._stack.enter_context(Mps(self._guard))
         self._runners[mode] = {}
         for program in self._programs:
-            self._runners[mode][program.name] = self._runner(mode, program, folder)
+            self._runners[mode][program.name] = self._runner(mode, program)
 
-    def _runner(self, mode: str, program: Program, mps_folder: str | None) -> Runner:
+    def _runner(self, mode: str, program: Program) -> Runner:
         settings = self._settings
-        setup = modes.setup(mode, settings.device, self._scenario, program, mps_folder)
+        setup = modes.setup(mode, settings.device, self._scenario, program, self._mps)
         prefix = (*self._pins.get(program.name, ()), *setup.prefix)
+        if program.quota is not None:
+            group = self._stack.enter_context(QuotaGroup(f"{mode}-{program.name}", program.quota))
+            prefix = (*group.prefix, *prefix)
         common = (setup.environment, self._guard, prefix)
         runner: Runner
-        if program.command:
+        if program.server is not None:
+            siblings = self._servers.setdefault(program.name, [])
+            runner = ServerRunner(program, self._scenario, *common, siblings=siblings)
+        elif program.command:
             runner = CommandRunner(program, self._scenario, *common)
         else:
             runner = ModelRunner(
@@ -190,23 +230,33 @@ class _Group:
         self._at = (first, 0)
         for program in self._programs:
             runner = self._runners[first][program.name]
-            service_ms = None
+            chosen = None
             if isinstance(runner, ModelRunner):
-                chosen = sizes.choose(program, runner, self._settings.seconds).to_json()
-                service_ms = chosen["service_ms"]
-                self._record({"kind": "sizes", "program": program.name, **chosen})
-                self._load(program, runner, chosen)
-            open_loop = program.arrivals.open_loop
-            self._segments.described[program.name] = Described(open_loop, service_ms)
+                chosen = sizes.choose(program, runner, self._settings.seconds)
+                self._load(program, runner, chosen.size)
+            elif isinstance(runner, ServerRunner):
+                runner.prepare()
+                chosen = sizes.Chosen({}, runner.rate, runner.service_seconds())
+            if chosen is not None and self._needs_capacity(program):
+                assert isinstance(runner, ModelRunner | ServerRunner)
+                assert chosen.service_seconds is not None
+                most = sizes.capacity(runner, chosen.service_seconds)
+                chosen = replace(chosen, capacity=most)
+            for segments in self._of_point:
+                segments.describe(program, chosen)
 
-    def _load(self, program: Program, first: ModelRunner, chosen: Mapping[str, Any]) -> None:
+    def _needs_capacity(self, program: Program) -> bool:
+        """Whether a load is a share of what the program can answer, several requests at a time."""
+        swept = self._scenario.load is not None and program.name == self._scenario.urgent.name
+        return swept and program.tokens is not None
+
+    def _load(self, program: Program, first: ModelRunner, size: Size) -> None:
         """Loads the chosen size of a program in all modes."""
         for mode, runners in list(self._runners.items()):
             other = runners[program.name]
             assert isinstance(other, ModelRunner)
-            other.rate = chosen["rate"]
             if other is not first:
-                self._or_drop(mode, partial(other.load, chosen["size"]))
+                self._or_drop(mode, partial(other.load, size))
 
     def _round(self, mode: str, number: int, part: Part, again: Callable[[str], object]) -> None:
         """Measures one mode in one round: a segment, or one for each program."""
@@ -234,7 +284,7 @@ class _Group:
             if isinstance(runner, ModelRunner):
                 seconds = runner.device_seconds()
                 device_ms = None if seconds is None else round(seconds * 1e3, 4)
-                self._record({"kind": "device", "program": name, "device_ms": device_ms})
+                self.record_all({"kind": "device", "program": name, "device_ms": device_ms})
 
     def _timeline(self, mode: str) -> None:
         self._at = (mode, self._settings.repeats)
@@ -260,7 +310,7 @@ class _Group:
         for runner in runners.values():
             runner.mark()
         answers = {name: runner.finish() for name, runner in runners.items()}
-        self._record(timeline.to_json(mode, segment, answers, samples))
+        self._segments.record(timeline.to_json(mode, segment, answers, samples))
 
 
 def _wait_until_started(runners: Mapping[str, Runner]) -> None:

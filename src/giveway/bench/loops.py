@@ -55,6 +55,8 @@ class Run:
     """Requests or batches in the counted seconds; a batch across an edge counts in part."""
     spans: Sequence[Span]
     """All requests or batches, with head and tail; seconds from the start of the segment."""
+    services: Sequence[float] = ()
+    """The work on each request of ``latencies``, without its wait; empty for batches."""
 
 
 def serve(
@@ -92,6 +94,7 @@ def serve(
         ),
         done=float(sum(segment.counted_from < ended <= end for _, _, ended in spans)),
         spans=_from_start(spans, segment.start),
+        services=[ended - began for _, began, ended in counted],
     )
 
 

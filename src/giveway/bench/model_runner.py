@@ -70,7 +70,11 @@ class ModelRunner:
         rejects such a size.
         """
         timeout = self._scenario.start_timeout
-        self._send("load", self._program.model, self._program.task, dict(size), self._stream)
+        tokens = self._program.tokens
+        lengths = None if tokens is None else (tokens.prompt, tokens.output)
+        self._send(
+            "load", self._program.model, self._program.task, dict(size), self._stream, lengths
+        )
         self._read_answer(timeout)
         # The first run is slower than all others: it loads kernels and chooses algorithms.
         for count in (1, 3, 7):

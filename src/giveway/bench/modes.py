@@ -6,14 +6,16 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from giveway import launch
+from giveway.devices import mps, quota
 from giveway.scenarios.model import Program, Scenario
+from giveway.scenarios.modes import gated, kind, tolerance, uses_mps
 
 REQUIRED: Final = ("alone", "native", "giveway")
 _NICEST: Final = 19
-_MPS_CONTROL: Final = "nvidia-cuda-mps-control"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,44 +30,53 @@ class Setup:
 
 def missing(mode: str, device: str, scenario: Scenario) -> str | None:
     """The reason why a mode cannot be measured here; None if it can."""
-    if mode not in scenario.modes:
+    if mode not in scenario.modes and kind(mode) not in scenario.modes:
         return f"not a mode of {scenario.name}"
-    if mode in ("streams", "mps", "nice", "native") and not scenario.together:
+    if kind(mode) not in ("alone", "giveway") and not scenario.together:
         return "its programs run one at a time"
     if mode == "nice" and device != "cpu":
         return "nice affects only processors"
     if mode == "nice" and shutil.which("nice") is None:
         return "the program nice is not installed"
-    if mode in ("streams", "mps") and device != "cuda":
+    if (mode == "streams" or uses_mps(mode)) and device != "cuda":
         return f"the device {device} does not support it"
     if mode == "streams" and any(program.command for program in scenario.programs):
         return "a command chooses its own streams"
-    if mode == "mps" and shutil.which(_MPS_CONTROL) is None:
-        return f"the program {_MPS_CONTROL} is not installed"
+    if uses_mps(mode) and shutil.which(mps.CONTROL) is None:
+        return f"the program {mps.CONTROL} is not installed"
     return None
 
 
 def setup(
     mode: str, device: str, scenario: Scenario, program: Program, mps_folder: str | None = None
 ) -> Setup:
-    """The setup of a program in a mode; ``alone`` and ``native`` have the same."""
+    """The setup of a program in a mode; ``alone`` and ``native`` have the same.
+
+    What a mode sets follows from the order of priorities: a scenario states once which program is
+    urgent.
+    """
     base = {**os.environ, **program.environment}
     rank = _rank(scenario, program)
-    if mode == "giveway":
+    if uses_mps(mode) and mps_folder is not None:
+        # 1 is "below normal"; MPS has only these two priorities.
+        base = mps.environment(base, Path(mps_folder)) | {mps.PRIORITY: "1" if rank else "0"}
+    if gated(mode):
+        tolerates = tolerance(mode)
+        settings = [] if rank or tolerates is None else [f"slowdown={tolerates:g}%"]
         # `giveway ps` shows this name.
-        gated = launch.environment(base, device, program.priority, f"bench-{program.name}")
-        return Setup({**gated, **program.hints})
+        name = f"bench-{program.name}"
+        environment = launch.environment(base, device, program.priority, name, settings)
+        if program.quota is not None:
+            # As `giveway run` does, which finds the quota when the program is in its group.
+            own = quota.Quota(program.quota, Path(), 0)
+            threads = quota.unfit(environment, own, len(os.sched_getaffinity(0)))
+            if threads is not None and not any(name in environment for name in quota.DECIDED_BY):
+                environment["OMP_NUM_THREADS"] = str(threads)
+        return Setup({**environment, **program.hints})
     if mode == "nice":
         return Setup(base, ("nice", "-n", str(round(rank * _NICEST))))
     if mode == "streams":
         return Setup(base, stream=0 if rank else -5)
-    if mode == "mps" and mps_folder is not None:
-        # 1 is "below normal"; MPS has only these two priorities.
-        return Setup(
-            base
-            | {"CUDA_MPS_PIPE_DIRECTORY": mps_folder, "CUDA_MPS_LOG_DIRECTORY": mps_folder}
-            | {"CUDA_MPS_CLIENT_PRIORITY": "1" if rank else "0"}
-        )
     return Setup(base)
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 from giveway.bench.guard import Guard
 from giveway.bench.process import Process, ProgramFailedError
+from giveway.devices import mps
 
-_CONTROL = "nvidia-cuda-mps-control"
 _SECONDS = 10.0
 
 
@@ -25,15 +22,8 @@ class Mps:
     def __enter__(self) -> str:
         self._folder = tempfile.TemporaryDirectory(prefix="giveway-mps-")
         folder = self._folder.name
-        self._environment = {
-            **os.environ,
-            "CUDA_MPS_PIPE_DIRECTORY": folder,
-            "CUDA_MPS_LOG_DIRECTORY": folder,
-        }
-        if not os.environ.get("CUDA_VISIBLE_DEVICES", "").startswith("GPU-"):
-            # MPS renumbers its GPUs, and programs would apply the numbers of the variable again.
-            self._environment.pop("CUDA_VISIBLE_DEVICES", None)
-        self._daemon = Process("MPS", [_CONTROL, "-f"], self._environment, self._guard)
+        environment = mps.daemon_environment(Path(folder))
+        self._daemon = Process("MPS", [mps.CONTROL, "-f"], environment, self._guard)
         deadline = time.monotonic() + _SECONDS
         try:
             while not (Path(folder) / "control").exists():
@@ -48,15 +38,7 @@ class Mps:
         return folder
 
     def __exit__(self, *exception: object) -> None:
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            # Only this command ends the MPS server, which is another process.
-            subprocess.run(
-                [_CONTROL],
-                input=b"quit -t 1\n",
-                env=self._environment,
-                capture_output=True,
-                timeout=_SECONDS,
-                check=False,
-            )
+        # Only this command ends the MPS server, which is another process.
+        mps.command(Path(self._folder.name), "quit -t 1")
         self._daemon.__exit__()
         self._folder.cleanup()

@@ -15,9 +15,11 @@ from giveway.bench import counters, load
 from giveway.bench.loops import Segment
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.runner import Assignment, Runner
+from giveway.bench.sizes import Chosen
 from giveway.devices import nvml
 from giveway.results import rounds
-from giveway.scenarios.model import Scenario
+from giveway.scenarios.model import Program, Scenario
+from giveway.scenarios.modes import gated
 
 _HEAD_START: Final = 0.05
 """Seconds from sending a segment to the programs until it starts."""
@@ -27,6 +29,14 @@ Part = Literal["before", "after"] | None
 """Which half of the counted seconds a segment of the mode ``alone`` has; None: all of them."""
 Record = Callable[[Mapping[str, Any]], None]
 """Writes one record of the raw results; docs/reference/results.md has the schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One scenario to measure: for a sweep, one of its loads."""
+
+    scenario: Scenario
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +61,32 @@ class Settings:
 class Segments:
     """Measures the segments of a scenario."""
 
-    def __init__(self, scenario: Scenario, settings: Settings, record: Record) -> None:
-        self._scenario, self._settings, self._record = scenario, settings, record
+    def __init__(self, point: Point, settings: Settings) -> None:
+        self._scenario, self._settings, self.record = point.scenario, settings, point.record
         self.described: dict[str, rounds.Described] = {}
         """What is known about the programs, by which a segment counts or not."""
+        self.rates: dict[str, float | None] = {}
+        """The rates of the programs that are models."""
         self.reader = counters.Reader(settings.device)
         self._gpu = nvml.Utilization() if settings.device == "cuda" else None
+
+    @property
+    def load(self) -> float | None:
+        return self._scenario.load
+
+    def describe(self, program: Program, chosen: Chosen | None) -> None:
+        """Notes and records the size and the rate of a program; None: they are its own."""
+        load = self.load if program.name == self._scenario.urgent.name else None
+        service_ms = None
+        if chosen is not None:
+            if load is not None:
+                chosen = chosen.at(load)
+            described = chosen.to_json()
+            service_ms = described["service_ms"]
+            self.record({"kind": "sizes", "program": program.name, **described})
+            self.rates[program.name] = chosen.rate
+        open_loop = program.arrivals.open_loop
+        self.described[program.name] = rounds.Described(open_loop, service_ms, program.slo, load)
 
     def next(self, runners: Mapping[str, Runner], seconds: float) -> Segment:
         """A segment that starts in a moment."""
@@ -98,8 +128,8 @@ class Segments:
             "device_busy_share": self._busy(used, segment),
             "programs": answers,
         }
-        self._record(record)
-        if mode == "giveway":
+        self.record(record)
+        if gated(mode):
             self._check_gated(runners, after)
         return rounds.fault(record, self.described)
 
@@ -109,7 +139,7 @@ class Segments:
         return 1000 * number + names.index(name)
 
     def _intruders(self, mode: str, runners: Mapping[str, Runner]) -> list[str]:
-        if mode != "giveway":
+        if not gated(mode):
             return []
         return self.reader.intruders({name: each.session for name, each in runners.items()})
 
@@ -128,7 +158,7 @@ class Segments:
         for runner in runners.values():
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
-        return self.reader.counters(sessions, gated=mode == "giveway")
+        return self.reader.counters(sessions, gated=gated(mode))
 
     def _busy(self, used: float, segment: Segment) -> float | None:
         if self._settings.device == "cpu":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from giveway.bench.arrivals import trace_rate
 from giveway.bench.loops import Segment
@@ -19,6 +19,11 @@ REQUESTS = 75
 maximum, and that of all rounds is close to theirs."""
 BATCHES = 20
 """The target number of batches in a segment of a saturating program."""
+_BURST_SECONDS = 2.0
+"""How long more requests come than a program can answer, to measure its capacity."""
+_BEHIND = 0.8
+"""The share of the requests in time below which a program counts as too slow for them."""
+_MOST_DOUBLINGS = 10
 _DEFAULT_BUSY = 0.3
 _PROBE_REQUESTS = 16
 _PROBE_SECONDS = 3.0
@@ -36,6 +41,15 @@ class Chosen:
     """Requests per second; None: the program is saturating or a command."""
     service_seconds: float | None
     """Seconds of work on one request or batch alone; None: not measured."""
+
+    capacity: float | None = None
+    """The most requests per second, if several are answered together; None: one at a time."""
+
+    def at(self, load: float) -> Chosen:
+        """The same size at a share of the most requests that the program can answer."""
+        assert self.service_seconds is not None
+        most = self.capacity or 1 / self.service_seconds
+        return replace(self, rate=float(f"{load * most:.4g}"))
 
     def to_json(self) -> dict[str, Any]:
         milliseconds = self.service_seconds
@@ -68,11 +82,42 @@ def choose(program: Program, runner: ModelRunner, segment_seconds: float) -> Cho
     return Chosen(size, rate, seconds)
 
 
+class Server(Protocol):
+    """A program that answers several requests together: a model, or a server by its address."""
+
+    rate: Any
+
+    def begin(self, assignment: Assignment) -> None: ...
+
+    def finish(self) -> dict[str, Any]: ...
+
+
+def capacity(runner: Server, service: float) -> float:
+    """The requests per second that a program answers when more come than it can answer.
+
+    The rate doubles until the program falls behind. Its answers are waited for.
+
+    Args:
+        runner: the program; its rate is left at that of the last attempt.
+        service: the seconds of work on one request by itself.
+    """
+    runner.rate = 2 / service
+    for _ in range(_MOST_DOUBLINGS):
+        segment = Segment(time.monotonic() + 0.05, 0.0, _BURST_SECONDS)
+        runner.begin(Assignment(segment, seed=1, spans=True))
+        spans = runner.finish()["spans"]
+        found = len(spans) / max(ended for _, _, ended in spans) if spans else 0.0
+        if spans and found < _BEHIND * len(spans) / _BURST_SECONDS:
+            break
+        runner.rate *= 2
+    return found
+
+
 def _rate(arrivals: Arrivals, service: float) -> float:
     """The configured rate, reduced if it would exceed the busy share that is allowed."""
     configured = arrivals.rate
     if configured is None and arrivals.trace:
-        configured = trace_rate(arrivals.trace)
+        configured = trace_rate(arrivals.moments)
     most = None if arrivals.busy is None else arrivals.busy / service
     rate = min(value for value in (configured, most) if value is not None)
     return float(f"{rate:.4g}")

@@ -15,13 +15,14 @@ import click
 from giveway.cli.parts.help import Context
 from giveway.cli.parts.lines import echo_line
 from giveway.errors import GivewayError
+from giveway.page import group
 from giveway.version import __version__
 
 # In the order in which a newcomer needs the commands.
 COMMANDS: Final = (
     *("run", "ps", "top", "set", "park", "unpark", "serve", "policy", "pause", "resume"),
-    *("events", "submit", "trace", "simulate", "demo", "bench", "report", "compare"),
-    *("verify", "doctor", "env", "kernel", "completion", "man"),
+    *("events", "metrics", "submit", "trace", "simulate", "demo", "bench", "report"),
+    *("compare", "verify", "doctor", "mps", "config", "env", "kernel", "completion", "man"),
 )
 
 INTERRUPTED: Final = 130
@@ -81,6 +82,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     _open_closed_streams()
     _escape_unprintable()
     try:
+        group.resolve(os.environ)
         code = cli.main(args=args, prog_name="giveway", standalone_mode=False)
         # Flushed here: at exit, Python would print its own message about a closed pipe.
         sys.stdout.flush()
@@ -98,6 +100,13 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         code = INTERRUPTED
     finally:
         _finish_output()
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    connect = sys.modules.get("giveway.ray.connect")
+    if connect is not None and connect.is_stuck():
+        os._exit(code)  # Ray would wait at exit for a head that is gone
     sys.exit(code)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,8 @@ _QUICK_MODES = ("alone", "native", "giveway")
     "-m",
     "--modes",
     metavar="M,…",
-    help="Modes to measure: alone, native, giveway, streams, mps, nice. [default: all that the"
-    " machine has]",
+    help='Modes to measure: alone, native, giveway, mps+giveway, streams, mps, nice; "giveway N%"'
+    " lets the urgent program be slowed down by N%. [default: all of these without N%]",
 )
 @click.option(
     "-s",
@@ -65,6 +66,13 @@ _QUICK_MODES = ("alone", "native", "giveway")
 @click.option(
     "--quick", is_flag=True, help="Segments of 2.5 s, in the modes alone, native and giveway."
 )
+@click.option(
+    "--load",
+    "loads",
+    metavar="L,…",
+    help="Measure at several rates of the urgent program, each a share of its measured capacity, as"
+    " in 0.1,0.5,0.9.",
+)
 @options.anyway
 def command(
     scenarios: tuple[str, ...],
@@ -74,6 +82,7 @@ def command(
     repeats: int,
     out: Path | None,
     quick: bool,
+    loads: str | None,
     anyway: bool,
 ) -> int:
     """Measure how several programs on one device affect each other.
@@ -89,37 +98,42 @@ def command(
       giveway bench dual --quick
       giveway bench dual train --seconds 30 --repeats 5 --out results/mine
       giveway bench ./my-service.toml --modes alone,native,giveway
+      giveway bench train --load 0.1,0.3,0.5,0.7,0.9
+      giveway bench train --modes "alone,native,mps,giveway 0%,giveway 10%,giveway 30%"
     """
     from giveway import devices
     from giveway.bench.header import header
     from giveway.bench.segments import Settings
     from giveway.results import result
     from giveway.results.store import Store
-    from giveway.scenarios import reader
+    from giveway.scenarios import reader, sweep
 
     if not scenarios:
         _list()
         return 0
     where = device or devices.default()
     each = seconds or (_QUICK_SECONDS if quick else _SECONDS)
+    at = sweep.parse_loads(loads) if loads is not None else ()
+    read = [each for name in scenarios for each in reader.load_all(name, where)]
     settings = Settings(
         device=where,
-        modes=_modes(modes, quick),
+        modes=_modes(modes, quick, read),
         seconds=each,
         repeats=repeats,
         timeline_seconds=min(_TIMELINE_SECONDS / (1 if where == "cpu" else 2), 2 * each),
         anyway=anyway,
     )
-    loaded = [reader.load(name, where) for name in scenarios]
-    names = [each.name for each in loaded]
+    names = [each.name for each in read]
     if len(set(names)) < len(names):
         raise UsageError(f"two scenarios have the same name: {', '.join(names)}")
-    _need_torch(loaded)
+    groups = [sweep.at_loads(each, at) if at else [each] for each in read]
+    names = [each.name for group in groups for each in group]
+    _need_torch(read)
     folder = out or Path(time.strftime("giveway-bench-%Y%m%d-%H%M%S"))
     found = examine(where, anyway)
     store = Store(folder, header(settings, names, found))
     try:
-        _run(loaded, settings, store)
+        _run(groups, settings, store)
     except BaseException:
         click.echo(f"Results so far: {folder}", err=True)
         raise
@@ -133,38 +147,41 @@ def command(
     return NOT_SHOWN if open_bars else 0
 
 
-def _run(loaded: list[Scenario], settings: Any, store: Any) -> None:
+def _run(groups: list[list[Scenario]], settings: Any, store: Any) -> None:
     from giveway.bench import engine
+    from giveway.bench.segments import Point
 
-    for number, scenario in enumerate(loaded):
+    for number, group in enumerate(groups):
         with bar() as progress:
 
             def step(stage: str, share: float, at: int = number) -> None:
-                name, total = loaded[at].name, len(loaded)
-                progress(f"{name}: {stage}", (at + share) / total)
+                first, *others = groups[at]
+                name = first.family if others else first.name
+                progress(f"{name}: {stage}", (at + share) / len(groups))
 
-            engine.run(scenario, settings, store.recorder(scenario.name), step)
+            points = [Point(each, store.recorder(each.name)) for each in group]
+            engine.run(points, settings, step)
 
 
 def _list() -> None:
     from giveway.cli.parts.table import Column, render, terminal_width
-    from giveway.scenarios.reader import load, shipped
+    from giveway.scenarios.reader import load_all, shipped
 
-    rows = [[name, load(name, "cpu").title] for name in shipped()]
+    rows = [[name, load_all(name, "cpu")[0].title] for name in shipped()]
     for line in render([Column("SCENARIO"), Column("TITLE", least=20)], rows, terminal_width()):
         click.echo(line)
 
 
-def _modes(text: str | None, quick: bool) -> tuple[str, ...]:
-    from giveway.scenarios.model import MODES
+def _modes(text: str | None, quick: bool, loaded: Sequence[Scenario]) -> tuple[str, ...]:
+    from giveway.scenarios.modes import MODES, named, ordered
 
     if text is None:
-        return _QUICK_MODES if quick else MODES
-    chosen = [each.strip() for each in text.split(",")]
-    for name in chosen:
-        if name not in MODES:
-            raise UsageError(f"unknown mode {name!r}: there are {', '.join(MODES)}")
-    return tuple(mode for mode in MODES if mode in chosen)
+        named_by = {mode for each in loaded for mode in each.modes}
+        return _QUICK_MODES if quick else ordered({*MODES, *named_by})
+    try:
+        return ordered(map(named, text.split(",")))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _need_torch(loaded: list[Scenario]) -> None:

@@ -70,7 +70,7 @@ def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
     """Measures the scenario ``dual`` and returns the result in the form of ``giveway bench``."""
     from giveway.bench import engine
     from giveway.bench.header import header
-    from giveway.bench.segments import Settings
+    from giveway.bench.segments import Point, Settings
     from giveway.results import result
     from giveway.scenarios import reader
 
@@ -87,9 +87,8 @@ def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
     records: list[dict[str, Any]] = []
     with bar() as progress:
         engine.run(
-            reader.load("dual", device),
+            [Point(reader.load("dual", device), lambda record: records.append(dict(record)))],
             settings,
-            lambda record: records.append(dict(record)),
             progress,
         )
     figures = result.summarise(head, {"dual": records})

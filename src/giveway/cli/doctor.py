@@ -13,6 +13,7 @@ import click
 
 from giveway.cli.parts.lines import echo_line
 from giveway.errors import UsageError
+from giveway.sched import memory
 
 if TYPE_CHECKING:
     from giveway.devices.drivers import Verdict
@@ -85,6 +86,8 @@ def _verdict_lines(verdict: Verdict) -> Iterator[str]:
 def _lines(report: Report) -> Iterator[str]:
     yield f"giveway {report.version}, Python {report.python}"
     yield f"library  {report.library}"
+    if report.cpu_quota is not None:
+        yield f"CPU quota  {report.cpu_quota}"
     for device in report.devices:
         yield ""
         yield from _device_lines(device)
@@ -116,6 +119,8 @@ def _device_lines(device: DeviceReport) -> Iterator[str]:
         yield f"  because it   {why}"
     for escape in device.escapes:
         yield f"  escapes      {escape}"
+    if device.mps is not None:
+        yield f"  MPS          {device.mps}"
     for page in device.pages:
         yield from _page_lines(page)
 
@@ -128,5 +133,8 @@ def _page_lines(page: PageReport) -> Iterator[str]:
     else:
         state = f"mode {page.mode}, in a folder of mode {page.folder_mode}, tasks: {page.tasks}"
     yield f"  page         {page.path} ({state})"
+    if page.memory is not None:
+        total, used, reserved = map(memory.show, page.memory.values())
+        yield f"  memory       {total}: tasks use {used}, and have reserved {reserved}"
     if page.free_bytes is not None:
         yield f"  space        {page.free_bytes / 2**20:.0f} MiB free there"

@@ -12,17 +12,11 @@ from giveway.errors import UsageError
 
 
 @click.command("env")
-@click.option(
-    "-p",
-    "--priority",
-    metavar="N",
-    type=options.PRIORITY,
-    default=0,
-    show_default=True,
-    help="-1000 to 1000, bigger is more urgent.",
-)
+@options.priority
 @click.option("-n", "--name", metavar="S", help="Name of the tasks. [default: each program's own]")
 @click.option("--job", metavar="NAME", help="Processes that wait for each other give way together.")
+@options.memory
+@options.reserve
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.option(
@@ -35,9 +29,11 @@ from giveway.errors import UsageError
     help="Commands of a shell, or NAME=VALUE lines for systemd and containers.",
 )
 def command(
-    priority: int,
+    priority: int | None,
     name: str | None,
     job: str | None,
+    memory: str | None,
+    reserve: str | None,
     device: str | None,
     form: str,
     **settings: str | None,
@@ -56,10 +52,13 @@ def command(
     import os
 
     from giveway import devices, launch
+    from giveway.cli.parts.settings import choose
 
     chosen = devices.get(devices.default() if device is None else device)
-    given = [f"{key}={value}" for key, value in settings.items() if value is not None]
-    environment = launch.environment(os.environ, chosen.name, priority, name or "-", given, job)
+    number, given = choose(name or "", priority, settings)
+    environment = launch.environment(
+        os.environ, chosen.name, number, name or "-", given, job, memory, reserve
+    )
     if name is None:
         del environment["GIVEWAY_NAME"]
     click.echo(render(os.environ, environment, form), nl=False)

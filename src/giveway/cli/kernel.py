@@ -21,15 +21,7 @@ def command() -> None:
 
 
 @command.command("install")
-@click.option(
-    "-p",
-    "--priority",
-    metavar="N",
-    type=options.PRIORITY,
-    default=0,
-    show_default=True,
-    help="-1000 to 1000, bigger is more urgent.",
-)
+@options.priority
 @click.option("-n", "--name", default="giveway", show_default=True, help="Name of the kernel.")
 @click.option("--display-name", metavar="TEXT", help="What Jupyter shows. [default: from the rest]")
 @options.device("Device to share. [default: that of the machine where the kernel starts]")
@@ -42,7 +34,7 @@ def command() -> None:
     "--sys-prefix", is_flag=True, help="Install for this Python environment, not for this user."
 )
 def install(
-    priority: int,
+    priority: int | None,
     name: str,
     display_name: str | None,
     device: str | None,
@@ -52,7 +44,8 @@ def install(
     """Install a kernel for Jupyter, which VS Code finds as well.
 
     Its notebooks run under 'giveway run'. Several kernels with different priorities may be
-    installed under different names. 'jupyter kernelspec uninstall NAME' removes one.
+    installed under different names. Without --priority, the configuration of the machine where the
+    kernel starts decides (giveway config). 'jupyter kernelspec uninstall NAME' removes one.
 
     \b
     Examples:
@@ -69,14 +62,16 @@ def install(
         raise UsageError(f"name {name!r} is not letters, digits, '.', '_' and '-'")
     # Not resolved: the name of an environment's Python is a link to the system's.
     interpreter = Path.cwd() / (python or sys.executable)
-    run = [_giveway(), "run", "--priority", str(priority)]
+    run = [_giveway(), "run"]
+    run += [] if priority is None else ["--priority", str(priority)]
     run += ["--device", device] if device else []
+    words = "" if priority is None else f", priority {priority}"
     kernel = {
         "argv": [
             *(*run, "--name", f"notebook {name}", "--"),
             *(str(interpreter), "-m", "ipykernel_launcher", "-f", "{connection_file}"),
         ],
-        "display_name": display_name or f"Python (giveway, priority {priority})",
+        "display_name": display_name or f"Python (giveway{words})",
         "language": "python",
         "metadata": {"debugger": True},
     }

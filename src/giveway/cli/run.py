@@ -13,20 +13,12 @@ from giveway.cli.parts import options
     context_settings={"allow_interspersed_args": False},
     options_metavar="[OPTIONS] --",
 )
-@click.option(
-    "-p",
-    "--priority",
-    metavar="N",
-    type=options.PRIORITY,
-    default=0,
-    show_default=True,
-    help="-1000 to 1000, bigger is more urgent.",
-)
+@options.priority
 @click.option("-n", "--name", metavar="S", help="Name of the task. [default: derived from CMD]")
 @click.option(
     "--slowdown",
     metavar="PERCENT",
-    help="How much slower less urgent programs may make CMD. [default: 0%]",
+    help="How much slower less urgent programs may make CMD.",
 )
 @click.option(
     "--job",
@@ -38,16 +30,20 @@ from giveway.cli.parts import options
     is_flag=True,
     help="On the CPU: gate all threads of CMD, for programs without OpenMP regions.",
 )
+@options.memory
+@options.reserve
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
 def command(
     cmd: tuple[str, ...],
-    priority: int,
+    priority: int | None,
     name: str | None,
     device: str | None,
     job: str | None,
     whole_process: bool,
+    memory: str | None,
+    reserve: str | None,
     **settings: str | None,
 ) -> None:
     """Run a program that shares a device by priority.
@@ -61,8 +57,13 @@ def command(
       giveway run --priority 10 -- python serve.py
       giveway run --priority 10 --slowdown 10% -- python serve.py
       giveway run -- python train.py --epochs 3
+      giveway run --priority 10 --reserve 60GiB -- vllm serve MODEL
+      giveway run --memory 50% -- python train.py
       giveway run --name nightly -- torchrun --nproc-per-node 2 train.py
       giveway run --share 30 -- python tenant.py
+
+    Where no option states it, the environment (GIVEWAY_PRIORITY, GIVEWAY_SLOWDOWN) decides, then
+    the configuration files (giveway config). Otherwise, the priority is 0 and the slowdown 0%.
 
     Options marked [policies] have an effect under a policy that reads them (giveway serve).
 
@@ -71,14 +72,18 @@ def command(
     Workers of libgomp do so only while other programs share the device.
     """
     from giveway import launch
+    from giveway.cli.parts.settings import choose
 
-    given = [f"{key}={value}" for key, value in settings.items() if value is not None]
+    task = name if name is not None else launch.derive_name(cmd) if cmd else ""
+    number, given = choose(task, priority, settings)
     launch.run(
         cmd,
         device=device,
-        priority=priority,
+        priority=number,
         name=name,
         settings=given,
         job=job,
         whole_process=whole_process,
+        memory=memory,
+        reserve=reserve,
     )

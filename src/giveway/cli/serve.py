@@ -18,8 +18,9 @@ from giveway.cli.parts.lines import echo_line
 )
 @click.option(
     "--metrics",
-    metavar="HOST:PORT",
-    help="Serve metrics for Prometheus there, as in 127.0.0.1:9400. [default: no metrics]",
+    metavar="IP:PORT",
+    help="Serve metrics for Prometheus there, as in 127.0.0.1:9400. Whoever can connect can read"
+    " them. [default: no metrics]",
 )
 def command(policy: str, metrics: str | None) -> int:
     """Run the daemon, which decides by a policy.
@@ -40,11 +41,17 @@ def command(policy: str, metrics: str | None) -> int:
     registry.make(policy)  # reports a mistake at once
     client.refuse_second()
     if metrics is not None:
-        from giveway.daemon import metrics as exporter
+        from giveway.daemon import exporter
 
         host, port = exporter.parse_address(metrics)
-        port = exporter.start(host, port)
-        echo_line(f"metrics: http://{host}:{port}/metrics")
+        url = exporter.start(host, port)
+        if exporter.is_public(host):
+            echo_line(
+                "giveway: whoever can connect to this port can read the metrics, which name "
+                "programs, users and pods",
+                err=True,
+            )
+        echo_line(f"metrics: {url}")
     problem = focus.missing()
     if problem is not None:
         if policy == "window":

@@ -18,6 +18,7 @@ import click
 from giveway.cli.parts import options
 from giveway.errors import UsageError
 from giveway.observe.traces import read
+from giveway.sched import memory
 from giveway.text import printable
 
 EVENTS: Final = 1_000_000
@@ -64,15 +65,7 @@ _CALLS: Final = {
     metavar="FILE",
     help="Also write each call to FILE, for ui.perfetto.dev.",
 )
-@click.option(
-    "-p",
-    "--priority",
-    metavar="N",
-    type=options.PRIORITY,
-    default=0,
-    show_default=True,
-    help="-1000 to 1000, bigger is more urgent.",
-)
+@options.priority
 @options.device("Device to trace. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
 def command(
@@ -80,7 +73,7 @@ def command(
     as_json: bool,
     output: TextIO,
     perfetto: TextIO | None,
-    priority: int,
+    priority: int | None,
     device: str | None,
 ) -> int:
     """Show which calls a program makes to its device.
@@ -99,7 +92,7 @@ def command(
         raise UsageError("no command: use giveway trace [OPTIONS] -- CMD [ARGS]")
     if perfetto is not None and perfetto.fileno() == output.fileno():
         raise UsageError("the report and --perfetto cannot both go to stdout: use -o FILE")
-    arguments = ["--priority", str(priority)]
+    arguments = [] if priority is None else ["--priority", str(priority)]
     if device is not None:
         arguments += ["--device", device]
     with tempfile.TemporaryDirectory(prefix="giveway-trace-") as folder:
@@ -192,6 +185,8 @@ def lines(processes: list[dict[str, Any]], seconds: float) -> Iterator[str]:
             for key in ("launches", "operators", "holds", "preemptions"):
                 yield f"    {key:20}{task[key]:>14}"
             yield f"    {'held':20}{task['held_ns'] / 1e9:>13.3f}s"
+            if task["memory_peak"]:
+                yield f"    {'memory, at most':20}{memory.show(task['memory_peak']):>14}"
         if process["kernels"]:
             yield f"  {'LAUNCHES':>10}  KERNEL"
         for kernel in process["kernels"][:SHOWN_KERNELS]:

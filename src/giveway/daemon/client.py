@@ -55,7 +55,8 @@ class Client:
                 raise
             if isinstance(error, FileNotFoundError | ConnectionRefusedError | NotADirectoryError):
                 raise DaemonError("no daemon runs: start one with giveway serve") from None
-            raise DaemonError(f"the daemon does not answer: {error}") from None
+            why = error.strerror or error
+            raise DaemonError(f"the daemon in {folder()} does not answer: {why}") from None
         self._lines = self._socket.makefile("rb")
 
     def _connect(self, until: float) -> None:

@@ -20,6 +20,7 @@ from giveway.daemon.host import Host
 from giveway.daemon.requests import Request
 from giveway.daemon.supervisor import END, Heartbeat
 from giveway.errors import PageError
+from giveway.page import group
 from giveway.page.decider import Gates
 
 BEAT_SECONDS: Final = 0.1
@@ -29,10 +30,6 @@ LOADING_SECONDS: Final = 60
 """The heartbeat timeout while a user's module is imported."""
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
-
-
 class Loop:
     """Serves pages, timers and clients until `stop`."""
 
@@ -40,7 +37,7 @@ class Loop:
         self._host = host
         self._heartbeat = heartbeat
         # Opened now, because a signal handler cannot open a file.
-        self._crash = open(crash_log, "w", opener=_private)  # noqa: SIM115
+        self._crash = open(crash_log, "w", opener=group.open_shared)  # noqa: SIM115
         # The handler writes a traceback from within C, then the default action ends the process.
         faulthandler.register(END, file=self._crash, chain=True)
         self._suspect = ""

@@ -1,104 +1,65 @@
-"""Metrics for Prometheus. The exporter is a client of the daemon: a scrape delays no decision."""
+"""The metrics of tasks and of the daemon, for Prometheus."""
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from giveway import page
-from giveway.daemon.client import Client
-from giveway.errors import DaemonError, MissingExtraError, PageError, UsageError
+from giveway.observe.details import UNKNOWN, Details, Key
+from giveway.sched.task import Task, TaskId
+from giveway.text import printable
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-    from giveway.sched.task import Task
+# Those of dcgm-exporter, where it has one for the same thing.
+DEVICE_LABELS = ("device", "gpu", "UUID")
+TASK_LABELS = (*DEVICE_LABELS, "pod", "namespace", "container", "pid", "name", "user", "ticket")
 
-TASK_LABELS = ("device", "pid", "name", "ticket")
+_MEMORY = {
+    "memory": "GPU memory in use, as giveway counts it.",
+    "memory_peak": "The most that was in use.",
+    "memory_limit": "The limit of giveway run --memory, if any.",
+    "memory_reserve": "What giveway run --reserve keeps free, if anything.",
+}
+"""By the field of a task."""
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """Host and port of an address such as ``127.0.0.1:9400``.
+def _device_labels(device: str, gpu: int | None) -> list[str]:
+    uuid = device if device.startswith("GPU-") else ""
+    return [device, "" if gpu is None else str(gpu), uuid]
 
-    Only loopback addresses are allowed, because every client that can connect can read all metrics.
 
-    Raises:
-        UsageError: not an address, or not a loopback address.
+def _task_labels(device: str, pid: int, name: str, ticket: int, details: Details) -> list[str]:
+    own = (*details.pod, str(pid), name, details.user or "", str(ticket))
+    return [*_device_labels(device, details.gpu), *map(printable, own)]
+
+
+def metrics(
+    status: Mapping[str, Any] | None,
+    tasks: Iterable[Task],
+    details: Mapping[Key, Details],
+    gpus: Mapping[str, int],
+) -> list[Metric]:
+    """All metrics.
+
+    Args:
+        status: the daemon's status; None: no daemon answers.
+        tasks: the tasks on the pages.
+        details: the details of these tasks.
+        gpus: the numbers of those of the daemon's devices that are GPUs.
     """
-    host, _, port = text.rpartition(":")
-    host = host.strip("[]")
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-        number = int(port)
-    except ValueError:
-        raise UsageError(f"{text!r} is no address: write 127.0.0.1:9400") from None
-    if not loopback or not 0 <= number <= 65535:
-        raise UsageError(f"{text!r} is no port of this machine alone: write 127.0.0.1:9400")
-    return host, number
-
-
-def start(host: str, port: int) -> int:
-    """Starts to answer scrapes, in threads of this process; returns the port.
-
-    Raises:
-        MissingExtraError: prometheus-client is not installed.
-        DaemonError: the port cannot be opened.
-    """
-    try:
-        from prometheus_client import CollectorRegistry, start_http_server
-    except ImportError:
-        raise MissingExtraError(
-            "--metrics needs prometheus-client: pip install 'giveway[metrics]'"
-        ) from None
-    registry = CollectorRegistry()
-    registry.register(Exporter())  # type: ignore[arg-type]
-    try:
-        server, _ = start_http_server(port, host, registry)
-    except OSError as error:
-        raise DaemonError(f"no metrics on {host}:{port}: {error.strerror}") from None
-    return int(server.server_port)
-
-
-class Exporter:
-    """A collector that reads the daemon's status and the pages at every scrape."""
-
-    def describe(self) -> Iterable[Metric]:
-        """Empty: the metrics are known only after the first scrape."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        try:
-            with Client(timeout=2) as daemon:
-                status = daemon.status()
-        except DaemonError:
-            status = None
-        return iter(metrics(status, _read_tasks()))
-
-
-def _read_tasks() -> list[Task]:
-    tasks = []
-    for name in page.page_names():
-        try:
-            tasks += page.Page.open(name).tasks()
-        except PageError:
-            continue
-    return tasks
-
-
-def metrics(status: Mapping[str, Any] | None, tasks: Iterable[Task]) -> list[Metric]:
-    """All metrics; those of the pages alone if no daemon answers (``status`` is None)."""
     from prometheus_client.core import GaugeMetricFamily
 
     up = GaugeMetricFamily("giveway_up", "Whether the daemon answers.")
     up.add_metric([], float(status is not None))
-    found: list[Metric] = [up, *_from_pages(tasks)]
+    found: list[Metric] = [up, *_from_pages(tasks, details)]
     if status is not None:
-        found += [*_from_daemon(status), *_of_tasks(status["tasks"])]
+        found += [*_from_daemon(status, gpus), *_of_tasks(status["tasks"], details)]
     return found
 
 
-def _from_pages(tasks: Iterable[Task]) -> list[Metric]:
+def _from_pages(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     active = GaugeMetricFamily("giveway_task_active", "1: the task has work.", labels=TASK_LABELS)
@@ -115,18 +76,33 @@ def _from_pages(tasks: Iterable[Task]) -> list[Metric]:
     waited = CounterMetricFamily(
         "giveway_task_held_seconds", "Time at a closed gate, all threads.", labels=TASK_LABELS
     )
+    memory = GaugeMetricFamily(
+        "giveway_task_gpu_memory_bytes",
+        "Memory that the task's process uses on its GPU, where the driver says so.",
+        labels=TASK_LABELS,
+    )
+    counted = {
+        field: GaugeMetricFamily(f"giveway_task_{field}_bytes", text, labels=TASK_LABELS)
+        for field, text in _MEMORY.items()
+    }
     for task in tasks:
-        labels = [task.device, str(task.pid), task.name, str(task.ticket)]
+        known = details.get(TaskId(task.device, task.ticket), UNKNOWN)
+        labels = _task_labels(task.device, task.pid, task.name, task.ticket, known)
+        for field, family in counted.items():
+            if (value := getattr(task, field)) is not None:
+                family.add_metric(labels, value)
+        if known.gpu_memory_bytes is not None:
+            memory.add_metric(labels, known.gpu_memory_bytes)
         active.add_metric(labels, float(task.state != "idle"))
         held.add_metric(labels, float(task.state == "held"))
         priority.add_metric(labels, task.priority)
         launches.add_metric(labels, task.launches)
         preemptions.add_metric(labels, task.preemptions)
         waited.add_metric(labels, task.held_seconds)
-    return [active, held, priority, launches, preemptions, waited]
+    return [active, held, priority, launches, preemptions, waited, memory, *counted.values()]
 
 
-def _from_daemon(status: Mapping[str, Any]) -> list[Metric]:
+def _from_daemon(status: Mapping[str, Any], gpus: Mapping[str, int]) -> list[Metric]:
     from prometheus_client.core import (
         CounterMetricFamily,
         GaugeMetricFamily,
@@ -140,10 +116,10 @@ def _from_daemon(status: Mapping[str, Any]) -> list[Metric]:
     busy = CounterMetricFamily(
         "giveway_device_busy_seconds",
         "Time during which at least one task ran.",
-        labels=("device",),
+        labels=DEVICE_LABELS,
     )
     for device, seconds in status["devices"].items():
-        busy.add_metric([device], seconds)
+        busy.add_metric(_device_labels(device, gpus.get(device)), seconds)
     decisions = HistogramMetricFamily(
         "giveway_decision_seconds", "From the wake-up of the daemon to the written gates."
     )
@@ -151,7 +127,7 @@ def _from_daemon(status: Mapping[str, Any]) -> list[Metric]:
     return [policy, events, busy, decisions]
 
 
-def _of_tasks(tasks: Iterable[Mapping[str, Any]]) -> list[Metric]:
+def _of_tasks(tasks: Iterable[Mapping[str, Any]], details: Mapping[Key, Details]) -> list[Metric]:
     from prometheus_client.core import (
         CounterMetricFamily,
         GaugeMetricFamily,
@@ -178,7 +154,10 @@ def _of_tasks(tasks: Iterable[Mapping[str, Any]]) -> list[Metric]:
         labels=TASK_LABELS,
     )
     for task in tasks:
-        labels = [task["device"], str(task["pid"]), task["name"], str(task["ticket"])]
+        id_ = TaskId(task["device"], int(task["ticket"]))
+        labels = _task_labels(
+            task["device"], task["pid"], task["name"], id_.ticket, details.get(id_, UNKNOWN)
+        )
         running.add_metric(labels, task["running_seconds"])
         paused.add_metric(labels, float(task["paused"]))
         if "share" in task["attributes"]:

@@ -40,7 +40,7 @@ class Device:
     hook: Path
     """The library that is preloaded into programs."""
     capabilities: Mapping[str, Capability]
-    """Keyed by ``launch_gate``, ``stream_gate`` and ``interrupt``."""
+    """Keyed by ``launch_gate``, ``stream_gate``, ``interrupt`` and ``memory_limit``."""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """Environment variables to set for programs under the hook."""
     unless: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ CAPABILITIES: Final = {
     "interrupt": Capability(
         True, "of OpenMP regions (libgomp), or of a whole process, by a signal"
     ),
+    "memory_limit": Capability(False, "the memory of the host is not limited: use systemd-run"),
 }
 
 

@@ -29,6 +29,10 @@ def capabilities() -> dict[str, Capability]:
         ),
         "stream_gate": stream_gate(0),
         "interrupt": Capability(False, "a running kernel is not stopped"),
+        "memory_limit": Capability(
+            True,
+            "allocations beyond it fail, HIP shows it; not textures, nor in graphs, nor in SMI",
+        ),
     }
 
 
@@ -69,6 +73,11 @@ def hint() -> str | None:
 
 def _gpus() -> list[Gpu]:
     return _from_kernel(_NODES)
+
+
+def gpu_numbers() -> dict[str, int]:
+    """The number of each GPU, by the name of its page, as rocm-smi counts."""
+    return {gpu.page: number for number, gpu in enumerate(_gpus())}
 
 
 def _from_kernel(nodes: Path) -> list[Gpu]:

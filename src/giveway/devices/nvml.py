@@ -1,4 +1,4 @@
-"""The utilization of an NVIDIA GPU, as sampled by its driver. Uses NVML only, no CUDA context."""
+"""NVIDIA GPUs as their driver sees them: utilization, processes. Uses NVML, and no CUDA context."""
 
 from __future__ import annotations
 
@@ -9,12 +9,25 @@ from typing import Final
 
 _GPU_UTILIZATION: Final = 1
 _MAX_SAMPLES: Final = 4096
+_MAX_PROCESSES: Final = 1024
+_UNKNOWN: Final = 2**64 - 1
 
 
 class _Sample(ctypes.Structure):
     """``nvmlSample_t``: microseconds since 1970, and a union whose first 4 bytes are used."""
 
     _fields_ = (("time_us", ctypes.c_ulonglong), ("value", ctypes.c_uint), ("rest", ctypes.c_uint))
+
+
+class _Process(ctypes.Structure):
+    """``nvmlProcessInfo_t``."""
+
+    _fields_ = (
+        ("pid", ctypes.c_uint),
+        ("used_bytes", ctypes.c_ulonglong),
+        ("gpu_instance", ctypes.c_uint),
+        ("compute_instance", ctypes.c_uint),
+    )
 
 
 def _first_visible() -> str:
@@ -75,3 +88,50 @@ class Utilization:
         if code or not values:
             return None
         return float(sum(values)) / len(values) / 100
+
+
+class Gpus:
+    """Reads the number of each GPU, and the memory of the processes on it."""
+
+    def __init__(self) -> None:
+        self._nvml: ctypes.CDLL | None = None
+        self._handles: dict[str, ctypes.c_void_p | None] = {}
+        try:
+            nvml = ctypes.CDLL("libnvidia-ml.so.1")
+            if nvml.nvmlInit_v2() == 0:
+                self._nvml = nvml
+        except (OSError, AttributeError):
+            return
+
+    def number(self, uuid: str) -> int | None:
+        """The number of the GPU, as nvidia-smi counts; None: there is no such NVIDIA GPU."""
+        number = ctypes.c_uint()
+        code = self._call("nvmlDeviceGetIndex", uuid, ctypes.byref(number))
+        return number.value if code == 0 else None
+
+    def memory(self, uuid: str) -> dict[int, int]:
+        """The bytes that each process uses on the GPU, by pid. Empty where the driver does not say.
+
+        The pids are those of this PID namespace.
+        """
+        processes = (_Process * _MAX_PROCESSES)()
+        count = ctypes.c_uint(_MAX_PROCESSES)
+        code = self._call(
+            "nvmlDeviceGetComputeRunningProcesses_v3", uuid, ctypes.byref(count), processes
+        )
+        found = processes[: count.value] if code == 0 else []
+        return {each.pid: each.used_bytes for each in found if each.used_bytes != _UNKNOWN}
+
+    def _call(self, name: str, uuid: str, *arguments: object) -> int | None:
+        """The result of a function about a GPU; None: there is no such function or GPU."""
+        function = getattr(self._nvml, name, None)
+        handle = self._handle(uuid)
+        return None if function is None or handle is None else int(function(handle, *arguments))
+
+    def _handle(self, uuid: str) -> ctypes.c_void_p | None:
+        if uuid not in self._handles:
+            handle = ctypes.c_void_p()
+            find = getattr(self._nvml, "nvmlDeviceGetHandleByUUID", None)
+            found = find is not None and find(uuid.encode(), ctypes.byref(handle)) == 0
+            self._handles[uuid] = handle if found else None
+        return self._handles[uuid]

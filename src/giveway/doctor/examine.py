@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from giveway import devices
-from giveway.doctor import probe
+from giveway.devices import mps, quota
+from giveway.doctor import probe, quotas
 from giveway.doctor.findings import DeviceReport, PageReport, Problem, Report
 from giveway.errors import PageError
 from giveway.observe import programs
+from giveway.page import group
 from giveway.page.library import NO_PAGE, library_path
 from giveway.page.observer import Page, page_path
 
@@ -39,6 +41,8 @@ def examine() -> Report:
             },
             hook=str(device.hook),
         )
+        if device.name == "cuda":
+            described.mps = mps.describe(os.environ)
         report.devices.append(described)
         report.problems += probe.hook_problems(device, described)
         for name in device.pages if usable else ():
@@ -46,6 +50,10 @@ def examine() -> Report:
     report.not_gated = [
         program.to_json() for program in programs.not_gated(list) if program.why is not None
     ]
+    own = quota.read(os.environ)
+    if own is not None:
+        report.cpu_quota = quotas.in_words(own)
+    report.problems += quotas.problems(own) if usable else ()
     # Pages share a folder, so that its problems occur several times.
     report.problems = list(dict.fromkeys(report.problems))
     return report
@@ -83,6 +91,13 @@ def _folder_problems(page: PageReport, path: Path) -> Iterator[Problem]:
     page.folder_mode = f"{stat.S_IMODE(status.st_mode):04o}"
     if not stat.S_ISDIR(status.st_mode):
         yield Problem(f"{folder} is not a folder", f"remove it: rm {folder}")
+    elif (of := group.shared()) is not None:
+        if (stat.S_IMODE(status.st_mode), status.st_gid) != (0o2770, of):
+            yield Problem(
+                f"{folder} has mode {page.folder_mode} and group {status.st_gid}, and"
+                f" GIVEWAY_SHARED asks for mode 2770 and group {of}: programs run ungated",
+                f"chgrp {of} {folder} && chmod 2770 {folder}",
+            )
     elif status.st_uid != os.geteuid():
         yield Problem(
             f"{folder} belongs to user {status.st_uid}", "set GIVEWAY_DIR to a folder of yours"
@@ -132,18 +147,33 @@ def _page_problems(page: PageReport, path: Path, device: str) -> Iterator[Proble
         return
     page.exists = True
     page.mode = f"{stat.S_IMODE(status.st_mode):04o}"
-    if status.st_uid != os.geteuid():
+    of = group.shared()
+    if of is not None and (status.st_gid != of or status.st_mode & 0o007):
+        yield Problem(
+            f"{path} has mode {page.mode} and group {status.st_gid}, and GIVEWAY_SHARED asks for"
+            f" mode 0660 and group {of}: programs run ungated",
+            f"chgrp {of} {path} && chmod 0660 {path}",
+        )
+        return
+    if of is None and status.st_uid != os.geteuid():
         yield Problem(
             f"{path} belongs to user {status.st_uid}: programs run ungated",
             "set GIVEWAY_DIR to a folder of yours",
         )
         return
-    if status.st_mode & 0o077:
+    if of is None and status.st_mode & 0o077:
         yield Problem(f"{path} has mode {page.mode}: others can open it", f"chmod 0600 {path}")
     try:
         opened = Page.open(device)
         opened.check()
-        page.tasks = len(opened.tasks())
+        tasks = opened.tasks()
+        page.tasks = len(tasks)
+        if total := opened.memory()[0]:
+            page.memory = {
+                "total": total,
+                "used": sum(task.memory or 0 for task in tasks),
+                "reserved": sum(task.memory_reserve or 0 for task in tasks),
+            }
     except PageError as error:
         if error.code != NO_PAGE:
             yield Problem(f"{error}: programs run ungated", _remedy(path, status, error.code))

@@ -31,6 +31,8 @@ class PageReport:
     tasks: int | None = None
     """The number of live tasks; None: the page cannot be read."""
     free_bytes: int | None = None
+    memory: dict[str, int] | None = None
+    """``total``, ``used`` and ``reserved`` bytes of the device; None: no program has told yet."""
 
 
 @dataclass
@@ -49,6 +51,8 @@ class DeviceReport:
     """The reasons against impersonation."""
     escapes: tuple[str, ...] = ()
     """The calls that reach the driver past the hook."""
+    mps: str | None = None
+    """The multi-process service that programs get, on one line; None: none runs."""
     pages: list[PageReport] = field(default_factory=list)
 
 
@@ -61,6 +65,8 @@ class Report:
     library: str = ""
     devices: list[DeviceReport] = field(default_factory=list)
     drivers: list[dict[str, str]] = field(default_factory=list)
+    cpu_quota: str | None = None
+    """The CPU quota of this shell in words; None: it has none."""
     not_gated: list[dict[str, Any]] = field(default_factory=list)
     """The running programs that giveway cannot gate, each with the reason."""
     problems: list[Problem] = field(default_factory=list)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from giveway.models.torchvision_fix import import_torchvision
-from giveway.scenarios.catalog import CLASSIFIERS, SEGMENTERS, SIZES
+from giveway.scenarios.catalog import BULK, CLASSIFIERS, SEGMENTERS, SERVING, SIZES
 
 if TYPE_CHECKING:
     import torch
+
+    from giveway.models.serving import Engine
 
 _SEED = 20
 
@@ -31,7 +33,11 @@ def work(name: str, task: str, size: Mapping[str, int], device: str) -> Callable
     import torch
 
     torch.manual_seed(_SEED)
-    model, inputs = _build(name, size)
+    if name in BULK:
+        from giveway.models import bulk
+
+        return bulk.work(name, size, device)
+    model, inputs = _build(name, size, device)
     if device != "cpu" and (dtype := getattr(model, "gpu_dtype", None)) is not None:
         model = model.to(dtype)
     model = model.to(device)
@@ -39,14 +45,35 @@ def work(name: str, task: str, size: Mapping[str, int], device: str) -> Callable
     return _training(model, inputs) if task == "train" else _inference(model, inputs)
 
 
-def _build(name: str, size: Mapping[str, int]) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
+def engine(name: str, size: Mapping[str, int], device: str) -> Engine:
+    """Builds the engine of a model in ``catalog.SERVING``.
+
+    Args:
+        size: a value for each key that ``catalog.SIZES`` lists for the model, and ``length``, that
+            of the longest request.
+    """
+    assert name in SERVING
+    import torch
+
+    from giveway.models import serving
+
+    torch.manual_seed(_SEED)
+    return serving.build(size, device)
+
+
+def _build(
+    name: str, size: Mapping[str, int], device: str
+) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
     import torch
 
     if name in CLASSIFIERS or name in SEGMENTERS:
         inputs = {"x": torch.randn(size["batch"], 3, size["image"], size["image"])}
         return _vision(name, size["image"]), inputs
-    from giveway.models import llama, transformers
+    from giveway.models import llama, lora, transformers
 
+    if name == "llama_lora":
+        with llama.placed(device):
+            return lora.build(size)
     return llama.build(size) if name == "llama" else transformers.build(name, size)
 
 
@@ -86,7 +113,8 @@ def _training(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Callab
     import torch
 
     model.train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    trained = [each for each in model.parameters() if each.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=1e-3, momentum=0.9)
     with torch.no_grad():
         output = _answer(model(**inputs))
     targets = torch.randint(output.shape[1], (output.shape[0], *output.shape[2:]))

@@ -6,11 +6,14 @@ fixed size. On a GPU, the step for one token is a CUDA graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from giveway.models.graphs import captured
 
 _HEAD = 64
 _QUERIES_PER_KEY = 4
@@ -33,7 +36,7 @@ class Attention(nn.Module):
 
         Args:
             x: (batch, length, width).
-            positions: (length), of each token in its text.
+            positions: (batch or 1, length), of each token in its text.
             cache: keys and values of all positions, (2, batch, groups, most, head), to which those
                 of ``x`` are added; None: ``x`` is a whole text.
         """
@@ -43,10 +46,11 @@ class Attention(nn.Module):
         values = _split(values, self.groups)
         mask = None
         if cache is not None:
-            keys = cache[0].index_copy_(2, positions, keys)
-            values = cache[1].index_copy_(2, positions, values)
+            at = positions[:, None, :, None].expand_as(keys)
+            keys = cache[0].scatter_(2, at, keys)
+            values = cache[1].scatter_(2, at, values)
             every = torch.arange(keys.shape[2], device=x.device)
-            mask = every[None, :] <= positions[:, None]
+            mask = every <= positions[:, None, :, None]
         mixed = functional.scaled_dot_product_attention(
             query, keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=True
         )
@@ -61,7 +65,7 @@ def _split(x: Tensor, heads: int) -> Tensor:
 def _rotate(x: Tensor, positions: Tensor) -> Tensor:
     """Rotates the halves of each head by the position (rotary embedding)."""
     steps = torch.arange(0, _HEAD, 2, device=x.device) / _HEAD
-    angles = positions[:, None] * _THETA**-steps
+    angles = positions[:, None, :, None] * _THETA**-steps
     cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
@@ -110,11 +114,32 @@ class Llama(nn.Module):
         return self._decoding.decode(prompt)
 
     def logits(self, tokens: Tensor, positions: Tensor, caches: Tensor | None) -> Tensor:
-        """The logits (batch, length, vocabulary) of the token after each token."""
+        """The logits (batch, length, vocabulary) of the token after each token.
+
+        Args:
+            tokens: (batch, length).
+            positions: (length), or (batch, length) where the texts differ.
+            caches: of each layer; None: ``tokens`` are whole texts.
+        """
+        return self.head(self.states(tokens, positions, caches))
+
+    def states(self, tokens: Tensor, positions: Tensor, caches: Tensor | None) -> Tensor:
+        """The states (batch, length, width) from which the logits follow."""
+        positions = positions if positions.dim() == 2 else positions[None]
         x = self.embed(tokens)
         for number, block in enumerate(self.blocks):
             x = block(x, positions, None if caches is None else caches[number])
-        return functional.linear(self.norm(x), self.embed.weight)
+        return x
+
+    def head(self, states: Tensor) -> Tensor:
+        return functional.linear(self.norm(states), self.embed.weight)
+
+    def caches(self, batch: int, length: int) -> Tensor:
+        """Memory for the keys and values of texts: (layers, 2, batch, groups, length, head)."""
+        attention = self.blocks[0].attention
+        assert isinstance(attention, Attention)
+        shape = (len(self.blocks), 2, batch, attention.groups, length, _HEAD)
+        return self.embed.weight.new_zeros(shape)
 
 
 class Decoding:
@@ -123,17 +148,14 @@ class Decoding:
     def __init__(self, model: Llama, batch: int, length: int, count: int) -> None:
         self._model, self._length, self._count = model, length, count
         weight = model.embed.weight
-        attention = model.blocks[0].attention
-        assert isinstance(attention, Attention)
-        shape = (len(model.blocks), 2, batch, attention.groups, length + count, _HEAD)
-        self._caches = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
+        self._caches = model.caches(batch, length + count)
         self._prompt_positions = torch.arange(length, device=weight.device)
         self._token = torch.zeros(batch, 1, dtype=torch.long, device=weight.device)
         self._position = torch.full((1,), length, device=weight.device)
         self._decoded = torch.zeros(batch, count, dtype=torch.long, device=weight.device)
         self._next: Callable[[], object] = self._step
         if weight.device.type == "cuda":
-            self._next = self._captured()
+            self._next = captured(self._step)
 
     def decode(self, prompt: Tensor) -> Tensor:
         logits = self._model.logits(prompt, self._prompt_positions, self._caches)
@@ -151,19 +173,18 @@ class Decoding:
         self._position.add_(1)
         self._decoded.index_copy_(1, self._position - self._length, self._token)
 
-    def _captured(self) -> Callable[[], object]:
-        """The step as a CUDA graph."""
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            self._step()  # allocates what the capture needs
-        torch.cuda.current_stream().wait_stream(side)
-        self._position.fill_(self._length)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._step()
-        replay: Callable[[], object] = graph.replay
-        return replay
+
+@contextmanager
+def placed(device: str) -> Iterator[None]:
+    """Creates models on a device, in the type that they have there: the weights of a large model
+    would take minutes on the host, and twice its memory."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32 if device == "cpu" else Llama.gpu_dtype)
+    try:
+        with torch.device(device):
+            yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def build(size: Mapping[str, int]) -> tuple[nn.Module, dict[str, Tensor]]:

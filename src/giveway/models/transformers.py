@@ -110,15 +110,26 @@ class Decoder(nn.Module):
             decoded.append(tokens)
         return torch.cat(decoded, 1)
 
+    def guess(self, tokens: Tensor, memory: Tensor | None = None) -> Tensor:
+        """The logits of the token after each token, (batch · length, vocabulary), for training."""
+        x = self.embed(tokens)
+        for block in self.blocks:
+            known = None if memory is None else block.cross.project(memory)
+            x, _ = block(x, causal=True, memory=known)
+        return functional.linear(self.norm(x), self.embed.weight).flatten(0, 1)
+
 
 class Generator(nn.Module):
-    """GPT-2: takes a prompt (batch, length) and returns tokens (batch, count)."""
+    """GPT-2: takes a prompt (batch, length) and returns tokens (batch, count); in training, the
+    logits of each token of the prompt, (batch · length, vocabulary)."""
 
     def __init__(self, vocabulary: int, layers: int, width: int, count: int) -> None:
         super().__init__()
         self.decoder, self.count = Decoder(vocabulary, layers, width), count
 
     def forward(self, prompt: Tensor) -> Tensor:
+        if self.training:
+            return self.decoder.guess(prompt)
         return self.decoder.decode(prompt, self.count)
 
 
@@ -143,7 +154,8 @@ class Classifier(nn.Module):
 class Transcriber(nn.Module):
     """Whisper: convolutions and an encoder over (batch, 80, frames), then a decoder.
 
-    Returns tokens (batch, count).
+    Returns tokens (batch, count); in training, the logits of ``count`` tokens of each text,
+    (batch · count, vocabulary).
     """
 
     def __init__(self, layers: int, width: int, count: int) -> None:
@@ -157,5 +169,8 @@ class Transcriber(nn.Module):
         x = functional.gelu(self.second(functional.gelu(self.first(sound)))).transpose(1, 2)
         for block in self.blocks:
             x, _ = block(x)
+        if self.training:
+            heard = torch.zeros(x.shape[0], self.count, dtype=torch.long, device=x.device)
+            return self.decoder.guess(heard, x)
         start = torch.zeros(x.shape[0], 1, dtype=torch.long, device=x.device)
         return self.decoder.decode(start, self.count, x)

@@ -39,6 +39,13 @@ class TaskInfo(ctypes.Structure):
         ("joined_ns", ctypes.c_uint64),
         ("closed_ns", ctypes.c_uint64),
         ("stopped_ns", ctypes.c_uint64),
+        ("pid_namespace", ctypes.c_uint64),
+        ("memory", ctypes.c_uint64),
+        ("memory_peak", ctypes.c_uint64),
+        ("memory_limit", ctypes.c_uint64),
+        ("memory_reserve", ctypes.c_uint64),
+        ("counts_memory", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
         ("can_park", ctypes.c_uint32),
         ("parkable", ctypes.c_uint32),
         ("parked", ctypes.c_uint32),
@@ -50,6 +57,12 @@ class TaskInfo(ctypes.Structure):
         ("device", ctypes.c_char * 64),
         ("job", ctypes.c_char * 64),
     )
+
+
+class DeviceMemory(ctypes.Structure):
+    """``struct gw_device_memory`` of giveway.h."""
+
+    _fields_ = (("total", ctypes.c_uint64), ("context", ctypes.c_uint64))
 
 
 def _library_folder() -> Path:
@@ -97,6 +110,12 @@ def library() -> ctypes.CDLL:
             (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t),
         ),
         ("gw_set_attributes", ctypes.c_int, (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p)),
+        (
+            "gw_set_memory_limit",
+            ctypes.c_int,
+            (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64),
+        ),
+        ("gw_device_memory", ctypes.c_int, (ctypes.c_void_p, ctypes.POINTER(DeviceMemory))),
         ("gw_park", ctypes.c_int, (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)),
         ("gw_unpark", ctypes.c_int, (ctypes.c_void_p, ctypes.c_uint64)),
         ("gw_decider", ctypes.c_int, (ctypes.c_void_p,)),

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from giveway.errors import NoSuchTaskError, PageError, UsageError
-from giveway.page.library import ATTRIBUTES_SIZE, NO_TASK, ROWS, TaskInfo, error, library
+from giveway.page.library import (
+    ATTRIBUTES_SIZE,
+    NO_TASK,
+    ROWS,
+    DeviceMemory,
+    TaskInfo,
+    error,
+    library,
+)
 from giveway.page.parking import Parking, Refusal, Stage
 from giveway.sched.task import GATES, State, Task
 
@@ -54,12 +62,20 @@ def page_names(device: str | None = None) -> list[str]:
     except FileNotFoundError:
         files = []
     except OSError as problem:
-        raise PageError(f"{folder} cannot be read: {problem.strerror}") from problem
+        owner = _owner(folder) if isinstance(problem, PermissionError) else ""
+        raise PageError(f"{folder} cannot be read: {problem.strerror}{owner}") from problem
     names = sorted(file.removesuffix(".page") for file in files if file.endswith(".page"))
     if device is None:
         return names
     prefix = _PAGE_PREFIXES.get(device)
     return [name for name in names if (name.startswith(prefix) if prefix else name == device)]
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return f"; it belongs to {folder.owner()}"
+    except (OSError, KeyError):
+        return ""
 
 
 class Page:
@@ -145,6 +161,27 @@ class Page:
             raise UsageError(f"{len(encoded)} bytes of attributes are too many: 247 at most")
         self._check_task(ticket, library().gw_set_attributes(self._handle, ticket, encoded))
 
+    def set_memory_limit(self, ticket: int, size: int) -> None:
+        """Limits the device memory of a task, from its next allocation on; 0: no limit.
+
+        Raises:
+            NoSuchTaskError: the task has ended.
+            PageError: the page is not valid.
+        """
+        self._check_task(ticket, library().gw_set_memory_limit(self._handle, ticket, size))
+
+    def memory(self) -> tuple[int, int]:
+        """The bytes that the device has, and the most that a program's context took; 0: unknown.
+
+        Raises:
+            PageError: the page is not valid.
+        """
+        memory = DeviceMemory()
+        code = library().gw_device_memory(self._handle, ctypes.byref(memory))
+        if code != 0:
+            raise error(code, str(self.path))
+        return memory.total, memory.context
+
     def park(self, ticket: int) -> None:
         """Asks the task's process to move its device memory to host memory; `parking` tells how far
         it has come.
@@ -206,6 +243,7 @@ def as_task(info: TaskInfo) -> Task:
         state = _PARKING.get(info.parked, "parked")
     elif info.active:
         state = "held" if info.gate_closed else "active"
+    counts = bool(info.counts_memory and not info.is_thread)  # a process counts as a whole
     return Task(
         ticket=info.ticket,
         device=info.device.decode(),
@@ -222,7 +260,12 @@ def as_task(info: TaskInfo) -> Task:
         joined_seconds=_seconds(info.joined_ns),
         closed_seconds=_seconds(info.closed_ns),
         stopped_seconds=_seconds(info.stopped_ns),
+        pid_namespace=info.pid_namespace,
         job=info.job.decode(errors="replace"),
         gate=GATES[info.gate_kind] if info.gate_kind < len(GATES) else "launches only",
         cores=info.width or None,
+        memory=info.memory if counts else None,
+        memory_peak=info.memory_peak if counts else None,
+        memory_limit=info.memory_limit or None,
+        memory_reserve=info.memory_reserve or None,
     )

@@ -7,14 +7,25 @@ import importlib
 import logging
 import os
 import socket
+import threading
 import warnings
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
 
 from giveway.errors import ClusterError, MissingExtraError
 
+_T = TypeVar("_T")
+
 _SECONDS: Final = 3.0
 """Time that a head node has to accept a connection."""
+_ANSWER_SECONDS: Final = 10.0
+"""Time that a head node has to answer a request."""
+_LOOK_SECONDS: Final = 1.0
+"""Time between two looks whether a head node that has not answered yet is still there."""
+_LEAVE_SECONDS: Final = 5.0
+"""Time that Ray has to end a connection."""
+_THREAD: Final = "giveway-ray"
 
 
 def load(module: str = "ray") -> Any:
@@ -60,7 +71,13 @@ def connected(address: str | None) -> Iterator[Any]:
         try:
             yield ray
         finally:
-            ray.shutdown()
+            # A head that is gone could make Ray wait for it.
+            _start(ray.shutdown).join(_LEAVE_SECONDS)
+
+
+def is_stuck() -> bool:
+    """Whether a call to Ray has not returned. The end of the process would wait for it."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 def _running_here() -> str:
@@ -100,6 +117,39 @@ def check_port(where: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), _SECONDS).close()
     except OSError as error:
         raise ConnectionError(error.strerror or str(error)) from error
+
+
+def while_reachable(head: str, call: Callable[[], _T]) -> _T:
+    """Calls a function of Ray that asks the head node. Returns what the function returns.
+
+    Ray waits for a head that is gone, or stands still, and ends this process after a minute. So the
+    call is made on a thread of its own, which is abandoned when the head does not answer.
+
+    Raises:
+        ConnectionError: the head does not accept connections, or does not answer in time.
+    """
+    check_port(head)
+    answer: Future[_T] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    thread = _start(ask)
+    for _ in range(round(_ANSWER_SECONDS / _LOOK_SECONDS)):
+        thread.join(_LOOK_SECONDS)
+        if not thread.is_alive():
+            return answer.result()
+        check_port(head)
+    raise ConnectionError(f"its head has not answered for {_ANSWER_SECONDS:.0f} s")
+
+
+def _start(call: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=call, daemon=True, name=_THREAD)
+    thread.start()
+    return thread
 
 
 def first_sentence(text: str | None) -> str:

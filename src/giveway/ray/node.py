@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from giveway.observe import tasks as observed
+from giveway.observe.details import find_process
 from giveway.page.observer import page_path
-from giveway.sched.task import Task
 from giveway.version import __version__
 
 _UNNAMED: Final = "ray"
-_NAMESPACE: Final = "/proc/{}/ns/pid"
 
 
 def read_tasks() -> dict[str, Any]:
@@ -27,20 +26,17 @@ def read_tasks() -> dict[str, Any]:
     tasks, others = observed.snapshot()
     boot = _text("/proc/sys/kernel/random/boot_id").strip()
     pages = {device: _file(page_path(device)) for device in {task.device for task in tasks}}
-    processes = _file(Path(_NAMESPACE.format("self")))
-    here = {(task.device, task.pid): _is_here(task, processes) for task in tasks}
+    processes = _file(Path("/proc/self/ns/pid"))
     return {
         "version": __version__,
         "tasks": [
             {
                 **task.to_json(),
-                "name": _title(task.pid)
-                if task.name == _UNNAMED and here[task.device, task.pid]
-                else task.name,
+                "name": _title(pid) if task.name == _UNNAMED and pid is not None else task.name,
                 "identity": f"{boot} {pages[task.device]} {task.ticket}",
-                "mine": here[task.device, task.pid] and _is_mine(task.pid),
+                "mine": pid is not None and _is_mine(pid),
             }
-            for task in tasks
+            for task, pid in ((task, find_process(task)) for task in tasks)
         ],
         "not_gated": [
             {
@@ -58,22 +54,6 @@ def _file(path: Path) -> str:
     """The identity of a file on this machine."""
     status = path.stat()
     return f"{status.st_dev}:{status.st_ino}"
-
-
-def _is_here(task: Task, namespace: str) -> bool:
-    """Whether the process that has the task's pid here is the process of the task.
-
-    The pid of a task is valid in the PID namespace of its process. In another namespace, the same
-    pid belongs to another process, which maps this page only by chance.
-    """
-    try:
-        if _file(Path(_NAMESPACE.format(task.pid))) != namespace:
-            return False
-    except OSError:
-        return False
-    page = str(page_path(task.device).stat().st_ino)
-    lines = _text(f"/proc/{task.pid}/maps").splitlines()
-    return any(line.split()[4:5] == [page] for line in lines)
 
 
 def _text(path: str) -> str:

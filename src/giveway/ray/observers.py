@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from giveway.errors import ClusterError, GivewayError
-from giveway.ray.connect import check_port, failures, first_sentence, head_of
+from giveway.ray.connect import failures, first_sentence, head_of, while_reachable
 from giveway.ray.view import Node, NodeAnswer, nodes
 
 PATIENCE_SECONDS: Final = 10.0
@@ -61,9 +61,7 @@ class Observers:
             ClusterError: the cluster is gone.
         """
         try:
-            # Ray would wait for a head that is gone, and end this process after a minute.
-            check_port(self._head)
-            self._update_observers()
+            while_reachable(self._head, self._update_observers)
             self._send_requests(every)
             self._receive_answers(seconds)
         except failures() as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from giveway.report import headline, scenario, sentences, summary, words
+from giveway.report import families, headline, requests, scenario, sentences, summary, words
 from giveway.report.load import Found, Run, Verify
 from giveway.report.svg.markup import Column
 from giveway.results.names import mode_name
@@ -53,9 +53,14 @@ def _run(run: Run) -> Iterator[str]:
         f"{result['machine']['cores']} cores) with {_plain(versions)}, {result['date'][:10]}: "
         f"{settings['repeats']} rounds of {words.number(settings['seconds'])} s in each mode."
     )
-    if len(result["results"]) > 1:
-        yield from _table(summary.COLUMNS, summary.rows(run))
-    for each in result["results"]:
+    for family in families.of(result["results"]):
+        yield ""
+        yield f"### {_plain(family.name)}"
+        yield from _table(families.columns(family), families.rows(family))
+    single = [each for each in result["results"] if not each.get("family")]
+    if len(single) > 1:
+        yield from _table(summary.COLUMNS, summary.rows(single))
+    for each in single:
         yield ""
         yield f"### {_plain(each['name'])}"
         yield ""
@@ -69,7 +74,10 @@ def _run(run: Run) -> Iterator[str]:
             yield from _table([Column("bar"), Column("measured"), Column("verdict")], rows)
         if each.get("modes"):
             yield from _table(_FIGURES, _figures(each["modes"]))
-            for line in filter(None, (words.share_sums(each), words.device_busy(each))):
+            if found := list(requests.rows(each)):
+                yield from _table(requests.COLUMNS, found)
+            notes = (requests.objectives(each), words.share_sums(each), words.device_busy(each))
+            for line in filter(None, notes):
                 yield ""
                 yield _plain(line)
 

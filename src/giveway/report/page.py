@@ -9,11 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from giveway.report import checks, headline, scenario, summary, words
+from giveway.report import checks, headline, opening, scenario, words
 from giveway.report.load import Found, Run
-from giveway.report.svg import overview, plot
+from giveway.report.svg import plot
 from giveway.report.svg.markup import Child, Column, Markup, element, joined, table
 from giveway.results import archive
+from giveway.results.verdict import Scenario
 from giveway.version import __version__
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -72,14 +73,18 @@ def _header(found: Found) -> Markup:
         element("h1", headline.sentence(found)),
         element("ul", *map(_fact, headline.facts(found)), class_="facts"),
         element(
-            "div",
-            element("h2", "Before you trust these figures"),
+            "details",
+            element("summary", _count(len(cautions))),
             element("ul", *(element("li", each) for each in cautions)),
             class_="cautions",
         )
         if cautions
         else None,
     )
+
+
+def _count(cautions: int) -> str:
+    return f"{cautions} warning{'' if cautions == 1 else 's'} about these figures"
 
 
 def _fact(fact: headline.Fact) -> Markup:
@@ -106,14 +111,19 @@ def _run(names: plot.Names, run: Run, verdict: str) -> Markup:
     return element(
         "section",
         element("h2", "Measured", element("small", f"{run.device}, {_day(run.result['date'])}")),
-        element("p", method, class_="said"),
-        overview.chart(run.result["results"]),
-        summary.contents(run, anchors) if len(anchors) > 1 else None,
-        *(
-            scenario.section(names, anchors[each["name"]], each, run.records[each["name"]], verdict)
-            for each in run.result["results"]
-        ),
-    )
+        *opening.contents(run, anchors),
+        element("p", method, class_="note"),
+        *(_scenario(names, anchors[each["name"]], each, run, verdict)
+          for each in run.result["results"]),
+    )  # fmt: skip
+
+
+def _scenario(names: plot.Names, anchor: str, found: Scenario, run: Run, verdict: str) -> Markup:
+    """The section of a scenario; folded if it belongs to a family, which has a table."""
+    section = scenario.section(names, anchor, found, run.records[found["name"]], verdict)
+    if not found.get("family"):
+        return section
+    return element("details", element("summary", found["name"]), section, class_="variant")
 
 
 def _machines(found: Found) -> Markup:

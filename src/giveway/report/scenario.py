@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from giveway.report import sentences, words
+from giveway.report import requests, sentences, words
 from giveway.report.svg import cdf, plot, throughput, timeline
 from giveway.report.svg.markup import Child, Column, Markup, element, joined, stacked, table
 from giveway.results import bars, result, store, verdict
@@ -89,6 +89,7 @@ def _content(
         yield table(f"Figures of {scenario['name']}", FIGURES, figures(scenario))
         for line in filter(None, (words.share_sums(scenario), words.device_busy(scenario))):
             yield element("p", line, class_="note")
+        yield from _requests(scenario)
         yield from _counted(scenario)
     for mode, reason in scenario["modes_not_measured"].items():
         yield element("p", f"Not measured: {mode_name(mode)} ({reason}).", class_="note")
@@ -146,6 +147,14 @@ def figures(scenario: verdict.Scenario) -> Iterator[list[Child]]:
                 stacked(words.percentage(each["share_of_alone"])),
                 stacked(words.percentage(each["kept_of_native"])),
             ]
+
+
+def _requests(scenario: verdict.Scenario) -> Iterator[Markup]:
+    found = [[*map(stacked, row)] for row in requests.rows(scenario)]
+    if found:
+        yield table(f"Requests of {scenario['name']}", requests.COLUMNS, found)
+    if objectives := requests.objectives(scenario):
+        yield element("p", objectives, class_="note")
 
 
 def _counted(scenario: verdict.Scenario) -> Iterator[Markup]:

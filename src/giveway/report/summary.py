@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from giveway.report import sentences, words
-from giveway.report.load import Run
 from giveway.report.svg import overview
 from giveway.report.svg.markup import Child, Column, Markup, element, stacked, table
 from giveway.results import bars
@@ -24,9 +23,9 @@ COLUMNS: Final = (
 _SHARES: Final = ("share_of_alone", "kept_of_native")
 
 
-def rows(run: Run) -> Iterator[list[str]]:
+def rows(scenarios: Sequence[Scenario]) -> Iterator[list[str]]:
     """The cells under ``COLUMNS``, as text. Ratios are relative to the program alone."""
-    for scenario in run.result["results"]:
+    for scenario in scenarios:
         ratios = overview.ratios(scenario)
         yield [
             scenario["name"],
@@ -38,11 +37,11 @@ def rows(run: Run) -> Iterator[list[str]]:
         ]
 
 
-def contents(run: Run, anchors: Mapping[str, str]) -> Markup:
+def contents(scenarios: Sequence[Scenario], anchors: Mapping[str, str]) -> Markup:
     """The rows as a table, with links to the sections of the page."""
     linked: list[list[Child]] = [
         [element("a", name, href=f"#{anchors[name]}"), *map(stacked, rest)]
-        for name, *rest in rows(run)
+        for name, *rest in rows(scenarios)
     ]
     return table("Scenarios", COLUMNS, linked)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from giveway.results import verdict
 from giveway.results.names import mode_name
+from giveway.scenarios.modes import split
 
 NONE: Final = "–"
 
@@ -85,7 +86,7 @@ def bar(value: Mapping[str, Any]) -> str:
         sign, limit = "≥", value["at_least"]
     where = "" if value["mode"] == "giveway" else f", {mode_name(value['mode'])}"
     subject = _subject(value["figure"])
-    unit = _UNITS.get(value["figure"], " ms")
+    unit = _unit(value["figure"])
     return (
         f"{subject} of {value['program']} {sign} {_in_units(value['figure'], limit)}{unit}{where}"
     )
@@ -106,12 +107,11 @@ def measured(value: Mapping[str, Any]) -> str:
 
 
 _UNITS: Final = {
-    "p50_ratio": " × alone",
-    "p90_ratio": " × alone",
-    "p99_ratio": " × alone",
     "share_of_alone": " of alone",
     "worst_share_of_alone": " of alone",
     "kept_of_native": " of native",
+    "slo_share": "",
+    "tokens_per_s": "",
 }
 _SUBJECTS: Final = {
     "p999_ms": "p99.9",
@@ -119,11 +119,21 @@ _SUBJECTS: Final = {
     "share_of_alone": "throughput",
     "worst_share_of_alone": "throughput in the worst round",
     "kept_of_native": "throughput",
+    "slo_share": "requests inside the objective",
+    "tokens_per_s": "tokens per second",
 }
+_TIMES: Final = {"service": "service time", "ttft": "TTFT", "tpot": "TPOT"}
+
+
+def _unit(figure: str) -> str:
+    return " × alone" if figure.endswith("_ratio") else _UNITS.get(figure, " ms")
 
 
 def _subject(figure: str) -> str:
-    return _SUBJECTS.get(figure, figure.partition("_")[0])
+    first, _, rest = figure.partition("_")
+    if first in _TIMES:
+        return f"{_TIMES[first]} {rest.partition('_')[0]}"
+    return _SUBJECTS.get(figure, first)
 
 
 def _in_units(figure: str, value: float) -> str:
@@ -140,7 +150,7 @@ def device_busy(scenario: Mapping[str, Any]) -> str:
     """The busy share of the device in each mode, and for each program alone; empty if unknown."""
     parts = []
     for key, value in (scenario.get("device_busy_share") or {}).items():
-        mode, _, program = key.partition(" ")
+        mode, program = split(key)
         name = mode_name(mode)
         if value is not None:
             parts.append(" ".join(filter(None, (share(value), program, name))))
@@ -179,15 +189,27 @@ def size(count: float) -> str:
 def program(value: Mapping[str, Any]) -> str:
     """The work, the load and the priority of a program of a scenario."""
     if value["command"]:
-        return f"{' '.join(value['command'])}, priority {value['priority']}"
+        load = f", {_load(value)}" if value.get("server") else ""
+        return f"{' '.join(value['command'])}{load}, priority {value['priority']}"
     sizes = ", ".join(f"{key} {size}" for key, size in (value["size"] or {}).items())
     verb = "training of " if value["task"] == "train" else ""
-    arrivals = {"fixed": "evenly spaced", "poisson": "Poisson", "trace": "as traced"}
-    if value["arrivals"] == "saturating":
-        load = "without pause"
-    else:
-        rate = f"{number(value['rate'])} requests/s, " if value["rate"] else ""
-        load = f"{rate}{arrivals.get(value['arrivals'], value['arrivals'])}"
-    return f"{verb}{value['model']}{f' ({sizes})' if sizes else ''}, {load}, " + (
+    return (
+        f"{verb}{value['model']}{f' ({sizes})' if sizes else ''}, {_load(value)}, "
         f"priority {value['priority']}"
     )
+
+
+def _load(value: Mapping[str, Any]) -> str:
+    if value["arrivals"] == "saturating":
+        return "without pause"
+    arrivals = {"fixed": "evenly spaced", "poisson": "Poisson", "trace": "as traced"}
+    rate = f"{number(value['rate'])} requests/s, " if value["rate"] else ""
+    load = f"{rate}{arrivals.get(value['arrivals'], value['arrivals'])}"
+    if tokens := value.get("tokens"):
+        load += f", {_range(tokens['prompt'])} tokens in and {_range(tokens['output'])} out"
+    return load
+
+
+def _range(lengths: Sequence[int]) -> str:
+    least, most = lengths
+    return str(least) if least == most else f"{least} to {most}"

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from giveway.results.stats import interval
-from giveway.scenarios.model import FIGURES, Bar
+from giveway.scenarios.model import FIGURES, TIMES, Bar
 
 PASS: Final = "PASS"
 FAIL: Final = "FAIL"
@@ -19,7 +19,11 @@ NOT_SHOWN: Final = "NOT SHOWN"
 NOT_MEASURED: Final = "NOT MEASURED"
 VERDICTS: Final = (PASS, FAIL, NOT_SHOWN, NOT_MEASURED)
 
-NEEDED: Final = {"p99_ms": 100, "p99_ratio": 100, "p999_ms": 1000}
+NEEDED: Final = {
+    **dict.fromkeys(("p99_ms", "p99_ratio"), 100),
+    **{f"{time}_p99_{unit}": 100 for time in TIMES for unit in ("ms", "ratio")},
+    "p999_ms": 1000,
+}
 """The fewest requests in all rounds together for which each figure means anything. With fewer
 requests, the percentile is only the largest latency."""
 EXTREMES: Final = ("max_ms", "worst_share_of_alone")
@@ -112,7 +116,7 @@ def _figure(bar: Bar, programs: Mapping[str, Any], name: str) -> tuple[float, li
             f"{name} had {figures['requests']} requests, and {bar.figure} needs {needed}: "
             "increase --seconds or --repeats"
         )
-    found = figures[bar.figure]
+    found = figures.get(bar.figure)
     if found is None:
         raise _UnknownError(f"{bar.figure} of {name} {_need(bar.figure)}")
     if isinstance(found, dict):
@@ -124,9 +128,19 @@ def _figure(bar: Bar, programs: Mapping[str, Any], name: str) -> tuple[float, li
 def _need(figure: str) -> str:
     if figure == "kept_of_native":
         return "needs the mode native, and a program without a given rate"
+    if figure == "slo_share":
+        return "needs an slo, and a program that measures the times that it limits"
+    if figure.startswith(("ttft", "tpot", "tokens")):
+        return "needs a program that answers with tokens" + _and_alone(figure)
+    if figure.startswith("service"):
+        return "needs a program that knows its work on a request" + _and_alone(figure)
     if "share" in figure:
         return "needs the mode alone, and a program without a given rate"
     return "needs the mode alone"
+
+
+def _and_alone(figure: str) -> str:
+    return ", and the mode alone" if figure.endswith("_ratio") else ""
 
 
 def _by_round(figure: str, figures: Mapping[str, Any]) -> Sequence[float]:

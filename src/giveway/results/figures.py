@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, Final
 
+from giveway.results import requests
 from giveway.results.rounds import Part, Round, Rounds
 from giveway.results.stats import estimate, latency_summary, percentile, percentile_noise, spread
 
@@ -42,6 +43,7 @@ def figures(rounds: Rounds, mode: str, program: str) -> Figures | None:
         values = [part[counter] for part in parts if counter in part]
         found[counter] = _rounded(sum(values)) if values else None
     found["preemption_latency_ms"] = None
+    found |= requests.figures(counted, rounds.programs[program].slo, mode == "alone")
     found["not_measured"] = rounds.why_not(mode, program)
     found["rounds"] = [_round(each) for each in every]
     return found
@@ -126,13 +128,8 @@ def noise(rounds: Rounds) -> dict[str, Any]:
 
 
 def percentile_ratios(counted: Sequence[Round], percent: float) -> list[float]:
-    """A percentile of each round by that of the program alone in the same round."""
-    return [
-        percentile(each.part["latencies_us"], percent)
-        / percentile(each.alone["latencies_us"], percent)
-        for each in counted
-        if each.alone is not None and each.part["latencies_us"] and each.alone["latencies_us"]
-    ]
+    """The latency of each round by that of the program alone in the same round."""
+    return requests.ratios(counted, "latencies_us", percent)
 
 
 def shares_of_alone(counted: Sequence[Round]) -> list[float]:
@@ -166,6 +163,7 @@ def _round(each: Round) -> dict[str, Any]:
     return {
         "round": each.number,
         **summary,
+        **requests.of_round(each.part),
         "throughput": _rounded(_throughput(each.part)),
         "busy_share": _busy_share([each.part]),
         "fault": each.fault,

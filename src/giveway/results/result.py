@@ -74,6 +74,8 @@ def _scenario(head: Mapping[str, Any], name: str, records: store.Records) -> dic
     return {
         "name": name,
         "title": scenario["title"],
+        "family": scenario.get("family") or None,
+        "load": scenario.get("load"),
         "status": status,
         "failures": [
             {key: each[key] for key in ("program", "mode", "round", "what", "last_lines")}
@@ -106,7 +108,9 @@ def rounds(programs: Mapping[str, Mapping[str, Any]], records: store.Records) ->
         records: its raw records.
     """
     described = {
-        name: Described(each["arrivals"] != "saturating", each["service_ms"])
+        name: Described(
+            each["arrivals"] != "saturating", each["service_ms"], each["slo"], each["load"]
+        )
         for name, each in programs.items()
     }
     return Rounds((each for each in records if each["kind"] == "segment"), described)
@@ -167,6 +171,7 @@ def _programs(
     chosen: dict[str, dict[str, Any]] = {}
     for record in records:
         chosen.setdefault(record["program"], {}).update(record)
+    urgent = max(scenario["programs"], key=lambda each: int(each["priority"]))["name"]
     return {
         each["name"]: {
             "priority": each["priority"],
@@ -174,6 +179,10 @@ def _programs(
             "task": each["task"] if each["model"] else None,
             "command": each["command"] or None,
             "arrivals": each["arrivals"]["process"],
+            "load": scenario.get("load") if each["name"] == urgent else None,
+            "tokens": each.get("tokens"),
+            "server": (each.get("server") or {}).get("url"),
+            "slo": each.get("slo") or {},
             **{
                 key: chosen.get(each["name"], {}).get(key)
                 for key in ("size", "rate", "service_ms", "device_ms")

@@ -7,7 +7,7 @@ was really alone: the program kept up, and it ran as fast as when its rate was c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ MOST_QUEUE: Final = 10.0
 """How long the last request may wait, in service times: longer waits show a queue that grows."""
 NEAR: Final = 1.5
 """The factor by which the service time may differ from that by which the rate was chosen."""
+_LAST: Final = 9
+"""The last requests, whose median shows a queue that grows, where answers differ in length."""
 MOST_OTHERS: Final = 0.15
 """The largest share of the cores that other programs, or other virtual machines, may use."""
 
@@ -32,6 +34,21 @@ class Described:
     open_loop: bool
     service_ms: float | None = None
     """The service time by which its rate was chosen; None: not measured, as for a command."""
+    slo: Mapping[str, float] = field(default_factory=dict)
+    """The objective of a request, in milliseconds."""
+    load: float | None = None
+    """The share of its capacity at which it was asked to run alone; None: it was not asked."""
+
+    @property
+    def most_busy(self) -> float:
+        """The largest busy share alone: a load that was asked for may exceed the usual limit."""
+        return max(MOST_BUSY, (1 + self.load) / 2) if self.load else MOST_BUSY
+
+    @property
+    def most_queue(self) -> float:
+        """The longest wait alone, in service times: it grows as the capacity left shrinks."""
+        left = 1 - (self.load or 0.0)
+        return MOST_QUEUE * max(1.0, (1 - MOST_BUSY) / left)
 
 
 def last_attempts(segments: Iterable[Segment]) -> list[Segment]:
@@ -74,13 +91,16 @@ def _not_alone(
     described = programs.get(name, Described(open_loop=False))
     latencies = part["latencies_us"]
     busy = _busy_share(part, segment["seconds"])
-    if described.open_loop and busy is not None and busy > MOST_BUSY:
-        return f"{name} alone was at work {busy:.0%} of the time, {MOST_BUSY:.0%} at most count"
+    most = described.most_busy
+    batched = "tokens" in part
+    if described.open_loop and not batched and busy is not None and busy > most:
+        return f"{name} alone was at work {busy:.0%} of the time, {most:.0%} at most count"
     service = _service_ms(part, described)
     expected = described.service_ms or service
     if described.open_loop and latencies and expected:
-        took = latencies[-1] / 1e3 / expected
-        if took > MOST_QUEUE + 1:
+        last = median(latencies[-_LAST:]) if batched else latencies[-1]
+        took = last / 1e3 / expected
+        if took > described.most_queue + 1:
             return f"{name} alone had a queue at the end: an answer took {took:.0f} times its work"
     if service is not None and described.service_ms:
         factor = service / described.service_ms
@@ -97,8 +117,8 @@ def _busy_share(part: Part, seconds: float) -> float | None:
 
 def _service_ms(part: Part, described: Described) -> float | None:
     """The mean work on a request, or the median time of a batch; None if unknown."""
-    if not part["latencies_us"]:
-        return None
+    if not part["latencies_us"] or "tokens" in part:
+        return None  # Requests that are served together share the work.
     if not described.open_loop:
         return float(median(part["latencies_us"])) / 1e3
     if part["busy_seconds"] is None or not part["done"]:

@@ -83,6 +83,11 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     return max(0.0, low), high
 
 
+def geometric_mean(values: Sequence[float]) -> float:
+    """The geometric mean of values above zero."""
+    return float(np.exp(np.log(np.asarray(values, dtype=np.float64)).mean()))
+
+
 def difference_interval(new: Sequence[float], old: Sequence[float]) -> tuple[float, float]:
     """The 95 % interval of the ratio between the geometric means of two runs, by Welch's t.
 

@@ -12,6 +12,11 @@ _LLAMA: Final = {
     "batch": 1, "prompt": 128, "tokens": 32, "layers": 16, "width": 2048, "vocabulary": 128256,
 }  # fmt: skip
 
+_SERVER: Final = {"slots": 16, "layers": 16, "width": 2048, "vocabulary": 128256}
+_LORA: Final = {
+    "batch": 1, "prompt": 1024, "layers": 32, "width": 4096, "vocabulary": 128256, "rank": 16,
+}  # fmt: skip
+
 CLASSIFIERS: Final = (
     "resnet18",
     "resnet50",
@@ -23,6 +28,9 @@ CLASSIFIERS: Final = (
     "squeezenet1_1",
     "alexnet",
     "googlenet",
+    "resnet152",
+    "densenet201",
+    "vgg19",
 )
 """Names of torchvision models."""
 
@@ -33,5 +41,15 @@ SIZES: Final[dict[str, dict[str, int]]] = dict.fromkeys((*CLASSIFIERS, *SEGMENTE
     "bert": _BERT,
     "whisper": _WHISPER,
     "llama": _LLAMA,
+    "llama_server": _SERVER,
+    "llama_lora": _LORA,
+    "matmul": {"side": 16384, "count": 4},
+    "copy": {"megabytes": 1024, "count": 8},
 }
 """The size parameters of each model, with the values of the published model."""
+
+SERVING: Final = ("llama_server",)
+"""Models that answer requests token by token, several at a time."""
+
+BULK: Final = ("matmul", "copy")
+"""Work that is no model, and is only batched."""

@@ -5,17 +5,26 @@ Errors name the file, the line, the key, and the allowed values.
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn
 
+from giveway import toml
 from giveway.errors import UsageError, choices
-from giveway.scenarios.schema import BAR, GONE, MOVED, PROGRAM, RENAMED, SIMULATION, TOP, Rule
+from giveway.scenarios.schema import (
+    BAR,
+    GONE,
+    MOVED,
+    PROGRAM,
+    RENAMED,
+    SIMULATION,
+    TOP,
+    VARIANT,
+    Rule,
+)
 
 _KINDS: Final = {"cpu", "gpu"}
-_HEADER: Final = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?")
 
 Values = dict[str, Any]
 
@@ -32,11 +41,7 @@ def read_text(path: Path) -> str:
     Raises:
         UsageError: the file cannot be read.
     """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"cannot read the scenario {path}: {reason}") from error
+    return toml.read_text(path, "scenario")
 
 
 class Document:
@@ -49,16 +54,20 @@ class Document:
     def __init__(self, path: Path, text: str, kind: str) -> None:
         self.path = path
         self._text, self._kind = text, kind
-        try:
-            data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            message, _, at = str(error).rpartition(" (at line ")
-            line = at.partition(",")[0] if at else str(text.count("\n") + 1)
-            raise UsageError(f"{path}:{line}: not TOML: {message or error}") from error
+        data = toml.parse(path, text)
         self.top = self._read(data, TOP, "", 0)
         self.simulation = self._read(self.top["simulation"], SIMULATION, "simulation", 0)
         self.programs = self._tables("program", PROGRAM)
         self.bars = self._tables("bar", BAR)
+        numbers = count()
+        self.variants = [
+            [
+                (n := next(numbers), self._read(table, VARIANT, "program.variant", n))
+                for table in program["variant"]
+            ]
+            for program in self.programs
+        ]
+        """By program, its variants, each with its index in the file, from 0."""
         names: set[str] = set()
         for number, program in enumerate(self.programs):
             if program["name"] in names:
@@ -124,25 +133,5 @@ class Document:
         Raises:
             UsageError: always.
         """
-        where = f"{self.path}:{self._line(table, number, key, inside)}"
+        where = f"{self.path}:{toml.line_of(self._text, table, number, key, inside)}"
         raise UsageError(f"{where}: {f'{key}: ' if key else ''}{what}")
-
-    def _line(self, table: str, number: int, key: str, inside: bool) -> int:
-        """The line of a key, or of its table without one; tomllib does not report lines."""
-        wanted = re.compile(rf"{'.*' if inside else ''}\s*[\"']?{re.escape(key)}[\"']?\s*=")
-        current, count, header = "", -1, 1
-        for at, line in enumerate(self._text.splitlines(), 1):
-            found = _HEADER.match(line)
-            if found and "=" not in line.partition("]")[0]:
-                current = cast(str, found.group(1))
-                count += current == table
-                if current == table and count == number:
-                    header = at
-            here = current == table and (count == number or not table)
-            if key and here and wanted.match(line):
-                return at
-            if key and found and count == number and current == f"{table}.{key}":
-                return at
-            if key and found and not table and current == key:
-                return at
-        return header

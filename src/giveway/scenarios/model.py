@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
+from giveway.scenarios.modes import MODES
+from giveway.scenarios.traces import Arrival
+
 ArrivalProcess = Literal["fixed", "poisson", "trace", "saturating"]
 ARRIVALS: Final = ("fixed", "poisson", "trace", "saturating")
 TASKS: Final = ("infer", "train")
-MODES: Final = ("alone", "native", "giveway", "streams", "mps", "nice")
-"""The modes, in the order in which they are measured and shown."""
 
+TIMES: Final = ("service", "ttft", "tpot")
+"""The parts of a request's latency: the work on it without its wait, the time to its first token,
+and the mean time from one output token to the next."""
 FIGURES: Final = (
     "p50_ms",
     "p90_ms",
@@ -24,6 +28,14 @@ FIGURES: Final = (
     "share_of_alone",
     "worst_share_of_alone",
     "kept_of_native",
+    *(
+        f"{time}_{point}_{unit}"
+        for time in TIMES
+        for point in ("p50", "p90", "p99")
+        for unit in ("ms", "ratio")
+    ),
+    "tokens_per_s",
+    "slo_share",
 )
 """The figures that a bar can limit; docs/reference/scenario.md defines them."""
 
@@ -40,13 +52,39 @@ class Arrivals:
     """Requests per second; None: derived from ``busy``."""
     busy: float | None = None
     """The largest share of the time that the program may be busy when alone, 0 to 1."""
-    trace: tuple[float, ...] = ()
-    """The time of each request in seconds from the start, ascending; the trace repeats."""
+    trace: tuple[Arrival, ...] = ()
+    """The requests of a trace, ascending; the trace repeats."""
 
     @property
     def open_loop(self) -> bool:
         """Whether the times of requests are independent of the answers (open loop)."""
         return self.process != "saturating"
+
+    @property
+    def moments(self) -> tuple[float, ...]:
+        """The times of the requests of the trace, in seconds."""
+        return tuple(each.at for each in self.trace)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """How long the prompts and the answers of a language model are, in tokens."""
+
+    prompt: tuple[int, int]
+    """The least and the most; a request has a random length between them."""
+    output: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An OpenAI-compatible server, to which the bench sends the requests."""
+
+    url: str
+    """Of the endpoint: it ends in ``/completions``."""
+    prompt: Literal["text", "tokens"] = "text"
+    """Whether a prompt is sent as words or as the numbers of tokens."""
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the body of each request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +103,14 @@ class Program:
     """Set in every mode."""
     hints: Mapping[str, str] = field(default_factory=dict)
     """Further ``GIVEWAY_…`` variables, set only in the mode ``giveway``."""
+    quota: float | None = None
+    """The most CPU time per time, in cores, as a container's limit; None: no limit."""
+    tokens: Tokens | None = None
+    """The lengths of requests to a language model; None: the program is none."""
+    server: Server | None = None
+    """Where the command answers requests; None: the command makes its own load."""
+    slo: Mapping[str, float] = field(default_factory=dict)
+    """The objective of a request: the most milliseconds of ``ttft``, ``tpot`` and ``e2e``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +148,15 @@ class Scenario:
     """Seconds that a program may take to start or to build its model."""
     answer_timeout: float = 120.0
     """Seconds after the end of a segment for a program to finish its last request."""
+    family: str = ""
+    """The name of the file, if it describes several scenarios, or one at several loads."""
+    load: float | None = None
+    """The rate of the urgent program, as a share of its measured capacity; None: its own rate."""
+
+    @property
+    def urgent(self) -> Program:
+        """The most urgent program, by priority."""
+        return max(self.programs, key=lambda each: each.priority)
 
     def groups(self) -> list[tuple[Program, ...]]:
         """The programs that run at the same time, group by group."""

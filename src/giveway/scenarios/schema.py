@@ -5,12 +5,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from giveway.scenarios import modes
 from giveway.scenarios.catalog import SIZES
-from giveway.scenarios.model import ARRIVALS, FIGURES, MODES, TASKS
-from giveway.sched.attributes import KINDS, Kind, duration, real, whole, word, yes
+from giveway.scenarios.model import ARRIVALS, FIGURES, TASKS
+from giveway.sched.attributes import (
+    KINDS,
+    Kind,
+    duration,
+    parse_duration,
+    real,
+    whole,
+    word,
+    yes,
+)
 from giveway.sched.placement import PRECISION
 from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
 
@@ -86,6 +97,18 @@ def _is_priority(value: Any) -> bool:
     return isinstance(value, int) and value is not True and PRIORITY_MIN <= value <= PRIORITY_MAX
 
 
+def _mode(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return modes.named(value)
+
+
+def _modes(value: Any) -> list[str]:
+    if not isinstance(value, list) or not value:
+        raise ValueError
+    return [_mode(each) for each in value]
+
+
 def _words(names: tuple[str, ...]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
@@ -110,21 +133,62 @@ def _gpus(text: str) -> float:
     return value
 
 
+def _lengths(value: Any) -> tuple[int, int]:
+    """The least and the most tokens, from a number or a list of two."""
+    least, most = value if isinstance(value, list) else (value, value)
+    for each in (least, most):
+        if not isinstance(each, int) or isinstance(each, bool) or each < 1:
+            raise ValueError
+    if least > most:
+        raise ValueError
+    return least, most
+
+
+def _objective(value: Any) -> dict[str, float]:
+    """The limits of an objective in milliseconds."""
+    if not isinstance(value, dict) or not value or not set(value) <= set(OBJECTIVES):
+        raise ValueError
+    limits = {}
+    for key, text in value.items():
+        if not isinstance(text, str) or (limit := parse_duration(text)) <= 0:
+            raise ValueError
+        limits[key] = limit / MS
+    return limits
+
+
+def _endpoint(value: Any) -> str:
+    """The URL of an endpoint; ``/v1/completions`` where the URL names only the server."""
+    if not isinstance(value, str):
+        raise ValueError
+    parts = urlsplit(value)
+    path = parts.path.rstrip("/")
+    if parts.scheme != "http" or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    if path in ("", "/v1"):
+        path = "/v1/completions"
+    if not path.endswith("/completions") or parts.port == 0:  # the port raises ValueError too
+        raise ValueError
+    return f"http://{parts.netloc}{path}"
+
+
 def _jitter(text: str) -> float:
     if not 0 <= float(text) < 1:
         raise ValueError
     return float(text)
 
 
+OBJECTIVES: Final = ("ttft", "tpot", "e2e")
+"""The times of a request that an objective can limit."""
 _LARGE = 1e9
 _POSITIVE = "a number above 0"
 _TIME = "a time such as 20ms"
+_LENGTHS = "a whole number of tokens from 1, or the least and the most like [64, 256]"
 PLACEMENTS: Final = ("next", "fractions", "urgent")
 
 TOP: Final = {
     "title": Rule(_checked(_is_text), "a line of text"),
     "together": Rule(_checked(lambda value: isinstance(value, bool)), "true or false", True),
-    "modes": Rule(_list_of(_is_one_of(MODES)), f"a list of {_words(MODES)}", MODES),
+    "modes": Rule(_modes, f"a list of {modes.ALLOWED}", modes.MODES),
     "start_timeout": Rule(_number(0, _LARGE), f"{_POSITIVE} of seconds", 180.0),
     "answer_timeout": Rule(_number(0, _LARGE), f"{_POSITIVE} of seconds", 120.0),
     "simulation": Rule(_checked(_is_table), "one [simulation] table", {}),
@@ -169,20 +233,21 @@ LAUNCHES: Final = {
 }
 """The keys that describe a program's launches to a simulation, which does not run the program."""
 
+_NAME = _checked(lambda value: isinstance(value, str) and bool(re.fullmatch(r"[\w-]{1,20}", value)))
+_NAMES = "1 to 20 letters, digits, - and _"
+_MODEL = {
+    "model": Rule(_one_of(tuple(SIZES)), _words(tuple(SIZES))),
+    "sizes": Rule(_list_of(_is_table), "a list of tables like {batch = 1}", by_device=True),
+}
+
 PROGRAM: Final = {
-    "name": Rule(
-        _checked(
-            lambda value: isinstance(value, str) and bool(re.fullmatch(r"[\w-]{1,20}", value))
-        ),
-        "1 to 20 letters, digits, - and _",
-        required=True,
-    ),
+    "name": Rule(_NAME, _NAMES, required=True),
     "priority": Rule(
         _checked(_is_priority), f"a whole number from {PRIORITY_MIN} to {PRIORITY_MAX}", 0
     ),
-    "model": Rule(_one_of(tuple(SIZES)), _words(tuple(SIZES))),
+    **_MODEL,
+    "variant": Rule(_list_of(_is_table), "[[program.variant]] tables", []),
     "task": Rule(_one_of(TASKS), _words(TASKS), "infer"),
-    "sizes": Rule(_list_of(_is_table), "a list of tables like {batch = 1}", by_device=True),
     "command": Rule(_list_of(_is_text), 'a list of words like ["python", "serve.py"]', []),
     "arrivals": Rule(_one_of(ARRIVALS), _words(ARRIVALS), "saturating"),
     "rate": Rule(_number(0, _LARGE), f"{_POSITIVE} of requests per second", by_device=True),
@@ -191,8 +256,28 @@ PROGRAM: Final = {
     "trace": Rule(_checked(_is_text), "the path of a file, relative to this file"),
     "environment": Rule(_variables(r"[A-Za-z_]\w*"), 'a table like {NAME = "text"}', {}),
     "hints": Rule(_variables(r"GIVEWAY_\w+"), 'a table like {GIVEWAY_LINGER_MS = "5"}', {}),
+    "quota": Rule(_number(0, _LARGE), f"{_POSITIVE} of cores", by_device=True),
+    "openai": Rule(
+        _endpoint,
+        'the URL of a server that the command starts, such as "http://127.0.0.1:8000", or of an'
+        " endpoint that ends in /completions",
+    ),
+    "prompt": Rule(_one_of(("text", "tokens")), '"text", "tokens"'),
+    "request": Rule(_checked(_is_table), 'a table like {model = "mine", ignore_eos = true}'),
+    "prompt_tokens": Rule(_lengths, _LENGTHS, by_device=True),
+    "output_tokens": Rule(_lengths, _LENGTHS, by_device=True),
+    "slo": Rule(
+        _objective,
+        'a table of times like {ttft = "200ms", tpot = "20ms", e2e = "2s"}',
+        by_device=True,
+    ),
     **ATTRIBUTES,
     **LAUNCHES,
+}
+
+VARIANT: Final = _MODEL | {
+    "name": Rule(_NAME, _NAMES),
+    "model": replace(_MODEL["model"], required=True),
 }
 
 BAR: Final = {
@@ -201,7 +286,7 @@ BAR: Final = {
     "order": Rule(_list_of(_is_text), "a list of names of programs", []),
     "at_most": Rule(_number(0, _LARGE), _POSITIVE, by_device=True),
     "at_least": Rule(_number(0, _LARGE), _POSITIVE, by_device=True),
-    "mode": Rule(_one_of(MODES), _words(MODES), "giveway"),
+    "mode": Rule(_mode, modes.ALLOWED, "giveway"),
 }
 
 MOVED: Final = {

@@ -58,6 +58,8 @@ class Task:
     """When running work was last observed to have stopped after its gate closed, on the monotonic
     clock. A time before ``closed_seconds`` belongs to an earlier closing. 0: never; always 0 on a
     GPU, where the host cannot observe it."""
+    pid_namespace: int = 0
+    """The PID namespace in which ``pid`` is valid, by its inode; 0: unknown."""
     job: str = ""
     """The job that the process is a rank of; empty: none."""
     gate: Gate = "regions"
@@ -66,6 +68,14 @@ class Task:
     submits to a GPU."""
     cores: int | None = None
     """How many cores the task keeps busy at most; None: it may use the whole device."""
+    memory: int | None = None
+    """Bytes of device memory in use, the context included; None: the device has none of its own."""
+    memory_peak: int | None = None
+    """The most that was in use at a time."""
+    memory_limit: int | None = None
+    """Beyond it allocations fail; None: no limit."""
+    memory_reserve: int | None = None
+    """What other tasks leave to this one; None: nothing."""
     unseen: bool = False
     """Whether the process of an idle task computes: giveway does not see this work."""
 

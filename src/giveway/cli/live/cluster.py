@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from giveway.cli.live.view import View
+from giveway.cli.parts import tasks as table
 from giveway.cli.parts.lines import echo_line
-from giveway.cli.parts.table import terminal_width
-from giveway.cli.parts.tasks import NO_TASKS, lines
+from giveway.cli.parts.tasks import NO_TASKS, Field
 from giveway.errors import ClusterError, UsageError
 from giveway.ray.connect import connected
 from giveway.ray.observers import PATIENCE_SECONDS, Observers
@@ -25,7 +26,14 @@ _SECONDS: Final = 0.25
 """Time to wait for answers, and then for a key, while nodes may still answer."""
 
 
-def show(address: str, device: str | None, *, as_json: bool = False) -> int:
+def show(
+    address: str,
+    device: str | None,
+    chosen: Sequence[Field] | None = None,
+    *,
+    as_csv: bool = False,
+    as_json: bool = False,
+) -> int:
     """Prints the tasks of all nodes. Returns the exit code.
 
     Raises:
@@ -36,20 +44,21 @@ def show(address: str, device: str | None, *, as_json: bool = False) -> int:
     _refuse(device)
     with connected(address) as ray:
         nodes = Observers(ray).update(PATIENCE_SECONDS)
-    tasks, others = _rows(nodes)
     if as_json:
         click.echo(json.dumps(_document(nodes), indent=2))
     else:
-        for line in (*lines(tasks, others, terminal_width()), *_notes(nodes)):
-            echo_line(line)
+        found = table.rows(*_rows(nodes), {})
+        table.show(found, chosen, as_csv=as_csv)
+        for note in _notes(nodes):
+            echo_line(note, err=as_csv)
+        if not found and _answered(nodes):
+            echo_line(NO_TASKS, err=True)
     if not _answered(nodes):
         raise ClusterError("no node of the cluster lists its tasks")
-    if not tasks and not others and not as_json:
-        echo_line(NO_TASKS, err=True)
     return 0
 
 
-def watch(address: str, device: str | None, interval: float) -> int:
+def watch(address: str, device: str | None, interval: float, chosen: Sequence[Field] | None) -> int:
     """Shows the tasks on the screen until `q`. Returns the exit code. Raises as `show` does."""
     from giveway.cli.live import screen
 
@@ -57,10 +66,10 @@ def watch(address: str, device: str | None, interval: float) -> int:
     with connected(address) as ray:
         observers = Observers(ray)
 
-        def read() -> screen.View:
+        def read() -> View:
             nodes = observers.update(_SECONDS, interval)
             answered = _answered(nodes)
-            return screen.View(
+            return View(
                 *_rows(nodes),
                 f"{answered} of {len(nodes)} nodes answer",
                 notes=_notes(nodes),
@@ -73,7 +82,7 @@ def watch(address: str, device: str | None, interval: float) -> int:
                 update_after=_SECONDS if observers.is_waiting else None,
             )
 
-        return screen.watch(interval, read)
+        return screen.watch(interval, read, chosen)
 
 
 def _refuse(device: str | None) -> None:

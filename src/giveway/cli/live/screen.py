@@ -9,67 +9,30 @@ import signal
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from giveway.cli.live.rates import SORTS, Rate, Rates
-from giveway.cli.live.steering import Steering
-from giveway.cli.parts import table
-from giveway.cli.parts.table import Column
-from giveway.cli.parts.tasks import NO_TASKS, shown_state
+from giveway.cli.live.columns import SHOWN
+from giveway.cli.live.rates import SORTS, Rates
+from giveway.cli.live.view import View
+from giveway.cli.parts.tasks import Field, lines
 from giveway.text import printable
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from giveway.observe.programs import Program
-    from giveway.sched.task import Task
-
-_COLUMNS: Final = (
-    Column("DEVICE", keep=2),
-    Column("PID", right=True, keep=9),
-    Column("NAME", keep=8, least=8),
-    Column("PRIORITY", right=True, keep=7),
-    Column("STATE", keep=6),
-    Column("LAUNCH/S", right=True, keep=4),
-    Column("HELD%", right=True, keep=5),
-    Column("SHARE%", right=True, keep=3),
-    Column("PREEMPTIONS", right=True, keep=1),
-    Column("GATE", keep=0),
-)
 _STYLES: Final = {"active": "green", "held": "yellow", "parked": "cyan", "not gated": "dim"}
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """The content of the screen at one moment."""
-
-    tasks: list[Task]
-    others: list[Program]
-    """Programs that have no task."""
-    about: str
-    """For the title: the policy in service, or how much of the cluster is shown."""
-    daemon: Steering = field(default_factory=Steering)
-    notes: list[str] = field(default_factory=list)
-    """Lines below the tasks."""
-    empty: str = NO_TASKS
-    """The text to show where there are no tasks."""
-    at: Mapping[tuple[str, int], float] = field(default_factory=dict)
-    """When each task (device, ticket) was read, on the monotonic clock; now, for a task without an
-    entry."""
-    update_after: float | None = None
-    """Seconds until the next view, where more data may come soon; None: the interval."""
-
-
-def watch(interval: float, read: Callable[[], View]) -> int:
+def watch(interval: float, read: Callable[[], View], chosen: Sequence[Field] | None = None) -> int:
     """Shows a new view from ``read`` every ``interval`` seconds until `q`. Returns the exit code.
 
-    Restores the terminal, also after an error or a signal.
+    Shows the ``chosen`` columns, or else those that fit. Restores the terminal, also after an
+    error or a signal.
     """
     rates = Rates()
     order = "p"
@@ -90,7 +53,7 @@ def watch(interval: float, read: Callable[[], View]) -> int:
             rates.update(view.tasks, time.monotonic(), view.daemon.running, view.at)
             due = time.monotonic() + (interval if view.update_after is None else view.update_after)
             while (left := due - time.monotonic()) > 0:
-                live.update(_picture(rates, view, order, console), refresh=True)
+                live.update(_picture(rates, view, order, chosen, console.size), refresh=True)
                 key = _wait_key(keyboard, left)
                 if key in ("q", ""):
                     return 0
@@ -98,55 +61,33 @@ def watch(interval: float, read: Callable[[], View]) -> int:
                     order = str(key)
 
 
-def _picture(rates: Rates, view: View, order: str, console: Console) -> Text:
-    width, height = console.size
-    shown = rates.rows(order)
-    rows = [
-        [
-            rate.task.device,
-            str(rate.task.pid),
-            rate.task.name,
-            str(rate.task.priority),
-            shown_state(rate.task),
-            f"{rate.launches:.0f}",
-            f"{100 * rate.held:.0f}",
-            _share(rate, view.daemon),
-            str(rate.task.preemptions),
-            rate.task.gate,
-        ]
-        for rate in shown
-    ]
-    rows += [
-        [o.device, str(o.pid), o.name, "-", "not gated", "-", "-", "-", "-", "-"]
-        for o in view.others
-    ]
-    header, *lines = table.render(_COLUMNS, rows, width)
-    states = [shown_state(rate.task) for rate in shown] + ["not gated" for _ in view.others]
-
-    title = f"giveway: {len(shown)} tasks, by {SORTS[order]}; {view.about}"
+def _picture(
+    rates: Rates,
+    view: View,
+    order: str,
+    chosen: Sequence[Field] | None,
+    size: tuple[int, int],
+) -> Text:
+    width, height = size
+    shown = view.rows(rates, order)
+    header, *below = lines(shown, width, chosen, SHOWN)
+    title = f"giveway: {len(view.tasks)} tasks, by {SORTS[order]}; {view.about}"
     keys = "p priority  l launches  h held  n name  q quit"
     picture = Text(no_wrap=True, overflow="crop")
     picture.append(f"{title}\n", "bold")
     picture.append(f"{keys}\n\n", "dim")
     picture.append(f"{header}\n", "reverse")
     room = max(height - 5 - len(view.notes), 0)
-    for line, state in list(zip(lines, states, strict=True))[:room]:
-        picture.append(f"{line}\n", _STYLES.get(state, ""))
-    if len(lines) > room:
-        picture.append(f"… {len(lines) - room} more\n", "dim")
-    elif not lines:
+    for line, row in list(zip(below, shown, strict=True))[:room]:
+        picture.append(f"{line}\n", _STYLES.get(row.state, ""))
+    if len(below) > room:
+        picture.append(f"… {len(below) - room} more\n", "dim")
+    elif not below:
         picture.append(f"{view.empty}\n", "dim")
     for note in view.notes:
         picture.append(f"{printable(note)}\n", "yellow")
     picture.right_crop()
     return picture
-
-
-def _share(rate: Rate, daemon: Steering) -> str:
-    """The percentage that the task had, and after a slash the promised one."""
-    had = "-" if rate.share is None else f"{100 * rate.share:.0f}"
-    promised = daemon.promised.get((rate.task.device, rate.task.ticket))
-    return had if promised is None else f"{had}/{promised}"
 
 
 def _wait_key(keyboard: int, seconds: float) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from giveway.cli.parts.table import Column, render
-from giveway.report import words
+from giveway.report import families, words
+from giveway.results import requests
 from giveway.results.names import mode_name
 from giveway.results.verdict import at_start, warnings
 
@@ -21,6 +22,18 @@ _COLUMNS: Final = (
     Column("OF ALONE", right=True, keep=3),
     Column("OF NATIVE", right=True, keep=4),
 )
+_REQUESTS: Final = (
+    Column("MODE", keep=9),
+    Column("PROGRAM", keep=8),
+    Column("TTFT P50 ms", right=True, keep=4),
+    Column("P99", right=True, keep=5),
+    Column("× ALONE", right=True, keep=7),
+    Column("TPOT P50 ms", right=True, keep=3),
+    Column("P99", right=True, keep=2),
+    Column("× ALONE", right=True, keep=6),
+    Column("TOKENS/s", right=True, keep=1),
+    Column("IN SLO", right=True, keep=5),
+)
 _INDENT: Final = "  "
 
 
@@ -32,15 +45,36 @@ def lines(result: dict[str, Any], width: int | None = None) -> Iterator[str]:
     machine = result["machine"]
     yield f"{result['device']}: {machine['device']} ({machine['cpu']}, {machine['cores']} cores)"
     yield from (f"{each}." for each in at_start(result))
-    for scenario in result["results"]:
+    for family in families.of(result["results"]):
         yield ""
-        yield from _scenario(scenario, width)
+        yield from _family(family, width)
+    for scenario in result["results"]:
+        if not scenario.get("family"):
+            yield ""
+            yield from _scenario(scenario, width)
     bars = result["bars"]
     yield ""
     yield (
         f"{bars['passed']} passed, {bars['failed']} failed, {bars['not_shown']} not shown, "
         f"{bars['not_measured']} not measured."
     )
+
+
+def _family(family: families.Family, width: int | None) -> Iterator[str]:
+    """One table for all members, and what there is to say about each."""
+    yield f"{family.name}: {family.members[0]['title'] or family.members[0]['status']}"
+    titles = families.columns(family)
+    columns = [
+        Column(each.title, right=each.number, keep=len(titles) - at)
+        for at, each in enumerate(titles)
+    ]
+    inside = None if width is None else width - len(_INDENT)
+    # A terminal wraps nowhere in a table.
+    rows = [[cell.replace("\u00a0", " ") for cell in row] for row in families.rows(family)]
+    yield from (f"{_INDENT}{line}" for line in render(columns, rows, inside))
+    for member in family.members:
+        for line in _remarks(member):
+            yield f"{families.member_name(member)}: {line}"
 
 
 def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
@@ -50,6 +84,7 @@ def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
     if scenario.get("modes"):
         inside = None if width is None else width - len(_INDENT)
         yield from (f"{_INDENT}{line}" for line in _table(scenario, inside))
+        yield from (f"{_INDENT}{line}" for line in _requests(scenario, inside))
     for line in filter(None, (words.share_sums(scenario), words.device_busy(scenario))):
         yield f"{_INDENT}{line}"
     for name, figures in scenario.get("modes", {}).get("giveway", {}).items():
@@ -59,6 +94,11 @@ def _scenario(scenario: dict[str, Any], width: int | None) -> Iterator[str]:
                 f"  giveway preempted {name} {times} times and held it for {seconds:.1f} s"
                 f"{_latency(figures['preemption_latency_ms'])}."
             )
+    yield from _remarks(scenario)
+
+
+def _remarks(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """The bars, and what failed, was not measured or is to be distrusted."""
     for bar in scenario["bars"]:
         yield f"{bar['verdict']:12} {bar['text']}: {_found(bar)}"
     for failure in scenario.get("failures", []):
@@ -94,6 +134,26 @@ def _table(scenario: dict[str, Any], width: int | None) -> list[str]:
         for name, figures in programs.items()
     ]
     return render(_COLUMNS, rows, width)
+
+
+def _requests(scenario: dict[str, Any], width: int | None) -> list[str]:
+    """The table of programs that answer with tokens or have an objective; empty without these."""
+    rows = [
+        [
+            mode_name(mode),
+            name,
+            *(_number(figures[key]) for key in ("ttft_p50_ms", "ttft_p99_ms")),
+            _estimate(figures["ttft_p99_ratio"], "{:.2f}"),
+            *(_number(figures[key]) for key in ("tpot_p50_ms", "tpot_p99_ms")),
+            _estimate(figures["tpot_p99_ratio"], "{:.2f}"),
+            _number(figures["tokens_per_s"]),
+            _share(figures["slo_share"]),
+        ]
+        for mode, programs in scenario["modes"].items()
+        for name, figures in programs.items()
+        if requests.measured(figures)
+    ]
+    return render(_REQUESTS, rows, width) if rows else []
 
 
 def _number(value: float | None) -> str:

@@ -56,6 +56,31 @@ def ray(command: _Command) -> _Command:
     )(command)
 
 
+def columns(command: _Command) -> _Command:
+    """``--format COLUMN,…`` and ``--csv``, as ``chosen`` and ``as_csv``."""
+    command = click.option(
+        "--csv", "as_csv", is_flag=True, help="Print CSV, with times in seconds, sizes in bytes."
+    )(command)
+    return click.option(
+        "-o",
+        "--format",
+        "chosen",
+        metavar="COLUMN,…",
+        help="Show these columns, in this order.",
+    )(command)
+
+
+def priority(command: _Command) -> _Command:
+    """``--priority N``; None without the option: the configuration decides, or nothing changes."""
+    return click.option(
+        "-p",
+        "--priority",
+        metavar="N",
+        type=PRIORITY,
+        help="-1000 to 1000, bigger is more urgent.",
+    )(command)
+
+
 _ATTRIBUTES = {
     "deadline": ("TIME", "Deadline, counted from when the task becomes active, as in 20ms."),
     "laxity": ("TIME", "Total time that the task may wait and still be in time."),
@@ -64,6 +89,24 @@ _ATTRIBUTES = {
     "slice": ("TIME", "Length of a time slice."),
     "group": ("NAME", "Group of tasks that divide one share."),
 }
+
+
+def memory(command: _Command) -> _Command:
+    """``--memory AMOUNT``, as the user wrote it."""
+    return click.option(
+        "--memory",
+        metavar="AMOUNT",
+        help="GPU memory for each process at most, as 40GiB or 50%: the program sees such a GPU.",
+    )(command)
+
+
+def reserve(command: _Command) -> _Command:
+    """``--reserve AMOUNT``, as the user wrote it."""
+    return click.option(
+        "--reserve",
+        metavar="AMOUNT",
+        help="GPU memory that other programs leave to each process, as 60GiB or 40%.",
+    )(command)
 
 
 def attributes(command: _Command) -> _Command:

@@ -21,9 +21,10 @@ class Column:
     right: bool = False
     """Align to the right, as numbers are."""
     keep: int = 0
-    """Importance: of columns that do not fit, the one with the lowest is left out first."""
+    """Importance: where not all columns fit, the one with the lowest is left out first."""
     least: int | None = None
-    """The column may be cut to this many cells; None: not at all."""
+    """The column may be cut to this many cells, before any column is left out; None: not at all.
+    """
 
 
 def terminal_width() -> int | None:
@@ -32,17 +33,26 @@ def terminal_width() -> int | None:
 
 
 def render(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    width: int | None = None,
+    *,
+    all_columns: bool = False,
 ) -> list[str]:
-    """The lines of a table, its header first; none is wider than ``width`` cells if given."""
+    """The lines of a table, its header first.
+
+    Args:
+        width: cells that no line may exceed; None: no limit.
+        all_columns: cut lines where a column would be left out.
+    """
     rows = [[printable(cell) for cell in row] for row in rows]
-    shown = list(range(len(columns)))
     widths = [
         max([_cells(column.title), *(_cells(row[at]) for row in rows)])
         for at, column in enumerate(columns)
     ]
+    shown = list(range(len(columns)))
     if width is not None:
-        _fit(columns, shown, widths, width)
+        shown, widths = _fit(columns, widths, width, all_columns)
     lines = []
     for row in [[column.title for column in columns], *rows]:
         cells = (_pad(row[at], widths[at], columns[at].right) for at in shown)
@@ -51,18 +61,24 @@ def render(
     return lines
 
 
-def _fit(columns: Sequence[Column], shown: list[int], widths: list[int], width: int) -> None:
-    def excess() -> int:
-        return sum(widths[at] for at in shown) + len(_GAP) * (len(shown) - 1) - width
+def _fit(
+    columns: Sequence[Column], full: Sequence[int], width: int, all_columns: bool
+) -> tuple[list[int], list[int]]:
+    """The columns to show, and the width of each column."""
+    widths = [
+        cells if column.least is None else min(cells, column.least)
+        for column, cells in zip(columns, full, strict=True)
+    ]
+    shown = list(range(len(columns)))
 
-    while excess() > 0:
-        for at in shown:
-            least = columns[at].least
-            if least is not None and excess() > 0:
-                widths[at] = max(min(widths[at], least), widths[at] - excess())
-        if excess() <= 0 or len(shown) == 1:
-            return
+    def room() -> int:
+        return width - sum(widths[at] for at in shown) - len(_GAP) * (len(shown) - 1)
+
+    while room() < 0 and len(shown) > 1 and not all_columns:
         shown.remove(min(shown, key=lambda at: columns[at].keep))
+    for at in sorted(shown, key=lambda at: columns[at].keep, reverse=True):
+        widths[at] += max(min(full[at] - widths[at], room()), 0)
+    return shown, widths
 
 
 def _cells(text: str) -> int:

@@ -62,9 +62,10 @@ def chart(program: str, by_mode: Latencies) -> Markup:
     for mode, values in by_mode.items():
         points = [(x.at(value), y.at(share)) for value, share in steps(values)]
         p99 = percentile(values, 99)
-        curves.append(plot.curve(points, f"mode-{mode}", mode_name(mode)))
+        curves.append(plot.curve(points, plot.mode_class(mode), mode_name(mode)))
         if len(values) >= 100:
-            curves.append(_dot(mode, x.at(p99), y.at(0.99), p99))
+            said = f"p99 {mode_name(mode)}: {words.milliseconds(p99)}"
+            curves.append(plot.dot((x.at(p99), y.at(0.99)), plot.mode_class(mode), said))
     p99s = {mode: words.milliseconds(percentile(each, 99)) for mode, each in by_mode.items()}
     listed = "; ".join(f"{mode_name(mode)}: p99 {p99}" for mode, p99 in p99s.items())
     title = f"Latencies of {program}"
@@ -74,7 +75,7 @@ def chart(program: str, by_mode: Latencies) -> Markup:
     )  # fmt: skip
     entries = [
         (
-            plot.line_sample(f"mode-{mode}"),
+            plot.line_sample(plot.mode_class(mode)),
             joined((mode_name(mode), element("span", f" p99 {p99}", class_="value"))),
         )
         for mode, p99 in p99s.items()
@@ -87,15 +88,4 @@ def chart(program: str, by_mode: Latencies) -> Markup:
     )
     return plot.figure(
         "cdf", title, note, plot.legend(entries), element("div", picture, class_="plot")
-    )
-
-
-def _dot(mode: str, x: float, y: float, p99: float) -> Markup:
-    return element(
-        "circle",
-        element("title", f"p99 {mode_name(mode)}: {words.milliseconds(p99)}"),
-        cx=plot.percent(x),
-        cy=plot.percent(1 - y),
-        r=4.5,
-        class_=f"dot mode-{mode}",
     )

@@ -13,11 +13,20 @@ from typing import Final
 
 from giveway.report.svg.markup import Child, Markup, element, joined
 from giveway.report.svg.scale import Scale
+from giveway.scenarios.modes import kind, tolerance
 
 INNER: Final = 1000
 
 Point = tuple[float, float]
 """A position in a drawing: x and y from 0 to 1; y counts from the bottom."""
+
+
+def mode_class(mode: str) -> str:
+    """The class of a mode in the style sheet, which gives its colour and its dashes."""
+    if (tolerates := tolerance(mode)) is None:
+        return f"mode-{mode.replace('+', '-')}"
+    shade = "low" if tolerates <= 5 else "middle" if tolerates <= 20 else "high"
+    return f"mode-{kind(mode).replace('+', '-')}-{shade}"
 
 
 class Names:
@@ -123,6 +132,15 @@ def curve(points: Sequence[Point], kind: str, title: str) -> Markup:
         height="100%",
         class_="stretched",
     )
+
+
+def dot(at: Point, kind: str, title: str) -> Markup:
+    """A dot that shows its title under the pointer."""
+    x, y = at
+    return element(
+        "circle", element("title", title), cx=percent(x), cy=percent(1 - y), r=4.5,
+        class_=f"dot {kind}",
+    )  # fmt: skip
 
 
 def text(label: str, x: float, y: str | float, **attributes: str | float | None) -> Markup:

@@ -82,7 +82,8 @@ def _bar(x: Scale, top: int, label: Child, mode: str, figures: Mapping[str, Any]
     middle = top + _LABEL + _BAR / 2
     bar = element(
         "rect", x="0%", y=top + _LABEL, rx=2, height=_BAR,
-        width=plot.percent(min(1.0, x.at(100 * of_alone["value"]))), class_=f"fill mode-{mode}",
+        width=plot.percent(min(1.0, x.at(100 * of_alone["value"]))),
+        class_=f"fill {plot.mode_class(mode)}",
     )  # fmt: skip
     return joined(
         (

@@ -1,0 +1,232 @@
+#include "memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "liveness.h"
+#include "number.h"
+#include "warn.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* What the other tasks of a page have, of the device's memory. */
+struct others {
+  uint64_t reserved; /* promised to them */
+  uint64_t kept;     /* promised to them, or in use by them: for each task the larger one */
+  uint64_t unused;   /* promised to them, and not yet in use */
+  uint64_t used;
+  uint64_t parkable; /* in use by less urgent tasks, which give it up when this one needs it */
+};
+
+static uint64_t add(uint64_t a, uint64_t b) { return a + b >= a ? a + b : UINT64_MAX; }
+static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+static struct others read_others(const struct gw_page *page, const struct gw_row *own) {
+  struct others all = {0};
+  int32_t priority = own != NULL ? gw_row_priority(own)
+                                 : (int32_t)gw_environment_integer(
+                                       "GIVEWAY_PRIORITY", GW_PRIORITY_MIN, GW_PRIORITY_MAX, 0);
+  for (uint32_t i = 0; i < gw_rows_used(page); i++) {
+    const struct gw_row *row = &page->map->rows[i];
+    uint64_t reserve = GW_READ(row->memory_reserve), used = atomic_load(&row->memory);
+    if (row == own || (reserve | used) == 0 || GW_READ(row->state) == GW_FREE ||
+        GW_READ(row->parked) == GW_PARKED || !gw_row_alive(page, i)) {
+      continue;
+    }
+    bool parkable = gw_has_flag(row, GW_ROW_CAN_PARK) && gw_has_flag(row, GW_ROW_PARKABLE);
+    all.parkable = add(all.parkable, parkable && gw_row_priority(row) < priority ? used : 0);
+    all.reserved = add(all.reserved, reserve);
+    all.used = add(all.used, used);
+    all.kept = add(all.kept, reserve > used ? reserve : used);
+    all.unused = add(all.unused, less(reserve, used));
+  }
+  return all;
+}
+
+/* The number of bytes that a variable states, or the percentage of the total; 0: none. */
+static uint64_t setting(const char *variable, uint64_t total) {
+  const char *text = getenv(variable);
+  char *end = NULL;
+  double value = text != NULL ? strtod(text, &end) : 0;
+  if (!(value > 0 && value < 1e18)) { /* NaN, too */
+    return 0;
+  }
+  if (*end == '%' && end[1] == '\0') {
+    return (uint64_t)((double)total * value / 100);
+  }
+  return *end == '\0' ? (uint64_t)value : 0;
+}
+
+static bool has_row(const struct gw_task *task) {
+  return GW_READ(task->page->broken) == 0 && !gw_task_lost(task);
+}
+
+/* A user may have changed the limit in the row. A task that has lost its row keeps what it knows.
+ */
+static uint64_t limit_of(gw_task *task) {
+  uint64_t known = GW_READ(task->memory_limit);
+  if (has_row(task)) {
+    uint64_t now = GW_READ(gw_row_of(task)->memory_limit);
+    if (now != known) {
+      GW_WRITE(task->memory_limit, now);
+    }
+    return now;
+  }
+  return known;
+}
+
+/* ---- what a task has ------------------------------------------------------------------------ */
+
+void gw_memory_fill(struct gw_row *row, const struct gw_task *task) {
+  atomic_store(&row->memory, GW_READ(task->memory));
+  atomic_store(&row->memory_peak, GW_READ(task->memory_peak));
+  atomic_store(&row->memory_limit, GW_READ(task->memory_limit));
+  atomic_store(&row->memory_reserve, GW_READ(task->memory_reserve));
+}
+
+static void raise_to(_Atomic uint64_t *most, uint64_t value) {
+  uint64_t now = GW_READ(*most);
+  while (value > now && !atomic_compare_exchange_weak(most, &now, value)) {
+  }
+}
+
+static uint64_t add_use(gw_task *task, uint64_t bytes) {
+  uint64_t now = atomic_fetch_add(&task->memory, bytes) + bytes;
+  if (has_row(task)) {
+    atomic_fetch_add(&gw_row_of(task)->memory, bytes);
+  }
+  return now;
+}
+
+static void note_peak(gw_task *task, uint64_t now) {
+  if (now > GW_READ(task->memory_peak)) {
+    raise_to(&task->memory_peak, now);
+    if (has_row(task)) {
+      raise_to(&gw_row_of(task)->memory_peak, now);
+    }
+  }
+}
+
+/* ---- allocations ---------------------------------------------------------------------------- */
+
+/* Whether the task may use so much. Where nobody has reserved memory and the task has no limit, the
+ * driver alone decides. */
+static bool may_use(gw_task *task, uint64_t bytes) {
+  uint64_t limit = limit_of(task), total = GW_READ(task->memory_total);
+  if (limit != 0 && bytes > limit) {
+    return false;
+  }
+  if (total == 0 || GW_READ(task->page->broken) != 0) {
+    return true;
+  }
+  struct others others = read_others(task->page, gw_row_of(task));
+  return others.reserved == 0 || add(bytes, others.kept) <= total;
+}
+
+int gw_memory_take(gw_task *task, uint64_t bytes) {
+  if (task == NULL) {
+    return 1;
+  }
+  uint64_t now = add_use(task, bytes);
+  if (!may_use(task, now)) {
+    gw_memory_give(task, bytes);
+    return 0;
+  }
+  note_peak(task, now);
+  return 1;
+}
+
+void gw_memory_give(gw_task *task, uint64_t bytes) {
+  if (task != NULL) {
+    add_use(task, 0 - bytes);
+  }
+}
+
+/* ---- what the program sees ------------------------------------------------------------------ */
+
+void gw_memory_view(gw_page *page, gw_task *task, uint64_t total, uint64_t free,
+                    struct gw_memory_view *view) {
+  uint64_t known = page != NULL ? GW_READ(page->map->header.memory) : 0;
+  uint64_t limit =
+      task != NULL ? limit_of(task) : setting("GIVEWAY_MEMORY", known != 0 ? known : total);
+  struct others others = {0};
+  if (page != NULL && GW_READ(page->broken) == 0) {
+    others = read_others(page, task != NULL ? gw_row_of(task) : NULL);
+  }
+  view->used = task != NULL ? GW_READ(task->memory) : 0;
+  view->total = less(total, others.reserved);
+  bool limited = limit != 0 && limit < view->total;
+  view->total = limited ? limit : view->total;
+  view->shown = view->total < total || others.parkable != 0;
+  view->free = less(view->total, view->used);
+  if (!limited) { /* no promise: what others use is not free, unless they can be parked */
+    view->free = smaller(view->free, less(add(free, others.parkable), others.unused));
+  }
+}
+
+/* ---- at the start --------------------------------------------------------------------------- */
+
+/* The text is the reason, with up to three numbers of MiB. */
+static void warn(const char *format, uint64_t first, uint64_t second, uint64_t third) {
+  char text[256];
+  snprintf(text, sizeof text, format, (unsigned long)(first / MIB), (unsigned long)(second / MIB),
+           (unsigned long)(third / MIB));
+  gw_warn(text);
+}
+
+static uint64_t usable_limit(uint64_t total, uint64_t context) {
+  uint64_t limit = setting("GIVEWAY_MEMORY", total);
+  if (limit > total) {
+    warn("no memory limit: %lu MiB are more than the %lu MiB of the device", limit, total, 0);
+    return 0;
+  }
+  if (limit != 0 && limit <= context) {
+    warn("every allocation will fail: a context takes %lu of the %lu MiB of --memory", context,
+         limit, 0);
+  }
+  return limit;
+}
+
+/* A reservation that cannot be met yet still holds: others get no more, and what they free goes to
+ * this task. */
+static uint64_t usable_reserve(uint64_t total, const struct others *others) {
+  uint64_t reserve = setting("GIVEWAY_RESERVE", total);
+  if (reserve > total) {
+    warn("nothing is reserved: %lu MiB are more than the %lu MiB of the device", reserve, total, 0);
+    return 0;
+  }
+  if (reserve != 0 && add(reserve, others->kept) > total) {
+    warn("%lu MiB cannot be reserved yet: other programs have %lu of %lu MiB", reserve,
+         others->kept, total);
+  }
+  return reserve;
+}
+
+void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context) {
+  struct gw_header *header = &task->page->map->header;
+  struct others others = read_others(task->page, gw_row_of(task));
+  GW_WRITE(header->memory, total);
+  raise_to(&header->memory_context, context);
+  GW_WRITE(task->memory_limit, usable_limit(total, context));
+  GW_WRITE(task->memory_reserve, usable_reserve(total, &others));
+  GW_WRITE(task->memory_total, total);
+  if (has_row(task)) {
+    GW_WRITE(gw_row_of(task)->memory_limit, GW_READ(task->memory_limit));
+    GW_WRITE(gw_row_of(task)->memory_reserve, GW_READ(task->memory_reserve));
+  }
+  note_peak(task, add_use(task, context));
+}
+
+uint64_t gw_memory_unaccounted(gw_task *task, uint64_t used) {
+  return less(used, read_others(task->page, gw_row_of(task)).used);
+}
+
+int gw_device_memory(gw_page *page, struct gw_device_memory *memory) {
+  int r = gw_page_check(page);
+  if (r == GW_OK) {
+    memory->total = GW_READ(page->map->header.memory);
+    memory->context = GW_READ(page->map->header.memory_context);
+  }
+  return r;
+}

@@ -1,0 +1,219 @@
+"""Runs an OpenAI-compatible server as a program, and makes its load.
+
+The server is started by its command, in the way of its mode, and answers segment after segment. The
+servers of other modes have the same address, so a server ends when that of another mode starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from giveway.bench import answers, completions
+from giveway.bench.arrivals import trace_rate
+from giveway.bench.completions import Endpoint
+from giveway.bench.guard import Guard
+from giveway.bench.http_stream import LostError, ServerError, send
+from giveway.bench.loops import Segment
+from giveway.bench.open_loop import OpenLoop
+from giveway.bench.process import Process, ProgramFailedError
+from giveway.bench.requests import Request, requests
+from giveway.bench.runner import Assignment
+from giveway.scenarios.model import Program, Scenario
+
+_POLL_SECONDS: Final = 0.1
+_PROBE_SECONDS: Final = 10.0
+"""The longest time that a server may take to list its models."""
+_WARM_REQUESTS: Final = 3
+_GRACE_SECONDS: Final = 5.0
+_END_SECONDS: Final = 1.0
+"""How long a program that ends keeps its status after its connections are closed, at most."""
+_LOADING: Final = 503
+"""The status of a server that is not yet ready."""
+
+
+class ServerRunner:
+    """A server of one mode."""
+
+    def __init__(
+        self,
+        program: Program,
+        scenario: Scenario,
+        environment: Mapping[str, str],
+        guard: Guard,
+        prefix: Sequence[str],
+        siblings: list[ServerRunner],
+    ) -> None:
+        assert program.server is not None and program.tokens is not None
+        self._program, self._scenario, self._guard = program, scenario, guard
+        self._command = [*prefix, *program.command]
+        self._environment = environment
+        self._siblings = siblings
+        siblings.append(self)
+        arrivals = program.arrivals
+        self.rate = arrivals.rate or trace_rate(arrivals.moments)
+        self._process: Process | None = None
+        self._endpoint = Endpoint(program.server, None)
+        self._load: OpenLoop | None = None
+        self._assignment: Assignment | None = None
+        self._sent = 0
+
+    @property
+    def session(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def prepare(self) -> None:
+        """Starts the server unless it runs."""
+        for other in self._siblings:
+            if other is not self:
+                other.close()
+        if self._process is not None:
+            if self._process.popen.poll() is not None:
+                raise self._process.died(" between two segments")
+            return
+        self._refuse_a_stranger()
+        self._process = Process(self._program.name, self._command, self._environment, self._guard)
+        self._endpoint = Endpoint(self._endpoint.server, self._wait_for_model())
+        self.service_seconds()  # the first answers are slower than all others
+
+    def service_seconds(self) -> float:
+        """The median seconds of an answer of medium length, one request at a time."""
+        assert self._program.tokens is not None and self._process is not None
+        prompt, output = (
+            sum(each) // 2 for each in (self._program.tokens.prompt, self._program.tokens.output)
+        )
+        seconds = []
+        try:
+            for number in range(_WARM_REQUESTS):
+                request = Request(time.monotonic(), prompt, output, number)
+                one = completions.complete(self._endpoint, request, self._next_segment())
+                answer = asyncio.run(asyncio.wait_for(one, self._scenario.start_timeout))
+                seconds.append(answer.ended - answer.began)
+        except TimeoutError:
+            limit = self._scenario.start_timeout
+            raise self._process.failed(f"did not answer a request within {limit:.0f} s") from None
+        except ServerError as error:
+            raise self._failed(error) from error
+        return statistics.median(seconds)
+
+    def record_kernels(self) -> None:
+        pass
+
+    def begin(self, assignment: Assignment) -> None:
+        assert self._program.tokens is not None
+        segment, arrivals = assignment.segment, self._program.arrivals
+        self._assignment = assignment
+        endpoint, name = self._endpoint, self._next_segment()
+        self._load = OpenLoop(
+            lambda request: completions.complete(endpoint, request, name),
+            requests(
+                arrivals.process,
+                self.rate,
+                segment.start,
+                segment.over - segment.start,
+                assignment.seed,
+                (self._program.tokens.prompt, self._program.tokens.output),
+                arrivals.trace,
+                assignment.skip,
+            ),
+        )
+
+    def mark(self) -> None:
+        pass
+
+    def finish(self) -> dict[str, Any]:
+        assert self._load is not None and self._assignment is not None
+        segment: Segment = self._assignment.segment
+        try:
+            found = self._load.answers(segment.over + self._scenario.answer_timeout)
+        except ServerError as error:
+            raise self._failed(error) from error
+        self._load = None
+        # How long the server worked, it alone knows.
+        measured = answers.measurements(found, segment) | {"busy_seconds": None}
+        if self._assignment.spans:
+            measured["spans"] = answers.spans(found, segment)
+        return measured
+
+    def close(self) -> None:
+        """Ends the load and the server: SIGTERM first, then SIGKILL."""
+        if self._load is not None:
+            self._load.cancel()
+        self._load = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, signal.SIGTERM)
+                process.popen.wait(timeout=_GRACE_SECONDS)
+        finally:
+            process.__exit__()
+
+    def _next_segment(self) -> int:
+        """A number that no earlier requests to this server had."""
+        self._sent += 1
+        return self._sent
+
+    def _failed(self, error: ServerError) -> ProgramFailedError:
+        """The failure of a server; that it has ended says more than that it does not answer."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.popen.wait(timeout=_END_SECONDS if isinstance(error, LostError) else 0)
+            return self._process.died(f" ({error})")
+        return self._process.failed(str(error))
+
+    def _refuse_a_stranger(self) -> None:
+        """Raises ProgramFailedError if another program has the address of the server."""
+        try:
+            asyncio.run(_connect(self._endpoint.server.url))
+        except OSError:
+            return
+        raise ProgramFailedError(
+            self._program.name,
+            f"was not started: another program answers at {self._endpoint.server.url}",
+        )
+
+    def _wait_for_model(self) -> str | None:
+        """Waits until the server answers; returns the model that it serves."""
+        assert self._process is not None
+        url = self._endpoint.server.url
+        models = url.removesuffix("/completions").removesuffix("/chat") + "/models"
+        timeout = self._scenario.start_timeout
+        deadline = time.monotonic() + timeout
+        while True:
+            if self._process.popen.poll() is not None:
+                raise self._process.died(f" before it answered at {url}")
+            try:
+                status, text = asyncio.run(asyncio.wait_for(_get(models), _PROBE_SECONDS))
+                what = f"answered {status}"
+            except (ServerError, TimeoutError) as error:
+                status, text, what = _LOADING, b"", str(error) or "did not answer"
+            if status != _LOADING:
+                break
+            if time.monotonic() > deadline:
+                raise self._process.failed(f"{what} at {models} for {timeout:.0f} s")
+            time.sleep(_POLL_SECONDS)
+        with contextlib.suppress(ValueError, LookupError, TypeError):
+            return str(json.loads(text)["data"][0]["id"])
+        return None  # The scenario may name a model, and some servers need none.
+
+
+async def _connect(url: str) -> None:
+    parts = urlsplit(url)
+    _, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+    writer.transport.abort()
+
+
+async def _get(url: str) -> tuple[int, bytes]:
+    async with send(url) as response:
+        return response.status, b"\n".join([line async for line in response.lines()])

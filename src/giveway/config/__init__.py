@@ -1,0 +1,1 @@
+"""Settings of programs in configuration files and in the environment."""

@@ -1,0 +1,182 @@
+"""Configuration files: which setting counts, where it comes from, and what mistakes get."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from giveway.cli import main
+from giveway.config.file import Entry, Setting, read
+from giveway.config.keys import KEYS
+from giveway.config.resolve import SYSTEM, Value, files, resolve
+from giveway.errors import UsageError
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(text: str, name: str = "config.toml") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_later_table_overrides_an_earlier_one_key_by_key(write: Write) -> None:
+    path = write(
+        """
+[[program]]
+name = "train*"
+priority = -10
+slowdown = "5%"
+
+[defaults]
+priority = 3
+
+[[program]]
+name = "train.py"
+priority = -20
+"""
+    )
+    environ = {"GIVEWAY_CONFIG": str(path)}
+    values = resolve("train.py", "/", {}, environ)
+    assert values["priority"] == Value("-20", "file", f"{path}:12")
+    assert values["slowdown"] == Value("5%", "file", f"{path}:5")
+    assert resolve("serve.py", "/", {}, environ)["priority"] == Value("3", "file", f"{path}:8")
+
+
+def test_a_directory_is_that_one_and_what_is_below(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    path = write(f'[[program]]\ndirectory = "{tmp_path}/link/"\npriority = 7\n')
+    (entry,) = read(path)
+    assert entry.directory == str(tmp_path / "real")
+    for directory, found in (("real", True), ("real/x/y", True), ("reality", False), ("", False)):
+        assert entry.matches("any", str(tmp_path / directory)) is found, directory
+    assert not entry.matches("any", "")  # a directory that was removed
+
+
+def test_a_directory_may_begin_with_the_home_folder(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (entry,) = read(write('[[program]]\ndirectory = "~/lab"\npriority = 7\n'))
+    assert entry == Entry(None, str(tmp_path / "lab"), {"priority": Setting("7", 3)})
+
+
+SOURCES = ("system", "user", "environment", "option")
+
+
+@settings(max_examples=40)  # each makes files
+@given(given=st.sets(st.sampled_from(SOURCES)), key=st.sampled_from(sorted(KEYS)))
+def test_the_nearest_source_counts(
+    tmp_path_factory: pytest.TempPathFactory, given: set[str], key: str
+) -> None:
+    folder = tmp_path_factory.mktemp("config")
+    user = folder / "giveway" / "config.toml"
+    user.parent.mkdir()
+    system = folder / "system.toml"
+    text = {source: str(n + 1) for n, source in enumerate(SOURCES)}
+    if "system" in given:
+        system.write_text(f"[defaults]\n{key} = {text['system']}\n")
+    if "user" in given:
+        user.write_text(f"[defaults]\n{key} = {text['user']}\n")
+    environ = {"XDG_CONFIG_HOME": str(folder)}
+    if "environment" in given:
+        environ[f"GIVEWAY_{key.upper()}"] = text["environment"]
+    options = {key: text["option"] if "option" in given else None}
+    value = resolve("x", "/", options, environ, system)[key]
+    nearest = max(given, key=SOURCES.index, default="built in")
+    assert (value.source, value.text) == (nearest, text.get(nearest, KEYS[key].built_in))
+
+
+def test_the_variables_of_a_program_under_giveway_are_its_own() -> None:
+    environ = {"GIVEWAY_CONFIG": "/dev/null", "GIVEWAY_PRIORITY": "5", "GIVEWAY_RUN": "1"}
+    assert resolve("x", "/", {}, environ)["priority"].source == "built in"
+
+
+def test_files_are_where_the_standard_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    user = ("user", Path("/home/me/.config/giveway/config.toml"))
+    assert files({}) == [("system", SYSTEM), user]
+    assert files({"XDG_CONFIG_HOME": "relative"}) == [("system", SYSTEM), user]
+    assert files({"XDG_CONFIG_HOME": "/x"})[1] == ("user", Path("/x/giveway/config.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[defaults]\npriority = 5000\n", "2: priority: 5000 is not allowed; allowed: -1000 to"),
+        ('[defaults]\npriority = "high"\n', "2: priority: 'high' is not allowed; allowed: -1000"),
+        ("[defaults]\npriority = true\n", "2: priority: True is not allowed; allowed: -1000 to"),
+        ("[defaults]\npriority = [1]\n", "2: priority: [1] is not allowed"),
+        ('[defaults]\n\nslowdown = "-5%"\n', "3: slowdown: '-5%' is not allowed; allowed: a perc"),
+        ("[defaults]\nslowdown = nan\n", "2: slowdown: nan is not allowed"),
+        ("[defaults]\npriorty = 5\n", "2: priorty: unknown: did you mean 'priority'?"),
+        ("[defaults]\nname = 'x'\n", "2: name: unknown: there are "),
+        ("[default]\npriority = 5\n", "1: default: unknown: did you mean 'defaults'?"),
+        ("priority = 5\n", "1: priority: unknown: there are defaults, program"),
+        ("[program]\nname = 'x'\n", "1: program: {'name': 'x'} is not allowed; allowed: tables"),
+        ("defaults = 5\n", "1: defaults: 5 is not allowed; allowed: a table"),
+        ("[[program]]\n", "1: name or directory is required; for all programs, write [defaults]"),
+        ("[[program]]\npriority = 1\n", "1: name or directory is required"),
+        ("[[program]]\nname = ''\n", "2: name: '' is not allowed; allowed: a name, in which *"),
+        ("[[program]]\nname = 3\n", "2: name: 3 is not allowed"),
+        ("[[program]]\ndirectory = 'lab'\n", "2: directory: 'lab' is not allowed; allowed: an abs"),
+        (
+            "[[program]]\nname = 'x'\n[[program]]\nname = 'y'\nprioritty = 4\n",
+            "5: prioritty: unknown: did you mean 'priority'?",
+        ),
+        ("[defaults\n", "1: not TOML"),
+    ],
+)
+def test_a_mistake_has_file_line_key_and_what_is_allowed(
+    write: Write, text: str, says: str
+) -> None:
+    path = write(text)
+    with pytest.raises(UsageError) as raised:
+        read(path)
+    assert str(raised.value).startswith(f"{path}:{says}")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"cannot read the configuration {tmp_path}: Is a dir"):
+        resolve("x", "/", {}, {"GIVEWAY_CONFIG": str(tmp_path)})
+    missing = tmp_path / "none.toml"
+    with pytest.raises(UsageError, match="No such file"):
+        resolve("x", "/", {}, {"GIVEWAY_CONFIG": str(missing)})
+
+
+@pytest.mark.parametrize(("name", "text"), [("PRIORITY", "high"), ("SLOWDOWN", "-5%")])
+def test_a_wrong_variable_is_named(name: str, text: str) -> None:
+    environ = {"GIVEWAY_CONFIG": "/dev/null", f"GIVEWAY_{name}": text}
+    with pytest.raises(UsageError, match=f"GIVEWAY_{name} cannot be '{text}': allowed is"):
+        resolve("x", "/", {}, environ)
+
+
+def test_the_command_shows_values_and_their_sources(
+    write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write("[[program]]\nname = 'train.py'\npriority = -10\n")
+    monkeypatch.setenv("GIVEWAY_CONFIG", str(path))
+    monkeypatch.setenv("GIVEWAY_SLOWDOWN", "10%")
+    for arguments in (["config", "--", "python", "train.py"], ["config", "--name", "train.py"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[1].split(maxsplit=2) == ["priority", "-10", f"file, {path}:3"]
+        assert lines[2].split(maxsplit=2) == ["slowdown", "10%", "environment, GIVEWAY_SLOWDOWN"]
+        assert lines[-1] == f"file file  {path}"
+    with pytest.raises(SystemExit):
+        main(["config", "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert document["settings"]["priority"] == {"value": "0", "source": "built in", "where": None}
+    assert document["files"] == [{"source": "file", "path": str(path), "exists": True}]

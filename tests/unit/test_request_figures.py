@@ -1,0 +1,192 @@
+"""The figures of requests to a language model, from made-up records."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from giveway.bench.answers import Answer, measurements
+from giveway.bench.loops import Segment
+from giveway.bench.requests import requests
+from giveway.cli.parts.bench_table import lines
+from giveway.report import requests as table
+from giveway.results import bars
+from giveway.results.result import Result
+from giveway.results.rounds import Described, Rounds
+from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Server, Tokens
+from giveway.scenarios.traces import Arrival
+from tests.unit import bench_records
+
+SCENARIO = Scenario(
+    name="dual",
+    title="A server beside batches",
+    programs=(
+        Program(
+            "high",
+            Arrivals("poisson", 20.0),
+            priority=10,
+            command=("serve",),
+            tokens=Tokens((64, 256), (32, 32)),
+            server=Server("http://127.0.0.1:8000/v1/completions"),
+            slo={"ttft": 30.0, "tpot": 3.0},
+        ),
+        Program("low", Arrivals("saturating"), model="resnet50"),
+    ),
+    bars=(
+        Bar("ttft_p99_ratio", "high", at_most=1.15),
+        Bar("tpot_p99_ratio", "high", at_most=1.05),
+        Bar("slo_share", "high", at_least=0.9),
+        Bar("ttft_p50_ratio", "low", at_most=2.0),
+    ),
+)
+
+
+def served(ttft_ms: float, tpot_ms: float) -> dict[str, Any]:
+    """A hundred requests of 32 tokens; one of them is of a single token."""
+    ttft, tpot = 1e3 * ttft_ms, 1e3 * tpot_ms
+    return {
+        "latencies_us": [ttft + 31 * tpot] * 99 + [ttft],
+        "ttft_us": [ttft] * 90 + [2 * ttft] * 10,
+        "tpot_us": [tpot] * 99 + [None],
+        "tokens": [32] * 99 + [1],
+        "tokens_done": 3000.0,
+        "busy_seconds": None,
+        "done": 100.0,
+        "cpu_seconds": 2.0,
+    }
+
+
+def result(native: float = 3.0, giveway: float = 1.0) -> Result:
+    """A result whose times are these multiples of those alone: 10 ms and 2 ms."""
+    records = bench_records.records(scenario=SCENARIO)
+    for each in records:
+        if each["kind"] == "sizes" and each["program"] == "high":
+            each |= {"size": {}, "service_ms": 70.0}
+        if "high" in each.get("programs", {}):
+            factor = {"native": native, "giveway": giveway}.get(each["mode"], 1.0)
+            counted = each["programs"]["high"]
+            counted.clear()
+            counted |= served(10 * factor, 2 * factor)
+    plain: list[dict[str, Any]] = json.loads(json.dumps(records))
+    return bench_records.result(plain)
+
+
+def test_times_and_ratios_of_requests() -> None:
+    (scenario,) = result()["results"]
+    alone, native = (scenario["modes"][mode]["high"] for mode in ("alone", "native"))
+    assert (alone["ttft_p50_ms"], alone["ttft_p99_ms"]) == (10, 20)
+    assert (native["tpot_p50_ms"], native["tokens_per_s"]) == (6, 600)
+    assert native["ttft_p99_ratio"] == {
+        "value": 3.0, "interval": [3.0, 3.0], "by_round": [3.0, 3.0, 3.0],
+    }  # fmt: skip
+    assert native["tpot_p90_ratio"]["value"] == 3
+    assert alone["ttft_p99_ratio"] is None
+    assert native["rounds"][0]["tpot_p99_ms"] == 6
+    # Nobody knows how long a server worked on a request, or when the batches had a first token.
+    assert native["service_p90_ms"] is None
+    assert scenario["modes"]["native"]["low"]["ttft_p50_ms"] is None
+
+
+def test_the_share_inside_the_objective() -> None:
+    (scenario,) = result(native=1.4)["results"]
+    shares = {mode: programs["high"]["slo_share"] for mode, programs in scenario["modes"].items()}
+    assert shares["alone"]["value"] == 1
+    # At 1.4 times, all but one are in time: TPOT is 2.8 ms, and a tenth has a TTFT of 28 ms.
+    assert shares["native"]["value"] == 1
+    (slower,) = result(native=1.6)["results"]
+    # TPOT is 3.2 ms. The request of one token has none, and a TTFT of 32 ms.
+    assert slower["modes"]["native"]["high"]["slo_share"]["value"] == 0
+    (between,) = result(native=1.5)["results"]
+    assert between["modes"]["native"]["high"]["slo_share"]["by_round"] == [1, 1, 1]
+
+
+def test_bars_of_requests() -> None:
+    (scenario,) = result()["results"]
+    assert [bar["verdict"] for bar in scenario["bars"]] == ["PASS"] * 3 + ["NOT MEASURED"]
+    assert scenario["bars"][-1]["reason"] == (
+        "ttft_p50_ratio of low needs a program that answers with tokens, and the mode alone"
+    )
+    (slow,) = result(giveway=1.1)["results"]
+    assert [bar["verdict"] for bar in slow["bars"][:2]] == ["PASS", "FAIL"]
+
+
+def test_a_p99_of_few_requests_is_not_judged() -> None:
+    figures = {"requests": 99, "not_measured": None, "tpot_p99_ms": 5.0}
+    judged = bars.evaluate(
+        Bar("tpot_p99_ms", "high", at_most=9), {"giveway": {"high": figures}}, {}, None
+    )
+    assert judged["verdict"] == bars.NOT_MEASURED
+    assert "needs 100" in judged["reason"]
+
+
+def test_tables_of_requests() -> None:
+    found = result()
+    shown = "\n".join(lines(found))
+    assert "serve, 20 requests/s, Poisson, 64 to 256 tokens in and 32 out, priority 10" in shown
+    header = next(line for line in shown.splitlines() if "TTFT P50" in line)
+    row = shown.splitlines()[shown.splitlines().index(header) + 2]
+    assert row.split() == [
+        *("without", "giveway", "high", "30", "60", "3.00", "(3.00–3.00)"),
+        *("6", "6", "3.00", "(3.00–3.00)", "600", "0%"),
+    ]
+    (scenario,) = found["results"]
+    assert len(list(table.rows(scenario))) == 3
+    assert table.objectives(scenario) == (
+        "Objective of a request: TTFT ≤ 30 ms, TPOT ≤ 3 ms of high."
+    )
+    # A result without tokens has no such table.
+    assert "TTFT" not in "\n".join(lines(bench_records.result()))
+
+
+def test_a_server_that_is_busy_all_the_time_counts_while_its_queue_is_short() -> None:
+    part = served(10, 2) | {"busy_seconds": 5.0}
+    described = {"high": Described(open_loop=True, service_ms=70.0)}
+    segment = bench_records.segment("alone", 0, high=part)
+    assert Rounds([segment], described).lost() == []
+    part["latencies_us"][-9:] = [1e6] * 9
+    assert "had a queue at the end" in Rounds([segment], described).lost()[0][1]
+
+
+def test_the_times_of_an_answer() -> None:
+    answer = Answer(due=1.0, began=1.25, ended=3.0, tokens=5)
+    answer.moments.extend([1.5, 2.0, 2.5])
+    assert answer.first_after() == 0.5
+    assert answer.per_token() == 0.25
+    assert answer.tokens_between(1.5, 2.0) == pytest.approx(5 / 3)
+    late = Answer(due=1.6, began=1.6, ended=9.0, tokens=1)
+    late.moments.append(8.0)
+    found = measurements([answer, late], Segment(0.5, 0.5, 1.0, 5.0))
+    assert found["latencies_us"] == [2e6, 7.4e6]
+    assert found["ttft_us"] == [0.5e6, 6.4e6]
+    assert found["tpot_us"] == [0.25e6, None]
+    assert found["tokens"] == [5, 1]
+    assert (found["done"], found["tokens_done"]) == (0.0, 3.33)
+
+
+def test_requests_of_a_trace_have_its_lengths() -> None:
+    trace = [Arrival(0.0, 10, 1), Arrival(0.1, 900, 2), Arrival(0.3, None, None)]
+    lengths = ((20, 400), (1, 9))
+    whole = requests("trace", 10.0, 0.0, 1.0, 0, lengths, trace)
+    assert [each.prompt_tokens for each in whole[:2]] == [20, 400]
+    assert [each.output_tokens for each in whole[:2]] == [1, 2]
+    assert 20 <= whole[2].prompt_tokens <= 400  # the trace does not say
+    again = requests("trace", 10.0, 0.5, 0.5, 0, lengths, trace, skip=0.5)
+    assert [each.output_tokens for each in again] == [each.output_tokens for each in whole][
+        -len(again) :
+    ]
+
+
+def test_both_halves_of_alone_have_the_requests_of_one_segment() -> None:
+    lengths = ((10, 20), (1, 9))
+    whole = requests("poisson", 40, 100.0, 10.0, 7, lengths)
+    first = requests("poisson", 40, 100.0, 5.0, 7, lengths)
+    second = requests("poisson", 40, 200.0, 5.0, 7, lengths, skip=5.0)
+    counts = [(each.number, each.prompt_tokens, each.output_tokens) for each in whole]
+    halves = [(each.number, each.prompt_tokens, each.output_tokens) for each in first + second]
+    assert counts == halves
+    assert {each.prompt_tokens for each in whole} == set(range(10, 21))
+    assert [each.due - 200 for each in second] == pytest.approx(
+        [each.due - 105 for each in whole[len(first) :]]
+    )
