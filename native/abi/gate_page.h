@@ -124,11 +124,18 @@ struct gw_row {
   _Atomic uint64_t pid_namespace;               /* the inode of that namespace; 0: unknown */
   char name[GW_NAME_SIZE];                      /* UTF-8, NUL-terminated */
 
-  /* Line 3: written by transitions. */
+  /* Line 3: written by transitions, unless stated otherwise. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t
       grace_end_ns;       /* the end of the grace period after a signal that asks the program to
                              end: until then the gate is open; 0: none */
   _Atomic uint32_t width; /* cores that the task keeps busy at most; 0: the whole device */
+  /* Slack, for observers: written by the watcher of the task. Ratios are in millionths. */
+  _Atomic uint32_t slack_tolerance; /* the slowdown that the task tolerates */
+  _Atomic int64_t slack_credit_ns;  /* the delay that is tolerated and has not happened */
+  _Atomic uint64_t beside_ns;       /* time with work while less urgent tasks ran */
+  _Atomic uint64_t contended_ns;    /* time with work while less urgent tasks had work */
+  _Atomic uint32_t slack_speed;     /* beside others, of that without, and one; 0: not known */
+  _Atomic uint32_t slack_verdict;   /* enum gw_slack_verdict */
   /* Lines 4 and 5: the cores on which the task's threads may run. A core has the number of the
    * lowest of its logical CPUs: two hyperthreads of one core compete for it. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t cores[GW_CORE_WORDS];

@@ -20,7 +20,7 @@ struct gw_seen {
   struct {
     uint64_t ticket, activations, changes;
     int32_t priority;
-    bool active;
+    bool active, shares;
   } rows[GW_ROWS];
 };
 
@@ -93,6 +93,7 @@ static void prefetch(const struct gw_page *page, uint32_t i) {
   const struct gw_row *row = &page->map->rows[i];
   __builtin_prefetch(&row->gate);
   __builtin_prefetch(&row->activations);
+  __builtin_prefetch(&row->flags);
   __builtin_prefetch(&page->map->attributes[i].changes);
   __builtin_prefetch(&page->seen->rows[i]);
 }
@@ -101,6 +102,7 @@ static void prefetch(const struct gw_page *page, uint32_t i) {
 static struct gw_change compare(struct gw_page *page, uint32_t i) {
   const struct gw_row *row = &page->map->rows[i];
   struct gw_change change = {.row = i, .priority = gw_row_priority(row)};
+  change.shares = (GW_READ(row->flags) & GW_ROW_SHARES) != 0;
   uint64_t ticket = GW_READ(row->state) == GW_FREE ? 0 : GW_READ(row->ticket);
   uint64_t changes = GW_READ(page->map->attributes[i].changes),
            activations = GW_READ(row->activations);
@@ -118,12 +120,15 @@ static struct gw_change compare(struct gw_page *page, uint32_t i) {
   bool again = active && was_active && activations != page->seen->rows[i].activations;
   change.flags |= (was_active && (again || !active)) ? GW_BECAME_IDLE : 0u;
   change.flags |= (active && (again || !was_active)) ? GW_BECAME_ACTIVE : 0u;
+  bool shared = (change.flags & GW_JOINED) == 0 && page->seen->rows[i].shares;
+  change.flags |= ticket != 0 && change.shares != shared ? GW_SLACK_CHANGED : 0u;
   if (change.flags != 0) {
     page->seen->rows[i].ticket = ticket;
     page->seen->rows[i].activations = activations;
     page->seen->rows[i].changes = changes;
     page->seen->rows[i].priority = change.priority;
     page->seen->rows[i].active = active;
+    page->seen->rows[i].shares = change.shares != 0;
   }
   return change;
 }

@@ -68,6 +68,12 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->memory_limit = GW_READ(row->memory_limit);
   info->memory_reserve = GW_READ(row->memory_reserve);
   info->counts_memory = strcmp(page->device, "cpu") != 0;
+  info->slack_verdict = GW_READ(row->slack_verdict);
+  info->slack_tolerance = GW_READ(row->slack_tolerance);
+  info->slack_speed = GW_READ(row->slack_speed);
+  info->slack_credit_ns = GW_READ(row->slack_credit_ns);
+  info->beside_ns = GW_READ(row->beside_ns);
+  info->contended_ns = GW_READ(row->contended_ns);
   info->can_park = (GW_READ(row->flags) & GW_ROW_CAN_PARK) != 0;
   info->parkable = (GW_READ(row->flags) & GW_ROW_PARKABLE) != 0;
   info->parked = GW_READ(row->parked);

@@ -13,174 +13,292 @@
 #define SPEND_LEAST 2.0 /* a shorter block costs two switches and brings little work */
 #define SPEND_MOST 8.0
 #define OPEN 16.0  /* together costs less than is tolerated: blocks apart only to compare */
+#define PART 2.0   /* the parts in which such a block is watched */
 #define CHECK 32.0 /* however short the episodes are, one block apart in so many units together */
-#define PAIRS 12   /* fewer show nothing */
-#define MEMORY 200 /* pairs after which evidence counts for 1/e */
-/* The sum of deviations at which the work must have changed, and the deviation that is allowed for,
- * in standard deviations: on average one false alarm in 900 pairs (Page's test). */
-#define CHANGED 5.0
-#define ALLOWED 0.5
-#define ERRORS 3.0 /* standard errors of a bound */
+#define DOUBT 1.0  /* contradicted by so much, evidence is checked more often */
+#define SLOWER 2.0 /* too slow by so much, a block together ends */
+#define SPREAD 2.0 /* standard deviations that a block may be slower, before it costs more */
+#define LOOK_NS (MS / 10) /* how soon to look whether the gates are as wanted */
 
-void gw_slack_init(struct gw_slack *slack, double tolerance) {
+void gw_slack_init(struct gw_slack *slack, double tolerance, uint64_t drain_ns) {
   memset(slack, 0, sizeof *slack);
   slack->tolerance = tolerance;
+  slack->drain_ns = (double)drain_ns;
 }
 
-static void forget(struct gw_slack *slack) {
-  slack->n = slack->nn = slack->a = slack->t = slack->aa = slack->at = slack->tt = 0;
-  slack->change = 0;
+/* ---- what is known ------------------------------------------------------------------------ */
+
+static const struct gw_evidence *known(const struct gw_slack *slack) {
+  return &slack->known[slack->phase];
 }
 
-/* ---- evidence ----------------------------------------------------------------------------- */
+double gw_slack_speed(const struct gw_slack *slack) { return gw_evidence_speed(known(slack)); }
 
-static double clamp(double value) { return value < 0 ? 0 : value > 1 ? 1 : value; }
-
-/* How many pairs of full weight the evidence is worth. */
-static double pairs(const struct gw_slack *slack) {
-  return slack->nn > 0 ? slack->n * slack->n / slack->nn : 0;
+double gw_slack_least_speed(const struct gw_slack *slack) {
+  return gw_evidence_bound(known(slack), -GW_EVIDENCE_ERRORS);
 }
-
-double gw_slack_speed(const struct gw_slack *slack) {
-  return slack->a > 0 ? clamp(slack->t / slack->a) : 0;
-}
-
-/* The variance of a pair around the ratio. */
-static double variance(const struct gw_slack *slack, double count) {
-  double ratio = slack->t / slack->a;
-  double squares = slack->tt - 2 * ratio * slack->at + ratio * ratio * slack->aa;
-  return (squares > 0 ? squares : 0) / slack->n * count / (count - 1);
-}
-
-/* The ratio estimator of survey sampling and its standard error (Cochran, Sampling Techniques,
- * chapter 6), times `errors`. The two blocks of a pair share the phase that the work is in, so its
- * changes cancel. */
-static double bound(const struct gw_slack *slack, double errors) {
-  double count = pairs(slack);
-  if (count < PAIRS || slack->a <= 0) {
-    return errors < 0 ? 0 : 1;
-  }
-  double error = sqrt(variance(slack, count) / count) / (slack->a / slack->n);
-  return clamp(slack->t / slack->a + errors * error);
-}
-
-double gw_slack_least_speed(const struct gw_slack *slack) { return bound(slack, -ERRORS); }
 
 /* The speed together from which on others may always run. */
 static double needed(const struct gw_slack *slack) { return 1 / (1 + slack->tolerance); }
 
+enum gw_slack_verdict gw_slack_verdict(const struct gw_slack *slack) {
+  return slack->tolerance <= 0                                                 ? GW_SLACK_NONE
+         : gw_slack_least_speed(slack) >= needed(slack)                        ? GW_SLACK_CHEAP
+         : gw_evidence_bound(known(slack), GW_EVIDENCE_ERRORS) < needed(slack) ? GW_SLACK_DEAR
+                                                                               : GW_SLACK_UNKNOWN;
+}
+
 static bool is_cheap(const struct gw_slack *slack) {
-  return slack->tolerance > 0 && gw_slack_least_speed(slack) >= needed(slack);
+  return gw_slack_verdict(slack) == GW_SLACK_CHEAP;
 }
 
-static bool is_dear(const struct gw_slack *slack) { return bound(slack, ERRORS) < needed(slack); }
-
-/* Whether the work has changed since the evidence said what it says. */
-static bool has_changed(struct gw_slack *slack, double apart, double together) {
-  bool cheap = is_cheap(slack);
-  if (!cheap && !is_dear(slack)) {
-    slack->change = 0;
-    return false;
-  }
-  double deviation = sqrt(variance(slack, pairs(slack))) + 1e-3 * slack->a / slack->n;
-  double faster = (together - apart * needed(slack)) / deviation;
-  slack->change += (cheap ? -faster : faster) - ALLOWED;
-  slack->change = slack->change > 0 ? slack->change : 0;
-  return slack->change > CHANGED;
+double gw_slack_credit(const struct gw_slack *slack) {
+  return slack->tolerance * slack->alone_ns - slack->delay_ns;
 }
 
-/* `weight`: the length of the shorter block, in units. */
-static void learn(struct gw_slack *slack, double apart, double together, double weight) {
-  double keep = 1 - 1.0 / MEMORY;
-  if (has_changed(slack, apart, together)) {
-    forget(slack);
+/* How unlike the phase is to work with this rate beside these tasks, as a factor of at least 1; 0:
+ * another phase. Rate below 0: any. */
+static double distance(const struct gw_evidence *phase, uint64_t beside, double rate) {
+  if (phase->used == 0 || phase->beside != beside) {
+    return 0;
   }
-  slack->n = slack->n * keep + weight;
-  slack->nn = slack->nn * keep * keep + weight * weight;
-  slack->a = slack->a * keep + weight * apart;
-  slack->t = slack->t * keep + weight * together;
-  slack->aa = slack->aa * keep + weight * apart * apart;
-  slack->at = slack->at * keep + weight * apart * together;
-  slack->tt = slack->tt * keep + weight * together * together;
+  return rate < 0 ? 1 : gw_evidence_distance(phase, rate);
+}
+
+static void use(struct gw_slack *slack, int phase) {
+  slack->phase = phase;
+  slack->known[phase].used = ++slack->uses;
+}
+
+/* Finds the phase that fits best, or takes the one that was not used for longest. The present one
+ * stays as long as it fits: a rate is known by few launches. Returns whether the phase stays. */
+static bool choose(struct gw_slack *slack, double rate) {
+  int best = slack->phase, oldest = 0;
+  double nearest = 0;
+  if (distance(known(slack), slack->beside, rate) > 0) {
+    use(slack, best);
+    return true;
+  }
+  best = -1;
+  for (int i = 0; i < GW_SLACK_PHASES; i++) {
+    double found = distance(&slack->known[i], slack->beside, rate);
+    oldest = slack->known[i].used < slack->known[oldest].used ? i : oldest;
+    if (found > 0 && (best < 0 || found < nearest)) {
+      nearest = found;
+      best = i;
+    }
+  }
+  if (best < 0) {
+    best = oldest;
+    slack->known[best].beside = slack->beside;
+    gw_evidence_forget(&slack->known[best]);
+  }
+  use(slack, best);
+  return false;
 }
 
 /* ---- blocks ------------------------------------------------------------------------------- */
 
-static uint64_t run(struct gw_slack *slack, bool together, double ns, uint64_t now,
-                    uint64_t progress) {
-  slack->together = together;
-  slack->began_ns = now;
-  slack->progress_at = progress;
-  slack->until_ns = now + (uint64_t)ns;
+static double unit_ns(const struct gw_slack *slack) {
+  double rate = gw_evidence_rate(known(slack));
+  rate = rate > 0 ? rate : slack->apart_rate;
+  double ns = rate > 0 ? UNIT_LAUNCHES / rate : UNIT_LEAST_NS;
+  return ns < UNIT_LEAST_NS ? UNIT_LEAST_NS : ns > UNIT_MOST_NS ? UNIT_MOST_NS : ns;
+}
+
+static bool as_wanted(const struct gw_slack *slack) {
+  return slack->together == (slack->scene == GW_TOGETHER) || slack->scene < GW_APART;
+}
+
+static void begin_part(struct gw_slack *slack, uint64_t now, uint64_t progress) {
+  double ns = (double)(slack->end_ns - now), part = PART * unit_ns(slack);
+  slack->part_ns = now;
+  slack->part_progress = progress;
+  slack->until_ns = now + (uint64_t)(slack->together && ns > 1.5 * part ? part : ns);
+}
+
+/* A block begins to count when the gates are as wanted: under a daemon that takes a moment, and a
+ * policy may refuse. */
+static uint64_t settle(struct gw_slack *slack, uint64_t now, uint64_t progress) {
+  if (as_wanted(slack)) {
+    slack->measured = true;
+    slack->draining = false;
+    slack->slower = 0;
+    slack->began_ns = now;
+    slack->began_with = slack->scene;
+    slack->progress_at = progress;
+    slack->end_ns = now + (uint64_t)slack->length_ns;
+    begin_part(slack, now, progress);
+    return slack->until_ns;
+  }
+  double waited = (double)(now - slack->wanted_ns) / 4;
+  double wait = waited < LOOK_NS ? LOOK_NS : waited > UNIT_MOST_NS ? UNIT_MOST_NS : waited;
+  slack->until_ns = now + (uint64_t)wait;
   return slack->until_ns;
 }
 
-static double unit_ns(const struct gw_slack *slack) {
-  double rate = slack->n > 0 ? slack->a / slack->n : slack->apart_rate;
-  double ns = rate > 0 ? UNIT_LAUNCHES / rate : UNIT_LEAST_NS;
-  return ns < UNIT_LEAST_NS ? UNIT_LEAST_NS : ns > UNIT_MOST_NS ? UNIT_MOST_NS : ns;
+static uint64_t begin_block(struct gw_slack *slack, bool together, double ns, uint64_t now) {
+  slack->draining = !together && slack->scene == GW_TOGETHER;
+  slack->together = together;
+  slack->measured = false;
+  slack->wanted_ns = now;
+  slack->length_ns = ns;
+  slack->until_ns = now + (together || slack->scene < GW_APART ? 0 : (uint64_t)slack->drain_ns);
+  return slack->until_ns;
 }
 
 /* How long the others may run now; 0: not worth it yet. Credit is x of the time alone, less the
  * delay; time together earns credit as well, as far as the task gets on. */
 static double affordable(const struct gw_slack *slack) {
-  double x = slack->tolerance, unit = unit_ns(slack);
+  double x = slack->tolerance, unit = unit_ns(slack), credit = gw_slack_credit(slack);
   bool check = slack->unchecked_ns > CHECK * unit;
-  if (x <= 0 || (check && slack->apart_rate < 0)) {
+  if (x <= 0 || (slack->apart_rate < 0 && (check || !is_cheap(slack)))) {
     return 0;
   }
   if (is_cheap(slack)) { /* a check has to be over before a short episode is */
-    return unit * (check ? EXPLORE_MOST : OPEN);
+    return credit < 0                              ? 0
+           : check || known(slack)->change > DOUBT ? unit * EXPLORE_MOST
+                                                   : unit * OPEN;
   }
-  double credit = x * slack->alone_ns - slack->delay_ns;
-  double ns = credit / (1 - gw_slack_least_speed(slack) * (1 + x));
-  bool dear = is_dear(slack);
+  double ns = credit / (1 - gw_slack_least_speed(slack) * (1 + x)) - slack->drain_ns;
+  bool dear = gw_slack_verdict(slack) == GW_SLACK_DEAR;
   double least = unit * (dear ? SPEND_LEAST : EXPLORE_LEAST);
   double most = unit * (dear ? SPEND_MOST : EXPLORE_MOST);
   return ns < least ? 0 : ns > most ? most : ns;
 }
 
-static uint64_t next(struct gw_slack *slack, uint64_t now, uint64_t progress, bool others) {
-  slack->others = others;
-  if (!others) { /* together or apart is the same now, and soon may not be */
-    return run(slack, is_cheap(slack), unit_ns(slack), now, progress);
+static uint64_t next(struct gw_slack *slack, uint64_t now) {
+  if (slack->scene < GW_APART) { /* together or apart is the same now, and soon may not be */
+    return begin_block(slack, is_cheap(slack), unit_ns(slack), now);
   }
   double ns = slack->together ? 0 : affordable(slack);
-  return ns > 0 ? run(slack, true, ns, now, progress)
-                : run(slack, false, unit_ns(slack), now, progress);
+  return ns > 0 ? begin_block(slack, true, ns, now)
+                : begin_block(slack, false, unit_ns(slack), now);
 }
+
+/* ---- an episode --------------------------------------------------------------------------- */
 
 /* At first together, where that is known to be cheap: else most short requests would be alone. */
-uint64_t gw_slack_begin(struct gw_slack *slack, uint64_t now, uint64_t progress, bool others) {
+void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene scene,
+                    uint64_t beside) {
   slack->alone_ns = slack->delay_ns = 0;
+  slack->charged_delay_ns = slack->seen_delay_ns = slack->seen_variance = 0;
   slack->apart_rate = -1;
-  slack->together = false;
-  return next(slack, now, progress, others);
+  slack->charged_ns = now;
+  slack->together = slack->begun = false;
+  slack->scene = scene;
+  slack->beside = beside;
+  slack->phase = slack->first;
+  choose(slack, -1);
+  next(slack, now);
+  slack->until_ns = now;
 }
 
-static void charge(struct gw_slack *slack, uint64_t now) {
-  double ns = (double)(now - slack->began_ns);
-  double speed = slack->together ? gw_slack_least_speed(slack) : 1;
-  slack->unchecked_ns += slack->together ? ns : 0;
-  slack->alone_ns += ns * speed;
-  slack->delay_ns += ns * (1 - speed);
-}
-
-uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress, bool others) {
-  if (now < slack->until_ns) {
-    return slack->until_ns;
+/* Time in which others ran at its beginning or its end counts as time together. A task that rests
+ * or is held earns nothing. */
+static void charge(struct gw_slack *slack, uint64_t now, enum gw_slack_scene scene) {
+  double ns = (double)(now - slack->charged_ns);
+  bool together = slack->scene == GW_TOGETHER || scene == GW_TOGETHER || slack->draining;
+  double speed = together ? gw_slack_least_speed(slack) : 1;
+  slack->unchecked_ns += together ? ns : 0;
+  if (scene != GW_RESTS || slack->scene != GW_RESTS) {
+    slack->alone_ns += ns * speed;
+    slack->delay_ns += ns * (1 - speed);
   }
-  double rate = (double)(progress - slack->progress_at) / (double)(now - slack->began_ns);
-  charge(slack, now);
+  slack->charged_ns = now;
+  slack->scene = scene;
+}
+
+/* Watches a part of a block together that is known to be cheap. A part that was clearly slower than
+ * all that is known costs what it must have cost. Returns whether to end the block and compare. */
+static bool watch(struct gw_slack *slack, uint64_t now, uint64_t progress) {
+  const struct gw_evidence *phase = known(slack);
+  double ns = (double)(now - slack->part_ns), apart = gw_evidence_rate(phase);
+  double rate = (double)(progress - slack->part_progress) / ns;
+  double spread = gw_evidence_spread(phase) / sqrt(PART), least = gw_slack_least_speed(slack);
+  if (slack->scene != GW_TOGETHER || least <= 0 || apart <= 0 || ns <= 0) {
+    return false;
+  }
+  double speed = (rate + SPREAD * spread) / apart;
+  if (speed < least) {
+    slack->alone_ns -= ns * (least - speed);
+    slack->delay_ns += ns * (least - speed);
+  }
+  slack->slower += (apart * needed(slack) - rate) / spread - 0.5;
+  slack->slower = slack->slower > 0 ? slack->slower : 0;
+  return slack->slower > SLOWER || rate > 2 * apart || gw_slack_credit(slack) < 0;
+}
+
+/* Phases that the rate does not tell apart are known by their average alone. The price of the
+ * blocks of this episode, as far as it is clearly higher, counts instead. */
+static void charge_block(struct gw_slack *slack, double ns, double rate) {
+  double noise = ns * gw_evidence_noise(known(slack));
+  slack->charged_delay_ns += ns * (1 - gw_slack_least_speed(slack));
+  slack->seen_delay_ns += slack->apart_rate > 0 ? ns * (1 - rate / slack->apart_rate) : 0;
+  slack->seen_variance += noise * noise;
+  double more =
+      slack->seen_delay_ns - SPREAD * sqrt(slack->seen_variance) - slack->charged_delay_ns;
+  if (more > 0) {
+    slack->alone_ns -= more;
+    slack->delay_ns += more;
+    slack->charged_delay_ns += more;
+  }
+}
+
+static void compare(struct gw_slack *slack, uint64_t now, uint64_t progress) {
+  double ns = (double)(now - slack->began_ns), units = ns / unit_ns(slack);
+  double rate = (double)(progress - slack->progress_at) / ns;
+  bool counts = slack->scene == slack->began_with && slack->scene >= GW_APART;
   if (!slack->together) {
-    slack->apart_rate = rate;
-  } else if (slack->apart_rate >= 0 && slack->others && others) {
-    double units = (double)(now - slack->began_ns) / unit_ns(slack);
-    learn(slack, slack->apart_rate, rate, units < 1 ? units : 1);
+    slack->apart_rate = counts && choose(slack, rate) ? rate : -1;
+    if (counts && !slack->begun) {
+      slack->begun = true;
+      slack->first = slack->phase;
+    }
+  } else if (counts && slack->apart_rate >= 0) {
+    charge_block(slack, ns, rate);
+    gw_evidence_add(&slack->known[slack->phase], needed(slack), slack->apart_rate, rate,
+                    units < 1 ? units : 1);
     slack->unchecked_ns = 0;
   }
-  return next(slack, now, progress, others);
+}
+
+/* Other tasks have got work, or have none any more. */
+static uint64_t begin_beside(struct gw_slack *slack, uint64_t beside, uint64_t now) {
+  slack->beside = beside;
+  slack->apart_rate = -1;
+  choose(slack, -1);
+  slack->together = slack->together && !is_cheap(slack); /* `next` goes on where it is cheap */
+  return next(slack, now);
+}
+
+uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress,
+                       enum gw_slack_scene scene, uint64_t beside) {
+  bool others = scene >= GW_APART && beside != slack->beside;
+  if (now < slack->until_ns && !others) {
+    return slack->until_ns;
+  }
+  charge(slack, now, scene);
+  if (others) {
+    return begin_beside(slack, beside, now);
+  }
+  if (!slack->measured) {
+    return settle(slack, now, progress);
+  }
+  bool ends = now >= slack->end_ns;
+  if (slack->together && is_cheap(slack) && watch(slack, now, progress)) {
+    slack->apart_rate = ends ? slack->apart_rate : -1;
+    ends = true;
+  }
+  if (!ends) {
+    begin_part(slack, now, progress);
+    return slack->until_ns;
+  }
+  if (now > slack->began_ns) {
+    compare(slack, now, progress);
+  }
+  return next(slack, now);
 }
 
 /* A block that the end cuts short shows nothing. */
-void gw_slack_end(struct gw_slack *slack, uint64_t now) { charge(slack, now); }
+void gw_slack_end(struct gw_slack *slack, uint64_t now) { charge(slack, now, slack->scene); }

@@ -11,39 +11,73 @@
 #ifndef GIVEWAY_SLACK_H
 #define GIVEWAY_SLACK_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "evidence.h"
+
+#define GW_SLACK_PHASES 8
+
+/* What the caller sees at a moment. */
+enum gw_slack_scene {
+  GW_RESTS,    /* the task has nothing to do, or is held itself */
+  GW_ALONE,    /* the task works, and no less urgent task has work */
+  GW_APART,    /* ... and less urgent tasks are held */
+  GW_TOGETHER, /* ... and less urgent tasks run */
+};
+
+enum gw_slack_verdict {
+  GW_SLACK_NONE = 0,    /* the task tolerates no slowdown */
+  GW_SLACK_UNKNOWN = 1, /* it is not known what time together costs */
+  GW_SLACK_CHEAP = 2,   /* less than is tolerated: others run all the time */
+  GW_SLACK_DEAR = 3,    /* more than that: others run for the credit */
+};
 
 struct gw_slack {
   double tolerance; /* x: 0.1 for 10 %; 0: never together */
+  double drain_ns;  /* for how long work of others runs on after their gates have closed */
   bool together;    /* what the task wants now */
-  bool others;      /* when the block began, other tasks had work */
+  enum gw_slack_scene scene;
 
   /* The episode so far: what it would have taken alone, and by how much others delayed it. */
   double alone_ns, delay_ns;
+  uint64_t charged_ns; /* up to when this is counted */
+  /* The delay in measured blocks together: as charged, as seen, and the variance of the latter. */
+  double charged_delay_ns, seen_delay_ns, seen_variance;
 
-  /* The block that runs. */
-  uint64_t began_ns, progress_at;
-  uint64_t until_ns;
-  double apart_rate;   /* of the last block apart; below 0: there was none in this episode */
+  /* The block. It is measured once the gates are as wanted and the work of others has stopped. */
+  uint64_t wanted_ns, began_ns, until_ns, end_ns;
+  double length_ns;
+  bool measured, draining; /* draining: work of the block together may still run */
+  uint64_t progress_at;
+  enum gw_slack_scene began_with;
+  double apart_rate;   /* of the last block apart; below 0: none to compare with */
   double unchecked_ns; /* time together since the last pair */
 
-  /* Evidence: weighted sums over pairs of blocks, of rates apart (a) and together (t). */
-  double n, nn, a, t, aa, at, tt;
-  double change; /* how clearly the last pairs contradict the evidence */
+  /* A long block together is watched in parts. */
+  uint64_t part_ns, part_progress;
+  double slower; /* how clearly its last parts were too slow, in standard deviations */
+
+  /* What is known, for each phase of the work and each set of others. */
+  struct gw_evidence known[GW_SLACK_PHASES];
+  int phase, first; /* now, and at the beginning of an episode */
+  bool begun;       /* the first phase of the episode has been seen */
+  uint64_t beside, uses;
 };
 
-void gw_slack_init(struct gw_slack *slack, double tolerance);
-/* An episode begins; returns when to call gw_slack_step. `progress` counts work that is done: it
- * only grows. `others`: whether other tasks have work now, running or held; without any, a block
- * shows nothing. */
-uint64_t gw_slack_begin(struct gw_slack *slack, uint64_t now, uint64_t progress, bool others);
-/* Sets `together`, and returns when to call this function again. A late call is no harm. */
-uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress, bool others);
+void gw_slack_init(struct gw_slack *slack, double tolerance, uint64_t drain_ns);
+/* An episode begins: gw_slack_step is due at once. */
+void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene scene,
+                    uint64_t beside);
+/* `progress` counts work that is done: it only grows. `beside` identifies the less urgent tasks
+ * that have work. Sets `together`, and returns when to call this function again: at `now` for a
+ * block together, as soon as the gates are open. A late call is no harm. */
+uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress,
+                       enum gw_slack_scene scene, uint64_t beside);
 /* The episode is over. */
 void gw_slack_end(struct gw_slack *slack, uint64_t now);
 /* The speed together, of that apart: the estimate, and what it is at least, with confidence. */
 double gw_slack_speed(const struct gw_slack *slack);
 double gw_slack_least_speed(const struct gw_slack *slack);
+enum gw_slack_verdict gw_slack_verdict(const struct gw_slack *slack);
+/* The delay that is tolerated and has not happened, in nanoseconds. */
+double gw_slack_credit(const struct gw_slack *slack);
 
 #endif

@@ -8,6 +8,9 @@
 #include "task.h"
 
 #define REST_NS (GW_MS / 5) /* between two regions of work that goes on lies less */
+/* How long work of others runs on after their gates have closed. On a GPU: a window of launches. */
+#define DEVICE_DRAIN_NS (GW_MS / 2)
+#define HOST_DRAIN_NS (GW_MS / 5)
 
 static double read_percent(const char *text) { /* strtod would follow the program's locale */
   char *end;
@@ -44,7 +47,8 @@ static void update_tolerance(struct gw_task *task) {
     task->seen_attributes = changes;
     double tolerance = read_tolerance(own->text);
     if (tolerance != task->slack.tolerance) {
-      gw_slack_init(&task->slack, tolerance);
+      bool device = task->options.busy != NULL;
+      gw_slack_init(&task->slack, tolerance, device ? DEVICE_DRAIN_NS : HOST_DRAIN_NS);
       task->spent_activation = 0;
     }
   }
@@ -62,19 +66,6 @@ static void set_shares(struct gw_task *task, bool shares, uint64_t now) {
   gw_page_unlock(task->page);
 }
 
-/* Whether a task has work that this one may hold: time together with no task costs nothing, and
- * shows nothing. */
-static bool others_work(const struct gw_task *task) {
-  const struct gw_row *rows = task->page->map->rows;
-  for (uint32_t i = 0; i < gw_rows_used(task->page); i++) {
-    if (&rows[i] != gw_row_of(task) && GW_READ(rows[i].state) == GW_ACTIVE &&
-        gw_row_priority(&rows[i]) < gw_row_priority(gw_row_of(task))) {
-      return true;
-    }
-  }
-  return false;
-}
-
 /* Whether the task has nothing to do, and is active only until linger is over: a block that ends in
  * such a time shows nothing. */
 static bool is_resting(struct gw_task *task, uint64_t now) {
@@ -88,25 +79,82 @@ static bool is_resting(struct gw_task *task, uint64_t now) {
   return now > last && now - last > REST_NS;
 }
 
+struct scene {
+  enum gw_slack_scene scene;
+  uint64_t beside; /* a hash of the tickets of less urgent tasks with work */
+};
+
+static struct scene look(struct gw_task *task, uint64_t now) {
+  const struct gw_row *rows = task->page->map->rows, *own = gw_row_of(task);
+  struct scene seen = {GW_ALONE, 0};
+  if (is_resting(task, now) || GW_READ(own->gate) == GW_CLOSED) {
+    return (struct scene){GW_RESTS, 0};
+  }
+  for (uint32_t i = 0; i < gw_rows_used(task->page); i++) {
+    if (&rows[i] != own && GW_READ(rows[i].state) == GW_ACTIVE &&
+        gw_row_priority(&rows[i]) < gw_row_priority(own)) {
+      bool runs = seen.scene == GW_TOGETHER || GW_READ(rows[i].gate) == GW_OPEN;
+      seen.scene = runs ? GW_TOGETHER : GW_APART;
+      seen.beside += GW_READ(rows[i].ticket) * UINT64_C(0x9e3779b97f4a7c15);
+    }
+  }
+  return seen;
+}
+
+/* What observers see. The time since the last call counts as what was seen then. */
+static void publish(struct gw_task *task, enum gw_slack_scene before, uint64_t ns) {
+  struct gw_row *row = gw_row_of(task);
+  const struct gw_slack *slack = &task->slack;
+  if (before >= GW_APART) {
+    GW_ADD(row->contended_ns, ns);
+    GW_ADD(row->beside_ns, before == GW_TOGETHER ? ns : 0);
+  }
+  enum gw_slack_verdict verdict = gw_slack_verdict(slack);
+  bool known = verdict == GW_SLACK_CHEAP || verdict == GW_SLACK_DEAR;
+  GW_WRITE(row->slack_tolerance, (uint32_t)(slack->tolerance * 1e6 + 0.5));
+  GW_WRITE(row->slack_speed, known ? (uint32_t)(gw_slack_speed(slack) * 1e6) + 1 : 0);
+  GW_WRITE(row->slack_credit_ns, (int64_t)gw_slack_credit(slack));
+  GW_WRITE(row->slack_verdict, verdict);
+}
+
+/* Until the block that the task wants is under way: gates open and close at once, unless a daemon
+ * has a say. */
+static uint64_t step(struct gw_task *task, uint64_t now, uint64_t launches) {
+  uint64_t next = now;
+  for (int tries = 0; tries < 3 && next <= now; tries++) {
+    struct scene seen = look(task, now);
+    next = gw_slack_step(&task->slack, now, launches, seen.scene, seen.beside);
+    set_shares(task, task->slack.together, now);
+  }
+  return next;
+}
+
 uint64_t gw_spend(struct gw_task *task, uint64_t now) {
   update_tolerance(task);
   struct gw_slack *slack = &task->slack;
   if (slack->tolerance <= 0) {
     set_shares(task, false, now);
+    if (GW_READ(gw_row_of(task)->slack_verdict) != GW_SLACK_NONE) {
+      publish(task, GW_RESTS, 0);
+    }
     return UINT64_MAX;
   }
   uint64_t launches = atomic_load(&gw_row_of(task)->launches);
   /* Never 0, and counted from one on. */
   uint64_t activation = GW_READ(gw_row_of(task)->activations) + UINT64_C(1);
   bool spending = task->spent_activation == activation;
-  if (spending && now < slack->until_ns) {
-    return slack->until_ns;
+  enum gw_slack_scene before = slack->scene;
+  uint64_t since = slack->charged_ns;
+  if (!spending) {
+    struct scene seen = look(task, now);
+    gw_slack_begin(slack, now, seen.scene, seen.beside);
+    set_shares(task, slack->together, now);
+    task->spent_activation = activation;
   }
-  bool others = others_work(task) && !is_resting(task, now);
-  uint64_t next = spending ? gw_slack_step(slack, now, launches, others)
-                           : gw_slack_begin(slack, now, launches, others);
-  task->spent_activation = activation;
-  set_shares(task, slack->together, now);
+  uint64_t next = step(task, now, launches);
+  if (slack->charged_ns != since || !spending) {
+    publish(task, before, spending ? slack->charged_ns - since : 0);
+  }
   return next;
 }
 
@@ -115,8 +163,10 @@ void gw_spend_end(struct gw_task *task, uint64_t now) {
   if (task->spent_activation == 0) {
     return;
   }
+  struct gw_slack *slack = &task->slack;
   task->spent_activation = 0;
-  gw_slack_end(&task->slack, now);
-  gw_slack_begin(&task->slack, now, atomic_load(&gw_row_of(task)->launches), true);
-  set_shares(task, task->slack.together, now);
+  gw_slack_end(slack, now);
+  publish(task, slack->scene, 0);
+  gw_slack_begin(slack, now, GW_APART, slack->beside);
+  set_shares(task, slack->together, now);
 }

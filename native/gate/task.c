@@ -59,6 +59,12 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->grace_end_ns, 0);
   atomic_store(&row->width, 0);
   gw_memory_fill(row, task);
+  atomic_store(&row->slack_tolerance, 0);
+  atomic_store(&row->slack_credit_ns, 0);
+  atomic_store(&row->beside_ns, 0);
+  atomic_store(&row->contended_ns, 0);
+  atomic_store(&row->slack_speed, 0);
+  atomic_store(&row->slack_verdict, 0);
   gw_park_fill(row);
   atomic_store(&row->decided, GW_OPEN);
   atomic_store(&row->pid, (uint32_t)getpid());

@@ -74,20 +74,26 @@ struct gw_task_info {
   uint64_t closed_ns; /* when the gate last closed, or when the task last became active */
   uint64_t
       stopped_ns; /* when the work that ran at that closing was seen to have stopped; 0: never */
-  uint64_t pid_namespace; /* in which pid is valid: its inode in /proc/PID/ns; 0: unknown */
-  uint64_t memory;        /* bytes of device memory in use */
+  /* Slack: 0 where the task tolerates no slowdown. Ratios are in millionths. */
+  uint32_t slack_verdict;   /* 1: its price is not known; 2: below the tolerance; 3: above it */
+  uint32_t slack_tolerance; /* the slowdown that the task tolerates */
+  uint32_t slack_speed;     /* beside others, of that without, and one; 0: not known */
+  uint32_t reserved0;
+  int64_t slack_credit_ns; /* the delay that is tolerated and has not happened */
+  uint64_t beside_ns;      /* time with work while less urgent tasks ran */
+  uint64_t contended_ns;   /* time with work while less urgent tasks had work */
+  uint64_t pid_namespace;  /* in which pid is valid: its inode in /proc/PID/ns; 0: unknown */
+  uint64_t memory;         /* bytes of device memory in use */
   uint64_t memory_peak;
   uint64_t memory_limit;   /* 0: none */
   uint64_t memory_reserve; /* 0: none */
   uint32_t counts_memory;  /* 1: the device is one whose hook counts memory */
-  uint32_t reserved;
-  uint32_t can_park;    /* 1: the task's process takes requests to park */
-  uint32_t parkable;    /* 1: other tasks that need memory may park it */
+  uint32_t can_park;       /* 1: the task's process takes requests to park */
+  uint32_t parkable;       /* 1: other tasks that need memory may park it */
   uint32_t parked;      /* 0: not; 1: its work ends; 2: it is saved; 3: parked; 4: it is restored */
   uint32_t park_error;  /* enum gw_park_error of the last request */
   uint32_t park_number; /* the driver's error of that request */
-  uint32_t park_reserved;
-  uint64_t park_room; /* bytes that there were, where they did not suffice */
+  uint64_t park_room;   /* bytes that there were, where they did not suffice */
   char name[48];
   char device[64]; /* the page's name */
   char job[64];    /* of which the task's process is a member; empty: of none */
@@ -179,6 +185,7 @@ enum gw_change_flags {
   GW_CHANGED = 1 << 2,       /* the task's priority or its attributes have changed */
   GW_BECAME_IDLE = 1 << 3,   /* before GW_BECAME_ACTIVE, where both are set */
   GW_BECAME_ACTIVE = 1 << 4, /* the task has work */
+  GW_SLACK_CHANGED = 1 << 5, /* `shares` has changed: after GW_BECAME_ACTIVE, where both are set */
 };
 struct gw_change {
   uint64_t ticket;
@@ -186,7 +193,7 @@ struct gw_change {
   uint32_t row;
   uint32_t flags;   /* enum gw_change_flags, in the order in which they happened */
   int32_t priority; /* the task's own, or a higher one that it inherits */
-  uint32_t reserved;
+  uint32_t shares;  /* 1: the task wants less urgent tasks to run beside it */
 };
 /* Fills changes with what has changed since the daemon's last call, at most one change for each
  * row. Returns their number, or an error. With a capacity of 256 no change is left for the next

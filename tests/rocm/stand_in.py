@@ -79,7 +79,10 @@ def build_hsa(runtime: Runtime, folder: Path) -> Path:
     headers = ["-isystem", str(folder)]
     shared = [*COMPILER, "-fPIC", "-shared"]
     hsa, smi = folder / "libhsa-runtime64.so.1", folder / "librocm_smi64.so.1"
-    sources = [*sorted(map(str, FAKES.glob("hsa/*.c"))), str(FAKES / "engine/share.c")]
+    sources = [
+        *sorted(map(str, FAKES.glob("hsa/*.c"))),
+        *(str(FAKES / "engine" / name) for name in ("share.c", "beside.c")),
+    ]
     named = [f"-Wl,-soname,{hsa.name}", f"-Wl,--version-script,{FAKES}/hsa/exports.map"]
     subprocess.run([*shared, *headers, *named, "-o", str(hsa), *sources], check=True)
     named = [f"-Wl,-soname,{smi.name}"]

@@ -14,8 +14,9 @@ UUID = "GPU-fafafafa-fafa-fafa-fafa-fafafafafa00"
 
 
 def install(folder: Path, kind: str = "known") -> None:
-    """Installs a fake driver, a program that launches, and a matching nvidia-smi."""
-    for name in ("libcuda.so.1", "burst"):
+    """Installs a fake driver, programs that launch, and a matching nvidia-smi."""
+    programs = ("burst", "kinds") if kind == "known" else ("burst",)
+    for name in ("libcuda.so.1", *programs):
         shutil.copy(BUILT / kind / name, folder)
     tool = folder / "nvidia-smi"
     tool.write_text(f"#!/bin/sh\necho '{UUID}, giveway fake GPU (simulated)'\n")

@@ -32,7 +32,7 @@ static int launch(const struct function *function, unsigned gx, uintptr_t stream
   if (function == NULL || gx == 0) {
     return function == NULL ? INVALID_HANDLE : INVALID_VALUE;
   }
-  struct op work = {.kind = OP_WORK, .ns = function->ns};
+  struct op work = {.kind = OP_WORK, .ns = function->ns, .of = function->kind};
   if (function->timed && parameters != NULL) {
     work.ns = *(uint64_t *)parameters[0];
     work.began = *(uint64_t **)parameters[1];

@@ -47,6 +47,7 @@ static struct function *new_function(struct module *module, const char *name, bo
   struct function *function = take_handle(module);
   snprintf(function->name, sizeof function->name, "%s", name);
   function->ns = ns != NULL ? strtoull(ns, NULL, 10) : 0;
+  function->kind = beside_kind(name);
   function->of_library = of_library;
   function->timed = strcmp(name, "timed") == 0;
   return function;

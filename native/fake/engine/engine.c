@@ -180,7 +180,7 @@ static void *engine(void *unused) {
         const struct op *op = stream->first;
         uint64_t began = 0;
         pthread_mutex_unlock(&lock);
-        from = share_run(device, op->ns, from, &began);
+        from = share_run(device, op->ns, op->of, from, &began);
         if (op->began != NULL) {
           *op->began = began;
           *op->ended = from;

@@ -2,6 +2,7 @@
  * copies but no kernels. A kernel takes the time that its name states: ns_200000. The kernel
  * `timed` takes as many nanoseconds as its first argument, and writes when it began and ended to
  * where the other two point. A kernel of any other name takes GIVEWAY_FAKE_KERNEL_NS, or no time.
+ * Processes take turns on the device, or run side by side and slow each other down (beside.c).
  * Every time measured on it is simulated; the device has the host's monotonic clock. */
 #ifndef GIVEWAY_FAKE_CUDA_H
 #define GIVEWAY_FAKE_CUDA_H
@@ -56,6 +57,7 @@ struct op {
   enum op_kind kind;
   uint64_t sequence, ready_ns;
   uint64_t ns;             /* OP_WORK, OP_COPY: how long it takes */
+  uint32_t of;             /* the kind of kernel, see beside.c; 0: not a kernel */
   uint64_t *began, *ended; /* where to write the times; NULL: nowhere */
   struct event *event;
   uint64_t version;
@@ -139,6 +141,7 @@ static inline int call_enter(struct call *call) {
 
 struct function { /* or a kernel of a library: another kind of handle that launches accept */
   uint64_t ns;
+  uint32_t kind;
   bool of_library, timed;
   char name[104];
   struct function *next; /* of its module, or of those that have gone */
@@ -162,10 +165,15 @@ int fake_launch(struct op work, uintptr_t handle, bool per_thread);
 /* graphs.c: adds a node to a graph that is being captured */
 void graph_add(struct graph *graph, struct op op);
 
-/* share.c: one device, time-sliced between processes that have work, as a GPU is */
+/* beside.c: whether processes run side by side, and by how much they slow each other down then */
+bool beside_on(void);
+uint32_t beside_kind(const char *name); /* the kind that the name of a kernel states; never 0 */
+double beside_factor(uint32_t kind, uint32_t other);
+
+/* share.c: one device, time-sliced between processes that have work, as a GPU is, or shared */
 void share_open(int device);
 /* Runs for `ns` of the device's time, not before `from`. Returns when the work ended. */
-uint64_t share_run(int device, uint64_t ns, uint64_t from, uint64_t *began);
+uint64_t share_run(int device, uint64_t ns, uint32_t kind, uint64_t from, uint64_t *began);
 /* Gives the device up: this process is idle, or another process's time slice is due. */
 void share_yield(int device, bool idle);
 uint64_t fake_now(void);

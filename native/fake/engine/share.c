@@ -1,5 +1,5 @@
 /* The device itself, in shared memory. The process that has the time slice runs. A time slice ends
- * after a quantum if another process has work. */
+ * after a quantum if another process has work. With beside.c all processes run at a time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -27,6 +27,7 @@ struct gpu {
     _Atomic uint32_t pid;
     _Atomic uint32_t wants;
     _Atomic uint64_t memory; /* bytes of the device that the process has */
+    _Atomic uint32_t runs; /* side by side: the kind of the kernel that runs; 0: none */
   } seats[SEATS];
   _Atomic uint32_t holder; /* the seat + 1 of the running process; 0: none */
   _Atomic uint64_t turn_end, free_at;
@@ -87,6 +88,7 @@ void share_open(int device) {
       atomic_store(&gpu->seats[i].pid, (uint32_t)getpid());
       atomic_store(&gpu->seats[i].wants, 0);
       atomic_store(&gpu->seats[i].memory, 0);
+      atomic_store(&gpu->seats[i].runs, 0);
       seat[device] = i;
       break;
     }
@@ -152,6 +154,7 @@ void share_yield(int device, bool idle) {
   uint32_t mine = (uint32_t)seat[device];
   if (idle) {
     atomic_store(&gpu->seats[mine].wants, 0);
+    atomic_store(&gpu->seats[mine].runs, 0);
   }
   if (atomic_load(&gpu->holder) != mine + 1 ||
       (!idle && fake_now() < atomic_load(&gpu->turn_end))) {
@@ -167,9 +170,41 @@ void share_yield(int device, bool idle) {
   unlock(gpu);
 }
 
-uint64_t share_run(int device, uint64_t ns, uint64_t from, uint64_t *began) {
+/* By how much the kernels of other processes slow a kernel down now. */
+static double slowdown(struct gpu *gpu, int mine, uint32_t kind) {
+  double factor = 1;
+  for (int i = 0; i < SEATS; i++) {
+    uint32_t other = atomic_load(&gpu->seats[i].runs);
+    if (i != mine && other != 0 && !dead(atomic_load(&gpu->seats[i].pid))) {
+      factor += beside_factor(kind, other) - 1;
+    }
+  }
+  return factor;
+}
+
+static uint64_t run_beside(struct gpu *gpu, int mine, uint64_t ns, uint32_t kind, uint64_t from) {
+  double left = (double)ns;
+  atomic_store(&gpu->seats[mine].runs, kind);
+  for (uint64_t at = from;;) {
+    double factor = slowdown(gpu, mine, kind);
+    uint64_t rest = (uint64_t)(left * factor) + 1;
+    uint64_t next = rest < LOOK_NS ? rest : LOOK_NS;
+    sleep_until(at + next);
+    at += next;
+    if (next == rest) {
+      return at;
+    }
+    left -= (double)next / factor;
+  }
+}
+
+uint64_t share_run(int device, uint64_t ns, uint32_t kind, uint64_t from, uint64_t *began) {
   struct gpu *gpu = gpus[device];
   int mine = seat[device];
+  if (kind != 0 && beside_on()) {
+    *began = *began == 0 ? from : *began;
+    return run_beside(gpu, mine, ns, kind, from);
+  }
   for (;;) {
     take_turn(gpu, mine);
     uint64_t free_at = atomic_load(&gpu->free_at);

@@ -55,7 +55,7 @@ struct ran device_run(unsigned index, const char *kernel, uint64_t from_ns) {
     share_open((int)index);
     device->open = true;
   }
-  uint64_t began = 0, end = share_run((int)index, ns, from_ns, &began);
+  uint64_t began = 0, end = share_run((int)index, ns, 0, from_ns, &began);
   pthread_mutex_unlock(&device->lock);
   return (struct ran){began, end};
 }

@@ -24,6 +24,7 @@ class Flags(IntFlag):
     CHANGED = 4
     BECAME_IDLE = 8
     BECAME_ACTIVE = 16
+    SLACK_CHANGED = 32
 
 
 class Gate(IntEnum):
@@ -44,7 +45,7 @@ class ChangeStruct(ctypes.Structure):
         ("row", ctypes.c_uint32),
         ("flags", ctypes.c_uint32),
         ("priority", ctypes.c_int32),
-        ("reserved", ctypes.c_uint32),
+        ("shares", ctypes.c_uint32),
     )
 
 
@@ -58,6 +59,8 @@ class Change(NamedTuple):
     flags: int
     priority: int
     """The effective priority: the task's own, or a higher one by priority inheritance."""
+    shares: int = 0
+    """Whether the task wants less urgent tasks to run beside it."""
 
 
 @functools.cache
@@ -133,7 +136,8 @@ class Gates:
             PageError: as `beat`.
         """
         count = self._check(self._lib.gw_changes(self._handle, self._changes, ROWS))
-        return [Change(c.ticket, c.left, c.row, c.flags, c.priority) for c in self._changes[:count]]
+        changes = self._changes[:count]
+        return [Change(c.ticket, c.left, c.row, c.flags, c.priority, c.shares) for c in changes]
 
     def info(self, row: int, ticket: int) -> TaskInfo | None:
         """The task of a row, or None if it has left. The next call overwrites the result."""

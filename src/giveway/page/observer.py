@@ -22,7 +22,7 @@ from giveway.page.library import (
     library,
 )
 from giveway.page.parking import Parking, Refusal, Stage
-from giveway.sched.task import GATES, State, Task
+from giveway.sched.task import GATES, PRICES, State, Task
 
 _PATH_SIZE = 4096
 _PARKING: Final[dict[int, State]] = {
@@ -268,4 +268,10 @@ def as_task(info: TaskInfo) -> Task:
         memory_peak=info.memory_peak if counts else None,
         memory_limit=info.memory_limit or None,
         memory_reserve=info.memory_reserve or None,
+        tolerance=info.slack_tolerance / 1e4,
+        price=PRICES[info.slack_verdict] if info.slack_verdict < len(PRICES) else "unknown",
+        slowdown=100 * (1e6 / info.slack_speed - 1) if info.slack_speed else None,
+        credit_seconds=info.slack_credit_ns / 1e9,
+        beside_seconds=info.beside_ns / 1e9,
+        contended_seconds=info.contended_ns / 1e9,
     )

@@ -66,8 +66,9 @@ def real(low: float, high: float, suffix: str = "") -> Callable[[str], float]:
 
 
 def percentage(text: str) -> float:
-    """Parses ``10%`` or ``10``, from 0 to 100, where 0 is as good as none."""
-    value = float(text.removesuffix("%"))
+    """Parses ``10%`` or ``10``, from 0 to 100, where 0 is as good as none. Further digits would be
+    written with an exponent, which libgiveway does not read."""
+    value = round(float(text.removesuffix("%")), 4)
     if not 0 <= value <= 100:  # a NaN is not either
         raise ValueError
     return value

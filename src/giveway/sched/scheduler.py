@@ -18,7 +18,7 @@ from typing import Final, TypeGuard
 
 from giveway.sched.policies.base import Policy, TaskView, View
 from giveway.sched.policies.priority import Priority
-from giveway.sched.state import OPEN, Wanted, World, put_active, put_attributes
+from giveway.sched.state import OPEN, Wanted, World, put_active
 from giveway.sched.task import (
     Active,
     Changed,
@@ -29,6 +29,7 @@ from giveway.sched.task import (
     Joined,
     Only,
     Open,
+    Shares,
     TaskId,
     Tick,
     WakeAt,
@@ -216,10 +217,8 @@ class Scheduler:
             if active is task.active:
                 return False
             world.set_active(task, active, now)
-        elif isinstance(event, Changed):
-            if event.attributes == task.attributes:
-                return False
-            put_attributes(task, event.attributes)
+        elif isinstance(event, Changed | Shares):
+            return world.change(task, event)
         else:
             world.leave(task, now)
             if not world.on(event.device):

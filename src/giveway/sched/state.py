@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias, TypeVar
 
 from giveway.sched.policies.base import TaskView, View
-from giveway.sched.task import Joined, TaskId
+from giveway.sched.task import Changed, Joined, Shares, TaskId
 
 Wanted: TypeAlias = dict[TaskView, tuple[bool, TaskId | None]]
 """For each task, whether its gate is to be open, and the task for which it waits otherwise."""
@@ -26,7 +26,8 @@ def _setter(name: str) -> Callable[[TaskView, object], None]:
 
 
 put_active = _setter("active")
-put_attributes = _setter("attributes")
+_put_attributes = _setter("attributes")
+_put_shares = _setter("shares")
 _put_held_by = _setter("held_by")
 _put_open = _setter("open")
 _put_running_since = _setter("running_since_ns")
@@ -60,6 +61,16 @@ class World(View):
             put_active(task, active)
             _put_since(task, now)
             _account(task, now)
+
+    def change(self, task: TaskView, event: Changed | Shares) -> bool:
+        """Records new attributes, or whether the task shares; returns whether they differ."""
+        if isinstance(event, Shares):
+            differs = event.shares is not task.shares
+            _put_shares(task, event.shares)
+        else:
+            differs = event.attributes != task.attributes
+            _put_attributes(task, event.attributes)
+        return differs
 
     def carry_out(self, gates: Wanted, now: int) -> list[TaskView]:
         """Sets the gates of tasks; returns the tasks whose gates have changed."""

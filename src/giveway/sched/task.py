@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 State = Literal["active", "idle", "held", "parking", "parked", "unparking"]
+Price = Literal["", "unknown", "cheap", "dear"]
+PRICES: Final[tuple[Price, ...]] = get_args(Price)
+"""In the order of ``enum gw_slack_verdict``."""
 Gate = Literal["regions", "operators", "whole process", "launches only", "device"]
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 """In the order of ``enum gw_gate_kind``."""
@@ -76,6 +79,19 @@ class Task:
     """Beyond it allocations fail; None: no limit."""
     memory_reserve: int | None = None
     """What other tasks leave to this one; None: nothing."""
+    tolerance: float = 0.0
+    """By how many percent less urgent tasks may slow the task down, as the task has read it."""
+    price: Price = ""
+    """Of time together with less urgent tasks: ``cheap``: less than is tolerated, so they run;
+    ``dear``: more, so they run for the credit; ``unknown`` so far; empty: nothing is tolerated."""
+    slowdown: float | None = None
+    """By how many percent less urgent tasks slow the task down while they run; None: unknown."""
+    credit_seconds: float = 0.0
+    """The delay that is tolerated in this episode and has not happened."""
+    beside_seconds: float = 0.0
+    """Time in which the task had work and less urgent tasks ran, while something is tolerated."""
+    contended_seconds: float = 0.0
+    """The same, and the time in which the task made them wait."""
     unseen: bool = False
     """Whether the process of an idle task computes: giveway does not see this work."""
 
@@ -119,8 +135,8 @@ class Attributes:
     job: str = ""
     """The job that the process is a rank of; its tasks give way together. Fixed at the start."""
     slowdown: float = 0.0
-    """By how many percent other tasks may slow down an episode of the task's work. The task itself
-    spends it, where no daemon decides."""
+    """By how many percent other tasks may slow down an episode of the task's work. The task says
+    when it spends it (`Shares`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +199,26 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """The task wants less urgent tasks to run beside it from now on, or no longer: it spends its
+    attribute ``slowdown``. A policy may ignore this."""
+
+    task: TaskId
+    shares: bool
+
+    @property
+    def device(self) -> str:
+        return self.task.device
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """The time of a `WakeAt` has come, or the host wants a new decision."""
 
     device: str
 
 
-Event: TypeAlias = Joined | Left | Active | Idle | Changed | Tick
+Event: TypeAlias = Joined | Left | Active | Idle | Changed | Shares | Tick
 
 
 class Only(NamedTuple):

@@ -27,7 +27,7 @@ class PriorityAcross(Policy):
         active = [task for device in devices for task in view.active(device)]
         claims: dict[str, tuple[int, TaskId]] = {}  # the holder of a device and its priority
         for task in sorted(active, key=lambda task: -task.attributes.priority):
-            if _passes(task, claims):
+            if _passes(task, claims) and not task.shares:
                 for own in view.of(task.pid):
                     claims.setdefault(own.id.device, (task.attributes.priority, task.id))
         for device in devices:

@@ -39,6 +39,9 @@ class TaskView:
     running_since_ns: int | None
     """When the current run began; None: the task does not run."""
 
+    shares: bool = False
+    """Whether the task wants less urgent tasks to run beside it now."""
+
     def used(self, now: int) -> int:
         """How long the task has run until ``now``, in nanoseconds. A change of policy does not
         reset this time."""
