@@ -23,7 +23,9 @@ static int request(gw_page *page, uint64_t ticket, uint32_t wanted, uint64_t for
     r = gw_fail(GW_E_NO_TASK, 0);
   } else {
     atomic_store(&row->park_error, GW_PARK_OK);
-    atomic_store(&row->park_for, for_ticket);
+    if (wanted) { /* a task that cannot come back yet still does when the other one has ended */
+      atomic_store(&row->park_for, for_ticket);
+    }
     atomic_store(&row->park_wanted, wanted);
     atomic_fetch_add(&page->map->header.park_requests, 1);
   }

@@ -13,9 +13,11 @@ import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.fake_gpu import UUID
+from tests.system.test_memory import Program
 from tests.system.watching import goes_on, tasks
 from tests.waiting import eventually
 
+MIB = 1 << 20
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -46,22 +48,55 @@ def refused(giveway: Runner, *args: object) -> tuple[int, str]:
 
 def test_a_held_program_is_parked_and_comes_back(giveway: Runner, start: Start) -> None:
     low = start("low", "other")
+    title = f"low ({low.pid})"
     high = start("high", "hold", "--priority", "10")
     assert eventually(lambda: tasks()["low"].state == "held")
     done = giveway("park", str(low.pid))
-    assert (done.returncode, done.stdout) == (0, f"low ({low.pid}): parked\n")
+    assert (done.returncode, done.stdout) == (0, f"{title}: parked, 0 MiB are in host memory\n")
     shown = {task["name"]: task for task in json.loads(giveway("ps", "--json").stdout)["tasks"]}
     assert (shown["low"]["state"], shown["high"]["state"]) == ("parked", "active")
-    assert refused(giveway, "park", low.pid) == (
-        10,
-        f"giveway: low ({low.pid}) is parked already",
-    )
+    assert refused(giveway, "park", low.pid) == (10, f"giveway: {title} is parked already")
     high.kill()
     high.wait()
     done = giveway("unpark", str(low.pid))
-    assert (done.returncode, done.stdout) == (0, f"low ({low.pid}): unparked\n")
+    assert (done.returncode, done.stdout) == (0, f"{title}: unparked, 0 MiB are back on the GPU\n")
     assert goes_on(low.pid, 100, UUID)
-    assert refused(giveway, "unpark", low.pid) == (10, f"giveway: low ({low.pid}) is not parked")
+    assert refused(giveway, "unpark", low.pid) == (10, f"giveway: {title} is not parked")
+
+    assert giveway("park", str(low.pid)).returncode == 0
+    low.kill()
+    low.wait()
+    assert tasks() == {}
+    assert refused(giveway, "unpark", low.pid)[0] == 4
+
+
+def test_an_urgent_program_gets_the_memory_of_a_parkable_one(
+    giveway: Runner, spawn: Spawner, cuda: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of the two needs more than half of the GPU."""
+    monkeypatch.setenv("GIVEWAY_FAKE_MEMORY", str(256 * MIB))
+    monkeypatch.setenv("GIVEWAY_PARK_LEAST_MS", "10")
+    monkeypatch.setenv("GIVEWAY_PARK_HOST_GIB", "0.2")
+    low = Program(spawn, "low", "--parkable")
+    pid = low.process.pid
+    assert low.allocates(160 * MIB)
+    high = Program(spawn, "high", "--priority", "10")
+    assert high.sees() == (256 * MIB, 256 * MIB)
+    assert high.allocates(192 * MIB)
+    assert tasks()["low"].state == "parked"
+    assert refused(giveway, "unpark", pid) == (
+        10,
+        f"giveway: low ({pid}) stays parked: it has 160 MiB, and the GPU has room for 64 MiB",
+    )
+    high.process.kill()
+    high.process.wait()
+    assert eventually(lambda: tasks()["low"].state == "idle")
+    assert low.allocates(64 * MIB)
+    code, line = refused(giveway, "park", pid)
+    assert code == 10
+    assert "was not parked: it has 224 MiB on the GPU, and host memory" in line
+    assert line.endswith(" has room for 205 MiB")
+    assert low.sees() == (32 * MIB, 256 * MIB)
 
 
 def test_what_cannot_be_parked_goes_on(giveway: Runner, start: Start) -> None:
@@ -97,12 +132,3 @@ def test_a_killed_request_leaves_the_program_as_it_was(
     assert eventually(lambda: tasks()["low"].state == "active")
     code, line = refused(giveway, "unpark", low.pid)
     assert (code, line) == (10, f"giveway: low ({low.pid}) is not parked")
-
-
-def test_a_parked_program_can_be_killed(giveway: Runner, start: Start) -> None:
-    low = start("low", "other")
-    assert giveway("park", str(low.pid)).returncode == 0
-    low.kill()
-    low.wait()
-    assert json.loads(giveway("ps", "--json").stdout)["tasks"] == []
-    assert refused(giveway, "unpark", low.pid)[0] == 4

@@ -16,13 +16,14 @@ from giveway.errors import NoSuchTaskError, ParkError
 from giveway.observe import tasks
 from giveway.page.observer import Page
 from giveway.page.parking import Parking, Refusal, Stage
+from giveway.sched.memory import show
 from giveway.sched.task import Task
 
 POLL_SECONDS: Final = 0.02
 ANSWER_SECONDS: Final = 10.0
 """A program that has not begun with a request after this time does not answer."""
 
-Show = Callable[[str, float], None]
+Update = Callable[[str, float], None]
 
 _WHY: Final = {
     Refusal.BUSY: "its work on the GPU did not end in time (GIVEWAY_PARK_WAIT_MS)",
@@ -32,17 +33,18 @@ _WHY: Final = {
     Refusal.MANAGED: "it has managed memory, which the driver cannot move",
     Refusal.SHARED: "it shares GPU memory with other processes (IPC)",
     Refusal.JOB: "it is a member of a job, whose other members would wait for it",
-    Refusal.NO_HOST_MEMORY: "host memory has room for {room}",
-    Refusal.NO_ROOM: "the GPU has room for {room}",
+    Refusal.NO_HOST_MEMORY: "it has {memory} on the GPU, and host memory (of the machine, or of its"
+    " cgroup) has room for {room}",
+    Refusal.NO_ROOM: "it has {memory}, and the GPU has room for {room}",
     Refusal.WITHDRAWN: "the request was withdrawn",
     Refusal.DRIVER: "the driver failed (error {number})",
 }
 
 
-def why(parking: Parking) -> str:
-    """Why a request was refused, as a clause about the program."""
-    room = f"{parking.room / 2**30:.1f} GiB"
-    return _WHY[parking.refusal].format(number=parking.number, room=room)
+def why(parking: Parking, memory: int) -> str:
+    """Why a request was refused, as a clause about the program, which has ``memory`` bytes."""
+    amounts = {"memory": show(memory), "room": show(parking.room)}
+    return _WHY[parking.refusal].format(number=parking.number, **amounts)
 
 
 def park(pid: int) -> None:
@@ -65,8 +67,8 @@ def park(pid: int) -> None:
         page.unpark(task.ticket)
         raise
     if now.stage is not Stage.PARKED:
-        raise ParkError(f"{title} was not parked: {why(now)}")
-    echo_line(f"{title}: parked")
+        raise ParkError(f"{title} was not parked: {why(now, task.memory or 0)}")
+    echo_line(f"{title}: parked, {show(task.memory or 0)} are in host memory")
 
 
 def unpark(pid: int) -> None:
@@ -84,8 +86,8 @@ def unpark(pid: int) -> None:
     page.unpark(task.ticket)
     now = _wait(page, task, Stage.NOT_PARKED)
     if now.stage is not Stage.NOT_PARKED:
-        raise ParkError(f"{title} stays parked: {why(now)}")
-    echo_line(f"{title}: unparked")
+        raise ParkError(f"{title} stays parked: {why(now, task.memory or 0)}")
+    echo_line(f"{title}: unparked, {show(task.memory or 0)} are back on the GPU")
 
 
 def _find(pid: int) -> tuple[Page, Task]:
@@ -128,9 +130,10 @@ def _check_running(title: str, pid: int) -> None:
 def _wait(page: Page, task: Task, wanted: Stage) -> Parking:
     """Waits for the wanted stage, or for a refusal; shows the progress."""
     began = time.monotonic()
+    resident = _resident(task.pid)
     first = page.parking(task.ticket).stage
     stage = None
-    with progress.bar() as show:
+    with progress.bar() as update:
         while True:
             now = page.parking(task.ticket)
             if now.stage is wanted or now.refusal is not Refusal.NONE:
@@ -138,15 +141,25 @@ def _wait(page: Page, task: Task, wanted: Stage) -> Parking:
             if now.stage is first and time.monotonic() - began > ANSWER_SECONDS:
                 raise ParkError(f"{task.name} ({task.pid}) does not answer: it goes on as before")
             if now.stage is not stage or sys.stderr.isatty():
-                _show(show, now.stage, task)
+                moved = _resident(task.pid) - resident
+                _show(update, now.stage, task, abs(moved) / max(task.memory or 0, 1))
             stage = now.stage
             time.sleep(POLL_SECONDS)
 
 
-def _show(show: Show, stage: Stage, task: Task) -> None:
+def _resident(pid: int) -> int:
+    """The host memory of a process, where its GPU memory goes; 0: it has ended."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _show(update: Update, stage: Stage, task: Task, moved: float) -> None:
+    amount = show(task.memory or 0)
     if stage is Stage.DRAINS:
-        show(f"{task.name}: its work on the GPU ends", 0.1)
+        update(f"{task.name}: its work on the GPU ends", 0.0)
     elif stage is Stage.SAVES:
-        show(f"{task.name}: its memory moves to the host", 0.5)
+        update(f"{task.name}: {amount} move to host memory", min(moved, 1.0))
     elif stage is Stage.RESTORES:
-        show(f"{task.name}: its memory moves back", 0.5)
+        update(f"{task.name}: {amount} move back to the GPU", min(moved, 1.0))
