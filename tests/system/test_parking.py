@@ -35,15 +35,12 @@ def start(spawn: Spawner, cuda: Path) -> Start:
     return run
 
 
-def one_line(text: str) -> str:
-    (line,) = text.splitlines()
-    return line
-
-
 def refused(giveway: Runner, *args: object) -> tuple[int, str]:
     done = giveway(*map(str, args))
     assert done.stdout == ""
-    return done.returncode, one_line(done.stderr)
+    *progress, line = done.stderr.splitlines()
+    assert all(not each.startswith("giveway: ") for each in progress)
+    return done.returncode, line
 
 
 def test_a_held_program_is_parked_and_comes_back(giveway: Runner, start: Start) -> None:
@@ -75,6 +72,7 @@ def test_an_urgent_program_gets_the_memory_of_a_parkable_one(
 ) -> None:
     """Each of the two needs more than half of the GPU."""
     monkeypatch.setenv("GIVEWAY_FAKE_MEMORY", str(256 * MIB))
+    monkeypatch.setenv("GIVEWAY_FAKE_COPY_NS", "2500")  # a second for 400 MiB
     monkeypatch.setenv("GIVEWAY_PARK_LEAST_MS", "10")
     monkeypatch.setenv("GIVEWAY_PARK_HOST_GIB", "0.2")
     low = Program(spawn, "low", "--parkable")
@@ -97,6 +95,17 @@ def test_an_urgent_program_gets_the_memory_of_a_parkable_one(
     assert "was not parked: it has 224 MiB on the GPU, and host memory" in line
     assert line.endswith(" has room for 205 MiB")
     assert low.sees() == (32 * MIB, 256 * MIB)
+
+    assert low.ask("free") == "0"
+    done = giveway("park", str(pid))
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"low ({pid}): parked, 160 MiB are in host memory\n",
+    )
+    assert "low: 160 MiB move to host memory" in done.stderr.splitlines()
+    done = giveway("unpark", str(pid))
+    assert "low: 160 MiB move back to the GPU" in done.stderr.splitlines()
+    assert low.sees() == (96 * MIB, 256 * MIB)
 
 
 def test_what_cannot_be_parked_goes_on(giveway: Runner, start: Start) -> None:

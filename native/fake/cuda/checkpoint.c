@@ -19,6 +19,12 @@ struct lock_arguments {
   unsigned reserved[15];
 };
 
+/* The driver copies the memory as any copy. */
+static void move(size_t size) {
+  uint64_t ns = copy_ns(size);
+  nanosleep(&(struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)}, NULL);
+}
+
 static int check(int pid, enum state wanted) {
   return pid != getpid() ? OPERATING_SYSTEM : state == wanted ? SUCCESS : ILLEGAL_STATE;
 }
@@ -54,6 +60,7 @@ FAKE int cuCheckpointProcessCheckpoint(int pid, const void *arguments) {
   for (int i = 0; result == SUCCESS && i < DEVICES; i++) {
     memory[i] = fake_contexts[i].alive ? share_memory_used(i) : 0;
     if (memory[i] != 0) {
+      move(memory[i]);
       share_memory_reset(i);
     }
   }
@@ -71,6 +78,7 @@ FAKE int cuCheckpointProcessRestore(int pid, const void *arguments) {
     if (memory[i] != 0 && !share_memory_take(i, memory[i])) {
       return OUT_OF_MEMORY; /* the real driver never restores this process after that */
     }
+    move(memory[i]);
     memory[i] = 0;
   }
   if (result == SUCCESS) {

@@ -187,7 +187,8 @@ uint64_t share_memory_used(int device); /* by this process */
 /* memory.c: a context takes GIVEWAY_FAKE_CONTEXT bytes. False: there is no room for it. */
 bool memory_open_context(struct context *context);
 void memory_close_context(struct context *context);
-int memory_device(void); /* of the calling thread's context; the first where it has none */
+uint64_t copy_ns(size_t size); /* how long a copy takes */
+int memory_device(void);       /* of the calling thread's context; the first where it has none */
 
 /* engine.c */
 void engine_reset(void); /* a forked child has no engine */

@@ -173,7 +173,7 @@ FAKE int cuMemGetInfo_v2(size_t *available, size_t *total) {
 }
 
 /* How long a copy takes: GIVEWAY_FAKE_COPY_NS for each KiB, or no time. */
-static uint64_t copy_ns(size_t size) {
+uint64_t copy_ns(size_t size) {
   static _Atomic uint64_t known;
   if (known == 0) {
     const char *text = getenv("GIVEWAY_FAKE_COPY_NS");

@@ -27,7 +27,7 @@ struct gpu {
     _Atomic uint32_t pid;
     _Atomic uint32_t wants;
     _Atomic uint64_t memory; /* bytes of the device that the process has */
-    _Atomic uint32_t runs; /* side by side: the kind of the kernel that runs; 0: none */
+    _Atomic uint32_t runs;   /* side by side: the kind of the kernel that runs; 0: none */
   } seats[SEATS];
   _Atomic uint32_t holder; /* the seat + 1 of the running process; 0: none */
   _Atomic uint64_t turn_end, free_at;

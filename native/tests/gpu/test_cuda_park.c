@@ -167,6 +167,15 @@ static void memory_that_was_given_away(void) {
   refused_as_shared();
 }
 
+static void managed_memory(void) {
+  CUdeviceptr memory;
+  start_with_work();
+  CHECK(cuMemAllocManaged(&memory, 4096, 1) == 0);
+  ask_to_park();
+  CHECK(reach(3) == 0 && me().park_error == GW_PARK_MANAGED);
+  CHECK(fake_calls("cuCheckpointProcessLock") == 0);
+}
+
 /* The handle, which is passed on the stack, reaches the driver. */
 static void memory_of_another_process(void) {
   struct ipc_handle handle = {{0}};
@@ -222,6 +231,7 @@ static const struct test_case cases[] = {
     {"the driver fails half way", failed_halfway},
     {"memory that was given away", memory_that_was_given_away},
     {"memory of another process", memory_of_another_process},
+    {"managed memory", managed_memory},
     {"work that does not end", work_that_does_not_end},
     {"too little host memory", too_little_host_memory},
     {"back when the page has gone", back_when_the_page_has_gone},
