@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "liveness.h"
 #include "number.h"
@@ -44,18 +46,35 @@ static struct others read_others(const struct gw_page *page, const struct gw_row
   return all;
 }
 
-/* The number of bytes that a variable states, or the percentage of the total; 0: none. */
+/* As users write amounts; `giveway run` itself writes bytes. */
+static const struct {
+  const char *name;
+  double bytes;
+} units[] = {{"", 1},     {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40},
+             {"MB", 1e6}, {"GB", 1e9},     {"TB", 1e12}};
+
+/* Reads an amount, or a percentage of the total. */
+static bool read_amount(const char *text, uint64_t total, uint64_t *amount) {
+  char *end;
+  double value = strtod(text, &end), bytes = -1;
+  if (strcmp(end, "%") == 0) {
+    bytes = (double)total * value / 100;
+  }
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    bytes = strcasecmp(end, units[i].name) == 0 ? value * units[i].bytes : bytes;
+  }
+  if (end == text || !(bytes >= 0 && bytes < 1e18)) { /* NaN, too */
+    return false;
+  }
+  *amount = (uint64_t)bytes;
+  return true;
+}
+
+/* The amount that a variable states; 0: none. */
 static uint64_t setting(const char *variable, uint64_t total) {
   const char *text = getenv(variable);
-  char *end = NULL;
-  double value = text != NULL ? strtod(text, &end) : 0;
-  if (!(value > 0 && value < 1e18)) { /* NaN, too */
-    return 0;
-  }
-  if (*end == '%' && end[1] == '\0') {
-    return (uint64_t)((double)total * value / 100);
-  }
-  return *end == '\0' ? (uint64_t)value : 0;
+  uint64_t amount = 0;
+  return text != NULL && read_amount(text, total, &amount) ? amount : 0;
 }
 
 static bool has_row(const struct gw_task *task) {
@@ -133,8 +152,13 @@ int gw_memory_take(gw_task *task, uint64_t bytes) {
     gw_memory_give(task, bytes);
     return 0;
   }
-  note_peak(task, now);
   return 1;
+}
+
+void gw_memory_taken(gw_task *task) {
+  if (task != NULL) {
+    note_peak(task, GW_READ(task->memory));
+  }
 }
 
 void gw_memory_give(gw_task *task, uint64_t bytes) {
@@ -175,6 +199,17 @@ static void warn(const char *format, uint64_t first, uint64_t second, uint64_t t
   gw_warn(text);
 }
 
+static void refuse_nonsense(const char *variable) {
+  const char *text = getenv(variable);
+  uint64_t amount;
+  if (text != NULL && *text != '\0' && !read_amount(text, 0, &amount)) {
+    char line[256];
+    snprintf(line, sizeof line, "%s is %.64s, which is no amount of memory, and is ignored",
+             variable, text);
+    gw_warn(line);
+  }
+}
+
 static uint64_t usable_limit(uint64_t total, uint64_t context) {
   uint64_t limit = setting("GIVEWAY_MEMORY", total);
   if (limit > total) {
@@ -206,6 +241,8 @@ static uint64_t usable_reserve(uint64_t total, const struct others *others) {
 void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context) {
   struct gw_header *header = &task->page->map->header;
   struct others others = read_others(task->page, gw_row_of(task));
+  refuse_nonsense("GIVEWAY_MEMORY");
+  refuse_nonsense("GIVEWAY_RESERVE");
   GW_WRITE(header->memory, total);
   raise_to(&header->memory_context, context);
   GW_WRITE(task->memory_limit, usable_limit(total, context));

@@ -1,10 +1,12 @@
 #include "slack.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MS 1e6
-/* Blocks, in units. A unit is the time of a few launches, so that their number says something. */
+/* Blocks, in units. A unit is the time of a few launches, or of a few bursts where a program
+ * launches some at a time, so that their number says something. */
 #define UNIT_LEAST_NS (1 * MS)
 #define UNIT_MOST_NS (16 * MS)
 #define UNIT_LAUNCHES 8
@@ -20,10 +22,12 @@
 #define SPREAD 2.0 /* standard deviations that a block may be slower, before it costs more */
 #define LOOK_NS (MS / 10) /* how soon to look whether the gates are as wanted */
 
-void gw_slack_init(struct gw_slack *slack, double tolerance, uint64_t drain_ns) {
+void gw_slack_init(struct gw_slack *slack, double tolerance, uint64_t drain_ns,
+                   uint64_t settle_ns) {
   memset(slack, 0, sizeof *slack);
   slack->tolerance = tolerance;
   slack->drain_ns = (double)drain_ns;
+  slack->settle_ns = (double)settle_ns;
 }
 
 /* ---- what is known ------------------------------------------------------------------------ */
@@ -102,7 +106,8 @@ static bool choose(struct gw_slack *slack, double rate) {
 static double unit_ns(const struct gw_slack *slack) {
   double rate = gw_evidence_rate(known(slack));
   rate = rate > 0 ? rate : slack->apart_rate;
-  double ns = rate > 0 ? UNIT_LAUNCHES / rate : UNIT_LEAST_NS;
+  double ns =
+      rate > 0 ? UNIT_LAUNCHES * (slack->burst > 1 ? slack->burst : 1) / rate : UNIT_LEAST_NS;
   return ns < UNIT_LEAST_NS ? UNIT_LEAST_NS : ns > UNIT_MOST_NS ? UNIT_MOST_NS : ns;
 }
 
@@ -143,7 +148,7 @@ static uint64_t begin_block(struct gw_slack *slack, bool together, double ns, ui
   slack->measured = false;
   slack->wanted_ns = now;
   slack->length_ns = ns;
-  slack->until_ns = now + (together || slack->scene < GW_APART ? 0 : (uint64_t)slack->drain_ns);
+  slack->until_ns = now + (together || slack->scene < GW_APART ? 0 : (uint64_t)slack->settle_ns);
   return slack->until_ns;
 }
 
@@ -183,7 +188,7 @@ void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sc
                     uint64_t beside) {
   slack->alone_ns = slack->delay_ns = 0;
   slack->charged_delay_ns = slack->seen_delay_ns = slack->seen_variance = 0;
-  slack->apart_rate = -1;
+  slack->apart_rate = slack->last_rate = -1;
   slack->charged_ns = now;
   slack->together = slack->begun = false;
   slack->scene = scene;
@@ -197,13 +202,17 @@ void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sc
 /* Time in which others ran at its beginning or its end counts as time together. A task that rests
  * or is held earns nothing. */
 static void charge(struct gw_slack *slack, uint64_t now, enum gw_slack_scene scene) {
-  double ns = (double)(now - slack->charged_ns);
-  bool together = slack->scene == GW_TOGETHER || scene == GW_TOGETHER || slack->draining;
-  double speed = together ? gw_slack_least_speed(slack) : 1;
-  slack->unchecked_ns += together ? ns : 0;
+  double ns = (double)(now - slack->charged_ns), together = 0;
+  if (slack->scene == GW_TOGETHER || scene == GW_TOGETHER) {
+    together = ns;
+    slack->unchecked_ns += ns;
+  } else if (slack->draining) {
+    together = ns < slack->drain_ns ? ns : slack->drain_ns;
+  }
   if (scene != GW_RESTS || slack->scene != GW_RESTS) {
-    slack->alone_ns += ns * speed;
-    slack->delay_ns += ns * (1 - speed);
+    double delay = together * (1 - gw_slack_least_speed(slack));
+    slack->alone_ns += ns - delay;
+    slack->delay_ns += delay;
   }
   slack->charged_ns = now;
   slack->scene = scene;
@@ -245,11 +254,22 @@ static void charge_block(struct gw_slack *slack, double ns, double rate) {
   }
 }
 
+/* The variance of the number of launches in a block, over its mean: 1 where they come at random.
+ * From the differences of successive blocks, so that phases do not count. */
+static void note_burst(struct gw_slack *slack, double rate, double ns) {
+  double sum = (rate + slack->last_rate) * ns, difference = (rate - slack->last_rate) * ns;
+  if (rate >= 0 && slack->last_rate >= 0 && sum > 0) {
+    slack->burst += (difference * difference / sum - slack->burst) / 8;
+  }
+  slack->last_rate = rate;
+}
+
 static void compare(struct gw_slack *slack, uint64_t now, uint64_t progress) {
   double ns = (double)(now - slack->began_ns), units = ns / unit_ns(slack);
   double rate = (double)(progress - slack->progress_at) / ns;
   bool counts = slack->scene == slack->began_with && slack->scene >= GW_APART;
   if (!slack->together) {
+    note_burst(slack, counts ? rate : -1, ns);
     slack->apart_rate = counts && choose(slack, rate) ? rate : -1;
     if (counts && !slack->begun) {
       slack->begun = true;
@@ -302,3 +322,17 @@ uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress,
 
 /* A block that the end cuts short shows nothing. */
 void gw_slack_end(struct gw_slack *slack, uint64_t now) { charge(slack, now, slack->scene); }
+
+/* ---- for simulations ---------------------------------------------------------------------- */
+
+struct gw_slack *gw_slack_new(double tolerance, uint64_t drain_ns, uint64_t settle_ns) {
+  struct gw_slack *slack = malloc(sizeof *slack);
+  if (slack != NULL) {
+    gw_slack_init(slack, tolerance, drain_ns, settle_ns);
+  }
+  return slack;
+}
+
+void gw_slack_free(struct gw_slack *slack) { free(slack); }
+
+int gw_slack_together(const struct gw_slack *slack) { return slack->together; }

@@ -12,6 +12,7 @@
 #define GIVEWAY_SLACK_H
 
 #include "evidence.h"
+#include "giveway.h"
 
 #define GW_SLACK_PHASES 8
 
@@ -32,8 +33,10 @@ enum gw_slack_verdict {
 
 struct gw_slack {
   double tolerance; /* x: 0.1 for 10 %; 0: never together */
-  double drain_ns;  /* for how long work of others runs on after their gates have closed */
-  bool together;    /* what the task wants now */
+  /* Work of others goes on after their gates have closed: how much, and until when at the latest.
+   * Where a device serves programs in turn, their last work has its turn later. */
+  double drain_ns, settle_ns;
+  bool together; /* what the task wants now */
   enum gw_slack_scene scene;
 
   /* The episode so far: what it would have taken alone, and by how much others delayed it. */
@@ -48,8 +51,9 @@ struct gw_slack {
   bool measured, draining; /* draining: work of the block together may still run */
   uint64_t progress_at;
   enum gw_slack_scene began_with;
-  double apart_rate;   /* of the last block apart; below 0: none to compare with */
-  double unchecked_ns; /* time together since the last pair */
+  double apart_rate;       /* of the last block apart; below 0: none to compare with */
+  double unchecked_ns;     /* time together since the last pair */
+  double last_rate, burst; /* of the last block apart at all; how many launches come at a time */
 
   /* A long block together is watched in parts. */
   uint64_t part_ns, part_progress;
@@ -62,22 +66,27 @@ struct gw_slack {
   uint64_t beside, uses;
 };
 
-void gw_slack_init(struct gw_slack *slack, double tolerance, uint64_t drain_ns);
+void gw_slack_init(struct gw_slack *slack, double tolerance, uint64_t drain_ns, uint64_t settle_ns);
 /* An episode begins: gw_slack_step is due at once. */
-void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene scene,
-                    uint64_t beside);
+GW_API void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene scene,
+                           uint64_t beside);
 /* `progress` counts work that is done: it only grows. `beside` identifies the less urgent tasks
  * that have work. Sets `together`, and returns when to call this function again: at `now` for a
  * block together, as soon as the gates are open. A late call is no harm. */
-uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress,
-                       enum gw_slack_scene scene, uint64_t beside);
+GW_API uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress,
+                              enum gw_slack_scene scene, uint64_t beside);
 /* The episode is over. */
-void gw_slack_end(struct gw_slack *slack, uint64_t now);
+GW_API void gw_slack_end(struct gw_slack *slack, uint64_t now);
 /* The speed together, of that apart: the estimate, and what it is at least, with confidence. */
-double gw_slack_speed(const struct gw_slack *slack);
+GW_API double gw_slack_speed(const struct gw_slack *slack);
 double gw_slack_least_speed(const struct gw_slack *slack);
 enum gw_slack_verdict gw_slack_verdict(const struct gw_slack *slack);
 /* The delay that is tolerated and has not happened, in nanoseconds. */
 double gw_slack_credit(const struct gw_slack *slack);
+
+/* For simulations, which run the same controller through ctypes. NULL: no memory. */
+GW_API struct gw_slack *gw_slack_new(double tolerance, uint64_t drain_ns, uint64_t settle_ns);
+GW_API void gw_slack_free(struct gw_slack *slack);
+GW_API int gw_slack_together(const struct gw_slack *slack);
 
 #endif

@@ -8,8 +8,10 @@
 #include "task.h"
 
 #define REST_NS (GW_MS / 5) /* between two regions of work that goes on lies less */
-/* How long work of others runs on after their gates have closed. On a GPU: a window of launches. */
+/* Work of others that goes on after their gates have closed. On a GPU: a window of launches, which
+ * may have its time slice after one of this task. */
 #define DEVICE_DRAIN_NS (GW_MS / 2)
+#define DEVICE_SLICE_NS (2 * GW_MS)
 #define HOST_DRAIN_NS (GW_MS / 5)
 
 static double read_percent(const char *text) { /* strtod would follow the program's locale */
@@ -48,7 +50,8 @@ static void update_tolerance(struct gw_task *task) {
     double tolerance = read_tolerance(own->text);
     if (tolerance != task->slack.tolerance) {
       bool device = task->options.busy != NULL;
-      gw_slack_init(&task->slack, tolerance, device ? DEVICE_DRAIN_NS : HOST_DRAIN_NS);
+      uint64_t drain = device ? DEVICE_DRAIN_NS : HOST_DRAIN_NS;
+      gw_slack_init(&task->slack, tolerance, drain, drain + (device ? DEVICE_SLICE_NS : 0));
       task->spent_activation = 0;
     }
   }

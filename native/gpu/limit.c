@@ -6,6 +6,12 @@ bool gw_allocation_admitted(struct gw_allocation *allocation) {
   return !counts || allocation->counted;
 }
 
+void gw_allocation_made(struct gw_allocation *allocation) {
+  if (allocation->counted) {
+    gw_memory_taken(allocation->device->task);
+  }
+}
+
 void gw_allocation_failed(struct gw_allocation *allocation) {
   if (allocation->counted) {
     gw_memory_give(allocation->device->task, allocation->bytes);

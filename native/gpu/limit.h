@@ -25,6 +25,7 @@ bool gw_allocation_admitted(struct gw_allocation *allocation);
 /* The allocation has failed for want of memory, of the driver's or of the limit's. Returns whether
  * to try again. */
 bool gw_allocation_retried(struct gw_allocation *allocation);
+void gw_allocation_made(struct gw_allocation *allocation);
 /* The allocation has failed for good. */
 void gw_allocation_failed(struct gw_allocation *allocation);
 /* It has succeeded, or failed for good. */

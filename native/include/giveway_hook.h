@@ -91,6 +91,9 @@ GW_API void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context);
 /* Counts an allocation. 0: it is beyond the task's limit, or in what other tasks have reserved, and
  * was not counted. */
 GW_API int gw_memory_take(gw_task *task, uint64_t bytes);
+/* What gw_memory_take has counted has been allocated: it counts for the peak. */
+GW_API void gw_memory_taken(gw_task *task);
+/* The same has been freed, or could not be allocated. */
 GW_API void gw_memory_give(gw_task *task, uint64_t bytes);
 
 /* The device as the program is to see it. */

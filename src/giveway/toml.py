@@ -11,6 +11,9 @@ from giveway.errors import UsageError
 
 _HEADER: Final = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?")
 
+_PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+"""At the end of tomllib's messages."""
+
 
 def read_text(path: Path, what: str) -> str:
     """The text of a file.
@@ -36,10 +39,14 @@ def parse(path: Path, text: str) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message, _, at = str(error).rpartition(" (at line ")
-        line = at.partition(",")[0] if at else str(text.count("\n") + 1)
-        raise UsageError(f"{path}:{line}: not TOML: {message or error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}:1: not TOML: nested too deeply") from error
+    except ValueError as error:  # a TOMLDecodeError, or a number of too many digits
+        message = str(error)
+        found = _PLACE.search(message)
+        line = found.group(1) if found else None
+        where = line or text.count("\n") + 1
+        raise UsageError(f"{path}:{where}: not TOML: {_PLACE.sub('', message)}") from error
 
 
 def line_of(text: str, table: str, number: int, key: str, inside: bool = False) -> int:

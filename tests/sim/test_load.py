@@ -203,7 +203,8 @@ def test_whatever_is_written_it_is_read_or_refused(
 
 
 SIMULATED = sorted(name for name, path in shipped().items() if "\nlaunch = " in path.read_text())
-"""Those that measure what giveway costs, or serve requests together, are nothing to simulate."""
+"""Those that measure what giveway costs, serve requests together, or have a quota of CPU time, are
+nothing to simulate."""
 
 
 @pytest.mark.parametrize("name", SIMULATED)

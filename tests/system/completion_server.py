@@ -7,12 +7,19 @@ every 2 ms. Prompts of requests are appended to the file that ``PROMPTS`` names.
 ``500``    answers every request with an error
 ``json``   answers with one JSON object, not with a stream
 ``nonsense``  streams what is not JSON
+``list``, ``wrong``  streams JSON that is no part of an answer
+``error``  streams an error
 ``half``   closes the connection after two tokens
+``early``  ends the stream after two tokens, without an end of the answer
+``empty``  ends the answer without a token
+``other``  speaks another protocol
+``chunks`` sends a chunk without a size
 ``closes`` closes the connection without an answer
 ``dies``   ends after nine answers
 ``silent`` never answers
 ``deaf``   takes no connection
 ``loading`` answers 503 to the first three requests
+``queue``  answers one request after another
 ``chat``   speaks first of the role of the assistant, 20 ms before the first token
 """
 
@@ -32,6 +39,7 @@ class Server:
         self.behaviour = behaviour
         self.answered = self.asked = 0
         self.stalled = False
+        self.turn = asyncio.Lock()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -81,6 +89,10 @@ class Server:
         chunk(writer, b"data: [DONE]\n\n")
         chunk(writer, b"")
 
+    async def do_queue(self, writer: asyncio.StreamWriter, body: dict) -> None:
+        async with self.turn:
+            await self.do_well(writer, body)
+
     async def do_stall(self, writer: asyncio.StreamWriter, body: dict) -> None:
         if self.answered >= 20 and not self.stalled:
             self.stalled = True
@@ -97,6 +109,33 @@ class Server:
     async def do_nonsense(self, writer: asyncio.StreamWriter, _: dict) -> None:
         start(writer)
         chunk(writer, b"data: {nothing\n\n")
+
+    async def do_list(self, writer: asyncio.StreamWriter, _: dict) -> None:
+        start(writer)
+        event(writer, [1, 2])
+
+    async def do_wrong(self, writer: asyncio.StreamWriter, _: dict) -> None:
+        start(writer)
+        event(writer, {"choices": [5]})
+
+    async def do_error(self, writer: asyncio.StreamWriter, _: dict) -> None:
+        start(writer)
+        event(writer, {"error": {"message": "out of memory"}})
+
+    async def do_early(self, writer: asyncio.StreamWriter, body: dict) -> None:
+        await self.do_half(writer, body)
+        chunk(writer, b"")
+
+    async def do_empty(self, writer: asyncio.StreamWriter, _: dict) -> None:
+        start(writer)
+        chunk(writer, b"data: [DONE]\n\n")
+        chunk(writer, b"")
+
+    async def do_other(self, writer: asyncio.StreamWriter, _: dict) -> None:
+        writer.write(b"SSH-2.0-OpenSSH\r\n")
+
+    async def do_chunks(self, writer: asyncio.StreamWriter, _: dict) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
 
     async def do_half(self, writer: asyncio.StreamWriter, _: dict) -> None:
         start(writer)

@@ -10,6 +10,11 @@ assert cuda.cuInit(0) == 0
 context = ctypes.c_void_p()
 assert cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0) == 0
 assert cuda.cuCtxSetCurrent(context) == 0
+nvml = ctypes.CDLL("libnvidia-ml.so.1")
+gpu = ctypes.c_void_p()
+assert nvml.nvmlInit_v2() == 0
+assert nvml.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(gpu)) == 0
+seen = (ctypes.c_uint64 * 3)()  # total, free, used
 memory: list[ctypes.c_size_t] = []
 first, second = ctypes.c_size_t(), ctypes.c_size_t()
 for line in sys.stdin:
@@ -21,6 +26,9 @@ for line in sys.stdin:
             memory.append(address)
     elif word == "free":
         answer = cuda.cuMemFree_v2(memory.pop())
+    elif word == "nvml":
+        assert nvml.nvmlDeviceGetMemoryInfo(gpu, ctypes.byref(seen)) == 0
+        answer = f"{seen[1]} {seen[0]}"
     else:
         assert cuda.cuMemGetInfo_v2(ctypes.byref(first), ctypes.byref(second)) == 0
         answer = f"{first.value} {second.value}"

@@ -15,7 +15,7 @@ import pytest
 
 from giveway.results import result
 from giveway.results.store import records_of
-from tests.conftest import GIVEWAY, Spawner
+from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.processes import all_gone, started_under
 from tests.system.test_server_runner import SERVER, free_port
 from tests.waiting import eventually
@@ -56,7 +56,6 @@ BAD = {
 LAST_LINES = {
     "deaf": "looking for weights",
     "500": "out of memory",
-    "closes": "goodbye",
     "dies": "segmentation fault",
 }
 
@@ -78,7 +77,7 @@ def scenario(folder: Path, behaviour: str, answer: int = 60) -> str:
 
 def arguments(folder: Path, *scenarios: str) -> list[str]:
     return [
-        "bench", *scenarios, "--modes", "alone,native", "--seconds", "0.5", "--repeats", "2",
+        "bench", *scenarios, "--modes", "alone,native", "--seconds", "0.4", "--repeats", "2",
         "--device", "cpu", "--out", str(folder / "out"), "--anyway",
     ]  # fmt: skip
 
@@ -135,6 +134,24 @@ def test_the_rest_goes_on(done: tuple[Path, subprocess.CompletedProcess[str]]) -
     assert first["tokens"] + last["tokens"] == native["tokens"], "the same requests in every mode"
     assert "PASS         slo_share of high ≥ 0.9" in process.stdout
     assert eventually(lambda: started_under(folder / "pages") == [])
+
+
+def test_the_load_of_a_server_is_a_share_of_what_it_answers(
+    giveway: Runner, tmp_path: Path
+) -> None:
+    """Its capacity is measured: the time of one request says nothing of several together."""
+    options = arguments(tmp_path, scenario(tmp_path, "queue"))
+    options[options.index("--modes") + 1] = "native"
+    options[options.index("--repeats") + 1] = "1"
+    done = giveway(*options, "--load", "0.2,0.6")
+    assert done.returncode == 9, done.stderr  # one round shows nothing
+    few, many = (of(tmp_path, f"queue@{load}") for load in (0.2, 0.6))
+    rates = [each["programs"]["high"]["rate"] for each in (few, many)]
+    assert rates[1] == pytest.approx(3 * rates[0], rel=0.01)
+    # It answers one after another, each in 4 to 12 ms at least.
+    assert 0 < rates[0] / 0.2 < 250
+    sent = [each["modes"]["native"]["high"]["requests"] for each in (few, many)]
+    assert sent[0] <= sent[1]
 
 
 def test_ctrl_c_leaves_no_server(spawn: Spawner, tmp_path: Path) -> None:

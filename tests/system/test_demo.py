@@ -27,7 +27,7 @@ PROGRAMS = 5
 
 def start(spawn: Spawner, *options: str, until: str) -> subprocess.Popen[str]:
     """A demo that has reached the stage ``until``."""
-    process = spawn(GIVEWAY, "demo", *options, stderr=subprocess.PIPE)
+    process = spawn(GIVEWAY, "demo", "--anyway", *options, stderr=subprocess.PIPE)
     assert process.stderr is not None
     for line in process.stderr:
         if until in line:
@@ -42,7 +42,7 @@ def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
     path = tmp_path / "demo.json"
-    options = ("--seconds", "6", "--anyway", "--json", str(path))
+    options = ("--seconds", "6", "--json", str(path))
     process = start(spawn, *options, until="choosing sizes")
     programs = children(process)
     out, err = process.communicate(timeout=200)
@@ -54,18 +54,24 @@ def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
     assert (figures["device"], figures["complete"]) == ("cpu", True)
     (scenario,) = figures["results"]
     assert (scenario["name"], scenario["status"]) == ("dual", "measured")
+    assert "Traceback" not in err
+    assert max(map(len, out.splitlines())) <= 80
+    if not scenario["modes"]:  # a machine so busy that no round would have ended in time
+        assert process.returncode == 9
+        assert "no round could be finished in time" in " ".join(out.split())
+        return
     assert set(scenario["modes"]) == {"alone", "native", "giveway"}
     for mode in scenario["modes"].values():
         for each in mode["high"]["rounds"]:
             assert each["requests"] >= 1
             assert 0 < each["p50_ms"] <= each["p99_ms"] <= each["max_ms"]
-        assert len(mode["high"]["rounds"]) == 4
         assert all(each["throughput"] > 0 for each in mode["low"]["rounds"])
     counts = {
         tuple(each["requests"] for each in mode["high"]["rounds"])
         for mode in scenario["modes"].values()
     }
     assert len(counts) == 1, "open loop: the same requests in every mode"
+    assert 1 <= len(counts.pop()) <= 4
     # On a machine whose cores others take, the demo says so, and has no figures.
     measured = all(mode["high"]["not_measured"] is None for mode in scenario["modes"].values())
     for name in ("native", "giveway"):
@@ -81,12 +87,13 @@ def test_the_whole_demo(spawn: Spawner, tmp_path: Path) -> None:
             assert high["p99_ratio"]["by_round"] == pytest.approx(ratios, rel=0.01)
     assert set(figures["versions"]) >= {"python", "giveway", "torch"}
 
-    assert "without giveway  " in out
-    p99 = scenario["modes"]["native"]["high"]["p99_ms"]
-    assert ("not measured" if p99 is None else f"{p99:.1f} ms") in out
-    assert (process.returncode == 0) == ("not measured" not in out)
-    assert max(map(len, out.splitlines())) <= 80
-    assert "Traceback" not in err
+    if measured:
+        assert "without giveway  " in out
+        assert f"{scenario['modes']['native']['high']['p99_ms']:.1f} ms" in out
+    else:
+        assert out.startswith("Nothing can be said about this machine: ")
+        assert "×" not in out
+        assert process.returncode == 9
 
 
 @pytest.mark.parametrize("stage", ["starting the programs", "choosing sizes"])
@@ -121,7 +128,7 @@ def test_a_program_that_dies_is_named(spawn: Spawner) -> None:
 
 def test_a_program_that_cannot_start_says_why(giveway: Runner, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('no such luck')")
-    done = giveway("demo", env={"PYTHONPATH": str(tmp_path)})
+    done = giveway("demo", "--anyway", env={"PYTHONPATH": str(tmp_path)})
     assert done.returncode == 6
     last = done.stderr.splitlines()[-1]
     assert last.startswith("giveway: the urgent program ended with exit code 1: ")
@@ -132,7 +139,7 @@ def test_a_damaged_page_is_an_error_at_once(giveway: Runner, giveway_dir: Path) 
     giveway_dir.mkdir(mode=0o700)
     (giveway_dir / "cpu.page").write_bytes(b"no page" * 100_000)
     (giveway_dir / "cpu.page").chmod(0o600)
-    done = giveway("demo", "--seconds", "3")
+    done = giveway("demo", "--anyway", "--seconds", "3")
     assert done.returncode == 3
     assert done.stdout == ""
     assert done.stderr.splitlines()[-1].startswith("giveway: ")

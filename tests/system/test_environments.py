@@ -95,6 +95,15 @@ def test_a_kernel_is_installed_for_jupyter(giveway: Runner, tmp_path: Path) -> N
     assert kernel["language"] == "python"
 
 
+def test_a_kernel_without_a_priority_leaves_it_to_the_configuration(
+    giveway: Runner, tmp_path: Path
+) -> None:
+    giveway("kernel", "install", env={"JUPYTER_DATA_DIR": str(tmp_path)})
+    kernel = json.loads((tmp_path / "kernels" / "giveway" / "kernel.json").read_text())
+    assert "--priority" not in kernel["argv"]
+    assert kernel["display_name"] == "Python (giveway)"
+
+
 def test_a_kernel_that_cannot_be_named_is_not_written(giveway: Runner, tmp_path: Path) -> None:
     environment = {**os.environ, "JUPYTER_DATA_DIR": str(tmp_path)}
     done = giveway("kernel", "install", "--name", "../x", env=environment)

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from giveway.bench.guard import Guard
+from giveway.bench.mps import Mps
+from giveway.devices import mps
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.fake_gpu import UUID
 from tests.system.watching import tasks
@@ -89,6 +92,14 @@ def test_the_users_own_control_daemon_is_used(
                    check=True)  # fmt: skip
     try:
         assert shown(giveway, **env) == ([str(own), "1"], "")
+        assert giveway("mps", "start", env=env).stdout == f"MPS runs in {own}\n"
+        assert not folder.exists()
+        done = giveway("mps", "stop", env=env)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"giveway: MPS in {own} was not started by giveway: end it with its own command"
+            f" (CUDA_MPS_PIPE_DIRECTORY={own} nvidia-cuda-mps-control)\n"
+        )
     finally:
         end(own)
 
@@ -116,3 +127,11 @@ def test_what_is_missing_or_fails_is_one_line(giveway: Runner, folder: Path) -> 
             "giveway: nvidia-cuda-mps-control is not installed: it comes with NVIDIA's driver"
             " (nvidia-compute-utils)\n"
         )
+
+
+def test_the_bench_has_a_control_daemon_of_its_own(folder: Path) -> None:
+    with Guard() as guard, Mps(guard) as own:
+        assert Path(own) != folder
+        assert mps.ask(Path(own)) is not None
+        assert mps.ask(folder) is None
+    assert not Path(own).exists()

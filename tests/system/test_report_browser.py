@@ -205,6 +205,8 @@ def test_paper_is_light_whatever_the_screen_is(shown: browser.Page, report: Path
     assert shown.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert shown.ask("document.documentElement.scrollWidth") <= 720
     assert shown.ask(CONTRAST) == []
+    # What is folded on a screen cannot be unfolded on paper.
+    assert shown.ask("[...document.querySelectorAll('li')].every(each => each.checkVisibility())")
     printed = shown.pdf()
     assert printed.startswith(b"%PDF")
     pages = len(re.findall(rb"/Type\s*/Page\b", printed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import sys
 import threading
@@ -83,6 +84,12 @@ def test_a_server_that_stands_still_does_not_slow_the_arrivals(start: Start) -> 
     assert sum(wait >= 500_000 for wait in answer["ttft_us"]) >= 20
     # From one token to the next they were fast: only the first one came late.
     assert max(answer["ttft_us"]) > 900_000
+    # They were sent all the same.
+    together = [
+        sum(began <= moment < ended for _, began, ended in answer["spans"])
+        for _, moment, _ in answer["spans"]
+    ]
+    assert max(together) >= 20
     dues = [due for due, _, _ in answer["spans"]]
     assert dues == pytest.approx([(number + 0.5) / RATE for number in range(len(dues))], abs=1e-5)
 
@@ -129,9 +136,18 @@ def test_a_server_that_loads_is_waited_for(start: Start) -> None:
 
 
 def test_requests_without_an_answer_are_a_failure(start: Start) -> None:
+    """However many: more of them wait than a process may have files."""
     runner = start("silent", answer_timeout=1)
-    with pytest.raises(ProgramFailedError, match=r"did not answer \d+ of 25 requests in time"):
-        measured(runner)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+    try:
+        runner.prepare()
+        runner.rate = 400.0
+        with pytest.raises(ProgramFailedError, match=r"did not answer \d+ of 200 requests in time"):
+            measured(runner)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (64, limits[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_closing_ends_the_load_and_the_server(start: Start) -> None:

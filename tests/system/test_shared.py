@@ -123,3 +123,25 @@ def test_wrong_permissions_are_one_line_and_doctor_says_what_to_do(
     assert remedy == f"chgrp {GROUP} {pages} && chmod 2770 {pages}"
     subprocess.run(remedy, shell=True, check=True)
     assert giveway("doctor").returncode == 0
+
+
+@pytest.mark.usefixtures("users")
+def test_one_daemon_serves_all_and_obeys_its_own_user(folder: Path, spawn: Spawner) -> None:
+    def serve(user: int) -> subprocess.Popen[str]:
+        return spawn(*as_user(user), GIVEWAY, "serve", cwd="/", stderr=subprocess.STDOUT)
+
+    def first_line(daemon: subprocess.Popen[str]) -> str:
+        assert daemon.stdout is not None
+        return daemon.stdout.readline()
+
+    first = serve(FIRST)
+    assert first_line(first).startswith("serving: policy priority")
+    code, out, err = run_as(SECOND, "policy", "fair")
+    assert (code, out) == (7, "")
+    assert err == f"giveway: the daemon in {folder}/pages does not answer: Permission denied\n"
+    second = serve(SECOND)
+    assert first_line(second).startswith("giveway: a daemon runs already")
+    assert second.wait() == 7
+    first.terminate()
+    first.wait()
+    assert first_line(serve(SECOND)).startswith("serving: policy priority")

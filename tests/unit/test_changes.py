@@ -53,6 +53,26 @@ def test_slower_requests_are_a_regression(tmp_path: Path) -> None:
     assert found.notes == ["dual: p99 of high ≤ 1.3 × alone was PASS and is FAIL."]
 
 
+def test_tokens_that_come_later_are_a_regression(tmp_path: Path) -> None:
+    def with_tokens(seed: int, slower: float) -> Records:
+        """Times to the first token are a third of latencies, and times per token a hundredth."""
+        records = noisy(seed)
+        for each in records:
+            if "high" in each.get("programs", {}):
+                part = each["programs"]["high"]
+                factor = slower if each["mode"] == "giveway" else 1.0
+                part["ttft_us"] = [latency / 3 for latency in part["latencies_us"]]
+                part["tpot_us"] = [factor * latency / 100 for latency in part["latencies_us"]]
+                part["tpot_us"][0] = None
+        return records
+
+    found = compared(tmp_path, with_tokens(1, 1.0), with_tokens(2, 1.5))
+    assert by_figure(found) == STILL | {
+        "high ttft_p50": "no", "high ttft_p90": "no", "high ttft_p99": "no",
+        "high tpot_p50": "worse", "high tpot_p90": "worse", "high tpot_p99": "worse",
+    }  # fmt: skip
+
+
 def test_faster_requests_are_better_and_no_regression(tmp_path: Path) -> None:
     found = compared(tmp_path, noisy(1, slower=1.5), noisy(2))
     assert by_figure(found)["high p50"] == "better"

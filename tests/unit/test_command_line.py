@@ -9,9 +9,10 @@ from typing import NamedTuple
 import pytest
 
 from giveway.cli import main
+from giveway.cli.parts.tasks import FIELDS
 
 COMMANDS = ["run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "doctor"]
-COMMANDS += ["config", "park", "unpark"]
+COMMANDS += ["config", "mps", "park", "unpark"]
 
 SCENARIO = """
 [simulation]
@@ -157,8 +158,7 @@ def test_a_wrong_argument_is_one_line_and_2(giveway: Command, args: list[str]) -
         (["top", "--interval", "nan"], "nan is not in 0.1…3600"),
         (
             ["ps", "--format", "pid,nmae"],
-            "no column 'nmae'; there are device, gpu, pid, user, name,"
-            " job, priority, state, gpu-mem, launches, held, preemptions, gate, pod, command",
+            f"no column 'nmae'; there are {', '.join(field.name for field in FIELDS)}",
         ),
         (["demo", "--seconds", "inf"], "inf is too long"),
         (["demo", "--seconds", "long"], "'long' is not a number"),

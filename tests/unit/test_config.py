@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from giveway.cli import main
+from giveway.cli.parts.settings import choose
 from giveway.config.file import Entry, Setting, read
 from giveway.config.keys import KEYS
 from giveway.config.resolve import SYSTEM, Value, files, resolve
+from giveway.doctor.configuration import problems
 from giveway.errors import UsageError
 
 Write = Callable[[str], Path]
@@ -103,6 +106,28 @@ def test_the_variables_of_a_program_under_giveway_are_its_own() -> None:
     assert resolve("x", "/", {}, environ)["priority"].source == "built in"
 
 
+def test_a_limit_of_memory_goes_on_to_programs_that_a_program_starts(write: Write) -> None:
+    path = write("[defaults]\nmemory = '50%'\nreserve = '1GiB'\n")
+    environ = {"GIVEWAY_CONFIG": str(path), "GIVEWAY_MEMORY": "1000", "GIVEWAY_RUN": "1"}
+    values = resolve("x", "/", {}, environ)
+    assert values["memory"] == Value("1000", "environment", "GIVEWAY_MEMORY")
+    assert values["reserve"] == Value("1GiB", "file", f"{path}:3")
+
+
+def test_memory_of_the_configuration_is_a_variable_of_the_program(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("[defaults]\nmemory = '50%'\nreserve = '1GiB'\npriority = 3\n")
+    monkeypatch.setenv("GIVEWAY_CONFIG", str(path))
+    monkeypatch.setenv("GIVEWAY_RESERVE", "0")
+    monkeypatch.setenv("GIVEWAY_MEMORY", "")
+    assert choose("x", None, {"share": "30", "memory": None}) == (3, ["share=30"])
+    assert (os.environ["GIVEWAY_MEMORY"], os.environ["GIVEWAY_RESERVE"]) == ("50%", "0")
+    monkeypatch.setenv("GIVEWAY_MEMORY", "")
+    assert choose("x", 5, {"memory": "1GiB"}) == (5, [])
+    assert os.environ["GIVEWAY_MEMORY"] == ""
+
+
 def test_files_are_where_the_standard_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     user = ("user", Path("/home/me/.config/giveway/config.toml"))
@@ -120,6 +145,7 @@ def test_files_are_where_the_standard_says(monkeypatch: pytest.MonkeyPatch) -> N
         ("[defaults]\npriority = [1]\n", "2: priority: [1] is not allowed"),
         ('[defaults]\n\nslowdown = "-5%"\n', "3: slowdown: '-5%' is not allowed; allowed: a perc"),
         ("[defaults]\nslowdown = nan\n", "2: slowdown: nan is not allowed"),
+        ("[defaults]\nmemory = 'much'\n", "2: memory: 'much' is not allowed; allowed: an amount"),
         ("[defaults]\npriorty = 5\n", "2: priorty: unknown: did you mean 'priority'?"),
         ("[defaults]\nname = 'x'\n", "2: name: unknown: there are "),
         ("[default]\npriority = 5\n", "1: default: unknown: did you mean 'defaults'?"),
@@ -135,7 +161,11 @@ def test_files_are_where_the_standard_says(monkeypatch: pytest.MonkeyPatch) -> N
             "[[program]]\nname = 'x'\n[[program]]\nname = 'y'\nprioritty = 4\n",
             "5: prioritty: unknown: did you mean 'priority'?",
         ),
-        ("[defaults\n", "1: not TOML"),
+        ("[defaults\n", "1: not TOML: Expected ']' at the end of a table declaration"),
+        ('x = """\na', "2: not TOML: Unterminated string"),
+        ('[[program]]\ndirectory = "/a\\u0000b"\n', "2: directory: '/a\\x00b' is not allowed"),
+        (f"x = {'9' * 5000}\n", "2: not TOML"),
+        (f"x = {'[' * 5000}\n", "1: not TOML: nested too deeply"),
     ],
 )
 def test_a_mistake_has_file_line_key_and_what_is_allowed(
@@ -145,6 +175,42 @@ def test_a_mistake_has_file_line_key_and_what_is_allowed(
     with pytest.raises(UsageError) as raised:
         read(path)
     assert str(raised.value).startswith(f"{path}:{says}")
+
+
+PIECES = st.sampled_from(
+    [
+        *("[defaults]", "[[program]]", "[program]", "[[defaults]]", "[defaults.priority]"),
+        *('name = "x*"', 'name = "["', 'directory = "~"', 'directory = "~nobody/x"', "name = []"),
+        *("priority = 1", "priority = -1e9", "priority = 1979-05-27", "priority = {a = 1}"),
+        *('slowdown = "10%"', "slowdown = inf", 'slowdown = "٣"', "defaults = 1", "# é", "= 3"),
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(pieces=st.lists(PIECES, max_size=8))
+def test_whatever_is_in_a_file_is_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[str]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text("\n".join(pieces))
+    refused = ""
+    try:
+        entries = read(path)
+    except UsageError as error:
+        refused, entries = str(error), []
+    assert not refused or (refused.startswith(f"{path}:") and "\n" not in refused)
+    for entry in entries:
+        entry.matches("x", "/")
+
+
+def test_doctor_finds_a_mistake_in_each_file(write: Write, tmp_path: Path) -> None:
+    user = write("[defaults]\npriority = 'high'\n", "giveway/config.toml")
+    system = write("[defaults]\nslow = 1\n", "system.toml")
+    found = list(problems({"XDG_CONFIG_HOME": str(tmp_path)}, system))
+    assert [each.what.partition(": ")[0] for each in found] == [f"{system}:2", f"{user}:2"]
+    assert list(problems({"XDG_CONFIG_HOME": "/none"}, tmp_path / "none.toml")) == []
+    assert list(problems({"GIVEWAY_CONFIG": "/dev/null"})) == []
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -196,3 +196,43 @@ def test_what_could_not_be_written_is_written_at_the_next_beat() -> None:
     machine.run(200)
     assert (high.gate, low.gate) == (Gate.PAUSED, Gate.OPEN)
     assert machine.events("device lost") == []
+
+
+@pytest.mark.parametrize("policy", ["priority", "nice", "window", "priority-across"])
+def test_beside_a_task_that_spends_its_slowdown_the_next_class_runs(policy: str) -> None:
+    machine = on(policy)
+    urgent = machine.page.join("slowdown=10% focused=yes", priority=10)
+    middle, low = machine.page.join(priority=5), machine.page.join()
+    machine.run(10)
+    steps = [[row.gate is Gate.OPEN for row in (urgent, middle, low)]]
+    for shares in (True, False):
+        machine.page.share(urgent, shares)
+        machine.run(10)
+        steps.append([row.gate is Gate.OPEN for row in (urgent, middle, low)])
+    next_class = [True, True, False]
+    assert steps == [[True, False, False], next_class, [True, False, False]]
+
+
+def test_a_policy_that_knows_no_slack_is_left_alone() -> None:
+    machine = on("rr")
+    urgent = machine.page.join("slowdown=10%")
+    other = machine.page.join()
+    machine.page.share(urgent, True)
+    machine.run(1000)
+    assert machine.ran(urgent) + machine.ran(other) == pytest.approx(1, abs=0.02)
+
+
+def test_the_log_says_when_others_run_beside_a_task_and_why() -> None:
+    machine = on("priority")
+    urgent = machine.page.join("slowdown=10%", priority=10)
+    for price in ((1, 0, 100_000), (2, 970_000, 100_000), (3, 400_000, 100_000), (0, 0, 0)):
+        urgent.price = price
+        machine.run(200)
+    events = [
+        (e["what"], e["why"]) for e in machine.host.log.after(0) if "others" in str(e.get("why"))
+    ]
+    assert events == [
+        ("measures", "what others cost is not known: they run as the credit allows"),
+        ("together", "others cost 3.1% of 10%: they run beside it"),
+        ("apart", "others cost 150.0% of 10%: they run as the credit allows"),
+    ]

@@ -32,7 +32,7 @@ BUILT_ON: dict[str, set[str]] = {
     "verify": {"", "bench", "observe"},
     "daemon": {"observe"},
     "ray": {"launch", "observe", "version"},
-    "doctor": {"observe", "version"},
+    "doctor": {"config", "observe", "version"},
     "api": {"page"},
     "public": {"daemon", "sched"},
     "": {"api", "public", "version"},

@@ -12,9 +12,13 @@ from giveway.bench.loops import Segment
 from giveway.bench.requests import requests
 from giveway.cli.parts.bench_table import lines
 from giveway.report import requests as table
+from giveway.report.scenario import section
+from giveway.report.svg import plot
 from giveway.results import bars
+from giveway.results.figures import figures, share_sum
 from giveway.results.result import Result
 from giveway.results.rounds import Described, Rounds
+from giveway.results.verdict import warnings
 from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Server, Tokens
 from giveway.scenarios.traces import Arrival
 from tests.unit import bench_records
@@ -102,20 +106,52 @@ def test_the_share_inside_the_objective() -> None:
     assert between["modes"]["native"]["high"]["slo_share"]["by_round"] == [1, 1, 1]
 
 
+def test_no_interval_of_a_share_goes_beyond_all_of_it() -> None:
+    rounds = []
+    for number, late in enumerate((0, 1, 30)):
+        part = served(10, 2)
+        part["ttft_us"][:late] = [1e6] * late
+        rounds.append(bench_records.segment("alone", number, high=part))
+    described = {"high": Described(open_loop=True, slo={"ttft": 30.0})}
+    found = figures(Rounds(rounds, described), "alone", "high")
+    assert found is not None
+    low, high = found["slo_share"]["interval"]
+    assert found["slo_share"]["by_round"] == [1.0, 0.99, 0.7]
+    assert low < 0.7
+    assert high == 1
+
+
 def test_bars_of_requests() -> None:
     (scenario,) = result()["results"]
     assert [bar["verdict"] for bar in scenario["bars"]] == ["PASS"] * 3 + ["NOT MEASURED"]
     assert scenario["bars"][-1]["reason"] == (
-        "ttft_p50_ratio of low needs a program that answers with tokens, and the mode alone"
+        "ttft_p50_ratio of low needs a program that answers with tokens"
     )
     (slow,) = result(giveway=1.1)["results"]
     assert [bar["verdict"] for bar in slow["bars"][:2]] == ["PASS", "FAIL"]
 
 
+@pytest.mark.parametrize(
+    ("figure", "needs"),
+    [
+        ("tpot_p50_ratio", "the mode alone"),
+        ("service_p50_ratio", "a program that knows its work on a request"),
+        ("slo_share", "an slo, and a program that measures the times that it limits"),
+        ("p50_ratio", "the mode alone"),
+    ],
+)
+def test_what_a_missing_figure_needs(figure: str, needs: str) -> None:
+    nothing = {figure: None, "service_p50_ms": None}
+    measured = {"requests": 100, "not_measured": None, "tpot_p50_ms": 5.0, "p50_ms": 9.0, **nothing}
+    bar = Bar(figure, "high", at_most=9)
+    judged = bars.evaluate(bar, {"giveway": {"high": measured}}, {}, None)
+    assert judged["reason"] == f"{figure} of high needs {needs}"
+
+
 def test_a_p99_of_few_requests_is_not_judged() -> None:
-    figures = {"requests": 99, "not_measured": None, "tpot_p99_ms": 5.0}
+    few = {"requests": 99, "not_measured": None, "tpot_p99_ms": 5.0}
     judged = bars.evaluate(
-        Bar("tpot_p99_ms", "high", at_most=9), {"giveway": {"high": figures}}, {}, None
+        Bar("tpot_p99_ms", "high", at_most=9), {"giveway": {"high": few}}, {}, None
     )
     assert judged["verdict"] == bars.NOT_MEASURED
     assert "needs 100" in judged["reason"]
@@ -129,15 +165,47 @@ def test_tables_of_requests() -> None:
     row = shown.splitlines()[shown.splitlines().index(header) + 2]
     assert row.split() == [
         *("without", "giveway", "high", "30", "60", "3.00", "(3.00–3.00)"),
-        *("6", "6", "3.00", "(3.00–3.00)", "600", "0%"),
+        *("6", "6", "3.00", "(3.00–3.00)", "–", "600", "0%"),
     ]
     (scenario,) = found["results"]
-    assert len(list(table.rows(scenario))) == 3
-    assert table.objectives(scenario) == (
-        "Objective of a request: TTFT ≤ 30 ms, TPOT ≤ 3 ms of high."
-    )
+    columns, rows = table.table(scenario)
+    assert [row[1] for row in rows] == ["high"] * 3
+    # Of a server, only the server knows the work without the wait.
+    assert not any("Service" in column.title for column in columns)
+    assert table.objectives(scenario) == ("Objective of a request: high TTFT ≤ 30 ms, TPOT ≤ 3 ms.")
+    page = str(section(plot.Names(), "dual", scenario, [], ""))
+    assert "Requests of dual" in page
+    assert "Objective of a request: high TTFT" in page
     # A result without tokens has no such table.
     assert "TTFT" not in "\n".join(lines(bench_records.result()))
+
+
+def test_only_a_server_that_answers_fewer_requests_than_come_cannot_keep_up() -> None:
+    """At 20 a second, an answer of 216 ms is one of four at a time."""
+    (scenario,) = result()["results"]
+    assert scenario["modes"]["native"]["high"]["p50_ms"] * 20 > 1e3
+    assert not any("keep up" in each for each in warnings(scenario))
+    scenario["modes"]["native"]["high"]["throughput"] = 15.0
+    assert [each for each in warnings(scenario) if "keep up" in each] == [
+        "Without giveway, high could not keep up with its requests, so its latencies there grow "
+        "with the length of the run."
+    ]
+
+
+@pytest.mark.parametrize(("batched", "total"), [(True, None), (False, 0.9)])
+def test_device_time_of_a_request_by_itself_says_nothing_of_several(
+    batched: bool, total: float | None
+) -> None:
+    """20 requests a second of 25 ms are half of the device; the other half is 0.4 of low."""
+    high = served(10, 2) if batched else bench_records.high(10)
+    records = [
+        bench_records.segment("alone", 0, high=high),
+        bench_records.segment("alone", 0, low=bench_records.low(20.0)),
+        bench_records.segment("native", 0, high=high, low=bench_records.low(8.0)),
+    ]
+    described = {"high": Described(open_loop=True), "low": Described(open_loop=False)}
+    found = share_sum(Rounds(records, described), "native", None, {"high": 25.0, "low": None})
+    assert (found and found["value"]) == total
 
 
 def test_a_server_that_is_busy_all_the_time_counts_while_its_queue_is_short() -> None:

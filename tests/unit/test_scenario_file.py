@@ -209,6 +209,16 @@ def is_complete(scenario: Scenario) -> None:
             assert (program.arrivals.rate, program.arrivals.busy) != (None, None)
 
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "llm"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_examples_can_be_read(path: Path) -> None:
+    scenario = load(str(path), "cuda")
+    assert scenario.programs[0].server is not None
+    assert scenario.bars
+
+
 def test_all_scenarios_are_there() -> None:
     assert set(shipped()) == {
         "dual", "dual-heavy", "tenants", "realtime", "train", "llm", "decode", "overhead", "starve",

@@ -11,7 +11,7 @@ from giveway.bench import load, segments
 from giveway.bench.arrivals import due_times
 from giveway.bench.counters import Counters
 from giveway.bench.runner import Assignment
-from giveway.bench.segments import Segments, Settings
+from giveway.bench.segments import Point, Segments, Settings
 from giveway.results.rounds import Described
 from giveway.scenarios.model import Arrivals, Program, Scenario
 
@@ -59,7 +59,8 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> Any:
     )
     monkeypatch.setattr(load, "read", lambda: load.Load(1000.0, 2, 0.0, 0.0, 0.0, None))
     records: list[dict[str, Any]] = []
-    measured = Segments(SCENARIO, SETTINGS, lambda record: records.append(dict(record)))
+    point = Point(SCENARIO, lambda record: records.append(dict(record)))
+    measured = Segments(point, SETTINGS)
     monkeypatch.setattr(
         measured.reader, "counters", lambda sessions, gated: dict.fromkeys(sessions, Counters())
     )

@@ -101,6 +101,26 @@ def test_of_probes_that_never_agree_the_least_counts() -> None:
     assert chosen.service_seconds == pytest.approx(2e-7 * 128**2)
 
 
+def test_when_time_is_short_the_last_size_has_to_do_as_it_is() -> None:
+    loaded = []
+
+    class Hurried(FakeRunner):
+        def load(self, size: Size, limit: float = 0.0) -> float:
+            loaded.append(size["image"])
+            return super().load(size, limit)
+
+        def finish(self) -> dict[str, Any]:
+            raise AssertionError("there was no time for a probe")
+
+    chosen = sizes.choose(requests(busy=0.25), Hurried(1e-5), 5.0, lambda: False)  # type: ignore[arg-type]
+    assert loaded == [96]
+    assert chosen.service_seconds == pytest.approx(1e-5 * 96**2)
+    # The time is up after a look at the largest size, which is too slow.
+    chosen = sizes.choose(requests(busy=0.25), Hurried(1e-5), 5.0, lambda: len(loaded) < 2)  # type: ignore[arg-type]
+    assert loaded == [96, 128, 96]
+    assert chosen.rate == pytest.approx(0.25 / (1e-5 * 96**2), rel=1e-3)
+
+
 class Batching:
     """A server that answers 40 requests a second, several together, and each in 0.1 s."""
 

@@ -9,7 +9,9 @@ from giveway.sched import attributes
 from giveway.sched.task import Attributes
 
 
-@pytest.mark.parametrize(("text", "percent"), [("10%", 10), ("0%", 0), ("100", 100), ("2.5%", 2.5), ("0.00001", 0)])
+@pytest.mark.parametrize(
+    ("text", "percent"), [("10%", 10), ("0%", 0), ("100", 100), ("2.5%", 2.5), ("0.00001", 0)]
+)
 def test_a_slowdown_is_a_percentage(text: str, percent: float) -> None:
     found = attributes.change(Attributes(), [f"slowdown={text}"])
     assert found.slowdown == percent

@@ -12,15 +12,16 @@ import pytest
 from giveway.bench.segments import Point, Segments
 from giveway.bench.sizes import Chosen
 from giveway.errors import UsageError
-from giveway.report import families, markdown
+from giveway.report import families, markdown, price
 from giveway.report.load import Found, load, run
 from giveway.report.page import page
 from giveway.report.svg import frontier, sweep
 from giveway.results import result
 from giveway.scenarios.model import Arrivals, Program, Scenario
 from giveway.scenarios.sweep import at_loads, parse_loads
-from tests.unit import bench_records, report_examples
+from tests.unit import bench_records, report_examples, test_request_figures
 from tests.unit.bench_records import SCENARIO, SETTINGS
+from tools import frontier_picture
 
 LOADS = (0.1, 0.5, 0.9)
 
@@ -109,6 +110,14 @@ def test_the_table_of_a_sweep_has_a_row_for_each_load(swept: Found) -> None:
     assert all(len(row) == len(titles) for row in rows)
 
 
+def test_the_table_without_alone_has_all_modes(swept: Found) -> None:
+    members = [
+        {**each, "modes": {mode: each["modes"][mode] for mode in ("native", "mps")}}
+        for each in swept.runs[0].result["results"]
+    ]
+    assert families.of(members)[0].modes == ["native", "mps"]
+
+
 def test_the_table_of_pairs_ends_with_their_mean(tmp_path: Path) -> None:
     raw = report_examples.pairs()
     found = load([report_examples.run(tmp_path / "run", raw)])
@@ -173,6 +182,35 @@ def test_the_frontier_is_a_line_by_tolerance() -> None:
     assert len(chart.findall(".//path")) == 1
     labels = {"".join(each.itertext()) for each in chart.findall(".//div//text")}
     assert {"0%", "10%", "30%", "with MPS", "without giveway"} <= labels
+
+
+def test_a_language_model_pays_in_time_per_token() -> None:
+    (scenario,) = test_request_figures.result(native=3.0, giveway=1.25)["results"]
+    assert [each.title for each in price.times(scenario)] == ["TTFT p99", "TPOT p99"]
+    tolerant = {**scenario["modes"], "giveway 10%": scenario["modes"]["giveway"]}
+    found = frontier.places({**scenario, "modes": tolerant})
+    assert [each.slowdown["value"] for each in found] == [3.0, 1.25, 1.25]
+    member = {**scenario, "name": "dual@0.5", "family": "dual", "load": 0.5}
+    (family,) = families.of([member])
+    assert families.columns(family)[1].title == "Urgent TPOT p99 without giveway"
+    titles = {each.text for each in ET.fromstring(str(sweep.chart([member]))).iter("h4")}
+    assert titles == {"TTFT p99 of high, ms", "TPOT p99 of high, ms", "Throughput of low, of alone"}
+
+
+def test_the_picture_of_a_readme_stands_by_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    raw = report_examples.with_modes(report_examples.noisy(1))
+    report_examples.run(folder, {"dual": raw, "plain": report_examples.noisy(2)})
+    frontier_picture.main(str(folder), "dual", str(tmp_path / "frontier.svg"))
+    tree = ET.parse(tmp_path / "frontier.svg").getroot()
+    svg = "{http://www.w3.org/2000/svg}"
+    assert len(tree.findall(f"{svg}circle")) == 7
+    (line,) = tree.findall(f"{svg}polyline")
+    assert len(line.get("points", "").split()) == 3
+    assert {"0%", "10%", "30%", "with MPS"} <= {each.text for each in tree.findall(f"{svg}text")}
+    for name, says in (("plain", "not measured in a mode giveway N%"), ("gone", "there are dual")):
+        with pytest.raises(SystemExit, match=says):
+            frontier_picture.main(str(folder), name, str(tmp_path / "other.svg"))
 
 
 def test_strict_priority_stands_for_no_tolerance() -> None:

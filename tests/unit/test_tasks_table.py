@@ -67,6 +67,26 @@ def test_what_giveway_counts_comes_before_what_the_driver_says() -> None:
     ]
 
 
+def test_slack_has_columns_where_a_task_tolerates_a_slowdown() -> None:
+    tolerant = replace(
+        SERVE,
+        tolerance=10,
+        price="cheap",
+        slowdown=2.9,
+        credit_seconds=0.0123,
+        beside_seconds=9.5,
+        contended_seconds=10.0,
+    )
+    fresh = replace(tolerant, price="unknown", slowdown=None, contended_seconds=0.0)
+    assert shown(tolerant, fresh, TRAIN, chosen="slowdown,together") == [
+        "SLOWDOWN     TOGETHER",
+        "  3%/10%  95% +12.3ms",
+        "   ?/10%            -",
+        "       -            -",
+    ]
+    assert "SLOWDOWN" not in shown(SERVE, TRAIN)[0]
+
+
 def test_a_column_that_nobody_has_a_value_for_is_left_out() -> None:
     header = shown(CPU)[0].split()
     assert not {"GPU", "GPU-MEM"} & {*header}
@@ -106,10 +126,8 @@ def test_chosen_columns_are_cut_at_the_end_of_the_line() -> None:
 def test_unknown_columns_are_named_with_the_known_ones() -> None:
     with pytest.raises(UsageError) as error:
         table.choose("pid,colour", table.FIELDS)
-    assert str(error.value) == (
-        "--format: no column 'colour'; there are device, gpu, pid, user, name, job, priority,"
-        " state, gpu-mem, mem-peak, launches, held, preemptions, gate, pod, command"
-    )
+    assert str(error.value).startswith("--format: no column 'colour'; there are device, gpu, pid,")
+    assert all(field.name in str(error.value) for field in table.FIELDS)
     with pytest.raises(UsageError, match="no column ''"):
         table.choose("", table.FIELDS)
     assert [field.name for field in table.choose("Pid, NAME,pid", table.FIELDS)] == [

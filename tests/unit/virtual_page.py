@@ -28,19 +28,30 @@ class Row:
     def __init__(self, ticket: int, attributes: str, work_ns: int, period_ns: int) -> None:
         self.ticket = ticket
         self.attributes = attributes
+        self.priority = 0
         self.gate = Gate.OPEN
         self.active = False
         self.work_ns = work_ns
         self.period_ns = period_ns
         self.due_ns = 0
         self.left_ns = 0
+        self.shares = False
+        self.price = (0, 0, 0)
+        """The verdict, the speed and the tolerance of its slack, as the page has them."""
         self.done = 0
         """The number of finished jobs. A program that is always busy finishes none."""
 
     def info(self) -> SimpleNamespace:
         name = f"task{self.ticket}".encode()
+        verdict, speed, tolerance = self.price
         return SimpleNamespace(
-            pid=os.getpid(), name=name, is_thread=0, gate_closed=int(self.gate is not Gate.OPEN)
+            pid=os.getpid(),
+            name=name,
+            is_thread=0,
+            gate_closed=int(self.gate is not Gate.OPEN),
+            slack_verdict=verdict,
+            slack_speed=speed,
+            slack_tolerance=tolerance,
         )
 
 
@@ -58,9 +69,12 @@ class VirtualPage:
         self.is_decided = True
         self._changes: list[Change] = []
 
-    def join(self, attributes: str = "", work_ns: int = 0, period_ns: int = 0) -> Row:
+    def join(
+        self, attributes: str = "", work_ns: int = 0, period_ns: int = 0, priority: int = 0
+    ) -> Row:
         ticket = len(self.rows) + 1
         self.rows[ticket] = Row(ticket, attributes, work_ns, period_ns)
+        self.rows[ticket].priority = priority
         self.tell(self.rows[ticket], Flags.JOINED)
         if not work_ns:
             self.set_active(self.rows[ticket], True)
@@ -68,11 +82,17 @@ class VirtualPage:
 
     def tell(self, row: Row, flags: Flags) -> None:
         left = row.ticket if flags & Flags.LEFT else 0
-        self._changes.append(Change(row.ticket, left, row.ticket, int(flags), 0))
+        self._changes.append(
+            Change(row.ticket, left, row.ticket, int(flags), row.priority, row.shares)
+        )
 
     def set_active(self, row: Row, active: bool) -> None:
         row.active = active
         self.tell(row, Flags.BECAME_ACTIVE if active else Flags.BECAME_IDLE)
+
+    def share(self, row: Row, shares: bool) -> None:
+        row.shares = shares
+        self.tell(row, Flags.SLACK_CHANGED)
 
     def leave_row(self, row: Row) -> None:
         del self.rows[row.ticket]

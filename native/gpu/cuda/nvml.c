@@ -43,10 +43,18 @@ static void find(void *handle) {
   atomic_store(&real_uuid, (uuid_function *)find(handle, "nvmlDeviceGetUUID"));
 }
 
-/* A program that is linked with NVML has never looked for it. */
+/* A program that is linked with NVML has never looked for it, nor has a library that is: where that
+ * was opened later, NVML is not among the libraries of all. */
 static memory_function *real(_Atomic(memory_function *) *function) {
   if (atomic_load(function) == NULL) {
     find(RTLD_NEXT);
+  }
+  if (atomic_load(function) == NULL) {
+    void *library = dlopen("libnvidia-ml.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    if (library != NULL) {
+      find(library);
+      dlclose(library);
+    }
   }
   return atomic_load(function);
 }

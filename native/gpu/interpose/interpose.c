@@ -19,11 +19,13 @@ void *gw_dlsym_hook(void *handle, const char *name) {
   if (handle == RTLD_DEFAULT || handle == RTLD_NEXT || name == NULL) {
     return NULL;
   }
+  int saved = errno;
   void *hook = gw_hook_of(name);
   if (hook == NULL) {
-    return gw_driver_symbol(handle, name);
+    hook = gw_driver_symbol(handle, name);
+    errno = saved;
+    return hook;
   }
-  int saved = errno;
   Dl_info info;
   void *found = gw_symbol(handle, name);
   /* Compared by name first, for a look-up in another library must not open a driver. */

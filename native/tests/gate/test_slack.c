@@ -13,6 +13,7 @@ struct work {
   double launch_us;  /* the mean time of a launch */
   bool alike;        /* launches differ by up to a half of that, not at random */
   double episode_ms; /* the mean work of an episode */
+  int burst;         /* so many launches at a time; 0: one */
   double late_us;    /* how late the block ends, at most */
   double drain_us;   /* how long the work of others runs on after a block */
 };
@@ -34,7 +35,7 @@ static double uniform(void) { /* Knuth's linear congruential generator */
 static double exponential(double mean) { return -mean * log(uniform()); }
 
 static double next_launch(const struct work *work) {
-  double mean = work->launch_us * 1e3;
+  double mean = work->launch_us * 1e3 * (work->burst > 1 ? work->burst : 1);
   return work->alike ? mean * (0.5 + uniform()) : exponential(mean);
 }
 
@@ -85,7 +86,7 @@ static double run_episode(struct gw_slack *slack, const struct work *work, struc
     *together += slack->together ? ns : 0;
     if (clock->left <= 1e-6) {
       clock->left = next_launch(work);
-      clock->progress++;
+      clock->progress += work->burst > 1 ? (uint64_t)work->burst : 1;
     }
     worst = fmax(worst, delay - work->tolerance * alone);
     if (clock->now >= wake) {
@@ -104,7 +105,8 @@ static struct seen run(struct work work, double seconds) {
   double active = 0, together = 0, active_later = 0, together_later = 0;
   random_state = 1;
   clock.left = next_launch(&work);
-  gw_slack_init(&slack, work.tolerance, (uint64_t)(work.drain_us * 1e3));
+  gw_slack_init(&slack, work.tolerance, (uint64_t)(work.drain_us * 1e3),
+                (uint64_t)(work.drain_us * 1e3));
   while (clock.now < end) {
     bool later = clock.now > half;
     double speed = later && work.later > 0 ? work.later : work.speed;
@@ -176,6 +178,20 @@ static void long_launches_are_counted_over_longer_blocks(void) {
   CHECK(seen.together < 0.14 && seen.over <= seen.episodes / 50);
 }
 
+/* A program submits a step at a time, and waits for its end. */
+static void launches_that_come_in_bursts_are_counted_over_several(void) {
+  struct work work = {.tolerance = 0.5,
+                      .speed = 0.97,
+                      .launch_us = 100,
+                      .alike = true,
+                      .burst = 10,
+                      .episode_ms = 2000};
+  CHECK(run(work, 60).together > 0.85);
+  work.speed = 0.4;
+  struct seen seen = run(work, 60);
+  CHECK(seen.together > 0.35 && seen.over == 0);
+}
+
 /* The promise is kept for whatever the work is like. Blocks that end late cost what they cost. */
 static void the_promise_holds_for_any_work(void) {
   for (int i = 0; i < 200; i++) {
@@ -186,6 +202,7 @@ static void the_promise_holds_for_any_work(void) {
         .speed = 0.1 + 0.9 * uniform(),
         .launch_us = 5 + exponential(100),
         .alike = i % 2,
+        .burst = i % 5 == 0 ? 20 : 0,
         .episode_ms = 1 + exponential(200),
         .late_us = 100 * uniform(),
         .drain_us = i % 3 == 0 ? 0 : 500 * uniform(),
@@ -214,7 +231,7 @@ static void work_that_changes_is_noticed(void) {
 
 static void a_call_before_its_time_changes_nothing(void) {
   struct gw_slack slack;
-  gw_slack_init(&slack, 0.1, MS / 2);
+  gw_slack_init(&slack, 0.1, MS / 2, MS / 2);
   gw_slack_begin(&slack, 1000, GW_APART, 1);
   uint64_t until = gw_slack_step(&slack, 2 * MS, 0, GW_APART, 1);
   double alone = slack.alone_ns;
@@ -225,7 +242,7 @@ static void a_call_before_its_time_changes_nothing(void) {
 /* Else a task would take a device for cheap that nobody else used. */
 static void nothing_is_learned_where_no_other_task_works(void) {
   struct gw_slack slack;
-  gw_slack_init(&slack, 0.1, MS / 2);
+  gw_slack_init(&slack, 0.1, MS / 2, MS / 2);
   uint64_t now = 1000, progress = 0;
   gw_slack_begin(&slack, now, GW_ALONE, 0);
   for (int i = 0; i < 1000; i++) {
@@ -244,6 +261,7 @@ static const struct test_case cases[] = {
     {"short episodes are not delayed", short_episodes_are_not_delayed_for_others},
     {"no tolerance", no_tolerance_no_time_together},
     {"long launches are counted over longer blocks", long_launches_are_counted_over_longer_blocks},
+    {"launches that come in bursts", launches_that_come_in_bursts_are_counted_over_several},
     {"the promise holds for any work", the_promise_holds_for_any_work},
     {"work that changes is noticed", work_that_changes_is_noticed},
     {"a call before its time changes nothing", a_call_before_its_time_changes_nothing},

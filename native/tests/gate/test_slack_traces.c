@@ -158,7 +158,8 @@ static void end_episode(struct world *world) {
 
 static struct world new_world(struct trace trace) {
   struct world world = {.trace = trace, .now = 1e9, .excess = 0.01};
-  gw_slack_init(&world.slack, trace.tolerance, (uint64_t)(trace.drain_us * 1e3));
+  gw_slack_init(&world.slack, trace.tolerance, (uint64_t)(trace.drain_us * 1e3),
+                (uint64_t)(trace.drain_us * 1e3));
   return world;
 }
 

@@ -77,6 +77,23 @@ static void others_see_what_a_reservation_leaves(void) {
   CHECK(first().total == 5 * GIB && first().free == 1 * GIB);
 }
 
+/* As a library that is linked with NVML finds the function, and nobody has looked it up. */
+static void a_library_that_is_linked_with_it(void) {
+  setenv("GIVEWAY_MEMORY", "8589934592", 1);
+  open_nvml();
+  int (*ask)(void *, struct first *) =
+      (int (*)(void *, struct first *))dlsym(RTLD_DEFAULT, "nvmlDeviceGetMemoryInfo");
+  struct first memory;
+  CHECK(ask != NULL && ask(gpu, &memory) == 0 && memory.total == 8 * GIB);
+}
+
+static void without_nvml_there_is_an_error(void) {
+  struct first memory;
+  int (*ask)(void *, struct first *) =
+      (int (*)(void *, struct first *))dlsym(RTLD_DEFAULT, "nvmlDeviceGetMemoryInfo");
+  CHECK(ask != NULL && ask(NULL, &memory) == 13); /* no such function */
+}
+
 static void other_names_are_the_loaders(void) {
   open_nvml();
   Dl_info info;
@@ -93,6 +110,8 @@ static const struct test_case cases[] = {
     {"a limit is the size of the GPU", a_limit_is_the_size_of_the_gpu},
     {"a part of the GPU", a_part_of_the_gpu},
     {"others see what a reservation leaves", others_see_what_a_reservation_leaves},
+    {"a library that is linked with it", a_library_that_is_linked_with_it},
+    {"without NVML there is an error", without_nvml_there_is_an_error},
     {"other names are the loader's", other_names_are_the_loaders},
 };
 RUN_CASES(cases, 240)

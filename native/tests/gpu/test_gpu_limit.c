@@ -146,6 +146,19 @@ static void others_get_what_a_reservation_leaves(void) {
   CHECK(get(&memory, 13 * GIB) == 0);
 }
 
+/* One program uses memory, another one has reserved some, and this one gets the rest. */
+static void a_reservation_beside_other_programs(void) {
+  pid_t other = start_another(NULL);
+  setenv("GIVEWAY_RESERVE", "2147483648", 1);
+  gw_memory_begin(gpu_rival(), CARD, 0);
+  unsetenv("GIVEWAY_RESERVE");
+  gpu_start();
+  address memory;
+  CHECK(other_gets(12 * GIB) == 0 && sees(2 * GIB, 14 * GIB));
+  CHECK(get(&memory, 3 * GIB) == OUT_OF_MEMORY && get(&memory, 2 * GIB) == 0);
+  kill(other, SIGKILL);
+}
+
 static void a_limit_over_what_is_left(void) {
   pid_t other = start_another("12884901888");
   CHECK(other_gets(1 * MIB) == 0);
@@ -196,12 +209,27 @@ static void a_reservation_that_cannot_be_met(void) {
 }
 
 static void nonsense_is_no_limit(void) {
-  static const char *const texts[] = {"", "x", "-1", "nan", "1e30", "5x", "5%%", "0"};
+  static const char *const texts[] = {"x", "-1", "nan", "1e30", "5x", "5%%", "%", "GiB"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     setenv("GIVEWAY_MEMORY", texts[i], 1);
-    setenv("GIVEWAY_RESERVE", texts[i], 1);
+    gpu_one_line(allocate, "GIVEWAY_MEMORY is ");
+    setenv("GIVEWAY_MEMORY", i % 2 == 0 ? "" : "0", 1);
     CHECK(*gpu_said_by(allocate) == '\0');
   }
+}
+
+static void amounts_have_units(void) {
+  setenv("GIVEWAY_MEMORY", "1.5GiB", 1);
+  gpu_start();
+  CHECK(sees(1536 * MIB, 1536 * MIB) && gpu_task_of(getpid()).memory_limit == 1536 * MIB);
+  setenv("GIVEWAY_RESERVE", "2gb", 1);
+  gw_memory_begin(gpu_rival(), CARD, 0);
+  CHECK(size_of_device() == 1536 * MIB);
+  unsetenv("GIVEWAY_MEMORY");
+  gw_page *page;
+  CHECK(gw_page_open(GPU_DEVICE, 0, &page) == GW_OK);
+  CHECK(gw_set_memory_limit(page, gpu_task_of(getpid()).ticket, 0) == GW_OK);
+  CHECK(size_of_device() == CARD - 2000000000);
 }
 
 /* Whatever is wrong with the page, the program runs. */
@@ -225,11 +253,13 @@ static const struct test_case cases[] = {
     {"without a limit all is as it is", without_a_limit_all_is_as_it_is},
     {"a limit is raised", a_limit_is_raised},
     {"others get what a reservation leaves", others_get_what_a_reservation_leaves},
+    {"a reservation beside other programs", a_reservation_beside_other_programs},
     {"a limit over what is left", a_limit_over_what_is_left},
     {"more than the card", more_than_the_card},
     {"less than a context", less_than_a_context},
     {"a reservation that cannot be met", a_reservation_that_cannot_be_met},
     {"nonsense is no limit", nonsense_is_no_limit},
+    {"amounts have units", amounts_have_units},
     {"no page, no limit", no_page_no_limit},
 };
 RUN_CASES(cases, 240)

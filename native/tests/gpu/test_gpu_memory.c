@@ -121,6 +121,7 @@ static void fail_to_allocate_and_to_free(void) {
   setenv("GIVEWAY_FAKE_ERRORS", errors, 1);
   gpu_start();
   CHECK(failing->get(&memory, 64 * MIB) == 719 && in_use() == 0);
+  CHECK(gpu_task_of(getpid()).memory_peak == 0);
   exit(0);
 }
 

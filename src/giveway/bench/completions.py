@@ -107,7 +107,7 @@ async def complete(endpoint: Endpoint, request: Request, segment: object) -> Ans
 def _event(data: bytes) -> dict[str, Any]:
     try:
         event = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict):
         raise ServerError(f"streamed {shown(data)!r}, which is not a JSON object")
@@ -128,7 +128,7 @@ def _contents(event: dict[str, Any]) -> tuple[list[tuple[bool, bool]], int | Non
             for each in event.get("choices") or ()
         ]
         tokens = (event.get("usage") or {}).get("completion_tokens")
-        return choices, tokens if isinstance(tokens, int) else None
+        return choices, tokens if isinstance(tokens, int) and tokens > 0 else None
     except (AttributeError, TypeError):
         text = shown(json.dumps(event).encode())
         raise ServerError(f"streamed {text!r}, which is not a part of an answer") from None

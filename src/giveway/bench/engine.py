@@ -10,7 +10,8 @@ A scenario may be measured at several loads. The programs start once, and each r
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,7 @@ from giveway.bench.command_runner import CommandRunner
 from giveway.bench.guard import Guard
 from giveway.bench.model_runner import ModelRunner
 from giveway.bench.mps import Mps
+from giveway.bench.pace import better_service_ms
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.quota import Group as QuotaGroup
 from giveway.bench.runner import Assignment, Runner
@@ -104,6 +106,8 @@ class _Group:
         self._mps: str | None = None
         self._of_point = [Segments(point, settings) for point in points]
         self._segments = self._of_point[0]
+        self._is_anew = False
+        """Whether a rate was chosen anew in this round."""
         self._hopeless = False
         """Whether the last segment did not count in spite of all attempts. The machine may stay as
         it is, so that the next segment is not repeated."""
@@ -133,15 +137,7 @@ class _Group:
         order: list[tuple[str, Part]] = [(mode, None) for mode in wanted if mode != "alone"]
         if "alone" in wanted:
             order = [("alone", "before"), *order, ("alone", "after")]
-        steps = list(product(range(settings.repeats), self._of_point, order))
-        for at, (number, segments, (mode, part)) in enumerate(steps):
-            self._turn_to(segments)
-            share = 0.2 + 0.75 * at / len(steps)
-            title = f"round {number + 1} of {settings.repeats}: {self._title(mode)}"
-            progress(title, share)
-            if mode in self._runners:
-                again = partial(_again, progress, title, share)
-                self._or_drop(mode, partial(self._round, mode, number, part, again))
+        self._rounds(order, progress)
         if settings.timeline_seconds and self._scenario.together:
             progress("a timeline", 0.95)
             for segments, mode in product(self._of_point, ("native", "giveway")):
@@ -152,13 +148,48 @@ class _Group:
                 self._device_times(wanted[0])
         progress("done", 1.0)
 
+    def _rounds(self, order: Sequence[tuple[str, Part]], progress: Progress) -> None:
+        """Measures the rounds. If a rate is chosen anew, they start again: a later segment replaces
+        the earlier one of the same round."""
+        pace = self._settings.pace
+        number = 0
+        while number < self._settings.repeats:
+            began = time.monotonic()
+            if pace is not None and not pace.may_begin(began):
+                return
+            if self._whole_round(number, order, progress):
+                number += 1
+                if pace is not None:
+                    pace.ended(time.monotonic() - began)
+            else:
+                number = 0
+
+    def _whole_round(
+        self, number: int, order: Sequence[tuple[str, Part]], progress: Progress
+    ) -> bool:
+        """Measures all modes of a round; returns False if earlier rounds had another rate."""
+        repeats = self._settings.repeats
+        self._is_anew = False
+        steps = list(product(self._of_point, order))
+        for at, (segments, (mode, part)) in enumerate(steps):
+            self._turn_to(segments)
+            share = 0.2 + 0.75 * (number + at / len(steps)) / repeats
+            title = f"round {number + 1} of {repeats}: {self._title(mode)}"
+            progress(title, share)
+            if mode in self._runners:
+                again = partial(_again, progress, title, share)
+                self._or_drop(mode, partial(self._round, mode, number, part, again))
+            if self._is_anew and number > 0:
+                return False
+        return True
+
     def _turn_to(self, segments: Segments) -> None:
         """Sets the rates of the next segments, which are those of one load."""
         self._segments = segments
         for runners in self._runners.values():
             for name, runner in runners.items():
-                if name in segments.rates and isinstance(runner, ModelRunner | ServerRunner):
-                    runner.rate = segments.rates[name]
+                if name in segments.chosen and isinstance(runner, ModelRunner | ServerRunner):
+                    runner.rate = segments.chosen[name].rate
 
     def _title(self, mode: str) -> str:
         if self._scenario.together:
@@ -232,7 +263,7 @@ class _Group:
             runner = self._runners[first][program.name]
             chosen = None
             if isinstance(runner, ModelRunner):
-                chosen = sizes.choose(program, runner, self._settings.seconds)
+                chosen = sizes.choose(program, runner, self._settings.seconds, self._may_choose)
                 self._load(program, runner, chosen.size)
             elif isinstance(runner, ServerRunner):
                 runner.prepare()
@@ -244,6 +275,25 @@ class _Group:
                 chosen = replace(chosen, capacity=most)
             for segments in self._of_point:
                 segments.describe(program, chosen)
+
+    def _may_choose(self) -> bool:
+        pace = self._settings.pace
+        return pace is None or pace.may_choose(time.monotonic())
+
+    def _choose_anew(self, names: Iterable[str]) -> bool:
+        """Chooses the rates anew that programs did not sustain alone in the last segment."""
+        found = False
+        for program in self._programs:
+            described = self._segments.described[program.name]
+            if program.name not in names or program.name not in self._segments.chosen:
+                continue
+            ms = better_service_ms(self._segments.last, program.name, described)
+            if ms is not None:
+                chosen = self._segments.chosen[program.name]
+                self._segments.describe(program, sizes.anew(program, chosen, ms / 1e3))
+                self._turn_to(self._segments)
+                self._is_anew = found = True
+        return found
 
     def _needs_capacity(self, program: Program) -> bool:
         """Whether a load is a share of what the program can answer, several requests at a time."""
@@ -265,13 +315,21 @@ class _Group:
         groups: list[Mapping[str, Runner]] = [runners]
         if mode == "alone" or not self._scenario.together:
             groups = [{name: each} for name, each in runners.items()]
+        pace = self._settings.pace
         for group in groups:
             for attempt in range(_ATTEMPTS):
+                began = time.monotonic()
                 fault = self._segments.measure(mode, number, part, group, attempt)
-                if fault is None or self._hopeless:
+                if fault is None:
                     break
-                if attempt + 1 < _ATTEMPTS:
-                    again(fault)
+                now = time.monotonic()
+                late = pace is not None and not pace.may_repeat(now, now - began)
+                if late or attempt + 1 == _ATTEMPTS:
+                    break
+                is_anew = pace is not None and part == "before" and self._choose_anew(group)
+                if self._hopeless and not is_anew:
+                    break
+                again(fault)
             self._hopeless = fault is not None
 
     def _device_times(self, mode: str) -> None:

@@ -7,6 +7,7 @@ Another thread runs an event loop with one task for each request.
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,11 +26,15 @@ class OpenLoop:
     def __init__(self, send: Send, requests: Sequence[Request]) -> None:
         self._send, self._requests = send, requests
         self._answers: list[Answer] = []
-        self._failure: ServerError | None = None
+        self._failure: Exception | None = None
         self._over = threading.Event()
         self._cancelled = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        # A server that stands still gathers connections. Programs that start later get the usual
+        # limit again.
+        self._limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self._limits[1], self._limits[1]))
         self._threads = [
             threading.Thread(target=each, daemon=True) for each in (self._run_loop, self._run_clock)
         ]
@@ -60,6 +65,7 @@ class OpenLoop:
         self._over.set()
         for thread in self._threads[::-1]:
             thread.join()
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._limits)
 
     def _run_clock(self) -> None:
         for request in self._requests:
@@ -86,8 +92,8 @@ class OpenLoop:
     async def _one(self, request: Request) -> None:
         try:
             self._answers.append(await self._send(request))
-        except ServerError as failure:
-            # The first failure ends the load: those after it are mostly its consequences.
+        except Exception as failure:
+            # Failures after the first one are mostly its consequences.
             self._failure = self._failure or failure
             self._over.set()
         self._look()

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from giveway.bench import counters, load
 from giveway.bench.loops import Segment
+from giveway.bench.pace import Pace
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.runner import Assignment, Runner
 from giveway.bench.sizes import Chosen
@@ -52,6 +53,9 @@ class Settings:
     """The length of the extra segments for timelines, which do not count; 0: no timelines."""
     anyway: bool = False
     """Whether rounds count beside a daemon, tasks of other programs, and any load."""
+    pace: Pace | None = None
+    """Ends the measurement in time, and has rates chosen anew; None: all rounds are measured, at
+    the rates that were chosen first."""
 
     @property
     def warm_seconds(self) -> float:
@@ -65,8 +69,10 @@ class Segments:
         self._scenario, self._settings, self.record = point.scenario, settings, point.record
         self.described: dict[str, rounds.Described] = {}
         """What is known about the programs, by which a segment counts or not."""
-        self.rates: dict[str, float | None] = {}
-        """The rates of the programs that are models."""
+        self.chosen: dict[str, Chosen] = {}
+        """The sizes and rates of the programs that have some."""
+        self.last: Mapping[str, Any] = {}
+        """The record of the last segment."""
         self.reader = counters.Reader(settings.device)
         self._gpu = nvml.Utilization() if settings.device == "cuda" else None
 
@@ -84,7 +90,7 @@ class Segments:
             described = chosen.to_json()
             service_ms = described["service_ms"]
             self.record({"kind": "sizes", "program": program.name, **described})
-            self.rates[program.name] = chosen.rate
+            self.chosen[program.name] = chosen
         open_loop = program.arrivals.open_loop
         self.described[program.name] = rounds.Described(open_loop, service_ms, program.slo, load)
 
@@ -129,6 +135,7 @@ class Segments:
             "programs": answers,
         }
         self.record(record)
+        self.last = record
         if gated(mode):
             self._check_gated(runners, after)
         return rounds.fault(record, self.described)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -19,11 +20,14 @@ REQUESTS = 75
 maximum, and that of all rounds is close to theirs."""
 BATCHES = 20
 """The target number of batches in a segment of a saturating program."""
-_BURST_SECONDS = 2.0
-"""How long more requests come than a program can answer, to measure its capacity."""
+_BURST_SECONDS = 1.0
+_BURST_SERVICES = 4
+"""How long more requests come than a program can answer, to measure its capacity: a second, or so
+many times the work on one."""
 _BEHIND = 0.8
-"""The share of the requests in time below which a program counts as too slow for them."""
-_MOST_DOUBLINGS = 10
+"""The share of the rate below which the answers show that a program falls behind."""
+_MOST_REQUESTS = 2000
+"""The most requests of such a burst. A program that keeps up with them has at least this rate."""
 _DEFAULT_BUSY = 0.3
 _PROBE_REQUESTS = 16
 _PROBE_SECONDS = 3.0
@@ -60,19 +64,33 @@ class Chosen:
         }
 
 
-def choose(program: Program, runner: ModelRunner, segment_seconds: float) -> Chosen:
-    """Chooses the first size of a program for which a segment has enough requests or batches."""
+def choose(
+    program: Program,
+    runner: ModelRunner,
+    segment_seconds: float,
+    may_go_on: Callable[[], bool] = lambda: True,
+) -> Chosen:
+    """Chooses the first size of a program for which a segment has enough requests or batches.
+
+    Args:
+        program: the program.
+        runner: runs it.
+        segment_seconds: the counted seconds of a segment.
+        may_go_on: whether there is time to look further; without, the last size has to do.
+    """
     most = segment_seconds / BATCHES
     if program.arrivals.open_loop:
         most = segment_seconds * (program.arrivals.busy or 1.0) / REQUESTS
     for size in program.sizes:
         last = size == program.sizes[-1]
+        if not (last or may_go_on()):
+            continue
         seconds = runner.load(size, math.inf if last else most)
         if seconds > 2 * most and not last:
             continue
         rate = None
         if program.arrivals.open_loop:
-            seconds = _paced_service(runner, seconds)
+            seconds = _paced_service(runner, seconds, may_go_on)
             rate = _rate(program.arrivals, seconds)
             enough = segment_seconds * rate >= REQUESTS
         else:
@@ -92,6 +110,12 @@ class Server(Protocol):
     def finish(self) -> dict[str, Any]: ...
 
 
+def anew(program: Program, chosen: Chosen, service_seconds: float) -> Chosen:
+    """The same size at the rate that fits another time of a request."""
+    rate = _rate(program.arrivals, service_seconds)
+    return replace(chosen, rate=rate, service_seconds=service_seconds)
+
+
 def capacity(runner: Server, service: float) -> float:
     """The requests per second that a program answers when more come than it can answer.
 
@@ -101,16 +125,17 @@ def capacity(runner: Server, service: float) -> float:
         runner: the program; its rate is left at that of the last attempt.
         service: the seconds of work on one request by itself.
     """
+    seconds = max(_BURST_SECONDS, _BURST_SERVICES * service)
     runner.rate = 2 / service
-    for _ in range(_MOST_DOUBLINGS):
-        segment = Segment(time.monotonic() + 0.05, 0.0, _BURST_SECONDS)
+    while True:
+        segment = Segment(time.monotonic() + 0.05, 0.0, seconds)
         runner.begin(Assignment(segment, seed=1, spans=True))
         spans = runner.finish()["spans"]
-        found = len(spans) / max(ended for _, _, ended in spans) if spans else 0.0
-        if spans and found < _BEHIND * len(spans) / _BURST_SECONDS:
-            break
+        took = max((ended for _, _, ended in spans), default=0.0)
+        # The last answer takes its time, however many are answered together.
+        if took - service > seconds / _BEHIND or len(spans) >= _MOST_REQUESTS / 2:
+            return len(spans) / max(took, seconds)
         runner.rate *= 2
-    return found
 
 
 def _rate(arrivals: Arrivals, service: float) -> float:
@@ -123,7 +148,9 @@ def _rate(arrivals: Arrivals, service: float) -> float:
     return float(f"{rate:.4g}")
 
 
-def _paced_service(runner: ModelRunner, back_to_back: float) -> float:
+def _paced_service(
+    runner: ModelRunner, back_to_back: float, may_go_on: Callable[[], bool]
+) -> float:
     """The seconds of work on a request with idle gaps between requests.
 
     This takes longer than back-to-back runs, because caches go cold and clocks drop in the gaps.
@@ -131,12 +158,12 @@ def _paced_service(runner: ModelRunner, back_to_back: float) -> float:
     a disturbance makes requests only slower.
     """
     found: list[float] = []
-    while len(found) < _MOST_PROBES:
+    while len(found) < _MOST_PROBES and may_go_on():
         found.append(_probe(runner, back_to_back))
         low, high = sorted((found[-1], found[-2] if len(found) > 1 else math.inf))
         if high <= _AGREE * low:
             return found[-1]
-    return min(found)
+    return min(found, default=back_to_back)
 
 
 def _probe(runner: ModelRunner, back_to_back: float) -> float:

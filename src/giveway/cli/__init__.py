@@ -12,10 +12,10 @@ from typing import Final, NoReturn
 
 import click
 
-from giveway.cli.parts.help import Context
+from giveway.cli.parts.help import Context, Group
 from giveway.cli.parts.lines import echo_line
 from giveway.errors import GivewayError
-from giveway.page import group
+from giveway.page import folder
 from giveway.version import __version__
 
 # In the order in which a newcomer needs the commands.
@@ -28,10 +28,8 @@ COMMANDS: Final = (
 INTERRUPTED: Final = 130
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Each subcommand is the ``command`` of the module that has its name."""
-
-    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -42,12 +40,6 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
         command.context_class = Context
         return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the commands with their full summaries. Click would cut off those of two lines."""
-        commands = ((name, self.get_command(ctx, name)) for name in COMMANDS)
-        with formatter.section("Commands"):
-            formatter.write_dl([(n, c.get_short_help_str(limit=99)) for n, c in commands if c])
 
 
 @click.group(
@@ -82,7 +74,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     _open_closed_streams()
     _escape_unprintable()
     try:
-        group.resolve(os.environ)
+        folder.resolve(os.environ)
         code = cli.main(args=args, prog_name="giveway", standalone_mode=False)
         # Flushed here: at exit, Python would print its own message about a closed pipe.
         sys.stdout.flush()

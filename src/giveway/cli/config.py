@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def command(cmd: tuple[str, ...], as_json: bool, name: str | None) -> None:
     """Show the settings that CMD would get here, and where each comes from.
 
-    An option of 'giveway run' overrides the environment (GIVEWAY_PRIORITY, GIVEWAY_SLOWDOWN), that
-    the user's file, that the system's file, and that what is built in. The files are
+    An option of 'giveway run' overrides the environment (GIVEWAY_PRIORITY and so on),
+    that the user's file, that the system's file, and that what is built in. The files are
     ~/.config/giveway/config.toml and /etc/giveway/config.toml, or only the one that GIVEWAY_CONFIG
     names.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from giveway.cli.parts import files, options
-from giveway.cli.parts.machine import examine
+from giveway.cli.parts.machine import examine_free
 from giveway.cli.parts.progress import bar
 from giveway.errors import GivewayError, MissingExtraError, NotMeasuredError, ProgramError
 from giveway.results import names
@@ -21,6 +22,10 @@ _SEGMENTS = 4
 """In a round: each program alone, and both together in two modes."""
 _SEGMENT_SECONDS = 3.0
 _MIN_ROUNDS = 4
+_MOST_SECONDS = 105.0
+"""After this, nothing begins that is to be measured."""
+_AROUND_SECONDS = 45.0
+"""Of these, what a longer measurement has besides the seconds that the user asks for."""
 
 
 @click.command("demo")
@@ -60,9 +65,10 @@ def command(device: str, seconds: float, path: str | None, anyway: bool) -> int:
     if path is not None:
         files.write_json(path, figures)
     from giveway.report import words
+    from giveway.results.verdict import outcome
 
     (scenario,) = figures["results"]
-    measured = not any(words.not_measured(scenario))
+    measured = outcome(scenario) != "not measured" and not any(words.not_measured(scenario))
     return 0 if measured else NotMeasuredError.exit_code
 
 
@@ -70,10 +76,13 @@ def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
     """Measures the scenario ``dual`` and returns the result in the form of ``giveway bench``."""
     from giveway.bench import engine
     from giveway.bench.header import header
+    from giveway.bench.pace import Pace
     from giveway.bench.segments import Point, Settings
     from giveway.results import result
     from giveway.scenarios import reader
 
+    began = time.monotonic()
+    until = began + max(_MOST_SECONDS, seconds + _AROUND_SECONDS)
     rounds = max(_MIN_ROUNDS, round(seconds / (_SEGMENTS * _SEGMENT_SECONDS)))
     settings = Settings(
         device=device,
@@ -82,8 +91,9 @@ def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
         repeats=rounds,
         timeline_seconds=0,
         anyway=anyway,
+        pace=Pace(began, until, seconds / rounds),
     )
-    head = header(settings, ["dual"], examine(device, anyway))
+    head = header(settings, ["dual"], examine_free(device, anyway))
     records: list[dict[str, Any]] = []
     with bar() as progress:
         engine.run(
@@ -107,17 +117,27 @@ def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
 
 
 def show(figures: dict[str, Any], console: Console) -> None:
-    """Prints the setting, the table, the gain, and warnings about the measurement."""
-    from giveway.results.verdict import at_start, verdict, warnings
+    """Prints the setting, the table, the gain, and warnings about the measurement; or else, in one
+    sentence, why nothing can be said."""
+    from giveway.results.verdict import at_start, not_measured, outcome, verdict, warnings
 
     (scenario,) = figures["results"]
+    if outcome(scenario) == "not measured":
+        why = not_measured(scenario) or "no round could be finished in time"
+        console.print(_for_newcomers(f"Nothing can be said about this machine: {why}."))
+        return
     console.print(_setting(figures, scenario))
     console.print(_table(scenario))
     started = (f"{each}." for each in at_start(figures))
     for line in (verdict(scenario), *started, *warnings(scenario)):
-        for name, word in names.DEMO.items():
-            line = re.sub(rf"\b{name}\b", f"the {word} program", line)
-        console.print(line[0].upper() + line[1:] if line.startswith("the ") else line)
+        console.print(_for_newcomers(line))
+
+
+def _for_newcomers(line: str) -> str:
+    """A sentence in which the programs have the names that the demo gives them."""
+    for name, word in names.DEMO.items():
+        line = re.sub(rf"\b{name}\b", f"the {word} program", line)
+    return line[0].upper() + line[1:] if line.startswith("the ") else line
 
 
 def _setting(figures: dict[str, Any], scenario: dict[str, Any]) -> str:

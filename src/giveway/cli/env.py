@@ -54,14 +54,15 @@ def command(
     from giveway import devices, launch
     from giveway.cli.parts.settings import choose
 
+    before = dict(os.environ)
     chosen = devices.get(devices.default() if device is None else device)
-    number, given = choose(name or "", priority, settings)
+    number, given = choose(name or "", priority, {**settings, "memory": memory, "reserve": reserve})
     environment = launch.environment(
         os.environ, chosen.name, number, name or "-", given, job, memory, reserve
     )
     if name is None:
         del environment["GIVEWAY_NAME"]
-    click.echo(render(os.environ, environment, form), nl=False)
+    click.echo(render(before, environment, form), nl=False)
 
 
 def render(before: Mapping[str, str], after: Mapping[str, str], form: str) -> str:

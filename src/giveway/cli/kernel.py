@@ -7,15 +7,11 @@ from pathlib import Path
 import click
 
 from giveway.cli.parts import options
-from giveway.cli.parts.help import Context
+from giveway.cli.parts.help import Group
 from giveway.cli.parts.lines import echo_line
 
 
-class _Group(click.Group):
-    context_class = Context
-
-
-@click.group("kernel", cls=_Group)
+@click.group("kernel", cls=Group)
 def command() -> None:
     """Jupyter kernels whose notebooks share a device."""
 

@@ -7,16 +7,12 @@ import os
 
 import click
 
-from giveway.cli.parts.help import Context
+from giveway.cli.parts.help import Group
 from giveway.cli.parts.lines import echo_line
 from giveway.errors import GivewayError
 
 
-class _Group(click.Group):
-    context_class = Context
-
-
-@click.group("mps", cls=_Group)
+@click.group("mps", cls=Group)
 def command() -> None:
     """NVIDIA's multi-process service (MPS) under giveway.
 
@@ -54,6 +50,11 @@ def stop(force: bool) -> None:
 
     mps.check_installed()
     daemon = mps.ask(mps.own_folder())
+    if daemon is None and (other := mps.find(os.environ)) is not None:
+        raise GivewayError(
+            f"MPS in {other.folder} was not started by giveway: end it with its own command"
+            f" ({mps.PIPES}={other.folder} {mps.CONTROL})"
+        )
     if daemon is None:
         echo_line("MPS does not run")
         return

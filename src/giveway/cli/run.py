@@ -69,8 +69,10 @@ def command(
       giveway run --name nightly -- torchrun --nproc-per-node 2 train.py
       giveway run --share 30 -- python tenant.py
 
-    Where no option states it, the environment (GIVEWAY_PRIORITY, GIVEWAY_SLOWDOWN) decides, then
-    the configuration files (giveway config). Otherwise, the priority is 0 and the slowdown 0%.
+    Where no option states them, the environment (GIVEWAY_PRIORITY, GIVEWAY_SLOWDOWN,
+    GIVEWAY_MEMORY, GIVEWAY_RESERVE) decides about priority, slowdown and memory, then the
+    configuration files (giveway config). Otherwise, the priority is 0, the slowdown 0%, and memory
+    is neither limited nor reserved.
 
     Options marked [policies] have an effect under a policy that reads them (giveway serve).
 
@@ -82,7 +84,7 @@ def command(
     from giveway.cli.parts.settings import choose
 
     task = name if name is not None else launch.derive_name(cmd) if cmd else ""
-    number, given = choose(task, priority, settings)
+    number, given = choose(task, priority, {**settings, "memory": memory, "reserve": reserve})
     launch.run(
         cmd,
         device=device,

@@ -97,6 +97,7 @@ def command(
       giveway simulate dual -p mypackage.mymodule:MyPolicy
       giveway simulate cluster.toml --placement urgent
     """
+    from giveway.page.slack import Slack
     from giveway.results import archive
     from giveway.sched.attributes import parse_duration
     from giveway.sched.policies import registry
@@ -115,7 +116,7 @@ def command(
     for name, policy in chosen.items():
         end_ns = min(loaded.duration_ns, loaded.warm_ns + max(1, span_ns))
         record = Record(loaded.warm_ns, end_ns) if plot is not None else None
-        runs[name] = engine.run(loaded, policy, record)
+        runs[name] = engine.run(loaded, policy, record, Slack)
         if record is not None:
             panels[name] = (runs[name].tasks, record)
     result = figures.make_result(loaded, alone, runs)

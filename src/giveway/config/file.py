@@ -83,7 +83,7 @@ class _Reader:
         directory = self._pattern(number, content, "directory", allowed)
         if directory is not None:
             directory = os.path.expanduser(directory)
-            if not os.path.isabs(directory):
+            if not os.path.isabs(directory) or "\0" in directory:
                 self._not_allowed("program", number, "directory", content["directory"], allowed)
             directory = os.path.realpath(directory)
         if name is None and directory is None:

@@ -69,7 +69,8 @@ def resolve(
         directory: the folder where it starts, without symbolic links.
         options: what the command line states; None: nothing.
         environ: the environment of giveway. In a program under giveway run, the variables are those
-            of that program, and do not count for the programs that it starts.
+            of that program, and only those with `Key.to_variable` count for the programs that it
+            starts.
         system: the path of the system's file.
 
     Raises:
@@ -78,8 +79,7 @@ def resolve(
     values = {key: Value(known.built_in, "built in") for key, known in KEYS.items()}
     for source, path in files(environ, system):
         values.update(_from_file(source, path, name, directory))
-    if "GIVEWAY_RUN" not in environ:
-        values.update(_from_environment(environ))
+    values.update(_from_environment(environ))
     values.update({key: Value(text, "option") for key, text in options.items() if text is not None})
     return values
 
@@ -97,6 +97,8 @@ def _from_file(source: str, path: Path, name: str, directory: str) -> Iterator[t
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Value]]:
     for key, known in KEYS.items():
+        if "GIVEWAY_RUN" in environ and known.to_variable is None:
+            continue
         variable = f"GIVEWAY_{key.upper()}"
         if text := environ.get(variable):
             try:

@@ -7,7 +7,6 @@ import fcntl
 import gc
 import os
 import signal
-import stat
 import sys
 import traceback
 from pathlib import Path
@@ -19,7 +18,7 @@ from giveway.daemon.limit import TimeLimit
 from giveway.daemon.log import Log
 from giveway.daemon.loop import Loop
 from giveway.errors import DaemonError, GivewayError, PageError
-from giveway.page import group
+from giveway.page.folder import make, open_shared
 from giveway.sched.policies import registry
 
 LOCK_NAME = "daemon.lock"
@@ -53,7 +52,7 @@ def serve(policy: str, heartbeat: supervisor.Heartbeat, *, again: bool) -> None:
         registry.policy_class(name)  # import now, not while a client waits for a change of policy
     first = registry.make(policy)
     folder = client.folder()
-    make_folder(folder)
+    make(folder)
     try:
         lock = take_lock(folder / LOCK_NAME)
     except OSError as error:
@@ -81,29 +80,9 @@ def serve(policy: str, heartbeat: supervisor.Heartbeat, *, again: bool) -> None:
     lock.close()
 
 
-def make_folder(folder: Path) -> None:
-    """Makes the folder of the gate pages with the permissions that libgiveway requires."""
-    of = group.shared()
-    try:
-        if not folder.exists():
-            folder.mkdir(mode=0o700)
-            if of is not None:
-                os.chown(folder, -1, of)
-                folder.chmod(0o2770)
-        found = folder.lstat()
-    except OSError as error:
-        raise PageError(f"{folder} cannot be made: {error.strerror}") from None
-    if of is not None and (found.st_mode, found.st_gid) != (stat.S_IFDIR | 0o2770, of):
-        raise PageError(f"{folder} is not a directory of mode 2770 and of group {of}")
-    if of is None and (
-        not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022
-    ):
-        raise PageError(f"{folder} is not a directory that only this user can write to")
-
-
 def take_lock(path: Path) -> TextIO:
     """Takes the lock of the folder's only daemon; closing the file releases it."""
-    descriptor = group.open_shared(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    descriptor = open_shared(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
     file = os.fdopen(descriptor, "r+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

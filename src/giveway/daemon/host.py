@@ -3,16 +3,16 @@ gates."""
 
 from __future__ import annotations
 
-import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Final, ParamSpec, TypeVar
 
 from giveway.daemon.figures import DECISION_BOUNDS, Busy, Histogram
-from giveway.daemon.host_task import CLOSED, OPEN, HostTask
+from giveway.daemon.host_task import CLOSED, OPEN, HostTask, read_nice
 from giveway.daemon.limit import TimeLimit
 from giveway.daemon.log import Log
+from giveway.daemon.prices import Prices
 from giveway.errors import GivewayError, PageError, UsageError
 from giveway.page.decider import Change, Flags, Gate, Gates
 from giveway.sched import attributes
@@ -27,6 +27,7 @@ from giveway.sched.task import (
     Joined,
     Left,
     Only,
+    Shares,
     TaskId,
     Tick,
 )
@@ -39,6 +40,7 @@ JOINED: Final = int(Flags.JOINED)
 CHANGED: Final = int(Flags.CHANGED)
 BECAME_IDLE: Final = int(Flags.BECAME_IDLE)
 BECAME_ACTIVE: Final = int(Flags.BECAME_ACTIVE)
+SLACK_CHANGED: Final = int(Flags.SLACK_CHANGED)
 """Plain integers, because ``&`` on an enum takes a microsecond and tasks wait meanwhile."""
 MAX_TEXT: Final = 4000
 """Characters kept from the end of a traceback, where the error is."""
@@ -62,6 +64,7 @@ class Host:
         """The time from the daemon's wake-up to the written gates, in seconds."""
         self.busy: dict[str, Busy] = {}
         self._limit = limit
+        self._prices = Prices(log)
         self.clock = clock
         self._todo: dict[HostTask, Gate] = {}
         """Gates still to be written, the last value of each."""
@@ -132,6 +135,7 @@ class Host:
         for device, gates in list(self.pages.items()):
             try:
                 gates.beat()
+                self._prices.look(gates, self.tasks.values())
                 if device in self._behind:
                     self._behind.remove(device)
                     self.read_changes(device)
@@ -206,6 +210,8 @@ class Host:
             self._set_active(task, False, now)
         if flags & BECAME_ACTIVE:
             self._set_active(task, True, now)
+        if flags & SLACK_CHANGED:
+            self._send(Shares(id_, bool(change.shares)), now)
 
     def _join(self, id_: TaskId, change: Change, now: int) -> None:
         info = self.pages[id_.device].info(change.row, change.ticket)
@@ -251,7 +257,7 @@ class Host:
     def _read_attributes(self, id_: TaskId, priority: int) -> Attributes:
         """The attributes that users have set, with the nice value of the process as a default."""
         task = self.tasks[id_]
-        result = Attributes(priority=priority, nice=_read_nice(task.pid))
+        result = Attributes(priority=priority, nice=read_nice(task.pid))
         try:
             text = self.pages[id_.device].page.attributes(id_.ticket)
         except (GivewayError, LookupError):  # the task has left meanwhile
@@ -388,10 +394,3 @@ class Host:
 
     def _update_figures(self, task: HostTask, now: int) -> None:
         task.figures.update(task.active, task.gate is OPEN, now)
-
-
-def _read_nice(pid: int) -> int:
-    try:
-        return os.getpriority(os.PRIO_PROCESS, pid)
-    except OSError:
-        return 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from giveway.daemon.figures import TaskFigures
 from giveway.page.decider import Gate
-from giveway.sched.task import TaskId
+from giveway.sched.task import Price, TaskId
 
 OPEN: Final = Gate.OPEN
 CLOSED: Final = Gate.CLOSED
@@ -28,6 +29,7 @@ class HostTask:
         "name",
         "paused",
         "pid",
+        "price",
         "row",
     )  # fmt: skip
 
@@ -46,4 +48,14 @@ class HostTask:
         self.gate = OPEN
         """The gate last written to the page."""
         self.attributes_text = ""
+        self.price: Price = ""
+        """As last logged."""
         self.figures = TaskFigures()
+
+
+def read_nice(pid: int) -> int:
+    """The nice value of a process; 0 if the process is gone."""
+    try:
+        return os.getpriority(os.PRIO_PROCESS, pid)
+    except OSError:
+        return 0

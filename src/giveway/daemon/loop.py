@@ -20,8 +20,8 @@ from giveway.daemon.host import Host
 from giveway.daemon.requests import Request
 from giveway.daemon.supervisor import END, Heartbeat
 from giveway.errors import PageError
-from giveway.page import group
 from giveway.page.decider import Gates
+from giveway.page.folder import open_shared
 
 BEAT_SECONDS: Final = 0.1
 HANG_SECONDS: Final = 2
@@ -37,7 +37,7 @@ class Loop:
         self._host = host
         self._heartbeat = heartbeat
         # Opened now, because a signal handler cannot open a file.
-        self._crash = open(crash_log, "w", opener=group.open_shared)  # noqa: SIM115
+        self._crash = open(crash_log, "w", opener=open_shared)  # noqa: SIM115
         # The handler writes a traceback from within C, then the default action ends the process.
         faulthandler.register(END, file=self._crash, chain=True)
         self._suspect = ""

@@ -53,7 +53,8 @@ def metrics(
 
     up = GaugeMetricFamily("giveway_up", "Whether the daemon answers.")
     up.add_metric([], float(status is not None))
-    found: list[Metric] = [up, *_from_pages(tasks, details)]
+    tasks = list(tasks)
+    found: list[Metric] = [up, *_from_pages(tasks, details), *_of_slack(tasks, details)]
     if status is not None:
         found += [*_from_daemon(status, gpus), *_of_tasks(status["tasks"], details)]
     return found
@@ -100,6 +101,48 @@ def _from_pages(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[M
         preemptions.add_metric(labels, task.preemptions)
         waited.add_metric(labels, task.held_seconds)
     return [active, held, priority, launches, preemptions, waited, memory, *counted.values()]
+
+
+def _of_slack(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    tolerated = GaugeMetricFamily(
+        "giveway_task_slowdown_tolerated_ratio",
+        "By how much others may slow the task down: 0.1 for 10 %.",
+        labels=TASK_LABELS,
+    )
+    measured = GaugeMetricFamily(
+        "giveway_task_slowdown_ratio",
+        "By how much others slow the task down while they run, where that is known.",
+        labels=TASK_LABELS,
+    )
+    credit = GaugeMetricFamily(
+        "giveway_task_slack_credit_seconds",
+        "The delay that is tolerated in this episode and has not happened.",
+        labels=TASK_LABELS,
+    )
+    beside = CounterMetricFamily(
+        "giveway_task_beside_seconds",
+        "Time with work in which less urgent tasks ran.",
+        labels=TASK_LABELS,
+    )
+    contended = CounterMetricFamily(
+        "giveway_task_contended_seconds",
+        "Time with work in which less urgent tasks had work, too.",
+        labels=TASK_LABELS,
+    )
+    for task in tasks:
+        if not task.price:
+            continue
+        known = details.get(TaskId(task.device, task.ticket), UNKNOWN)
+        labels = _task_labels(task.device, task.pid, task.name, task.ticket, known)
+        tolerated.add_metric(labels, task.tolerance / 100)
+        if task.slowdown is not None:
+            measured.add_metric(labels, task.slowdown / 100)
+        credit.add_metric(labels, task.credit_seconds)
+        beside.add_metric(labels, task.beside_seconds)
+        contended.add_metric(labels, task.contended_seconds)
+    return [tolerated, measured, credit, beside, contended]
 
 
 def _from_daemon(status: Mapping[str, Any], gpus: Mapping[str, int]) -> list[Metric]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from giveway.errors import GivewayError, MissingExtraError
+from giveway.page.folder import make
 from giveway.page.observer import page_path
 
 CONTROL: Final = "nvidia-cuda-mps-control"
@@ -137,11 +138,12 @@ def check_installed() -> None:
 
 
 def start() -> Daemon:
-    """Starts giveway's own control daemon.
+    """Starts giveway's own control daemon, unless one runs that programs can use.
 
     Raises:
         MissingExtraError: MPS is not installed.
         GivewayError: it cannot be started, or one runs already with other settings.
+        PageError: the folder of the gate pages cannot be used.
     """
     check_installed()
     folder = own_folder()
@@ -150,8 +152,12 @@ def start() -> Daemon:
     if running is not None:
         _check_settings(running, {name: env[name] for name in SETTINGS if env.get(name)})
         return running
+    running = find(os.environ)
+    if running is not None and _unusable(running, os.environ) is None:
+        return running
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
         done = subprocess.run(
             [CONTROL, "-d"],
             env=env,

@@ -11,11 +11,11 @@ from typing import Final
 
 from giveway import devices
 from giveway.devices import mps, quota
-from giveway.doctor import probe, quotas
+from giveway.doctor import configuration, probe, quotas
 from giveway.doctor.findings import DeviceReport, PageReport, Problem, Report
 from giveway.errors import PageError
 from giveway.observe import programs
-from giveway.page import group
+from giveway.page.folder import shared
 from giveway.page.library import NO_PAGE, library_path
 from giveway.page.observer import Page, page_path
 
@@ -50,6 +50,7 @@ def examine() -> Report:
     report.not_gated = [
         program.to_json() for program in programs.not_gated(list) if program.why is not None
     ]
+    report.problems += configuration.problems(os.environ)
     own = quota.read(os.environ)
     if own is not None:
         report.cpu_quota = quotas.in_words(own)
@@ -91,7 +92,7 @@ def _folder_problems(page: PageReport, path: Path) -> Iterator[Problem]:
     page.folder_mode = f"{stat.S_IMODE(status.st_mode):04o}"
     if not stat.S_ISDIR(status.st_mode):
         yield Problem(f"{folder} is not a folder", f"remove it: rm {folder}")
-    elif (of := group.shared()) is not None:
+    elif (of := shared()) is not None:
         if (stat.S_IMODE(status.st_mode), status.st_gid) != (0o2770, of):
             yield Problem(
                 f"{folder} has mode {page.folder_mode} and group {status.st_gid}, and"
@@ -147,7 +148,7 @@ def _page_problems(page: PageReport, path: Path, device: str) -> Iterator[Proble
         return
     page.exists = True
     page.mode = f"{stat.S_IMODE(status.st_mode):04o}"
-    of = group.shared()
+    of = shared()
     if of is not None and (status.st_gid != of or status.st_mode & 0o007):
         yield Problem(
             f"{path} has mode {page.mode} and group {status.st_gid}, and GIVEWAY_SHARED asks for"
@@ -183,7 +184,7 @@ def _remedy(path: Path, status: os.stat_result, code: int) -> str:
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         return "set GIVEWAY_DIR to a folder on a file system that is not read-only"
     if code == NO_ACCESS:
-        return f"chmod 0600 {path}"
+        return f"chmod {'0600' if shared() is None else '0660'} {path}"
     if code not in DAMAGED:
         return "wait, and run giveway doctor again"
     users = ", ".join(map(str, sorted(_users(status))))

@@ -17,7 +17,6 @@ from giveway.sched.task import Task, TaskId
 
 Key = TaskId | Program
 
-
 _PROC: Final = Path("/proc")
 
 

@@ -89,9 +89,10 @@ def _utf8(text: str) -> str:
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
-def _folder(environ: Mapping[str, str]) -> str:
+def _folder(environ: Mapping[str, str]) -> tuple[str, str]:
+    """What decides where a program's gate pages are."""
     given = environ.get("GIVEWAY_DIR")
-    return os.path.abspath(given) if given else ""
+    return os.path.abspath(given) if given else "", environ.get("GIVEWAY_SHARED", "")
 
 
 def _with_ancestors(pids: Iterable[int], processes: dict[int, _Process]) -> set[int]:

@@ -16,8 +16,8 @@ import numpy as np
 
 from giveway.report import words
 from giveway.report.load import Run
-from giveway.results import permutation, result, stats
-from giveway.results.figures import percentile_ratios, shares_of_alone
+from giveway.results import permutation, requests, result, stats
+from giveway.results.figures import shares_of_alone
 from giveway.results.rounds import Round
 
 SCHEMA: Final = 2
@@ -43,7 +43,8 @@ class Change:
     scenario: str
     program: str
     figure: str
-    """A key of ``PERCENTS``, or ``throughput``; all values are relative to the program alone."""
+    """A key of ``PERCENTS``, after ``ttft_`` or ``tpot_`` where it is of these times, or
+    ``throughput``; all values are relative to the program alone."""
     old: float
     new: float
     ratio: float
@@ -150,7 +151,7 @@ def _groups(
     pairs: list[_Pair] = []
     for program, before in described[0]["programs"].items():
         after = described[1]["programs"].get(program)
-        if after is None or (before["model"], before["size"]) != (after["model"], after["size"]):
+        if after is None or any(before[key] != after[key] for key in ("model", "size", "tokens")):
             notes.append(f"{name}: {program} differs between the runs and is not compared.")
             continue
         for which, each in zip(("old", "new"), measured, strict=True):
@@ -168,7 +169,8 @@ def _groups(
             rates = [shares_of_alone(each) for each in sides]
             pairs.append(_Pair((name, program, "throughput"), (rates[0], rates[1])))
         else:
-            pairs += _percentiles(notes, (name, program), sides)
+            for kind in ("", "ttft_", "tpot_"):
+                pairs += _percentiles(notes, (name, program), sides, kind)
     sizes = {each: tuple(map(len, each.rounds)) for each in pairs}
     for size in dict.fromkeys(sizes.values()):
         if permutation.smallest_p(*size) > permutation.LEVEL:
@@ -179,31 +181,36 @@ def _groups(
         yield [each for each in pairs if sizes[each] == size]
 
 
-def _percentiles(notes: list[str], what: tuple[str, str], sides: Sides) -> Iterator[_Pair]:
+def _percentiles(
+    notes: list[str], what: tuple[str, str], sides: Sides, kind: str = ""
+) -> Iterator[_Pair]:
+    """The percentiles of latencies or, with a kind, of times to the first token or per token."""
+    key = f"{kind}us" if kind else "latencies_us"
     counts = [
-        sum(len(part["latencies_us"]) for part in parts)
+        sum(len(requests.values(part, key)) for part in parts)
         for side in sides
         for parts in ([each.part for each in side], [each.alone or {} for each in side])
     ]
+    if kind and not min(counts):
+        return  # This program does not answer token by token.
     for name, percent in PERCENTS.items():
-        old, new = (percentile_ratios(each, percent) for each in sides)
+        old, new = (requests.ratios(each, key, percent) for each in sides)
         if min(counts) < ENOUGH[name] or [len(old), len(new)] != [len(each) for each in sides]:
             scenario, program = what
             notes.append(
-                f"{scenario}: the {name} of {program} needs {ENOUGH[name]} requests, some in each "
-                "round of both results."
+                f"{scenario}: the {kind}{name} of {program} needs {ENOUGH[name]} requests, some in "
+                "each round of both results."
             )
             continue
-        noise = max(map(_noise_of_p99, sides)) if name == "p99" else NOISE
-        yield _Pair((*what, name), (old, new), max(NOISE, noise))
+        noise = max(_noise_of_p99(each, key) for each in sides) if name == "p99" else NOISE
+        yield _Pair((*what, f"{kind}{name}"), (old, new), max(NOISE, noise))
 
 
-def _noise_of_p99(rounds: Sequence[Round]) -> float:
+def _noise_of_p99(rounds: Sequence[Round], key: str) -> float:
     """The standard error of a p99 by that alone, by their requests."""
-    errors = [
-        stats.percentile_noise([value for part in parts for value in part["latencies_us"]], 99)
-        for parts in ([each.part for each in rounds], [each.alone or {} for each in rounds])
-    ]
+    sides = ([each.part for each in rounds], [each.alone or {} for each in rounds])
+    times = ([value for part in parts for value in requests.values(part, key)] for parts in sides)
+    errors = [stats.percentile_noise(each, 99) for each in times]
     return math.hypot(*errors)
 
 

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from giveway.report import words
+from giveway.report import price, words
 from giveway.report.svg.markup import Child, Column, Markup, element, stacked, table
 from giveway.results.names import mode_name
 from giveway.results.stats import geometric_mean
 from giveway.results.verdict import Scenario, urgent_and_other
 from giveway.scenarios.modes import ordered
 
-_LATENCY = "p99_ratio"
 _SHARE = "share_of_alone"
 
 
@@ -30,9 +29,16 @@ class Family:
         return all(each.get("load") is not None for each in self.members)
 
     @property
+    def price(self) -> price.Time:
+        """The time of the urgent program that the table shows: that of the first measured one."""
+        measured = (each for each in self.members if each.get("programs"))
+        return next(map(price.time, measured), price.Time("p99", "p99"))
+
+    @property
     def modes(self) -> list[str]:
         """The modes beside ``alone`` that some member was measured in."""
-        return list(ordered({mode for each in self.members for mode in each.get("modes", {})}))[1:]
+        found = {mode for each in self.members for mode in each.get("modes", {})}
+        return list(ordered(found - {"alone"}))
 
 
 def of(results: Iterable[Scenario]) -> list[Family]:
@@ -49,7 +55,7 @@ def columns(family: Family) -> list[Column]:
     modes = [mode_name(mode) for mode in family.modes]
     return [
         Column("Load" if family.loads else "Programs"),
-        *(Column(f"Urgent p99 {mode}", number=True) for mode in modes),
+        *(Column(f"Urgent {family.price.title} {mode}", number=True) for mode in modes),
         *(Column(f"Other {mode}", number=True) for mode in modes),
     ]
 
@@ -62,13 +68,13 @@ def rows(family: Family) -> Iterator[list[str]]:
     for member in family.members:
         yield [
             member_name(member),
-            *(words.ratio(estimate(member, mode, _LATENCY)) for mode in family.modes),
+            *(words.ratio(estimate(member, mode, family.price.ratio)) for mode in family.modes),
             *(words.percentage(estimate(member, mode, _SHARE)) for mode in family.modes),
         ]
     if not family.loads and len(family.members) > 1:
         yield [
             "geometric mean",
-            *(_mean(family, mode, _LATENCY, words.times) for mode in family.modes),
+            *(_mean(family, mode, family.price.ratio, words.times) for mode in family.modes),
             *(_mean(family, mode, _SHARE, words.share) for mode in family.modes),
         ]
 

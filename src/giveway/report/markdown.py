@@ -74,8 +74,9 @@ def _run(run: Run) -> Iterator[str]:
             yield from _table([Column("bar"), Column("measured"), Column("verdict")], rows)
         if each.get("modes"):
             yield from _table(_FIGURES, _figures(each["modes"]))
-            if found := list(requests.rows(each)):
-                yield from _table(requests.COLUMNS, found)
+            columns, rows = requests.table(each)
+            if rows:
+                yield from _table(columns, rows)
             notes = (requests.objectives(each), words.share_sums(each), words.device_busy(each))
             for line in filter(None, notes):
                 yield ""

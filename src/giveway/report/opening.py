@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
-from giveway.report import families, sentences, summary, words
+from giveway.report import families, price, sentences, summary, words
 from giveway.report.load import Run
 from giveway.report.svg import frontier, overview, sweep
 from giveway.report.svg.markup import Child, Column, Markup, stacked, table
 from giveway.results.names import mode_name
 from giveway.results.verdict import Scenario, urgent_and_other
-
-_BY_MODE: Final = (
-    Column("Mode"),
-    Column("Urgent p50, ms", number=True),
-    Column("Urgent p99, ms", number=True),
-    Column("p50 / alone", number=True),
-    Column("p99 / alone", number=True),
-    Column("Other, per second", number=True),
-    Column("Other, of alone", number=True),
-)
 
 
 def contents(run: Run, anchors: Mapping[str, str]) -> Iterator[Child]:
@@ -45,6 +34,14 @@ def contents(run: Run, anchors: Mapping[str, str]) -> Iterator[Child]:
 def _by_mode(scenario: Scenario) -> Markup | None:
     """The modes of one scenario: the price of each, and what it brings."""
     urgent, other = urgent_and_other(scenario)
+    times = price.times(scenario)
+    columns = [
+        Column("Mode"),
+        *(Column(f"Urgent {each.title}, ms", number=True) for each in times),
+        *(Column(f"{each.title} / alone", number=True) for each in times),
+        Column("Other, per second", number=True),
+        Column("Other, of alone", number=True),
+    ]
     rows: list[list[Child]] = []
     for mode, programs in scenario["modes"].items():
         if urgent not in programs or other not in programs:
@@ -52,10 +49,9 @@ def _by_mode(scenario: Scenario) -> Markup | None:
         first, last = programs[urgent], programs[other]
         rows.append([
             mode_name(mode),
-            words.number(first["p50_ms"]),
-            words.number(first["p99_ms"]),
-            *(stacked(words.ratio(first[figure])) for figure in ("p50_ratio", "p99_ratio")),
+            *(words.number(first[each.ms]) for each in times),
+            *(stacked(words.ratio(first[each.ratio])) for each in times),
             words.number(last["throughput"]),
             stacked(words.percentage(last["share_of_alone"])),
         ])  # fmt: skip
-    return table(f"{urgent} is urgent, {other} is the other", _BY_MODE, rows) if rows else None
+    return table(f"{urgent} is urgent, {other} is the other", columns, rows) if rows else None

@@ -150,9 +150,10 @@ def figures(scenario: verdict.Scenario) -> Iterator[list[Child]]:
 
 
 def _requests(scenario: verdict.Scenario) -> Iterator[Markup]:
-    found = [[*map(stacked, row)] for row in requests.rows(scenario)]
-    if found:
-        yield table(f"Requests of {scenario['name']}", requests.COLUMNS, found)
+    columns, rows = requests.table(scenario)
+    if rows:
+        cells = [[*row[:2], *map(stacked, row[2:])] for row in rows]
+        yield table(f"Requests of {scenario['name']}", columns, cells)
     if objectives := requests.objectives(scenario):
         yield element("p", objectives, class_="note")
 

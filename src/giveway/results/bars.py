@@ -118,29 +118,28 @@ def _figure(bar: Bar, programs: Mapping[str, Any], name: str) -> tuple[float, li
         )
     found = figures.get(bar.figure)
     if found is None:
-        raise _UnknownError(f"{bar.figure} of {name} {_need(bar.figure)}")
+        raise _UnknownError(f"{bar.figure} of {name} {_need(bar.figure, figures)}")
     if isinstance(found, dict):
         return found["value"], found["interval"]
     edges = interval(_by_round(bar.figure, figures))
     return found, None if edges is None else [round(edge, 4) for edge in edges]
 
 
-def _need(figure: str) -> str:
+def _need(figure: str, figures: Mapping[str, Any]) -> str:
+    time, _, unit = figure.rpartition("_")
+    if unit == "ratio" and figures.get(f"{time}_ms") is not None:
+        return "needs the mode alone"
     if figure == "kept_of_native":
         return "needs the mode native, and a program without a given rate"
     if figure == "slo_share":
         return "needs an slo, and a program that measures the times that it limits"
     if figure.startswith(("ttft", "tpot", "tokens")):
-        return "needs a program that answers with tokens" + _and_alone(figure)
+        return "needs a program that answers with tokens"
     if figure.startswith("service"):
-        return "needs a program that knows its work on a request" + _and_alone(figure)
+        return "needs a program that knows its work on a request"
     if "share" in figure:
         return "needs the mode alone, and a program without a given rate"
     return "needs the mode alone"
-
-
-def _and_alone(figure: str) -> str:
-    return ", and the mode alone" if figure.endswith("_ratio") else ""
 
 
 def _by_round(figure: str, figures: Mapping[str, Any]) -> Sequence[float]:

@@ -33,7 +33,7 @@ def figures(rounds: Rounds, mode: str, program: str) -> Figures | None:
     found["busy_share"] = _busy_share(parts)
     others = [] if mode == "alone" else counted
     for name, percent in (("p50_ratio", 50.0), ("p90_ratio", 90.0), ("p99_ratio", 99.0)):
-        found[name] = estimate(percentile_ratios(others, percent))
+        found[name] = estimate(requests.ratios(others, "latencies_us", percent))
     saturating = not rounds.programs[program].open_loop
     found["share_of_alone"] = estimate(shares_of_alone(others)) if saturating else None
     native = rounds.counted("native", program) if mode not in ("alone", "native") else []
@@ -85,6 +85,9 @@ def _device_share(alone: Part | None, cores: int | None, device_ms: float | None
     if alone is None:
         return None
     if device_ms is not None:
+        # Requests that are served together share device time, and one of them by itself says none.
+        if "tokens" in alone:
+            return None
         return _throughput(alone) * device_ms / 1e3
     if cores is not None and alone.get("cpu_seconds") is not None:
         return float(alone["cpu_seconds"] / (cores * alone["seconds"]))
@@ -125,11 +128,6 @@ def noise(rounds: Rounds) -> dict[str, Any]:
     listed = ", ".join(f"{name} by {share:.0%}" for name, share in much.items())
     text = f"even alone, rounds differed: {listed} (standard deviation)"
     return {"noisy": bool(much), "differs": differs, "text": text if much else None}
-
-
-def percentile_ratios(counted: Sequence[Round], percent: float) -> list[float]:
-    """The latency of each round by that of the program alone in the same round."""
-    return requests.ratios(counted, "latencies_us", percent)
 
 
 def shares_of_alone(counted: Sequence[Round]) -> list[float]:

@@ -37,6 +37,9 @@ def figures(counted: Sequence[Round], slo: Mapping[str, float], alone: bool) -> 
             found[f"{time}_{name}_ratio"] = estimate(by_round)
     found["tokens_per_s"] = tokens_per_s(parts)
     found["slo_share"] = estimate(slo_shares(parts, slo))
+    if found["slo_share"] is not None and found["slo_share"]["interval"] is not None:
+        low, high = found["slo_share"]["interval"]
+        found["slo_share"]["interval"] = [low, min(high, 1.0)]  # no share is larger
     return found
 
 
@@ -55,9 +58,9 @@ def of_round(part: Part) -> dict[str, float | None]:
 
 def percentiles(parts: Sequence[Part], time: str) -> dict[str, float | None]:
     """The percentiles of one kind of time in milliseconds, over the requests of all parts."""
-    values = [value for part in parts for value in _times(part, f"{time}_us")]
+    found = [value for part in parts for value in values(part, f"{time}_us")]
     return {
-        f"{time}_{name}_ms": round(percentile(values, percent) / 1e3, 4) if values else None
+        f"{time}_{name}_ms": round(percentile(found, percent) / 1e3, 4) if found else None
         for name, percent in POINTS.items()
     }
 
@@ -65,7 +68,7 @@ def percentiles(parts: Sequence[Part], time: str) -> dict[str, float | None]:
 def ratios(counted: Sequence[Round], key: str, percent: float) -> list[float]:
     """A percentile of each round by that of the program alone in the same round."""
     pairs = (
-        (_times(each.part, key), _times(each.alone, key))
+        (values(each.part, key), values(each.alone, key))
         for each in counted
         if each.alone is not None
     )
@@ -88,9 +91,9 @@ def slo_shares(parts: Iterable[Part], slo: Mapping[str, float]) -> list[float]:
     for part in parts:
         lists = [(part.get(_OBJECTIVES[name]), 1e3 * limit) for name, limit in slo.items()]
         whole = len(part["latencies_us"])
-        if not lists or not whole or any(len(values or ()) != whole for values, _ in lists):
+        if not lists or not whole or any(len(times or ()) != whole for times, _ in lists):
             continue
-        requests = zip(*(values for values, _ in lists), strict=True)
+        requests = zip(*(times for times, _ in lists), strict=True)
         limits = [limit for _, limit in lists]
         # An answer of one token has no time per output token, which is within any limit.
         inside = [
@@ -101,5 +104,6 @@ def slo_shares(parts: Iterable[Part], slo: Mapping[str, float]) -> list[float]:
     return found
 
 
-def _times(part: Part, key: str) -> list[float]:
+def values(part: Part, key: str) -> list[float]:
+    """The times of a list of a record, without requests that have none."""
     return [value for value in part.get(key) or () if value is not None]

@@ -95,7 +95,7 @@ def _not_alone(
     batched = "tokens" in part
     if described.open_loop and not batched and busy is not None and busy > most:
         return f"{name} alone was at work {busy:.0%} of the time, {most:.0%} at most count"
-    service = _service_ms(part, described)
+    service = service_ms(part, described)
     expected = described.service_ms or service
     if described.open_loop and latencies and expected:
         last = median(latencies[-_LAST:]) if batched else latencies[-1]
@@ -115,7 +115,7 @@ def _busy_share(part: Part, seconds: float) -> float | None:
     return None if busy is None else min(1.0, busy / seconds)
 
 
-def _service_ms(part: Part, described: Described) -> float | None:
+def service_ms(part: Part, described: Described) -> float | None:
     """The mean work on a request, or the median time of a batch; None if unknown."""
     if not part["latencies_us"] or "tokens" in part:
         return None  # Requests that are served together share the work.

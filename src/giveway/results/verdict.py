@@ -20,6 +20,9 @@ _OPENING: Final = {
 }
 _FIGURE: Final = "p99_ratio"
 _MODES: Final = ("alone", "native", "giveway")
+_IN_TIME: Final = 0.8
+"""The share of the requests in time below which a program cannot keep up; edges and chance of a
+segment explain a smaller lack."""
 NEEDS_ALL: Final = "this needs the modes alone, native and giveway"
 
 
@@ -126,13 +129,21 @@ def warnings(scenario: Scenario) -> list[str]:
         found.append(f"This machine is noisy: {scenario['noise']['text']}.")
     for name, program in scenario["programs"].items():
         for mode, programs in scenario["modes"].items():
-            p50 = programs.get(name, {}).get("p50_ms")
-            if program["rate"] and p50 is not None and p50 * program["rate"] > 1e3:
+            if program["rate"] and _falls_behind(program, programs.get(name, {})):
                 found.append(
                     f"{mode_name_at_start(mode)}, {name} could not keep up with its "
                     "requests, so its latencies there grow with the length of the run."
                 )
     return found
+
+
+def _falls_behind(program: Mapping[str, Any], figures: Mapping[str, Any]) -> bool:
+    """Whether a program answers fewer requests than come."""
+    if figures.get("p50_ms") is None:
+        return False
+    if program["tokens"]:  # It answers several at a time, so that long answers say nothing.
+        return bool(figures["throughput"] < _IN_TIME * program["rate"])
+    return bool(figures["p50_ms"] * program["rate"] > 1e3)
 
 
 def at_start(result: Mapping[str, Any]) -> list[str]:

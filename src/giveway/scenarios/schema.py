@@ -133,6 +133,18 @@ def _gpus(text: str) -> float:
     return value
 
 
+def _factors(value: Any) -> dict[str, float]:
+    """By which factor a kind of work is slower beside another, by ``kind*other``."""
+    if not isinstance(value, dict):
+        raise ValueError
+    for pair, factor in value.items():
+        kind, star, other = pair.partition("*")
+        number = isinstance(factor, int | float) and not isinstance(factor, bool)
+        if not (kind and star and other and number and 1 <= factor <= 1000):
+            raise ValueError
+    return {pair: float(factor) for pair, factor in value.items()}
+
+
 def _lengths(value: Any) -> tuple[int, int]:
     """The least and the most tokens, from a number or a list of two."""
     least, most = value if isinstance(value, list) else (value, value)
@@ -213,6 +225,9 @@ MODEL: Final = {
     "max_wait": _of(Kind("max_wait_ns", duration(0), _TIME)),
     "quantum": _of(Kind("quantum_ns", duration(1), _TIME)),
     "timeslice": _of(Kind("timeslice_ns", duration(1000), "a time from 1us")),
+    "beside": Rule(
+        _factors, 'a table like {"serve*train" = 1.5}: factors from 1 to 1000', field="beside"
+    ),
 }
 SIMULATION: Final = RUN | MODEL
 """``[simulation]``: duration, devices, and the behaviour of devices and gates."""
@@ -227,6 +242,7 @@ LAUNCHES: Final = {
     "gpus": _of(Kind("gpus", _gpus, "above 0, up to 1, with four decimal places at most")),
     "count": _of(Kind("count", whole(1, MAX_TASKS), f"1 to {MAX_TASKS}")),
     "device": _of(Kind("device", whole(0, MAX_TASKS), "the number of a device, from 0")),
+    "kind": _of(Kind("kind", word, "a name of up to 64 characters")),
     "process": _of(Kind("process", word, "a name of up to 64 characters")),
     "start": _of(Kind("start_ns", duration(0), _TIME)),
     "stop": _of(Kind("stop_ns", duration(0), _TIME)),

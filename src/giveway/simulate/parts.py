@@ -39,6 +39,7 @@ class SimTask:
         *("active", "busy_ns", "checking", "closed_since", "device", "due", "gate", "gone"),
         *("has_turn", "held_ns", "held_since", "id", "idle_at", "in_flight", "latencies"),
         *("launches", "lingering", "next_gap", "next_launch", "open", "pid", "preemptions"),
+        *("ends", "left", "rate", "shares", "since", "submitted"),
         *("program", "queued", "ready", "remaining", "requests", "window", "working", "yields"),
     )
 
@@ -58,6 +59,11 @@ class SimTask:
         self.remaining = 0  # launches not yet submitted
         self.queued: deque[int] = deque()  # remaining time of each launch in flight
         self.in_flight = 0  # the sum of these times
+        self.submitted = 0  # launches so far
+        # Where tasks run side by side: the work left of the launch that runs, and its speed.
+        self.left = self.rate = 0.0
+        self.since = 0
+        self.ends = -1
         self.ready = False  # in the device's queue
         # The state that the scheduler reads or sets.
         self.active = False
@@ -70,6 +76,7 @@ class SimTask:
         self.closed_since = 0
         self.checking = False  # an event that checks closed_since is scheduled
         self.gone = False
+        self.shares = False  # wants less urgent tasks to run beside it
         # Counts after the warm-up.
         self.latencies: list[int] = []
         self.launches = 0

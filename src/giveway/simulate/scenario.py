@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,6 +37,9 @@ class Model:
     timeslice_ns: int = 2 * MS
     """How long the device serves one task before it serves the next task with launches in flight.
     Launches are never divided."""
+    beside: Mapping[str, float] | None = None
+    """Tasks run side by side, and slow each other down: the factor for each ``kind*other``, where
+    it is not 1. None: the device serves one task at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Program:
     """The device of all copies; None: each copy on the next device."""
     gpus: float = 1.0
     """The fraction of a device that each copy requests under the placement ``fractions``."""
+    kind: str = ""
+    """The kind of its work, for `Model.beside`; empty: its name."""
     process: str | None = None
     """Programs with the same value are tasks of one process; None: a process of its own."""
     start_ns: int = 0

@@ -31,6 +31,8 @@ _REQUESTS: Final = (
     Column("TPOT P50 ms", right=True, keep=3),
     Column("P99", right=True, keep=2),
     Column("× ALONE", right=True, keep=6),
+    Column("SERVICE P90 ms", right=True, keep=1),
+    Column("× ALONE", right=True, keep=1),
     Column("TOKENS/s", right=True, keep=1),
     Column("IN SLO", right=True, keep=5),
 )
@@ -146,6 +148,8 @@ def _requests(scenario: dict[str, Any], width: int | None) -> list[str]:
             _estimate(figures["ttft_p99_ratio"], "{:.2f}"),
             *(_number(figures[key]) for key in ("tpot_p50_ms", "tpot_p99_ms")),
             _estimate(figures["tpot_p99_ratio"], "{:.2f}"),
+            _number(figures["service_p90_ms"]),
+            _estimate(figures["service_p90_ratio"], "{:.2f}"),
             _number(figures["tokens_per_s"]),
             _share(figures["slo_share"]),
         ]

@@ -50,3 +50,15 @@ class Context(click.Context):
     """The context of every giveway command."""
 
     formatter_class = Formatter
+
+
+class Group(click.Group):
+    """A command with subcommands."""
+
+    context_class = Context
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands with their full summaries. Click would cut off those of two lines."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(n, c.get_short_help_str(limit=99)) for n, c in commands if c])

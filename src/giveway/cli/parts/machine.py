@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from giveway.cli.parts.lines import echo_line
+from giveway.errors import NotMeasuredError
+from giveway.results.rounds import MOST_OTHERS
+
+_LOOKS: Final = 16
 
 
 def examine(device: str, anyway: bool) -> dict[str, Any]:
@@ -20,5 +24,28 @@ def examine(device: str, anyway: bool) -> dict[str, Any]:
     surroundings.refuse_under_run()
     found = surroundings.at_start(device, anyway)
     if (words := surroundings.load_in_words(found["load"])) is not None:
-        echo_line(f"giveway: {words}.", err=True)
+        limit = f"{MOST_OTHERS:.0%}"
+        echo_line(f"giveway: {words}. Rounds with more than {limit} do not count.", err=True)
+    return found
+
+
+def examine_free(device: str, anyway: bool) -> dict[str, Any]:
+    """As `examine`, for a measurement that is not worth its time beside other programs.
+
+    Waits some seconds for a load to pass.
+
+    Raises:
+        NotMeasuredError: as `examine`; or other programs use the machine, and ``anyway`` is false.
+        UsageError, PageError: as `examine`.
+    """
+    from giveway.bench import surroundings
+
+    surroundings.refuse_under_run()
+    found = surroundings.at_start(device, anyway, 1 if anyway else _LOOKS)
+    words = surroundings.load_in_words(found["load"])
+    if words is not None and not anyway:
+        raise NotMeasuredError(
+            f"nothing can be said about this machine, because {words}: try again "
+            "later, or measure nevertheless with --anyway"
+        )
     return found

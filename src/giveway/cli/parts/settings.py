@@ -6,12 +6,15 @@ import os
 from collections.abc import Mapping
 
 from giveway.config import resolve
+from giveway.config.keys import KEYS
 
 
 def choose(
     name: str, priority: int | None, options: Mapping[str, str | None]
 ) -> tuple[int, list[str]]:
-    """The priority of a program, and its other settings as ``KEY=VALUE``.
+    """The priority of a program, and its attributes as ``KEY=VALUE``.
+
+    Settings that programs read from the environment are set there, unless an option states them.
 
     Args:
         name: the name of the program's task.
@@ -23,6 +26,11 @@ def choose(
     """
     stated = {**options, "priority": None if priority is None else str(priority)}
     values = resolve.resolve(name, resolve.current_directory(), stated, os.environ)
-    chosen = {key: value.text for key, value in values.items() if value.source != "built in"}
-    number = int(chosen.pop("priority", "0"))
-    return number, [f"{key}={text}" for key, text in chosen.items()]
+    chosen = {key: value for key, value in values.items() if value.source != "built in"}
+    for key, known in KEYS.items():
+        if (convert := known.to_variable) is None or (value := chosen.pop(key, None)) is None:
+            continue
+        if value.source != "option":
+            os.environ[f"GIVEWAY_{key.upper()}"] = convert(value.text)
+    number = int(chosen.pop("priority").text) if "priority" in chosen else 0
+    return number, [f"{key}={value.text}" for key, value in chosen.items()]

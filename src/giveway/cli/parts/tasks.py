@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from giveway.cli.parts import table
+from giveway.cli.parts import slack, table
 from giveway.cli.parts.lines import echo_line
 from giveway.cli.parts.table import Column, terminal_width
 from giveway.errors import UsageError
@@ -109,6 +109,8 @@ FIELDS: Final = (
         lambda seconds: f"{seconds:.1f}s",
     ),
     Field(Column("PREEMPTIONS", right=True, keep=25), _of_task(lambda task: task.preemptions)),
+    Field(Column("SLOWDOWN", right=True, keep=28), _of_task(slack.slowdown), optional=True),
+    Field(Column("TOGETHER", right=True, keep=27), _of_task(slack.together), optional=True),
     Field(Column("GATE", keep=10), _of_task(lambda task: task.gate)),
     Field(Column("POD", keep=35, least=12), lambda row: row.details.pod.pod or None, optional=True),
     Field(Column("COMMAND", keep=40, least=12), lambda row: row.details.command, optional=True),

@@ -6,24 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from giveway.report import words
+from giveway.report import price, words
 from giveway.report.svg import plot
 from giveway.report.svg.markup import Markup, element
 from giveway.report.svg.scale import Linear, Log, Scale
 from giveway.results.names import mode_name
 from giveway.results.verdict import Scenario, urgent_and_other
-from giveway.scenarios.modes import gated, kind, ordered, tolerance
+from giveway.scenarios.modes import gated, kind, ordered, tolerance, uses_mps
 
 _HEIGHT: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a mode is: the urgent p99 over that alone, and the other's share of alone."""
+    """Where a mode is: what the urgent program pays, and the other's share; both of alone."""
 
     mode: str
     slowdown: Mapping[str, Any]
     share: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The name of the dot: beside the line of giveway, its percentage."""
+        percent = tolerance(self.mode)
+        if percent is None:
+            return mode_name(self.mode)
+        return f"{'MPS, ' if uses_mps(self.mode) else ''}{percent:g}%"
 
     @property
     def said(self) -> str:
@@ -35,10 +43,11 @@ def places(scenario: Scenario) -> list[Place]:
     if not scenario.get("programs") or not any(map(_tolerant, scenario["modes"])):
         return []
     urgent, other = urgent_and_other(scenario)
+    ratio = price.time(scenario).ratio
     found = []
     for mode in ordered(scenario["modes"]):
         programs = scenario["modes"][mode]
-        slowdown = programs.get(urgent, {}).get("p99_ratio")
+        slowdown = programs.get(urgent, {}).get(ratio)
         share = programs.get(other, {}).get("share_of_alone")
         if slowdown and share:
             found.append(Place(mode, slowdown, share))
@@ -64,6 +73,7 @@ def chart(scenario: Scenario) -> Markup | None:
     if not found:
         return None
     urgent, other = urgent_and_other(scenario)
+    paid = price.time(scenario).title
     x = Log.around([*(place.slowdown["value"] for place in found), 0.9, 1.2], " ×")
     highest = max(place.share["value"] for place in found)
     y = Linear(0, max(105.0, 105 * highest), "%")
@@ -78,7 +88,7 @@ def chart(scenario: Scenario) -> Markup | None:
     title = f"What {urgent} pays, and what {other} gets"
     picture = plot.drawing(
         title, f"{listed}.", _HEIGHT,
-        plot.y_axis(y), plot.x_axis(x, f"p99 of {urgent}, times alone"), *drawn,
+        plot.y_axis(y), plot.x_axis(x, f"{paid} of {urgent}, times alone"), *drawn,
     )  # fmt: skip
     entries = [(_sample(place.mode), f"{mode_name(place.mode)}: {place.said}") for place in found]
     note = (
@@ -102,16 +112,15 @@ def _point(x: Scale, y: Scale, place: Place) -> list[Markup]:
     """A dot, and a label where it is needed: the dots of giveway may be close to each other."""
     at = _at(x, y, place)
     dot = plot.dot(at, plot.mode_class(place.mode), f"{mode_name(place.mode)}: {place.said}")
-    tolerates = tolerance(place.mode)
-    if tolerates is None and gated(place.mode):
+    tolerant = _tolerant(place.mode)
+    if gated(place.mode) and not tolerant:
         return [dot]
-    label = mode_name(place.mode) if tolerates is None else f"{tolerates:g}%"
     right = at[0] < 0.7
     return [
         dot,
         plot.text(
-            label, at[0], plot.percent(1 - at[1]), dx=8 if right else -8,
-            dy="-0.5em" if tolerates is None else "1.2em",
+            place.label, at[0], plot.percent(1 - at[1]), dx=8 if right else -8,
+            dy="1.2em" if tolerant else "-0.5em",
             text_anchor="start" if right else "end",
         ),
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from giveway.report import words
+from giveway.report import price, words
 from giveway.report.svg import plot
 from giveway.report.svg.markup import Markup, element
 from giveway.report.svg.scale import Linear, Log, Scale
@@ -24,18 +24,23 @@ def chart(members: Sequence[Scenario]) -> Markup | None:
     if not members:
         return None
     urgent, other = urgent_and_other(members[0])
-    latencies = curves(members, urgent, "p99_ms")
-    shares = curves(members, other, "share_of_alone")
-    if not latencies:
+    # The median of requests hardly moves with load; of tokens, both times say something.
+    times = price.times(members[0])
+    shown = [each for each in times if each.key != "p50"]
+    latencies = {each: curves(members, urgent, each.ms) for each in shown}
+    panels = [
+        _panel(f"{each.title} of {urgent}, ms", found, Log.around(_values(found)))
+        for each, found in latencies.items()
+        if found
+    ]
+    if not panels:
         return None
-    values = [value for points in latencies.values() for _, value in points]
-    panels = [_panel(f"p99 of {urgent}, ms", latencies, Log.around(values))]
-    if shares:
-        highest = max(value for points in shares.values() for _, value in points)
-        axis = Linear(0, max(105.0, 105 * highest), "%")
+    if shares := curves(members, other, "share_of_alone"):
+        axis = Linear(0, max(105.0, 105 * max(_values(shares))), "%")
         scaled = {mode: [(x, 100 * y) for x, y in points] for mode, points in shares.items()}
         panels.append(_panel(f"Throughput of {other}, of alone", scaled, axis))
-    legend = [(plot.line_sample(plot.mode_class(mode)), mode_name(mode)) for mode in latencies]
+    modes = ordered(mode for found in latencies.values() for mode in found)
+    legend = [(plot.line_sample(plot.mode_class(mode)), mode_name(mode)) for mode in modes]
     title = f"Latency of {urgent} and throughput of {other} over load"
     note = (
         f"Load is the rate of {urgent} as a share of what it can answer alone. A load at which a "
@@ -57,6 +62,10 @@ def curves(members: Sequence[Scenario], program: str, figure: str) -> Curves:
             if value is not None:
                 found.setdefault(mode, []).append((each["load"], value))
     return found
+
+
+def _values(found: Curves) -> list[float]:
+    return [value for points in found.values() for _, value in points]
 
 
 def _panel(title: str, by_mode: Curves, y: Scale) -> Markup:

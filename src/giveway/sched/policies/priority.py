@@ -13,8 +13,8 @@ class Priority(Policy):
 
     Tasks of equal priority run side by side. The gates follow this policy by themselves where no
     daemon runs, and the scheduler falls back to it. The policy lets low priorities starve; the
-    gates do not, because they grant a turn after ``max_wait``. A task that spends its slowdown makes
-    no task wait meanwhile.
+    gates do not, because they grant a turn after ``max_wait``. A task that spends its slowdown
+    makes no task wait meanwhile.
 
     Source: preemptive fixed priority, as in C. L. Liu and J. W. Layland, "Scheduling Algorithms for
     Multiprogramming in a Hard-Real-Time Environment", Journal of the ACM 20(1), 1973.

@@ -1,0 +1,62 @@
+"""Limits and reservations on a real GPU, with PyTorch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import GIVEWAY, Spawner
+
+PROGRAM = Path(__file__).with_name("memory_program.py")
+GIB = 1 << 30
+
+
+class Program:
+    """A PyTorch program that uses memory as it is told."""
+
+    def __init__(self, spawn: Spawner, name: str, *options: str, **env: str) -> None:
+        run = (GIVEWAY, "run", "--device", "cuda", "--name", name, *options)
+        self.process = spawn(*run, "--", sys.executable, str(PROGRAM), env=env)
+
+    def ask(self, line: str) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+
+@pytest.mark.parametrize("segments", ["False", "True"])
+def test_two_programs_have_half_of_the_gpu_each(spawn: Spawner, segments: str) -> None:
+    allocator = {"PYTORCH_CUDA_ALLOC_CONF": f"expandable_segments:{segments}"}
+    one = Program(spawn, "one", "--memory", "50%", **allocator)
+    two = Program(spawn, "two", "--memory", "50%", **allocator)
+    before, other = one.ask("see"), two.ask("see")
+    half = before["total"]
+    assert other["total"] == half
+    assert before["properties"] == before["nvml_total"] == half
+    assert before["nvml_free"] == before["free"]
+    assert half - 2 * GIB < before["free"] < half  # less a context
+    grown = one.ask(f"allocate {half / GIB - 4:.3f}")
+    assert not grown["refused"]
+    assert two.ask("see") == other
+    assert one.ask("allocate 5")["refused"]
+    assert not two.ask(f"allocate {half / GIB - 4:.3f}")["refused"]
+    assert one.ask("see")["free"] == grown["free"]
+    assert one.ask("free")["free"] == before["free"]
+
+
+def test_others_get_what_a_reservation_leaves(spawn: Spawner) -> None:
+    urgent = Program(spawn, "urgent", "--priority", "10", "--reserve", "50%")
+    whole = urgent.ask("see")["total"]
+    other = Program(spawn, "other")
+    left = other.ask("see")["total"]
+    assert left == whole - whole // 2
+    assert other.ask(f"allocate {left / GIB + 1:.3f}")["refused"]
+    assert not other.ask(f"allocate {left / GIB - 4:.3f}")["refused"]
+    assert not urgent.ask(f"allocate {whole / 2 / GIB - 4:.3f}")["refused"]
