@@ -52,8 +52,7 @@ static int read_group(gid_t *group) {
   if (given == NULL || *given == '\0') {
     return GW_OK;
   }
-  char *end;
-  unsigned long number = strtoul(given, &end, 10);
+  unsigned long number = strtoul(given, NULL, 10);
   bool is_number = strspn(given, "0123456789") == strlen(given) && number < NO_GROUP;
   *group = is_number ? (gid_t)number : group_of_name(given);
   if (*group == NO_GROUP) {

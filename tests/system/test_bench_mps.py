@@ -95,6 +95,22 @@ def test_programs_are_clients_of_one_service_and_gated(
     assert eventually(lambda: started_under(giveway_dir) == [])
 
 
+def test_a_service_of_the_user_would_serve_every_mode(
+    giveway: Runner, cuda: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_control(tmp_path, CONTROL.format(log=tmp_path / "mps.log"), monkeypatch)
+    folder = tmp_path / "pipes"
+    folder.mkdir()
+    (folder / "control").touch()
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(folder))
+    done = giveway("bench", scenario(tmp_path, cuda / "burst"), "--device", "cuda")
+    assert done.returncode == 9
+    assert done.stderr == (
+        f"giveway: NVIDIA's multi-process service (in {folder}) would take part in the "
+        "measurement: stop it, or measure nevertheless with --anyway\n"
+    )
+
+
 def test_without_the_service_the_other_modes_go_on(
     giveway: Runner, cuda: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

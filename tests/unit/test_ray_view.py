@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from giveway.cli.live import cluster
+from giveway.cli.parts import tasks as table
+from giveway.observe.details import Details, key
+from giveway.observe.pods import Pod
 from giveway.ray.view import Node, NodeAnswer, nodes
 from giveway.version import __version__
 
@@ -47,6 +51,18 @@ def test_nodes_on_one_machine_show_a_task_once_with_the_one_that_started_it() ->
         "m/1111": [11],
         "m/2222": [],
     }
+
+
+def test_a_task_has_the_details_that_its_node_sees() -> None:
+    told = task("x", True, user="anna", command="python a.py", gpu=1, pod="web-0", colour="red")
+    (node,) = nodes({"a": said("m", told, not_gated=[{**PROGRAM, "user": "bert"}])})
+    (shown,), (other,) = node.tasks, node.not_gated
+    assert node.details[key(shown)] == Details("anna", "python a.py", 1, pod=Pod("web-0"))
+    assert node.details[key(other)] == Details("bert")
+    rows = table.rows(*cluster._rows([node]), cluster._details([node]))
+    cells = [[field.cell(row) for field in table.choose("device,user,gpu,pod", table.FIELDS)]
+             for row in rows]  # fmt: skip
+    assert cells == [["m:cpu", "anna", "1", "web-0"], ["m:cpu", "bert", "-", "-"]]
 
 
 def test_what_no_node_started_is_shown_with_one_of_them() -> None:

@@ -62,8 +62,8 @@ def served(ttft_ms: float, tpot_ms: float) -> dict[str, Any]:
     }
 
 
-def result(native: float = 3.0, giveway: float = 1.0) -> Result:
-    """A result whose times are these multiples of those alone: 10 ms and 2 ms."""
+def served_records(native: float, giveway: float) -> bench_records.Records:
+    """Records whose times are these multiples of those alone: 10 ms and 2 ms."""
     records = bench_records.records(scenario=SCENARIO)
     for each in records:
         if each["kind"] == "sizes" and each["program"] == "high":
@@ -73,8 +73,12 @@ def result(native: float = 3.0, giveway: float = 1.0) -> Result:
             counted = each["programs"]["high"]
             counted.clear()
             counted |= served(10 * factor, 2 * factor)
-    plain: list[dict[str, Any]] = json.loads(json.dumps(records))
-    return bench_records.result(plain)
+    plain: bench_records.Records = json.loads(json.dumps(records))
+    return plain
+
+
+def result(native: float = 3.0, giveway: float = 1.0) -> Result:
+    return bench_records.result(served_records(native, giveway))
 
 
 def test_times_and_ratios_of_requests() -> None:
@@ -173,8 +177,10 @@ def test_tables_of_requests() -> None:
     # Of a server, only the server knows the work without the wait.
     assert not any("Service" in column.title for column in columns)
     assert table.objectives(scenario) == ("Objective of a request: high TTFT ≤ 30 ms, TPOT ≤ 3 ms.")
-    page = str(section(plot.Names(), "dual", scenario, [], ""))
+    page = str(section(plot.Names(), "dual", scenario, served_records(3.0, 1.0), ""))
     assert "Requests of dual" in page
+    for title in ("Latencies", "Time to the first token", "Time per output token"):
+        assert page.count(f"<figcaption>{title} of high") == 1
     assert "Objective of a request: high TTFT" in page
     # A result without tokens has no such table.
     assert "TTFT" not in "\n".join(lines(bench_records.result()))

@@ -67,7 +67,7 @@ def test_the_rate_is_a_share_of_what_the_machine_can_do() -> None:
         segments.describe(low, Chosen({"batch": 8}, None, 0.5))
         assert segments.described["high"].load == each.load
         assert segments.described["low"].load is None
-        assert segments.rates["low"] is None
+        assert segments.chosen["low"].rate is None
     assert [each["rate"] for each in records if each["program"] == "high"] == [5, 25, 45]
 
 

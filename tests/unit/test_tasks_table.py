@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -133,6 +135,12 @@ def test_unknown_columns_are_named_with_the_known_ones() -> None:
     assert [field.name for field in table.choose("Pid, NAME,pid", table.FIELDS)] == [
         *("pid", "name", "pid")
     ]
+
+
+def test_every_column_is_documented() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
+    documented = re.findall(r"^\| `([^`]+)` \|", page.read_text(), re.MULTILINE)
+    assert {field.name for field in columns.KNOWN} <= {*documented}
 
 
 def test_csv_has_every_field_as_a_plain_value(capsys: pytest.CaptureFixture[str]) -> None:

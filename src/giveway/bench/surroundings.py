@@ -6,10 +6,12 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from giveway import devices
 from giveway.bench import load
+from giveway.devices import mps
 from giveway.errors import NotMeasuredError, PageError, UsageError
 from giveway.page.library import NO_PAGE
 from giveway.page.observer import Page, page_path
@@ -44,7 +46,7 @@ def intruders(device: str, anyway: bool) -> list[str]:
         NotMeasuredError: there are some, and ``anyway`` is false.
         PageError: a page cannot be used.
     """
-    found = _intruders(device)
+    found = [*_intruders(device), *_mps(device)]
     if found and not anyway:
         raise NotMeasuredError(
             f"{' and '.join(found)} would take part in the measurement: stop it, or measure "
@@ -63,6 +65,14 @@ def _intruders(device: str) -> list[str]:
                 raise
     decider = next((pid for page in pages if (pid := page.decider())), 0)
     return in_words(decider or _daemon_answers(), [task for page in pages for task in page.tasks()])
+
+
+def _mps(device: str) -> list[str]:
+    """A running MPS whose clients the programs of all modes would be."""
+    folder = Path(os.environ.get(mps.PIPES) or mps.USUAL)
+    if device != "cuda" or mps.ask(folder) is None:
+        return []
+    return [f"NVIDIA's multi-process service (in {folder})"]
 
 
 def in_words(decider: int, tasks: Sequence[Task]) -> list[str]:

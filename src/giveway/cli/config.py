@@ -51,7 +51,9 @@ def command(cmd: tuple[str, ...], as_json: bool, name: str | None) -> None:
     task = name if name is not None else launch.derive_name(cmd) if cmd else ""
     directory = resolve.current_directory()
     values = resolve.resolve(task, directory, {}, os.environ)
-    found = [(source, str(path), path.exists()) for source, path in resolve.files(os.environ)]
+    found = [
+        (source, str(path), os.path.exists(path)) for source, path in resolve.files(os.environ)
+    ]
     if as_json:
         document = {
             "schema": 1,

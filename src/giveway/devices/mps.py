@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,25 +159,33 @@ def start() -> Daemon:
     try:
         make(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
-        done = subprocess.run(
-            [CONTROL, "-d"],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
+        code, said = _start(env)
     except OSError as error:
         raise GivewayError(f"MPS cannot be started in {folder}: {error.strerror}") from error
     except subprocess.TimeoutExpired:
         raise GivewayError(f"MPS does not start within {_SECONDS:.0f} s") from None
     started = ask(folder)
     if started is None:
-        why = " ".join((done.stdout + done.stderr).split()) or f"exit code {done.returncode}"
+        why = " ".join(said.split()) or f"exit code {code}"
         raise GivewayError(f"MPS does not start: {why} (its log: {folder}/control.log)")
     return started
+
+
+def _start(env: Mapping[str, str]) -> tuple[int, str]:
+    """Starts a control daemon. Returns the exit code and the output of the starting process."""
+    # A file: the daemon may keep a pipe open, whose end would never come.
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        done = subprocess.run(
+            [CONTROL, "-d"],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=_SECONDS,
+            check=False,
+        )
+        output.seek(0)
+        return done.returncode, output.read()
 
 
 def _check_settings(running: Daemon, wanted: Mapping[str, str]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import pwd
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from giveway.devices import hip
 from giveway.devices.nvml import Gpus
@@ -37,6 +37,12 @@ class Details:
     def to_json(self) -> dict[str, object]:
         pod = {name: value or None for name, value in self.pod._asdict().items()}
         return {**asdict(self), **pod}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Details:
+        """The details in a mapping that `to_json` or another version of giveway has made."""
+        own = {each.name: found.get(each.name) for each in fields(cls) if each.name != "pod"}
+        return cls(**own, pod=Pod(*(found.get(name) or "" for name in Pod._fields)))
 
 
 UNKNOWN: Final = Details()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from giveway.observe import tasks as observed
-from giveway.observe.details import find_process
+from giveway.observe.details import Inspector, find_process, key
 from giveway.page.observer import page_path
 from giveway.version import __version__
 
@@ -24,6 +24,7 @@ def read_tasks() -> dict[str, Any]:
         PageError: a gate page cannot be used.
     """
     tasks, others = observed.snapshot()
+    details = Inspector().read(tasks, others)
     boot = _text("/proc/sys/kernel/random/boot_id").strip()
     pages = {device: _file(page_path(device)) for device in {task.device for task in tasks}}
     processes = _file(Path("/proc/self/ns/pid"))
@@ -32,6 +33,7 @@ def read_tasks() -> dict[str, Any]:
         "tasks": [
             {
                 **task.to_json(),
+                **details[key(task)].to_json(),
                 "name": _title(pid) if task.name == _UNNAMED and pid is not None else task.name,
                 "identity": f"{boot} {pages[task.device]} {task.ticket}",
                 "mine": pid is not None and _is_mine(pid),
@@ -41,6 +43,7 @@ def read_tasks() -> dict[str, Any]:
         "not_gated": [
             {
                 **other.to_json(),
+                **details[key(other)].to_json(),
                 "name": _title(other.pid) if other.name == _UNNAMED else other.name,
                 "identity": f"{boot} {processes} {other.pid}",
                 "mine": _is_mine(other.pid),

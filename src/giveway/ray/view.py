@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from giveway.observe.details import Details, Key, key
 from giveway.observe.programs import Program
 from giveway.sched.task import Task
 from giveway.version import __version__
@@ -39,6 +40,8 @@ class Node:
     not_gated: tuple[Program, ...] = ()
     at: float = 0.0
     """When the node answered, on this machine's monotonic clock."""
+    details: Mapping[Key, Details] = field(default_factory=dict)
+    """Of these tasks and programs."""
 
 
 def nodes(answers: Mapping[str, NodeAnswer]) -> list[Node]:
@@ -88,15 +91,17 @@ def _node(id_: str, given: NodeAnswer, name: str, owners: Mapping[str, str]) -> 
         problem = f"has giveway {version}, this is {__version__}"
     own = [row for row in _rows(given.answer) if owners[row["identity"]] == id_]
     try:
-        tasks = tuple(_known(Task, row) for row in own if "ticket" in row)
-        others = tuple(_known(Program, row) for row in own if "ticket" not in row)
+        shown = [_known(Task if "ticket" in row else Program, row) for row in own]
     except TypeError:  # a field is missing
         problem = f"has giveway {version}, whose answer {__version__} does not understand"
         return Node(id_, given.address, name, version, problem)
-    return Node(id_, given.address, name, version, problem, tasks, others, given.at)
+    tasks = tuple(each for each in shown if isinstance(each, Task))
+    others = tuple(each for each in shown if isinstance(each, Program))
+    details = {key(each): Details.from_json(row) for each, row in zip(shown, own, strict=True)}
+    return Node(id_, given.address, name, version, problem, tasks, others, given.at, details)
 
 
 def _known(kind: Any, row: Mapping[str, Any]) -> Any:
     """A value from the fields that this version knows. Another version may send more fields."""
-    names = {field.name for field in fields(kind)}
+    names = {each.name for each in fields(kind)}
     return kind(**{key: value for key, value in row.items() if key in names})

@@ -30,9 +30,8 @@ class Family:
 
     @property
     def price(self) -> price.Time:
-        """The time of the urgent program that the table shows: that of the first measured one."""
-        measured = (each for each in self.members if each.get("programs"))
-        return next(map(price.time, measured), price.Time("p99", "p99"))
+        """The time of the urgent programs that the table shows."""
+        return price.time(*self.members)
 
     @property
     def modes(self) -> list[str]:

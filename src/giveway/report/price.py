@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from giveway.results.requests import measured
 from giveway.results.verdict import Scenario, urgent_and_other
 
 
@@ -32,17 +31,23 @@ _REQUESTS: Final = (Time("p50", "p50"), Time("p99", "p99"))
 _TOKENS: Final = (Time("TTFT p99", "ttft_p99"), Time("TPOT p99", "tpot_p99"))
 
 
-def times(scenario: Scenario) -> tuple[Time, ...]:
-    """The times of the urgent program; of a language model, those of its tokens.
+def times(*scenarios: Scenario) -> tuple[Time, ...]:
+    """The times of the urgent program of scenarios that are shown together.
 
-    The last one is the price in a picture that has only one.
+    If one of them serves a language model, they are those of its tokens. The last time is the price
+    in a picture that has only one.
     """
+    return _TOKENS if any(map(_has_tokens, scenarios)) else _REQUESTS
+
+
+def time(*scenarios: Scenario) -> Time:
+    """The one time that is the price."""
+    return times(*scenarios)[-1]
+
+
+def _has_tokens(scenario: Scenario) -> bool:
+    if not scenario.get("programs"):
+        return False
     urgent, _ = urgent_and_other(scenario)
     figures = (programs.get(urgent) for programs in scenario["modes"].values())
-    has_tokens = any(each and measured(each) and each["tpot_p99_ms"] for each in figures)
-    return _TOKENS if has_tokens else _REQUESTS
-
-
-def time(scenario: Scenario) -> Time:
-    """The one time that is the price."""
-    return times(scenario)[-1]
+    return any(each is not None and each["tpot_p99_ms"] is not None for each in figures)

@@ -104,8 +104,10 @@ def _charts(
     timelines = [each for each in records if each["kind"] == "timeline"]
     for name, program in scenario["programs"].items():
         # The duration of back-to-back batches says nothing about waiting.
-        if program["arrivals"] != "saturating" and (found := cdf.latencies(rounds, name)):
-            yield cdf.chart(name, found)
+        if program["arrivals"] != "saturating":
+            for kind in cdf.KINDS:
+                if found := cdf.latencies(rounds, name, kind):
+                    yield cdf.chart(name, found, kind)
     if scenario["modes"] and len(scenario["programs"]) > 1:
         drawn = timeline.charts(names, scenario, timelines)
         yield element(

@@ -14,6 +14,7 @@ from giveway.cli.parts import tasks as table
 from giveway.cli.parts.lines import echo_line
 from giveway.cli.parts.tasks import NO_TASKS, Field
 from giveway.errors import ClusterError, UsageError
+from giveway.observe.details import UNKNOWN, Details, Key, key
 from giveway.ray.connect import connected
 from giveway.ray.observers import PATIENCE_SECONDS, Observers
 
@@ -47,7 +48,7 @@ def show(
     if as_json:
         click.echo(json.dumps(_document(nodes), indent=2))
     else:
-        found = table.rows(*_rows(nodes), {})
+        found = table.rows(*_rows(nodes), _details(nodes))
         table.show(found, chosen, as_csv=as_csv)
         for note in _notes(nodes):
             echo_line(note, err=as_csv)
@@ -79,6 +80,7 @@ def watch(address: str, device: str | None, interval: float, chosen: Sequence[Fi
                     for node in nodes
                     for task in _rows([node])[0]
                 },
+                details=_details(nodes),
                 update_after=_SECONDS if observers.is_waiting else None,
             )
 
@@ -102,6 +104,15 @@ def _rows(nodes: Sequence[Node]) -> tuple[list[Task], list[Program]]:
     )
 
 
+def _details(nodes: Sequence[Node]) -> dict[Key, Details]:
+    found: dict[Key, Details] = {}
+    for node in nodes:
+        shown: list[Task | Program] = [*node.tasks, *node.not_gated]
+        for each in shown:
+            found[key(_placed(node, each))] = node.details.get(key(each), UNKNOWN)
+    return found
+
+
 def _placed(node: Node, row: Any) -> Any:
     return dataclasses.replace(row, device=f"{node.name}:{row.device}")
 
@@ -120,7 +131,11 @@ def _document(nodes: Sequence[Node]) -> dict[str, Any]:
             }
             for node in nodes
         ],
-        "tasks": [{"node": node.id, **task.to_json()} for node in nodes for task in node.tasks],
+        "tasks": [
+            {"node": node.id, **task.to_json(), **node.details.get(key(task), UNKNOWN).to_json()}
+            for node in nodes
+            for task in node.tasks
+        ],
         "not_gated": [
             {"node": node.id, **program.to_json()} for node in nodes for program in node.not_gated
         ],

@@ -1,8 +1,9 @@
-"""The chart of latencies: the share of requests answered within a time, by mode."""
+"""The charts of the times of requests: the share of requests within a time, by mode."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from giveway.report import words
 from giveway.report.svg import plot
 from giveway.report.svg.markup import Markup, element, joined
 from giveway.report.svg.scale import Log, Nines
+from giveway.results import requests
 from giveway.results.names import mode_name
 from giveway.results.rounds import Rounds
 from giveway.results.stats import percentile
@@ -23,12 +25,28 @@ Latencies = Mapping[str, Sequence[float]]
 """Latencies in milliseconds, by mode; no mode is empty."""
 
 
-def latencies(rounds: Rounds, program: str) -> dict[str, list[float]]:
-    """The latencies of one program in all rounds that count: in ms, ascending, by mode."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of time that requests have."""
+
+    key: str
+    """Of its list in a record."""
+    title: str
+    axis: str
+
+
+LATENCY: Final = Kind("latencies_us", "Latencies", "latency, ms")
+TTFT: Final = Kind("ttft_us", "Time to the first token", "TTFT, ms")
+TPOT: Final = Kind("tpot_us", "Time per output token", "TPOT, ms")
+KINDS: Final = (LATENCY, TTFT, TPOT)
+
+
+def latencies(rounds: Rounds, program: str, kind: Kind = LATENCY) -> dict[str, list[float]]:
+    """The times of one program in all rounds that count: in ms, ascending, by mode."""
     found = {}
     for mode in rounds.modes:
         parts = (each.part for each in rounds.counted(mode, program))
-        values = sorted(value / 1e3 for part in parts for value in part["latencies_us"])
+        values = sorted(value / 1e3 for part in parts for value in requests.values(part, kind.key))
         if values:
             found[mode] = values
     return found
@@ -54,8 +72,8 @@ def steps(values: Sequence[float]) -> list[tuple[float, float]]:
     return [(values[at], (at + step) / count) for at, step in shares[:-1]]
 
 
-def chart(program: str, by_mode: Latencies) -> Markup:
-    """The chart of one program."""
+def chart(program: str, by_mode: Latencies, kind: Kind = LATENCY) -> Markup:
+    """The chart of one kind of time of one program."""
     x = Log.around([value for each in by_mode.values() for value in (each[0], each[-1])])
     y = Nines(max(map(len, by_mode.values())))
     curves = []
@@ -68,10 +86,10 @@ def chart(program: str, by_mode: Latencies) -> Markup:
             curves.append(plot.dot((x.at(p99), y.at(0.99)), plot.mode_class(mode), said))
     p99s = {mode: words.milliseconds(percentile(each, 99)) for mode, each in by_mode.items()}
     listed = "; ".join(f"{mode_name(mode)}: p99 {p99}" for mode, p99 in p99s.items())
-    title = f"Latencies of {program}"
+    title = f"{kind.title} of {program}"
     picture = plot.drawing(
-        title, f"Of the requests, 99% were answered within: {listed}.", HEIGHT,
-        plot.y_axis(y), plot.x_axis(x, "latency, ms"), *curves,
+        title, f"99% of the requests took at most: {listed}.", HEIGHT,
+        plot.y_axis(y), plot.x_axis(x, kind.axis), *curves,
     )  # fmt: skip
     entries = [
         (
@@ -80,10 +98,10 @@ def chart(program: str, by_mode: Latencies) -> Markup:
         )
         for mode, p99 in p99s.items()
     ]
-    requests = sorted({len(each) for each in by_mode.values()})
-    counted = " to ".join(str(each) for each in dict.fromkeys((requests[0], requests[-1])))
+    counts = sorted({len(each) for each in by_mode.values()})
+    counted = " to ".join(str(each) for each in dict.fromkeys((counts[0], counts[-1])))
     note = (
-        f"The share of requests answered faster, of {counted} in each mode. Both axes are "
+        f"The share of requests that were faster, of {counted} in each mode. Both axes are "
         "stretched: the upper part shows the slowest requests. Further left is better."
     )
     return plot.figure(

@@ -25,7 +25,7 @@ def chart(members: Sequence[Scenario]) -> Markup | None:
         return None
     urgent, other = urgent_and_other(members[0])
     # The median of requests hardly moves with load; of tokens, both times say something.
-    times = price.times(members[0])
+    times = price.times(*members)
     shown = [each for each in times if each.key != "p50"]
     latencies = {each: curves(members, urgent, each.ms) for each in shown}
     panels = [
