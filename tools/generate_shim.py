@@ -28,6 +28,7 @@ KINDS = {
     "copy_wait": ("COPIES", "copy_wait"),
     "memset": ("MEMSETS", "memset"),
     "alloc": ("ALLOCATIONS", "alloc"),
+    "managed": ("ALLOCATIONS", "managed"),
     "old_alloc": ("ALLOCATIONS", "plain"),
     "create": ("ALLOCATIONS", "create"),
     "free": ("FREES", "free"),
@@ -46,10 +47,10 @@ KINDS = {
 }
 # Kinds whose functions need the terms of KEY; those of ALLOCATING may refuse the call or repeat it.
 MEMORY = {
-    "alloc", "create", "free", "free_wait", "release", "retain", "map", "unmap", "memory_info",
-    "size",
+    "alloc", "managed", "create", "free", "free_wait", "release", "retain", "map", "unmap",
+    "memory_info", "size", "context_open",
 }  # fmt: skip
-ALLOCATING = {"alloc", "create"}
+ALLOCATING = {"alloc", "managed", "create", "context_open"}
 # Kinds whose KEY is a number of bytes: calls of about one size are one kind of work.
 SIZED = {"copy", "memset"}
 

@@ -58,6 +58,16 @@ enum gw_state {
   GW_ACTIVE = 2, /* the task has work, running or held */
 };
 
+/* How far parking has come (row.parked). A parked task is idle: it holds no other task, and its
+ * gate is closed, but the gate on its streams is open, so that the work behind it ends. */
+enum gw_parked {
+  GW_NOT_PARKED = 0,
+  GW_PARK_DRAINS = 1,   /* no work is admitted; the device finishes what it has */
+  GW_PARK_SAVES = 2,    /* device memory moves to host memory */
+  GW_PARKED = 3,        /* the task has no device memory */
+  GW_PARK_RESTORES = 4, /* device memory comes back */
+};
+
 /* row.flags */
 enum gw_row_flags {
   GW_ROW_THREAD = 1u << 0,  /* a thread-local task, not the process's task */
@@ -73,6 +83,8 @@ enum gw_row_flags {
   GW_ROW_LAUNCHES_ONLY = 1u << 9, /* work that runs cannot be stopped: only launches wait */
   GW_ROW_WHOLE = 1u << 10,        /* the gate stops every thread of the process */
   GW_ROW_SHARES = 1u << 11,       /* the task has slack: less urgent tasks may run beside it now */
+  GW_ROW_CAN_PARK = 1u << 13,     /* the task's process takes requests to park */
+  GW_ROW_PARKABLE = 1u << 14,     /* ... also for tasks that need memory: the user allows it */
   GW_ROW_MEMBER = 1u << 16,       /* of a job: a thread sleeps on these flags, and votes */
 };
 
@@ -134,6 +146,16 @@ struct gw_row {
   _Atomic uint64_t memory_peak;
   _Atomic uint64_t memory_limit;   /* 0: none */
   _Atomic uint64_t memory_reserve; /* other tasks leave as much to this one; 0: none */
+  /* Parking. Others write what they want; the task's process writes how far it has come. */
+  _Atomic uint32_t parked;      /* enum gw_parked; a futex word */
+  _Atomic uint32_t park_wanted; /* 1: the task is to be parked, or to stay so */
+  _Atomic uint32_t park_error;  /* enum gw_park_error: why the last request was refused */
+  _Atomic uint32_t park_number; /* the driver's error of that refusal */
+  /* The ticket of the task that needs the memory; 0: a user asked. The task's own, while it looks
+   * for memory itself. */
+  _Atomic uint64_t park_for;
+  _Atomic uint64_t park_room; /* with GW_PARK_NO_HOST_MEMORY and GW_PARK_NO_ROOM: the bytes that
+                                 there were */
 };
 
 struct gw_header {
@@ -157,12 +179,12 @@ struct gw_header {
   _Alignas(GW_CACHE_LINE) _Atomic uint32_t events; /* counts transitions; a futex word */
   _Atomic uint32_t rows_used;                      /* no row from this index on was ever used */
   _Atomic uint64_t next_ticket;
-  _Atomic uint64_t beat_ns;   /* the daemon's last heartbeat */
-  _Atomic uint32_t decider;   /* the daemon's pid, in its own PID namespace; 0: no daemon */
-  _Atomic uint32_t by_daemon; /* 1: the gates follow a daemon; 0: they follow priorities */
-  _Atomic uint32_t joined;    /* tasks on the page, as of the last transition */
-  uint32_t reserved2;
-  _Atomic uint32_t holder; /* the daemon's process, as a row has one */
+  _Atomic uint64_t beat_ns;       /* the daemon's last heartbeat */
+  _Atomic uint32_t decider;       /* the daemon's pid, in its own PID namespace; 0: no daemon */
+  _Atomic uint32_t by_daemon;     /* 1: the gates follow a daemon; 0: they follow priorities */
+  _Atomic uint32_t joined;        /* tasks on the page, as of the last transition */
+  _Atomic uint32_t park_requests; /* counts requests to park and to unpark; a futex word */
+  _Atomic uint32_t holder;        /* the daemon's process, as a row has one */
   uint32_t reserved3;
   uint64_t reserved4[2];
 

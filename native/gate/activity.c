@@ -17,7 +17,7 @@ void gw_activate(struct gw_task *task) {
     atomic_store(&row->beat_ns, now);
     atomic_store(&row->closed_ns, now); /* max_wait counts from when the task has work */
     GW_ADD(row->activations, 1);
-    atomic_store(&row->state, GW_ACTIVE);
+    atomic_store(&row->state, GW_READ(row->parked) == GW_NOT_PARKED ? GW_ACTIVE : GW_IDLE);
     gw_gates_update(task->page, now);
     atomic_store(&task->active, 1);
   }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "job.h"
+#include "park.h"
 #include "task.h"
 #include "wake.h"
 #include "warn.h"
@@ -43,6 +44,7 @@ int gw_join(gw_page *page, const struct gw_task_options *options, gw_task **out)
     r = gw_row_take(page, task);
   }
   if (r == GW_OK) {
+    gw_park_serve(page);
     task->next = gw_process.tasks;
     gw_process.tasks = task;
     gw_count_task(task, 1);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "liveness.h"
+#include "number.h"
 #include "warn.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -16,6 +17,7 @@ struct others {
   uint64_t kept;     /* promised to them, or in use by them: for each task the larger one */
   uint64_t unused;   /* promised to them, and not yet in use */
   uint64_t used;
+  uint64_t parkable; /* in use by less urgent tasks, which give it up when this one needs it */
 };
 
 static uint64_t add(uint64_t a, uint64_t b) { return a + b >= a ? a + b : UINT64_MAX; }
@@ -24,13 +26,18 @@ static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 static struct others read_others(const struct gw_page *page, const struct gw_row *own) {
   struct others all = {0};
+  int32_t priority = own != NULL ? gw_row_priority(own)
+                                 : (int32_t)gw_environment_integer(
+                                       "GIVEWAY_PRIORITY", GW_PRIORITY_MIN, GW_PRIORITY_MAX, 0);
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     const struct gw_row *row = &page->map->rows[i];
     uint64_t reserve = GW_READ(row->memory_reserve), used = atomic_load(&row->memory);
     if (row == own || (reserve | used) == 0 || GW_READ(row->state) == GW_FREE ||
-        !gw_row_alive(page, i)) {
+        GW_READ(row->parked) == GW_PARKED || !gw_row_alive(page, i)) {
       continue;
     }
+    bool parkable = gw_has_flag(row, GW_ROW_CAN_PARK) && gw_has_flag(row, GW_ROW_PARKABLE);
+    all.parkable = add(all.parkable, parkable && gw_row_priority(row) < priority ? used : 0);
     all.reserved = add(all.reserved, reserve);
     all.used = add(all.used, used);
     all.kept = add(all.kept, reserve > used ? reserve : used);
@@ -175,10 +182,10 @@ void gw_memory_view(gw_page *page, gw_task *task, uint64_t total, uint64_t free,
   view->total = less(total, others.reserved);
   bool limited = limit != 0 && limit < view->total;
   view->total = limited ? limit : view->total;
-  view->shown = view->total < total;
+  view->shown = view->total < total || others.parkable != 0;
   view->free = less(view->total, view->used);
-  if (!limited) { /* no promise: what others use is not free */
-    view->free = smaller(view->free, less(free, others.unused));
+  if (!limited) { /* no promise: what others use is not free, unless they can be parked */
+    view->free = smaller(view->free, less(add(free, others.parkable), others.unused));
   }
 }
 

@@ -74,6 +74,12 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->slack_credit_ns = GW_READ(row->slack_credit_ns);
   info->beside_ns = GW_READ(row->beside_ns);
   info->contended_ns = GW_READ(row->contended_ns);
+  info->can_park = (GW_READ(row->flags) & GW_ROW_CAN_PARK) != 0;
+  info->parkable = (GW_READ(row->flags) & GW_ROW_PARKABLE) != 0;
+  info->parked = GW_READ(row->parked);
+  info->park_error = GW_READ(row->park_error);
+  info->park_number = GW_READ(row->park_number);
+  info->park_room = GW_READ(row->park_room);
   memcpy(info->name, row->name, sizeof info->name);
   info->name[sizeof info->name - 1] = '\0';
   memcpy(info->device, page->device, sizeof info->device);

@@ -132,10 +132,20 @@ static void change_gate(struct gw_row *row, uint32_t gate) {
   gw_futex_wake(&row->gate, true);
 }
 
+static bool is_parked(const struct gw_row *row) { return GW_READ(row->parked) != GW_NOT_PARKED; }
+
+/* Only a word that some transition has written: a process that does not trust its page has opened
+ * the gate for good. */
+static void set_stream_gate(struct gw_row *row, bool closed) {
+  uint64_t ticket = GW_READ(row->ticket);
+  uint32_t word = GW_READ(row->stream_gate);
+  if (word == (closed ? GW_STREAM_OPEN(ticket) : GW_STREAM_CLOSED(ticket))) {
+    GW_WRITE(row->stream_gate, closed ? GW_STREAM_CLOSED(ticket) : GW_STREAM_OPEN(ticket));
+  }
+}
+
 static void set_gate(struct gw_row *row, uint32_t gate, uint64_t now) {
   uint32_t state = GW_READ(row->state);
-  uint64_t ticket = GW_READ(row->ticket);
-  GW_WRITE(row->stream_gate, gate == GW_CLOSED ? GW_STREAM_CLOSED(ticket) : GW_STREAM_OPEN(ticket));
   if (gate == GW_OPEN && state == GW_ACTIVE && gw_has_flag(row, GW_ROW_STREAM)) {
     uint64_t closed = GW_READ(row->closed_ns);
     GW_WRITE(row->held_ns, GW_READ(row->held_ns) + (now > closed ? now - closed : 0));
@@ -174,7 +184,8 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
     if (ranked != GW_READ(row->outranked)) {
       GW_WRITE(row->outranked, ranked); /* only then: a write costs the next launch a cache miss */
     }
-    gate = wanted(&rule, row, gate, now);
+    gate = is_parked(row) ? GW_CLOSED : wanted(&rule, row, gate, now);
+    set_stream_gate(row, gate == GW_CLOSED && !is_parked(row));
     if (gate != GW_READ(row->gate)) {
       set_gate(row, gate, now);
     }

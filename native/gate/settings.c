@@ -4,6 +4,8 @@
 
 #include "number.h"
 
+#define GIB (1024.0 * 1024 * 1024)
+
 static struct gw_settings settings;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -15,6 +17,10 @@ static void read_settings(void) {
   settings.linger_ns = milliseconds("GIVEWAY_LINGER_MS", 2);
   settings.max_wait_ns = milliseconds("GIVEWAY_MAX_WAIT_MS", 1000);
   settings.quantum_ns = milliseconds("GIVEWAY_QUANTUM_MS", 10);
+  settings.park_wait_ns = milliseconds("GIVEWAY_PARK_WAIT_MS", 10000);
+  settings.park_least_ns = milliseconds("GIVEWAY_PARK_LEAST_MS", 5000);
+  settings.park_room_ns = milliseconds("GIVEWAY_PARK_ROOM_MS", 60000);
+  settings.park_host = (uint64_t)(gw_environment_number("GIVEWAY_PARK_HOST_GIB", 1e6, 1e6) * GIB);
   settings.grace_ns = milliseconds("GIVEWAY_GRACE_MS", 10000);
 }
 

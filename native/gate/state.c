@@ -18,6 +18,7 @@ static void forget_rows(struct gw_page *page) {
     }
   }
   atomic_store(&page->deciding, false);
+  page->serves_requests = false;
 }
 
 /* The child joins at its own first launch. */
@@ -28,6 +29,8 @@ static void after_fork_child(void) {
   atomic_store(&gw_process.thread_count, 0);
   atomic_fetch_add(&gw_process.forks, 1);
   atomic_store(&gw_process.lent, 0);
+  atomic_store(&gw_process.parked, GW_NOT_PARKED);
+  atomic_store(&gw_process.inside, 0);
   for (struct gw_page *page = gw_process.pages; page != NULL; page = page->next) {
     forget_rows(page);
   }

@@ -30,6 +30,7 @@ struct gw_page {
   _Atomic uint64_t lock_again_ns; /* until then no launch of this process waits for the lock */
   _Atomic bool deciding;          /* this process is the page's daemon */
   struct gw_seen *seen;           /* what the daemon has seen of the page */
+  bool serves_requests;           /* under gw_process.lock: a thread waits for requests to park */
   char device[GW_DEVICE_SIZE];
   char path[PATH_MAX];
   struct gw_page *next;
@@ -87,6 +88,8 @@ struct gw_process {
   _Atomic uint32_t forks;        /* differs between a process and its forked children */
   _Atomic uint32_t lent;         /* as in the rows of its tasks */
   _Atomic bool exiting;
+  _Atomic uint32_t parked; /* as in the rows of its tasks; a futex word */
+  _Atomic uint32_t inside; /* threads between gw_call_begin and gw_call_end */
 };
 extern struct gw_process gw_process;
 

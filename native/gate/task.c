@@ -10,6 +10,7 @@
 #include "liveness.h"
 #include "lock.h"
 #include "memory.h"
+#include "park_calls.h"
 #include "rule.h"
 #include "settings.h"
 #include "steer.h"
@@ -64,11 +65,13 @@ static void fill_row(struct gw_page *page, int index, struct gw_task *task) {
   atomic_store(&row->contended_ns, 0);
   atomic_store(&row->slack_speed, 0);
   atomic_store(&row->slack_verdict, 0);
+  gw_park_fill(row);
   atomic_store(&row->decided, GW_OPEN);
   atomic_store(&row->pid, (uint32_t)getpid());
   atomic_store(&row->pid_namespace, pid_namespace());
   atomic_store(&row->flags, (task->options.is_thread ? GW_ROW_THREAD : 0u) |
-                                (gw_settings()->max_wait_ns == 0 ? GW_ROW_PATIENT : 0u));
+                                (gw_settings()->max_wait_ns == 0 ? GW_ROW_PATIENT : 0u) |
+                                gw_park_flags(task));
   atomic_store(&row->joined_ns, gw_now());
   memcpy(row->name, task->name, sizeof row->name);
   const char *attributes = task->options.is_thread ? NULL : getenv("GIVEWAY_ATTRIBUTES");

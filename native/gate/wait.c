@@ -102,9 +102,10 @@ static bool grant_quantum(const struct gw_task *task, struct gw_seat seat, uint6
   return lost || open || due;
 }
 
-/* The user wants the task to wait until told otherwise. */
+/* The user wants the task to wait until told otherwise, or the task is parked. */
 static bool paused(const struct gw_page *page, struct gw_seat seat) {
-  return GW_READ(page->map->header.by_daemon) && GW_READ(seat.row->decided) == GW_PAUSED;
+  return GW_READ(seat.row->parked) != GW_NOT_PARKED ||
+         (GW_READ(page->map->header.by_daemon) && GW_READ(seat.row->decided) == GW_PAUSED);
 }
 
 bool gw_is_held(const struct gw_task *task, struct gw_seat seat) {

@@ -130,7 +130,7 @@ static void beat(struct gw_task *task, uint64_t now) {
   struct gw_row *row = gw_row_of(task);
   task->options.priority = GW_READ(row->priority);
   GW_WRITE(row->beat_ns, now);
-  if (atomic_load(&row->state) == GW_IDLE) {
+  if (atomic_load(&row->state) == GW_IDLE && GW_READ(row->parked) == GW_NOT_PARKED) {
     reactivate(task, now);
   }
 }

@@ -8,6 +8,7 @@
 #include "../gate/clock.h"
 #include "../gate/number.h"
 #include "collective.h"
+#include "park.h"
 
 _Atomic(struct gw_device *) gw_devices[GW_DEVICES];
 _Atomic(struct gw_device *) gw_only_device;
@@ -58,6 +59,7 @@ static void end(void) {
 static void register_end(void) { atexit(end); }
 
 static void prepare(void) {
+  gw_park_prepare();
   pthread_atfork(NULL, NULL, fork_child);
   register_end();
 }
@@ -82,6 +84,9 @@ static enum gw_busy query(struct gw_device *device, _Atomic gw_word *slot, gw_wo
 static int busy(void *context) {
   struct gw_device *device = context;
   int result = GW_DONE;
+  if (!gw_call_try()) {
+    return GW_UNKNOWN; /* the process is parked */
+  }
   pthread_once(&asked, register_end);
   for (int i = 0; i < GW_STREAM_SLOTS && result != GW_BUSY; i++) {
     gw_word used = atomic_load(&device->used[i]);
@@ -96,6 +101,7 @@ static int busy(void *context) {
       atomic_compare_exchange_strong(&device->used[i], &used, 0);
     }
   }
+  gw_call_end();
   return result;
 }
 
@@ -162,11 +168,15 @@ static struct gw_device *join_once(int index) {
   bool named = gw_driver_device_name(index, name, sizeof name);
   bool only = gw_driver_device_count() == 1;
   struct gw_driver_memory memory = gw_driver_memory(index);
+  gw_word context = gw_driver_current_device() == index ? gw_driver_current_context() : 0;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
   pthread_mutex_lock(&joining);
   struct gw_device *device = atomic_load(&gw_devices[index]);
   if (device == NULL && named && is_time(index)) {
     device = join(index, name, &memory);
+    if (device != NULL) {
+      gw_park_uses(context);
+    }
   }
   if (device != NULL) {
     atomic_store(&gw_devices[index], device);

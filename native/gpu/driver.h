@@ -73,4 +73,15 @@ enum gw_busy gw_driver_event_query(gw_word event);
 /* Nanoseconds between two events that are done; 0: unknown. */
 uint64_t gw_driver_event_elapsed(gw_word start, gw_word end);
 
+/* The checkpoint of the calling process's device memory, in these steps. */
+enum gw_checkpoint_step {
+  GW_CHECKPOINT_LOCK, /* waits for submitted work, and then lets calls wait */
+  GW_CHECKPOINT_SAVE,
+  GW_CHECKPOINT_RESTORE,
+  GW_CHECKPOINT_UNLOCK,
+};
+bool gw_driver_can_checkpoint(void);
+/* An enum gw_park_error; *number: the driver's own. */
+uint32_t gw_driver_checkpoint(enum gw_checkpoint_step step, uint32_t timeout_ms, uint32_t *number);
+
 #endif

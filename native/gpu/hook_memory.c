@@ -30,6 +30,25 @@ void gw_after_alloc(struct gw_call *call, int result) {
   } else {
     gw_allocation_failed(&call->allocation);
   }
+  gw_allocation_ended(&call->allocation);
+}
+
+/* The driver's checkpoint does not know managed memory. */
+void gw_before_managed(struct gw_call *call) { gw_before_alloc(call); }
+void gw_after_managed(struct gw_call *call, int result) {
+  if (result == 0) {
+    gw_park_forbid(GW_PARK_MANAGED);
+  }
+  gw_after_alloc(call, result);
+}
+
+/* A context needs memory before the program has a task. */
+void gw_before_context_open(struct gw_call *call) {
+  call->allocation = (struct gw_allocation){.context = true, .index = (int)call->memory[0]};
+}
+void gw_after_context_open(struct gw_call *call, int result) {
+  (void)result;
+  gw_allocation_ended(&call->allocation);
 }
 
 /* CUmemAllocationProp and hipMemAllocationProp, as far as they say where the memory is to be. */
@@ -53,6 +72,7 @@ void gw_after_create(struct gw_call *call, int result) {
   } else {
     gw_allocation_failed(&call->allocation);
   }
+  gw_allocation_ended(&call->allocation);
 }
 
 static void before_free(struct gw_call *call, enum gw_memory_kind kind) {

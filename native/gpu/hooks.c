@@ -22,6 +22,7 @@ gw_task *gw_current_task(void) {
 /* A copy for another device than the current one only passes its gate: the events and gates of the
  * shim belong to the current one. */
 void gw_before_submission(struct gw_call *call, gw_task *task, enum gw_work work) {
+  gw_call_wait(); /* the way of the launch is decided when the process is not parked */
   if (work >= GW_MEMSET && gw_device_known() != call->device) {
     gw_admit(task);
     return;
@@ -37,11 +38,15 @@ void gw_submitted_late(const struct gw_call *call) {
 }
 
 /* Waits for the device that name no stream: for an event, or for all work that a call implies. */
-void gw_before_wait(struct gw_call *call) { gw_lend(gw_current_task(), &call->loan); }
+void gw_before_wait(struct gw_call *call) {
+  gw_call_begin();
+  gw_lend(gw_current_task(), &call->loan);
+}
 
 void gw_after_wait(struct gw_call *call, int result) {
   (void)result;
   gw_lend_end(&call->loan);
+  gw_call_end();
 }
 
 void gw_before_sync(struct gw_call *call) {
@@ -62,6 +67,7 @@ void gw_after_sync(struct gw_call *call, int result) {
 
 /* A program may query a stream until its work is done, instead of waiting. */
 void gw_before_stream_query(struct gw_call *call) {
+  gw_call_begin();
   struct gw_device *device = gw_device_known_of(call->stream);
   if (device != NULL) {
     gw_device_sync_begin(device, call->stream);
@@ -69,6 +75,7 @@ void gw_before_stream_query(struct gw_call *call) {
 }
 
 void gw_after_stream_query(struct gw_call *call, int result) {
+  gw_call_end();
   struct gw_device *device = gw_device_known_of(call->stream);
   if (device != NULL && result == 0) {
     gw_device_sync_end(device, call->stream);

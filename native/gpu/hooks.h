@@ -11,6 +11,7 @@
 #include "driver.h"
 #include "limit.h"
 #include "load/resolve.h"
+#include "park.h"
 #include "submit.h"
 #include "trace.h"
 
@@ -156,6 +157,10 @@ static inline void gw_after_graph_change(struct gw_call *call, int result) {
 /* Device memory. Between gw_before_alloc and gw_after_alloc the call may be made several times. */
 void gw_before_alloc(struct gw_call *call);
 void gw_after_alloc(struct gw_call *call, int result);
+void gw_before_managed(struct gw_call *call);
+void gw_after_managed(struct gw_call *call, int result);
+void gw_before_context_open(struct gw_call *call);
+void gw_after_context_open(struct gw_call *call, int result);
 void gw_before_create(struct gw_call *call);
 void gw_after_create(struct gw_call *call, int result);
 void gw_before_free(struct gw_call *call);
@@ -175,6 +180,14 @@ static inline void gw_before_memory_info(struct gw_call *call) { (void)call; }
 void gw_after_memory_info(struct gw_call *call, int result);
 static inline void gw_before_size(struct gw_call *call) { (void)call; }
 void gw_after_size(struct gw_call *call, int result);
+/* Memory is shared with another process. */
+static inline void gw_before_share(struct gw_call *call) { (void)call; }
+static inline void gw_after_share(struct gw_call *call, int result) {
+  (void)call;
+  if (result == 0) {
+    gw_park_forbid(GW_PARK_SHARED);
+  }
+}
 
 /* Calls that are only counted. */
 static inline void gw_before_plain(struct gw_call *call) { (void)call; }

@@ -1,9 +1,9 @@
 #include "limit.h"
 
 bool gw_allocation_admitted(struct gw_allocation *allocation) {
-  allocation->counted =
-      allocation->device != NULL && gw_memory_take(allocation->device->task, allocation->bytes);
-  return allocation->device == NULL || allocation->counted;
+  bool counts = allocation->device != NULL && !allocation->context;
+  allocation->counted = counts && gw_memory_take(allocation->device->task, allocation->bytes);
+  return !counts || allocation->counted;
 }
 
 void gw_allocation_made(struct gw_allocation *allocation) {
@@ -19,9 +19,22 @@ void gw_allocation_failed(struct gw_allocation *allocation) {
   }
 }
 
+/* The task may have the memory and the device has no room: less urgent tasks may give theirs up. A
+ * program without a task joins for that, because its task is what the others give way to. */
 bool gw_allocation_retried(struct gw_allocation *allocation) {
+  bool no_room = allocation->counted || allocation->context;
   gw_allocation_failed(allocation);
-  return false;
+  if (allocation->context && allocation->device == NULL) {
+    allocation->device = gw_device_find_at(allocation->index);
+  }
+  return no_room && allocation->device != NULL &&
+         gw_make_room(allocation->device->task, &allocation->search) != 0;
+}
+
+void gw_allocation_ended(struct gw_allocation *allocation) {
+  if (allocation->device != NULL && allocation->search.began) {
+    gw_make_room_end(allocation->device->task, &allocation->search);
+  }
 }
 
 void gw_show_memory(uint64_t *free, uint64_t *total) {

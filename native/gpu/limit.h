@@ -14,6 +14,9 @@ struct gw_allocation {
   struct gw_device *device; /* whose task counts the memory; NULL: none does */
   uint64_t bytes;
   bool counted;
+  bool context; /* of a new context, on the device of that number */
+  int index;
+  struct gw_room_search search;
 };
 
 /* Whether the allocation may go ahead: asked before every attempt. Counts it, so that other threads
@@ -25,6 +28,8 @@ bool gw_allocation_retried(struct gw_allocation *allocation);
 void gw_allocation_made(struct gw_allocation *allocation);
 /* The allocation has failed for good. */
 void gw_allocation_failed(struct gw_allocation *allocation);
+/* It has succeeded, or failed for good. */
+void gw_allocation_ended(struct gw_allocation *allocation);
 
 /* What the driver says about the calling thread's device, made to fit what the task may use. */
 void gw_show_memory(uint64_t *free, uint64_t *total);

@@ -88,7 +88,12 @@ struct gw_task_info {
   uint64_t memory_limit;   /* 0: none */
   uint64_t memory_reserve; /* 0: none */
   uint32_t counts_memory;  /* 1: the device is one whose hook counts memory */
-  uint32_t reserved1;
+  uint32_t can_park;       /* 1: the task's process takes requests to park */
+  uint32_t parkable;       /* 1: other tasks that need memory may park it */
+  uint32_t parked;      /* 0: not; 1: its work ends; 2: it is saved; 3: parked; 4: it is restored */
+  uint32_t park_error;  /* enum gw_park_error of the last request */
+  uint32_t park_number; /* the driver's error of that request */
+  uint64_t park_room;   /* bytes that there were, where they did not suffice */
   char name[48];
   char device[64]; /* the page's name */
   char job[64];    /* of which the task's process is a member; empty: of none */
@@ -129,6 +134,31 @@ struct gw_device_memory {
   uint64_t context; /* the most that a program's context took */
 };
 GW_API int gw_device_memory(gw_page *page, struct gw_device_memory *memory);
+/* ---- parking -----------------------------------------------------------------------------------
+ *
+ * The process of a task moves its device memory to host memory and back, on request. A request is
+ * carried out by that process; struct gw_task_info tells how far it has come.
+ */
+
+enum gw_park_error {
+  GW_PARK_OK = 0,
+  GW_PARK_BUSY = 1,           /* the device did not finish the process's work in time */
+  GW_PARK_FORBIDDEN = 2,      /* the system does not permit it */
+  GW_PARK_UNSUPPORTED = 3,    /* the driver cannot do it to this program */
+  GW_PARK_MANAGED = 4,        /* the program has managed memory */
+  GW_PARK_SHARED = 5,         /* the program shares device memory with other processes */
+  GW_PARK_JOB = 6,            /* the program is a member of a job */
+  GW_PARK_NO_HOST_MEMORY = 7, /* the memory would not fit in host memory */
+  GW_PARK_NO_ROOM = 8,        /* unpark: the memory would not fit on the device */
+  GW_PARK_WITHDRAWN = 9,      /* the request was taken back */
+  GW_PARK_DRIVER = 10,        /* the driver failed */
+};
+
+/* Asks the task's process to park itself. for_ticket: the task that needs the memory, and until
+ * whose end the other one stays parked at most; 0: until gw_unpark. */
+GW_API int gw_park(gw_page *page, uint64_t ticket, uint64_t for_ticket);
+/* Takes that request back: a parked process restores itself. */
+GW_API int gw_unpark(gw_page *page, uint64_t ticket);
 
 /* ---- the daemon --------------------------------------------------------------------------------
  *

@@ -122,6 +122,43 @@ struct gw_stream_gate {
  * counts from the closing of its gate. 0: the device must not hold the task. */
 GW_API int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate);
 
+/* ---- parking: device memory moves to host memory and back ----------------------------------- */
+
+/* For a hook whose driver can do that to its own process. A thread of the library calls these
+ * functions. Each returns an enum gw_park_error; with GW_PARK_DRIVER, *number is the driver's
+ * error.
+ */
+struct gw_parker {
+  uint32_t (*examine)(uint32_t *number); /* whether the driver can do it to this program */
+  uint64_t (*available)(void);           /* free bytes on the device; UINT64_MAX: unknown */
+  /* From here to unlock the driver lets calls of the process wait. GW_PARK_BUSY: the device has not
+   * finished the process's work in time, and all is as before. */
+  uint32_t (*lock)(uint32_t timeout_ms, uint32_t *number);
+  uint32_t (*save)(uint32_t *number);
+  uint32_t (*restore)(uint32_t *number);
+  uint32_t (*unlock)(uint32_t *number);
+};
+/* An allocation of the task has failed for lack of memory, with a search of zeros. 1: a less urgent
+ * task has given its memory up, so that the allocation may be tried again, and this function called
+ * again if it fails again. 0: there is no such task any more. Waits for each task for a limited
+ * time. gw_make_room_end follows the last call. */
+struct gw_room_search {
+  uint64_t asked[4]; /* a bit for each row */
+  int began;
+};
+GW_API int gw_make_room(gw_task *task, struct gw_room_search *search);
+GW_API void gw_make_room_end(gw_task *task, struct gw_room_search *search);
+/* Registers the functions, before the process joins a page. */
+GW_API void gw_on_park(const struct gw_parker *parker);
+/* Around a call that may wait for the device and is no launch. gw_call_begin returns when the
+ * process is not parked. */
+GW_API void gw_call_begin(void);
+GW_API void gw_call_end(void);
+/* As gw_call_begin without a wait. 0: the process is parked, and no gw_call_end may follow. */
+GW_API int gw_call_try(void);
+/* Returns when the process is not parked. */
+GW_API void gw_call_wait(void);
+
 /* ---- priority inheritance ------------------------------------------------------------------ */
 
 /* A thread that waits for the device lends its task's priority to every task of its process, from

@@ -65,6 +65,12 @@ class NotMeasuredError(GivewayError):
     exit_code = 9
 
 
+class ParkError(GivewayError):
+    """A program cannot be parked or brought back, or was not; the program goes on as before."""
+
+    exit_code = 10
+
+
 def choices(word: str, known: Iterable[str]) -> str:
     """The hint after an unknown word: the closest known word, or all known words."""
     names = sorted(known)

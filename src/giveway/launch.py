@@ -166,6 +166,7 @@ def run(
     whole_process: bool = False,
     memory: str | None = None,
     reserve: str | None = None,
+    parkable: bool = False,
 ) -> NoReturn:
     """Replaces this process with ``command``, gated.
 
@@ -175,9 +176,11 @@ def run(
     Args:
         whole_process: gates all threads of the program, on the CPU only.
         memory: as in `environment`, as is ``reserve``.
+        parkable: more urgent programs that need device memory may park the program.
 
     Raises:
-        UsageError: as `environment`; or the command is empty, or ``whole_process`` on a GPU.
+        UsageError: as `environment`; or the command is empty, ``whole_process`` on a GPU, or
+            ``parkable`` on a device other than cuda.
         CommandError: the program does not exist (127) or cannot be executed (126).
     """
     if not command:
@@ -189,6 +192,10 @@ def run(
         if chosen.name != "cpu":
             raise UsageError(f"--whole-process is for --device cpu, not {chosen.name}")
         os.environ["GIVEWAY_WHOLE_PROCESS"] = "1"
+    if parkable:
+        if chosen.name != "cuda":
+            raise UsageError(f"--parkable is for NVIDIA GPUs, not for --device {chosen.name}")
+        os.environ["GIVEWAY_PARKABLE"] = "1"
     given_name = derive_name(command) if name is None else name
     wanted = device_memory.read(memory, reserve)
     become(command, chosen, priority, given_name, settings, _warn, job, wanted)

@@ -147,7 +147,8 @@ def test_doctor_describes_the_gpu(giveway: Runner, cuda: Path) -> None:
     assert [page["device"] for page in device["pages"]] == [UUID]
     supported = {name: known["supported"] for name, known in device["capabilities"].items()}
     assert supported == {
-        "launch_gate": True, "stream_gate": False, "interrupt": False, "memory_limit": True
+        "launch_gate": True, "stream_gate": False, "interrupt": False, "memory_limit": True,
+        "parking": True
     }  # fmt: skip
     assert "500 µs" in device["capabilities"]["launch_gate"]["reason"]
     assert "CUDA" not in [driver["api"] for driver in report["drivers"]]

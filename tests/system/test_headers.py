@@ -11,6 +11,7 @@ import pytest
 import giveway
 from giveway import page
 from giveway.page import decider
+from giveway.page.parking import Refusal, Stage
 from giveway.sched import attributes
 from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN
 
@@ -28,6 +29,10 @@ CONSTANTS = {
     "GW_ATTRIBUTES_SIZE - 1": attributes.TEXT_BYTES,
     "GW_PRIORITY_MIN": PRIORITY_MIN,
     "GW_PRIORITY_MAX": PRIORITY_MAX,
+    "GW_NOT_PARKED": Stage.NOT_PARKED,
+    "GW_PARKED": Stage.PARKED,
+    **{f"GW_PARK_{s.name}": s for s in Stage if s.name in ("DRAINS", "SAVES", "RESTORES")},
+    **{f"GW_PARK_{r.name}": r for r in Refusal if r is not Refusal.NONE},
 }
 
 

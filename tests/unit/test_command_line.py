@@ -12,7 +12,7 @@ from giveway.cli import main
 from giveway.cli.parts.tasks import FIELDS
 
 COMMANDS = ["run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "doctor"]
-COMMANDS += ["config", "mps"]
+COMMANDS += ["config", "mps", "park", "unpark"]
 
 SCENARIO = """
 [simulation]

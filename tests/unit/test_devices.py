@@ -19,7 +19,7 @@ def test_every_machine_has_the_default_device() -> None:
 def test_every_device_says_what_its_gate_can_stop() -> None:
     for device in devices.find():
         assert set(device.capabilities) == {
-            "launch_gate", "stream_gate", "interrupt", "memory_limit"
+            "launch_gate", "stream_gate", "interrupt", "memory_limit", "parking"
         }  # fmt: skip
         for capability in device.capabilities.values():
             assert capability.reason
@@ -29,7 +29,8 @@ def test_every_device_says_what_its_gate_can_stop() -> None:
 def test_the_cpu_claims_what_it_can_do() -> None:
     supported = {name: known for name, (known, _) in devices.get("cpu").capabilities.items()}
     assert supported == {
-        "launch_gate": True, "stream_gate": False, "interrupt": True, "memory_limit": False
+        "launch_gate": True, "stream_gate": False, "interrupt": True, "memory_limit": False,
+        "parking": False
     }  # fmt: skip
 
 
@@ -47,6 +48,21 @@ def test_gpus_are_found_without_a_driver_library(
     monkeypatch.setattr(cuda, "_GPUS", tmp_path)
     monkeypatch.setenv("PATH", "/no/such/folder")
     assert cuda._gpus() == [known]
+
+
+@pytest.mark.parametrize(
+    ("version", "supported"), [("550.127.05", False), ("570.86.10", True), ("", True)]
+)
+def test_parking_needs_a_driver_with_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, supported: bool
+) -> None:
+    monkeypatch.setattr(cuda, "_PROC", tmp_path)
+    if version:
+        line = f"NVRM version: NVIDIA UNIX x86_64 Kernel Module  {version}  Wed Oct  8 03:25:05\n"
+        (tmp_path / "version").write_text(line + "GCC version:  gcc version 12.2.0 (Debian)\n")
+    found = cuda.parking()
+    assert found.supported is supported
+    assert supported or version in found.reason
 
 
 def test_amd_gpus_are_found_without_a_runtime_library(

@@ -97,6 +97,7 @@ int cuGraphExecDestroy(CUgraphExec exec);
 int cuGraphLaunch(CUgraphExec exec, CUstream stream);
 int cuIpcGetMemHandle(struct ipc_handle *handle, CUdeviceptr memory);
 int cuIpcOpenMemHandle_v2(CUdeviceptr *memory, struct ipc_handle handle, unsigned flags);
+int cuCheckpointProcessLock(int pid, const void *arguments);
 int cuGetProcAddress_v2(const char *symbol, void **function, int version, uint64_t flags,
                         int *status);
 

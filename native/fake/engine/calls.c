@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,8 @@ static const char *to_block; /* the function whose next call blocks; NULL: none 
 static bool blocked;
 static const char *during; /* the function whose calls begin with run_during */
 static void (*run_during)(void);
+
+static bool locked, memory_gone; /* the process is locked, and checkpointed */
 
 static void add(struct call *call) {
   size_t n = strlen(call->name);
@@ -37,13 +40,35 @@ static void block(void) {
   }
 }
 
+static bool begins(const char *name, const char *with) {
+  return strncmp(name, with, strlen(with)) == 0;
+}
+
+/* A locked process: calls that synchronise do not wait. That crashes the real driver where the
+ * memory has gone. */
+static void wait_for_lock(const struct call *call) {
+  bool synchronises =
+      begins(call->name, "cuStreamSynchronize") || begins(call->name, "cuCtxSynchronize");
+  if (begins(call->name, "cuCheckpoint") || begins(call->name, "cuDriverGetVersion")) {
+    return;
+  }
+  if (synchronises && memory_gone) {
+    fprintf(stderr, "%s in a process that is checkpointed\n", call->name);
+    abort();
+  }
+  while (locked && !synchronises) {
+    pthread_cond_wait(&unblocked, &lock);
+  }
+}
+
 int call_slowly(struct call *call) {
   pthread_mutex_lock(&lock);
   if (call->state == CALL_NEW) {
     add(call);
   }
   void (*run)(void) = is(during, call) ? run_during : NULL;
-  call->state = run != NULL ? CALL_SLOW : CALL_KNOWN;
+  wait_for_lock(call);
+  call->state = run != NULL || locked ? CALL_SLOW : CALL_KNOWN;
   if (is(to_block, call)) {
     block();
   }
@@ -58,6 +83,23 @@ static void slow_down(const char *name) {
   for (struct call *call = calls; call != NULL; call = call->next) {
     call->state = is(name, call) ? CALL_SLOW : call->state;
   }
+}
+
+void calls_lock(bool gone) {
+  pthread_mutex_lock(&lock);
+  locked = true;
+  memory_gone = gone;
+  for (struct call *call = calls; call != NULL; call = call->next) {
+    call->state = CALL_SLOW;
+  }
+  pthread_mutex_unlock(&lock);
+}
+
+void calls_unlock(void) {
+  pthread_mutex_lock(&lock);
+  locked = memory_gone = false;
+  pthread_cond_broadcast(&unblocked);
+  pthread_mutex_unlock(&lock);
 }
 
 void fake_during(const char *name, void (*run)(void)) {

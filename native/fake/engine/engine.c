@@ -89,6 +89,20 @@ uint64_t fake_in_flight_ns(void) {
   return ns;
 }
 
+bool engine_works(void) {
+  bool works = false;
+  engine_lock();
+  for (int device = 0; device < DEVICES; device++) {
+    struct context *context = &fake_contexts[device];
+    context->legacy.next = context->streams;
+    for (struct stream *s = &context->legacy; s != NULL; s = s->next) {
+      works = works || s->first != NULL;
+    }
+  }
+  engine_unlock();
+  return works;
+}
+
 /* For tests: whether the device has work, all of which waits for a word in memory. */
 bool fake_held(void) {
   bool waits = false, others = false;

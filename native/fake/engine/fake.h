@@ -106,6 +106,9 @@ struct call {
 };
 extern bool fake_initialized;
 int call_slowly(struct call *call);
+/* From now on calls wait, until calls_unlock. `gone`: device memory is not there. */
+void calls_lock(bool gone);
+void calls_unlock(void);
 static inline int call_enter(struct call *call) {
   call->count++;
   return __builtin_expect(call->state == CALL_KNOWN, 1) ? call->error : call_slowly(call);
@@ -180,16 +183,19 @@ uint64_t share_memory_free(int device);
 bool share_memory_take(int device, uint64_t bytes);
 void share_memory_give(int device, uint64_t bytes);
 void share_memory_reset(int device);
+uint64_t share_memory_used(int device); /* by this process */
 /* memory.c: a context takes GIVEWAY_FAKE_CONTEXT bytes. False: there is no room for it. */
 bool memory_open_context(struct context *context);
 void memory_close_context(struct context *context);
-int memory_device(void); /* of the calling thread's context; the first where it has none */
+uint64_t copy_ns(size_t size); /* how long a copy takes */
+int memory_device(void);       /* of the calling thread's context; the first where it has none */
 
 /* engine.c */
 void engine_reset(void); /* a forked child has no engine */
 void engine_submit(struct stream *stream, struct op op);
 void engine_wait_stream(struct stream *stream);
 bool engine_stream_busy(struct stream *stream);
+bool engine_works(void); /* whether any stream of the process has work */
 void engine_wait_event(struct event *event);
 void engine_record(struct event *event, struct stream *stream);
 void engine_lock(void);

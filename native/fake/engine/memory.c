@@ -104,18 +104,22 @@ FAKE int cuMemHostGetDevicePointer_v2(void **address, void *memory, unsigned fla
   return SUCCESS;
 }
 
-FAKE int cuIpcGetMemHandle(void *handle, void *memory) {
-  CALL(cuIpcGetMemHandle)(void) handle, (void)memory;
-  return NOT_SUPPORTED;
-}
-
+/* A handle has the address at its end, and opens in the same process only. */
 struct ipc_handle {
-  char bytes[64];
+  char bytes[56];
+  void *memory;
 };
 
+FAKE int cuIpcGetMemHandle(struct ipc_handle *handle, void *memory) {
+  CALL(cuIpcGetMemHandle)
+  *handle = (struct ipc_handle){.memory = memory};
+  return memory != NULL ? SUCCESS : INVALID_VALUE;
+}
+
 FAKE int cuIpcOpenMemHandle_v2(void **memory, struct ipc_handle handle, unsigned flags) {
-  CALL(cuIpcOpenMemHandle_v2)(void) memory, (void)handle, (void)flags;
-  return NOT_SUPPORTED;
+  CALL(cuIpcOpenMemHandle_v2)
+  *memory = handle.memory;
+  return flags == 1 && *memory != NULL ? SUCCESS : INVALID_VALUE;
 }
 
 FAKE int cuMemFreeHost(void *memory) {
@@ -169,7 +173,7 @@ FAKE int cuMemGetInfo_v2(size_t *available, size_t *total) {
 }
 
 /* How long a copy takes: GIVEWAY_FAKE_COPY_NS for each KiB, or no time. */
-static uint64_t copy_ns(size_t size) {
+uint64_t copy_ns(size_t size) {
   static _Atomic uint64_t known;
   if (known == 0) {
     const char *text = getenv("GIVEWAY_FAKE_COPY_NS");

@@ -274,4 +274,8 @@ void share_memory_give(int device, uint64_t bytes) {
   atomic_fetch_sub(&gpus[device]->seats[seat[device]].memory, bytes);
 }
 
+uint64_t share_memory_used(int device) {
+  return atomic_load(&gpus[device]->seats[seat[device]].memory);
+}
+
 void share_memory_reset(int device) { atomic_store(&gpus[device]->seats[seat[device]].memory, 0); }

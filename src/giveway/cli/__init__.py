@@ -20,10 +20,9 @@ from giveway.version import __version__
 
 # In the order in which a newcomer needs the commands.
 COMMANDS: Final = (
-    *("run", "ps", "top", "set", "serve", "policy", "pause", "resume", "events", "metrics"),
-    "submit",
-    *("trace", "simulate", "demo", "bench", "report", "compare", "verify", "doctor"),
-    *("mps", "config", "env", "kernel", "completion", "man"),
+    *("run", "ps", "top", "set", "park", "unpark", "serve", "policy", "pause", "resume"),
+    *("events", "metrics", "submit", "trace", "simulate", "demo", "bench", "report"),
+    *("compare", "verify", "doctor", "mps", "config", "env", "kernel", "completion", "man"),
 )
 
 INTERRUPTED: Final = 130

@@ -32,6 +32,11 @@ from giveway.cli.parts import options
 )
 @options.memory
 @options.reserve
+@click.option(
+    "--parkable",
+    is_flag=True,
+    help="Move CMD's GPU memory to host memory while a more urgent program needs it. NVIDIA only.",
+)
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
@@ -44,6 +49,7 @@ def command(
     whole_process: bool,
     memory: str | None,
     reserve: str | None,
+    parkable: bool,
     **settings: str | None,
 ) -> None:
     """Run a program that shares a device by priority.
@@ -59,6 +65,7 @@ def command(
       giveway run -- python train.py --epochs 3
       giveway run --priority 10 --reserve 60GiB -- vllm serve MODEL
       giveway run --memory 50% -- python train.py
+      giveway run --parkable -- python train.py
       giveway run --name nightly -- torchrun --nproc-per-node 2 train.py
       giveway run --share 30 -- python tenant.py
 
@@ -88,4 +95,5 @@ def command(
         whole_process=whole_process,
         memory=memory,
         reserve=reserve,
+        parkable=parkable,
     )

@@ -40,7 +40,8 @@ class Device:
     hook: Path
     """The library that is preloaded into programs."""
     capabilities: Mapping[str, Capability]
-    """Keyed by ``launch_gate``, ``stream_gate``, ``interrupt`` and ``memory_limit``."""
+    """Keyed by ``launch_gate``, ``stream_gate``, ``interrupt``, ``memory_limit`` and
+    ``parking``."""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """Environment variables to set for programs under the hook."""
     unless: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ CAPABILITIES: Final = {
         True, "of OpenMP regions (libgomp), or of a whole process, by a signal"
     ),
     "memory_limit": Capability(False, "the memory of the host is not limited: use systemd-run"),
+    "parking": Capability(False, "the device has no memory of its own to free"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -24,6 +25,8 @@ _SECONDS: Final = 5
 
 SONAME: Final = drivers.CUDA.soname("1")
 DEFAULT_WINDOW_US: Final = 500
+FIRST_WITH_CHECKPOINTS: Final = 570
+_VERSION: Final = re.compile(r"  (\d+)\.[\d.]+")
 
 
 def capabilities() -> dict[str, Capability]:
@@ -39,7 +42,21 @@ def capabilities() -> dict[str, Capability]:
         "memory_limit": Capability(
             True, "allocations beyond it fail, CUDA and NVML show it; not textures, nor in graphs"
         ),
+        "parking": parking(),
     }
+
+
+def parking() -> Capability:
+    """Whether the driver can move a program's memory to the host, as far as its version says."""
+    try:
+        found = _VERSION.search((_PROC / "version").read_text())
+    except OSError:
+        found = None
+    if found is not None and int(found[1]) < FIRST_WITH_CHECKPOINTS:
+        return Capability(
+            False, f"driver {found[0].strip()} cannot: {FIRST_WITH_CHECKPOINTS} and newer can"
+        )
+    return Capability(True, "of one process, without managed or shared memory: giveway park")
 
 
 def find() -> list[Device]:

@@ -33,6 +33,7 @@ def capabilities() -> dict[str, Capability]:
             True,
             "allocations beyond it fail, HIP shows it; not textures, nor in graphs, nor in SMI",
         ),
+        "parking": Capability(False, "AMD's driver cannot move a program's memory to the host"),
     }
 
 

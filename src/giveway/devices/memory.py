@@ -81,7 +81,8 @@ def _read(name: str) -> _Gpu | None:
         tasks = page.tasks()
     except PageError:
         return None
-    kept = (max(task.memory or 0, task.memory_reserve or 0) for task in tasks)
+    present = [task for task in tasks if task.state != "parked"]
+    kept = (max(task.memory or 0, task.memory_reserve or 0) for task in present)
     return _Gpu(name, total, context, sum(kept)) if total else None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 from pathlib import Path
+from typing import Final
 
 from giveway.errors import NoSuchTaskError, PageError, UsageError
 from giveway.page.library import (
@@ -20,9 +21,16 @@ from giveway.page.library import (
     error,
     library,
 )
+from giveway.page.parking import Parking, Refusal, Stage
 from giveway.sched.task import GATES, PRICES, Price, State, Task
 
 _PATH_SIZE = 4096
+_PARKING: Final[dict[int, State]] = {
+    Stage.DRAINS: "parking",
+    Stage.SAVES: "parking",
+    Stage.PARKED: "parked",
+    Stage.RESTORES: "unparking",
+}
 _PAGE_PREFIXES = {"cuda": "GPU-", "hip": "GPU-"}
 
 
@@ -109,11 +117,14 @@ class Page:
         Raises:
             PageError: the page is not valid.
         """
+        return [as_task(info) for info in self._infos()]
+
+    def _infos(self) -> list[TaskInfo]:
         infos = (TaskInfo * ROWS)()
         count = library().gw_tasks(self._handle, infos, ROWS)
         if count < 0:
             raise error(count, str(self.path))
-        return [as_task(info) for info in infos[:count]]
+        return infos[:count]
 
     def set_priority(self, ticket: int, priority: int) -> None:
         """Sets the priority of a task, in force from its next launch.
@@ -171,6 +182,38 @@ class Page:
             raise error(code, str(self.path))
         return memory.total, memory.context
 
+    def park(self, ticket: int) -> None:
+        """Asks the task's process to move its device memory to host memory; `parking` tells how far
+        it has come.
+
+        Raises:
+            NoSuchTaskError: the task has ended.
+            PageError: the page is not valid.
+        """
+        self._check_task(ticket, library().gw_park(self._handle, ticket, 0))
+
+    def unpark(self, ticket: int) -> None:
+        """Asks the task's process to move its memory back, or not to park; raises as `park`."""
+        self._check_task(ticket, library().gw_unpark(self._handle, ticket))
+
+    def parking(self, ticket: int) -> Parking:
+        """How far the last request to park the task, or to bring it back, has come.
+
+        Raises:
+            NoSuchTaskError: the task has ended.
+            PageError: the page is not valid.
+        """
+        for info in self._infos():
+            if info.ticket == ticket:
+                return Parking(
+                    bool(info.can_park),
+                    Stage(info.parked),
+                    Refusal(info.park_error),
+                    info.park_number,
+                    info.park_room,
+                )
+        raise NoSuchTaskError(f"task {ticket} on {self.device} has ended")
+
     def decider(self) -> int:
         """The pid of the daemon that decides about the gates; 0: the gates follow priorities."""
         return int(library().gw_decider(self._handle))
@@ -206,7 +249,9 @@ def slowdown(info: TaskInfo) -> float | None:
 def as_task(info: TaskInfo) -> Task:
     """Converts a ctypes snapshot to a `Task`."""
     state: State = "idle"
-    if info.active:
+    if info.parked:
+        state = _PARKING.get(info.parked, "parked")
+    elif info.active:
         state = "held" if info.gate_closed else "active"
     counts = bool(info.counts_memory and not info.is_thread)  # a process counts as a whole
     return Task(

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
-State = Literal["active", "idle", "held"]
+State = Literal["active", "idle", "held", "parking", "parked", "unparking"]
 Price = Literal["", "unknown", "cheap", "dear"]
 PRICES: Final[tuple[Price, ...]] = get_args(Price)
 """In the order of ``enum gw_slack_verdict``."""
@@ -38,7 +38,8 @@ class Task:
     priority: int
     """-1000 to 1000, bigger is more urgent."""
     state: State
-    """``active``: has work and may run; ``held``: has work and is outranked; ``idle``: no work."""
+    """``active``: has work and may run; ``held``: has work and is outranked; ``idle``: no work;
+    ``parked``: its device memory is in host memory; ``parking`` and ``unparking``: on the way."""
     is_thread: bool
     launches: int
     """Launches so far: outermost parallel regions and gated operators on the cpu device; kernels,

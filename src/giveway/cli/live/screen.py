@@ -25,7 +25,7 @@ from giveway.text import printable
 if TYPE_CHECKING:
     from types import FrameType
 
-_STYLES: Final = {"active": "green", "held": "yellow", "not gated": "dim"}
+_STYLES: Final = {"active": "green", "held": "yellow", "parked": "cyan", "not gated": "dim"}
 
 
 def watch(interval: float, read: Callable[[], View], chosen: Sequence[Field] | None = None) -> int:

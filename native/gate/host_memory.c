@@ -1,0 +1,105 @@
+#include "host_memory.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "settings.h"
+
+#define MOUNT "/sys/fs/cgroup"
+#define MOUNT_1 MOUNT "/memory" /* of the first version of control groups */
+
+/* The number after the word, in a file of lines such as "MemAvailable: 1234 kB"; UINT64_MAX: none.
+ */
+static uint64_t read_line(const char *path, const char *word) {
+  FILE *file = fopen(path, "re");
+  char name[64];
+  unsigned long long value = 0, found = UINT64_MAX;
+  while (file != NULL && fscanf(file, "%63s %llu%*[^\n]", name, &value) == 2) {
+    if (strcmp(name, word) == 0) {
+      found = value;
+      break;
+    }
+  }
+  if (file != NULL) {
+    fclose(file);
+  }
+  return found;
+}
+
+/* The number in a file of one; UINT64_MAX: none, such as "max". */
+static uint64_t read_number(const char *folder, const char *name) {
+  char path[PATH_MAX + 64];
+  unsigned long long value = UINT64_MAX;
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "re");
+  if (file != NULL) {
+    value = fscanf(file, "%llu", &value) == 1 ? value : UINT64_MAX;
+    fclose(file);
+  }
+  return value;
+}
+
+/* What the group's limit leaves. The kernel takes pages of files back before the limit bites. */
+static uint64_t left_in(const char *folder, bool unified) {
+  uint64_t limit = read_number(folder, unified ? "memory.max" : "memory.limit_in_bytes");
+  uint64_t used = read_number(folder, unified ? "memory.current" : "memory.usage_in_bytes");
+  if (limit >= UINT64_MAX / 2 || used == UINT64_MAX) {
+    return UINT64_MAX; /* version 1 writes a large number where there is no limit */
+  }
+  char stat[PATH_MAX + 64];
+  snprintf(stat, sizeof stat, "%s/memory.stat", folder);
+  uint64_t files = read_line(stat, unified ? "inactive_file" : "total_inactive_file");
+  used -= files < used ? files : 0;
+  return limit > used ? limit - used : 0;
+}
+
+/* From the group up to the mount. In a container the group's path may not exist below its mount,
+ * which then is the group itself. */
+static uint64_t left_from(const char *mount, const char *group, bool unified) {
+  char folder[PATH_MAX];
+  snprintf(folder, sizeof folder, "%s%s", mount, group);
+  uint64_t least = UINT64_MAX;
+  for (size_t end = strlen(mount);;) {
+    uint64_t left = left_in(folder, unified);
+    least = left < least ? left : least;
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL || (size_t)(slash - folder) < end) {
+      return least;
+    }
+    *slash = '\0';
+  }
+}
+
+static uint64_t left_in_groups(void) {
+  FILE *file = fopen("/proc/self/cgroup", "re");
+  char line[PATH_MAX];
+  uint64_t least = UINT64_MAX;
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    line[strcspn(line, "\n")] = '\0';
+    char *controllers = strchr(line, ':');
+    char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+    if (group == NULL) {
+      continue;
+    }
+    *group++ = '\0';
+    bool unified = controllers[1] == '\0';
+    if (unified || strcmp(controllers + 1, "memory") == 0) {
+      uint64_t left = left_from(unified ? MOUNT : MOUNT_1, group, unified);
+      least = left < least ? left : least;
+    }
+  }
+  if (file != NULL) {
+    fclose(file);
+  }
+  return least;
+}
+
+uint64_t gw_host_memory(void) {
+  uint64_t machine = read_line("/proc/meminfo", "MemAvailable:"), groups = left_in_groups();
+  uint64_t least = gw_settings()->park_host;
+  machine = machine < UINT64_MAX / 1024 ? machine * 1024 : UINT64_MAX;
+  least = machine < least ? machine : least;
+  return groups < least ? groups : least;
+}

@@ -1,0 +1,10 @@
+/* How many bytes of host memory this process may still take: what the machine has, what the
+ * process's control groups leave, and what the user allows for parking. */
+#ifndef GIVEWAY_HOST_MEMORY_H
+#define GIVEWAY_HOST_MEMORY_H
+
+#include <stdint.h>
+
+uint64_t gw_host_memory(void);
+
+#endif

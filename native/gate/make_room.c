@@ -1,0 +1,98 @@
+/* A task's allocation has failed for lack of device memory: less urgent tasks are parked, the least
+ * urgent first, if their users allow it. Each parks itself; this task waits, for a limited time. */
+#include "clock.h"
+#include "futex.h"
+#include "liveness.h"
+#include "lock.h"
+#include "settings.h"
+
+#define LOOK_NS (50 * GW_MS) /* how often it looks whether the other task is alive */
+
+static bool was_asked(const struct gw_room_search *search, uint32_t row) {
+  return (search->asked[row / 64] >> row % 64 & 1) != 0;
+}
+
+static bool can_be_asked(const gw_page *page, const struct gw_row *row, struct gw_seat own) {
+  const uint32_t both = GW_ROW_CAN_PARK | GW_ROW_PARKABLE;
+  return GW_READ(row->state) != GW_FREE && (GW_READ(row->flags) & both) == both &&
+         GW_READ(row->parked) != GW_PARKED && !gw_row_is_ours(page, row) &&
+         gw_row_priority(row) < gw_row_priority(own.row);
+}
+
+/* Of two tasks of one priority, the one with more memory. */
+static bool before(const struct gw_row *a, const struct gw_row *b) {
+  int32_t of_a = gw_row_priority(a), of_b = gw_row_priority(b);
+  return of_a != of_b ? of_a < of_b : GW_READ(a->memory) > GW_READ(b->memory);
+}
+
+/* Under the page's lock: the row of the next task to ask; NULL: none is left. */
+static struct gw_row *choose(gw_page *page, struct gw_seat own, struct gw_room_search *search) {
+  struct gw_row *rows = page->map->rows, *best = NULL;
+  gw_reap_dead(page);
+  for (uint32_t i = 0; i < gw_rows_used(page); i++) {
+    if (can_be_asked(page, &rows[i], own) && !was_asked(search, i) &&
+        (best == NULL || before(&rows[i], best))) {
+      best = &rows[i];
+    }
+  }
+  if (best != NULL) {
+    size_t at = (size_t)(best - rows);
+    search->asked[at / 64] |= UINT64_C(1) << at % 64;
+  }
+  return best;
+}
+
+/* True: the task has parked itself, or has left. */
+static bool await(gw_page *page, struct gw_seat other) {
+  uint64_t end = gw_now() + gw_settings()->park_room_ns;
+  while (gw_now() < end) {
+    uint32_t parked = GW_READ(other.row->parked);
+    if (parked == GW_PARKED || gw_seat_lost(other)) {
+      return true;
+    }
+    if (GW_READ(other.row->park_error) != GW_PARK_OK) {
+      return false;
+    }
+    gw_futex_wait(&other.row->parked, parked, LOOK_NS, true);
+    if (!gw_row_alive(page, (uint32_t)(other.row - page->map->rows))) {
+      return true;
+    }
+  }
+  gw_unpark(page, other.ticket);
+  return false;
+}
+
+int gw_make_room(gw_task *task, struct gw_room_search *search) {
+  struct gw_seat own = task != NULL ? gw_seat_of(task) : (struct gw_seat){NULL, 0};
+  if (task == NULL || GW_READ(task->page->broken) != 0 || GW_READ(task->left)) {
+    return 0;
+  }
+  search->began = 1;
+  for (;;) {
+    if (gw_page_lock(task->page) != GW_OK) {
+      return 0;
+    }
+    struct gw_row *row = gw_seat_lost(own) ? NULL : choose(task->page, own, search);
+    struct gw_seat other = {row, row != NULL ? GW_READ(row->ticket) : 0};
+    if (row != NULL) {
+      atomic_store(&own.row->park_for, own.ticket); /* until it has what it needs */
+    }
+    gw_page_unlock(task->page);
+    if (row == NULL) {
+      return 0;
+    }
+    if (gw_park(task->page, other.ticket, own.ticket) != GW_OK || await(task->page, other)) {
+      return 1;
+    }
+  }
+}
+
+void gw_make_room_end(gw_task *task, struct gw_room_search *search) {
+  if (task == NULL || !search->began || gw_page_lock(task->page) != GW_OK) {
+    return;
+  }
+  if (!gw_task_lost(task)) {
+    atomic_store(&gw_row_of(task)->park_for, 0);
+  }
+  gw_page_unlock(task->page);
+}

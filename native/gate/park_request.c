@@ -1,0 +1,41 @@
+/* Requests to park a task and to bring it back. The task's process carries them out. */
+#include "clock.h"
+#include "futex.h"
+#include "lock.h"
+#include "warn.h"
+
+static struct gw_row *row_of(gw_page *page, uint64_t ticket) {
+  for (uint32_t i = 0; i < gw_rows_used(page); i++) {
+    if (ticket != 0 && atomic_load(&page->map->rows[i].ticket) == ticket) {
+      return &page->map->rows[i];
+    }
+  }
+  return NULL;
+}
+
+static int request(gw_page *page, uint64_t ticket, uint32_t wanted, uint64_t for_ticket) {
+  int r = gw_page_lock_patiently(page);
+  if (r != GW_OK) {
+    return r;
+  }
+  struct gw_row *row = row_of(page, ticket);
+  if (row == NULL) {
+    r = gw_fail(GW_E_NO_TASK, 0);
+  } else {
+    atomic_store(&row->park_error, GW_PARK_OK);
+    if (wanted) { /* a task that cannot come back yet still does when the other one has ended */
+      atomic_store(&row->park_for, for_ticket);
+    }
+    atomic_store(&row->park_wanted, wanted);
+    atomic_fetch_add(&page->map->header.park_requests, 1);
+  }
+  gw_page_unlock(page);
+  gw_futex_wake(&page->map->header.park_requests, true);
+  return r;
+}
+
+int gw_park(gw_page *page, uint64_t ticket, uint64_t for_ticket) {
+  return request(page, ticket, 1, for_ticket);
+}
+
+int gw_unpark(gw_page *page, uint64_t ticket) { return request(page, ticket, 0, 0); }

@@ -1,0 +1,53 @@
+/* A program that parks itself, and other programs beside it. */
+#ifndef GIVEWAY_TEST_PARKING_H
+#define GIVEWAY_TEST_PARKING_H
+
+#include "cuda_harness.h"
+
+static gw_page *page;
+
+__attribute__((unused)) static struct gw_task_info me(void) { return own_task(); }
+
+__attribute__((unused)) static uint32_t reach(uint32_t parked) {
+  until(me().parked == parked || me().park_error != GW_PARK_OK, 60000);
+  return me().parked;
+}
+
+__attribute__((unused)) static void ask_to_park(void) {
+  CHECK(gw_page_open(DEVICE, 0, &page) == GW_OK);
+  CHECK(gw_park(page, me().ticket, 0) == GW_OK);
+}
+
+__attribute__((unused)) static void park(void) {
+  ask_to_park();
+  CHECK(reach(3) == 3);
+}
+
+__attribute__((unused)) static void unpark(void) {
+  CHECK(gw_unpark(page, me().ticket) == GW_OK);
+  CHECK(until(me().parked == 0, 60000));
+}
+
+/* Another process with a task on the device. */
+__attribute__((unused)) static pid_t other_process(struct gw_task_info *info) {
+  int ends[2];
+  CHECK(pipe(ends) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    CHECK(gw_task_describe(rival(), info) == GW_OK);
+    CHECK(write(ends[1], info, sizeof *info) == sizeof *info);
+    pause();
+  }
+  CHECK(read(ends[0], info, sizeof *info) == sizeof *info);
+  return pid;
+}
+
+static CUfunction short_kernel;
+
+__attribute__((unused)) static void start_with_work(void) {
+  start_cuda();
+  short_kernel = kernel("ns_1000");
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+#endif

@@ -1,0 +1,283 @@
+/* Who parks for whom: a more urgent task needs memory, and the parked one comes back. */
+#include "parking.h"
+
+/* The program stays parked, and comes back once there is room. */
+static void no_room_to_come_back(void) {
+  start_with_work();
+  struct gw_row *rows = raw_page_of(DEVICE)->rows;
+  rows[me().row].memory = UINT64_C(1) << 30;
+  park();
+  struct gw_task_info other; /* has taken more than the device has */
+  pid_t pid = other_process(&other);
+  rows[other.row].memory = UINT64_C(100) << 30;
+  CHECK(gw_unpark(page, me().ticket) == GW_OK);
+  CHECK(until(me().park_error == GW_PARK_NO_ROOM, 60000) && me().parked == 3);
+  CHECK(fake_calls("cuCheckpointProcessRestore") == 0);
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+  CHECK(until(gw_tasks(page, (struct gw_task_info[8]){{0}}, 8) == 1, 60000));
+  unpark();
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+/* ---- for another task --------------------------------------------------------------------------
+ */
+
+static void back_when_the_other_task_has_ended(void) {
+  setenv("GIVEWAY_PARK_LEAST_MS", "10", 1);
+  start_with_work();
+  struct gw_task_info other;
+  pid_t pid = other_process(&other);
+  CHECK(gw_page_open(DEVICE, 0, &page) == GW_OK);
+  CHECK(gw_park(page, me().ticket, other.ticket) == GW_OK);
+  CHECK(reach(3) == 3);
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+  CHECK(until(me().parked == 0, 60000));
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+/* ---- room for a more urgent task ---------------------------------------------------------------
+ */
+
+/* A program with one kernel behind it, in a process of its own: whether it allows others to park
+ * it, and its memory as its row has it. */
+static pid_t program(int priority, bool parkable, uint64_t memory, struct gw_task_info *info) {
+  int ends[2];
+  char text[16];
+  CHECK(pipe(ends) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    snprintf(text, sizeof text, "%d", priority);
+    setenv("GIVEWAY_PRIORITY", text, 1);
+    setenv("GIVEWAY_PARKABLE", parkable ? "1" : "0", 1);
+    start_cuda();
+    CHECK(launch(kernel("ns_1000"), NULL) == 0 && cuCtxSynchronize() == 0);
+    gw_page *of;
+    struct gw_task_info all[8];
+    CHECK(gw_page_open(DEVICE, 0, &of) == GW_OK);
+    for (int i = 0, n = gw_tasks(of, all, 8); i < n; i++) {
+      if (all[i].mine) {
+        *info = all[i];
+      }
+    }
+    raw_page_of(DEVICE)->rows[info->row].memory = memory;
+    CHECK(write(ends[1], info, sizeof *info) == sizeof *info);
+    pause();
+  }
+  CHECK(read(ends[0], info, sizeof *info) == sizeof *info);
+  return pid;
+}
+
+static uint32_t parked(const struct gw_task_info *info) {
+  struct gw_task_info now;
+  return gw_task_at(page, info->row, info->ticket, &now) == GW_OK ? now.parked : 100;
+}
+
+static void the_least_urgent_task_is_parked_first(void) {
+  enum { GIB = 1 << 30 };
+  struct gw_task_info low, small, large, unwilling, equal;
+  program(-5, false, GIB, &unwilling);
+  program(-3, true, 2 * (uint64_t)GIB, &low);
+  program(2, true, GIB, &small);
+  program(2, true, 3 * (uint64_t)GIB, &large);
+  program(10, true, GIB, &equal);
+  gw_task *task = rival();
+  page = open_page_of(DEVICE);
+  struct gw_room_search search = {{0}, 0};
+  CHECK(gw_make_room(task, &search) == 1 && parked(&low) == 3 && parked(&large) == 0);
+  CHECK(gw_make_room(task, &search) == 1 && parked(&large) == 3 && parked(&small) == 0);
+  CHECK(gw_make_room(task, &search) == 1 && parked(&small) == 3);
+  CHECK(gw_make_room(task, &search) == 0);
+  CHECK(parked(&unwilling) == 0 && parked(&equal) == 0);
+  gw_make_room_end(task, &search);
+}
+
+/* One that does not answer is waited for, but not for ever. */
+static void a_stopped_task_is_not_waited_for(void) {
+  setenv("GIVEWAY_PARK_ROOM_MS", "200", 1);
+  struct gw_task_info stopped, other;
+  pid_t pid = program(-5, true, 0, &stopped);
+  program(0, true, 0, &other);
+  CHECK(kill(pid, SIGSTOP) == 0);
+  CHECK(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WSTOPPED | WNOWAIT) == 0);
+  gw_task *task = rival();
+  page = open_page_of(DEVICE);
+  struct gw_room_search search = {{0}, 0};
+  CHECK(gw_make_room(task, &search) == 1 && parked(&other) == 3);
+  CHECK(gw_make_room(task, &search) == 0);
+  gw_make_room_end(task, &search);
+  CHECK(kill(pid, SIGCONT) == 0);
+  CHECK(until(raw_page_of(DEVICE)->rows[stopped.row].park_wanted == 0, 60000));
+  CHECK(parked(&stopped) == 0);
+}
+
+/* It stays parked as long as the urgent task has the memory, for which time the test has a control:
+ * a program that was parked for another task comes back meanwhile. */
+static void back_when_there_is_room_again(void) {
+  enum { MIB = 1 << 20 };
+  setenv("GIVEWAY_PARK_LEAST_MS", "10", 1);
+  struct gw_task_info low, control, other, own;
+  program(0, true, MIB, &low);
+  program(0, false, MIB, &control);
+  pid_t pid = other_process(&other);
+  gw_task *task = rival();
+  page = open_page_of(DEVICE);
+  struct gw_row *rows = raw_page_of(DEVICE)->rows;
+  struct gw_room_search search = {{0}, 0};
+  CHECK(gw_make_room(task, &search) == 1 && gw_task_describe(task, &own) == GW_OK);
+  CHECK(rows[own.row].park_for == own.ticket);
+  rows[own.row].memory = UINT64_C(1) << 40; /* more than was free */
+  CHECK(gw_park(page, control.ticket, other.ticket) == GW_OK);
+  CHECK(until(parked(&control) == 3, 60000));
+  gw_make_room_end(task, &search);
+  CHECK(rows[own.row].park_for == 0);
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+  CHECK(until(parked(&control) == 0, 60000));
+  CHECK(parked(&low) == 3);
+  rows[own.row].memory = 0;
+  CHECK(until(parked(&low) == 0, 60000));
+}
+
+/* ---- allocations that fail ----------------------------------------------------------------------
+ */
+
+/* A program that has so much of the device, and writes to it as long as it runs. */
+static pid_t holder(bool parkable, uint64_t bytes, struct gw_task_info *info) {
+  int ends[2];
+  CHECK(pipe(ends) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    CUdeviceptr memory;
+    setenv("GIVEWAY_PRIORITY", "0", 1);
+    setenv("GIVEWAY_PARKABLE", parkable ? "1" : "0", 1);
+    start_with_work();
+    CHECK(cuMemAlloc_v2(&memory, bytes) == 0);
+    *info = me();
+    CHECK(write(ends[1], info, sizeof *info) == sizeof *info);
+    for (;;) {
+      CHECK(cuMemsetD8_v2(memory, 1, 64) == 0);
+      usleep(1000);
+    }
+  }
+  CHECK(read(ends[0], info, sizeof *info) == sizeof *info);
+  return pid;
+}
+
+static void device_of(uint64_t bytes, const char *context) {
+  char text[32];
+  snprintf(text, sizeof text, "%lu", (unsigned long)bytes);
+  setenv("GIVEWAY_FAKE_MEMORY", text, 1);
+  setenv("GIVEWAY_FAKE_CONTEXT", context, 1);
+  setenv("GIVEWAY_PARK_LEAST_MS", "10", 1);
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+}
+
+#define MIB (UINT64_C(1) << 20)
+
+/* Two programs that each need more than half of the device. */
+static void an_allocation_makes_room(void) {
+  struct gw_task_info low;
+  size_t available, total;
+  device_of(100 * MIB, "0");
+  holder(true, 70 * MIB, &low);
+  setenv("GIVEWAY_PRIORITY", "10", 1);
+  start_with_work();
+  page = open_page_of(DEVICE);
+  /* Servers look how much there is before they allocate. */
+  CHECK(cuMemGetInfo_v2(&available, &total) == 0);
+  CHECK(available == 100 * MIB && total == 100 * MIB);
+  CUdeviceptr memory;
+  CHECK(cuMemAlloc_v2(&memory, 80 * MIB) == 0);
+  CHECK(parked(&low) == 3);
+  CHECK(cuMemFree_v2(memory) == 0);
+  CHECK(until(parked(&low) == 0, 60000));
+}
+
+static void only_what_may_be_parked(void) {
+  struct gw_task_info low;
+  size_t available, total;
+  device_of(100 * MIB, "0");
+  holder(false, 70 * MIB, &low);
+  setenv("GIVEWAY_PRIORITY", "10", 1);
+  start_with_work();
+  page = open_page_of(DEVICE);
+  CHECK(cuMemGetInfo_v2(&available, &total) == 0 && available == 30 * MIB);
+  CUdeviceptr memory;
+  CHECK(cuMemAlloc_v2(&memory, 80 * MIB) == 2);
+  CHECK(parked(&low) == 0);
+}
+
+/* The task's own limit is no lack of memory. */
+static void nobody_is_parked_for_a_limit(void) {
+  struct gw_task_info low;
+  device_of(100 * MIB, "0");
+  holder(true, 10 * MIB, &low);
+  setenv("GIVEWAY_PRIORITY", "10", 1);
+  setenv("GIVEWAY_MEMORY", "20971520", 1);
+  start_with_work();
+  page = open_page_of(DEVICE);
+  CUdeviceptr memory;
+  CHECK(cuMemAlloc_v2(&memory, 30 * MIB) == 2);
+  CHECK(parked(&low) == 0);
+  CHECK(cuMemAlloc_v2(&memory, 10 * MIB) == 0);
+}
+
+/* More than the device has: all are parked, and the driver's error is returned. */
+static void more_than_there_is(void) {
+  struct gw_task_info low;
+  device_of(100 * MIB, "0");
+  holder(true, 70 * MIB, &low);
+  setenv("GIVEWAY_PRIORITY", "10", 1);
+  start_with_work();
+  page = open_page_of(DEVICE);
+  CUdeviceptr memory;
+  CHECK(cuMemAlloc_v2(&memory, 200 * MIB) == 2);
+  CHECK(until(parked(&low) == 0, 60000)); /* there is room */
+}
+
+/* A program that starts on a full device has no task yet. */
+static void a_context_makes_room(void) {
+  struct gw_task_info low;
+  device_of(100 * MIB, "20971520");
+  holder(true, 70 * MIB, &low);
+  setenv("GIVEWAY_PRIORITY", "10", 1);
+  start_with_work();
+  page = open_page_of(DEVICE);
+  CHECK(parked(&low) == 3);
+}
+
+/* The urgent program ends: the other one goes on with what it had. */
+static void back_after_the_urgent_program(void) {
+  struct gw_task_info low;
+  device_of(100 * MIB, "0");
+  holder(true, 70 * MIB, &low);
+  pid_t pid = fork();
+  if (pid == 0) {
+    CUdeviceptr memory;
+    setenv("GIVEWAY_PRIORITY", "10", 1);
+    start_with_work();
+    CHECK(cuMemAlloc_v2(&memory, 80 * MIB) == 0);
+    page = open_page_of(DEVICE);
+    _exit(parked(&low) == 3 ? 0 : 1);
+  }
+  page = open_page_of(DEVICE);
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+  CHECK(until(parked(&low) == 0, 60000));
+  uint64_t launches = raw_page_of(DEVICE)->rows[low.row].launches;
+  CHECK(until(raw_page_of(DEVICE)->rows[low.row].launches > launches + 10, 60000));
+}
+
+static const struct test_case cases[] = {
+    {"no room to come back", no_room_to_come_back},
+    {"back when the other task has ended", back_when_the_other_task_has_ended},
+    {"the least urgent task is parked first", the_least_urgent_task_is_parked_first},
+    {"a stopped task is not waited for", a_stopped_task_is_not_waited_for},
+    {"back when there is room again", back_when_there_is_room_again},
+    {"an allocation makes room", an_allocation_makes_room},
+    {"only what may be parked", only_what_may_be_parked},
+    {"nobody is parked for a limit", nobody_is_parked_for_a_limit},
+    {"more than there is", more_than_there_is},
+    {"a context makes room", a_context_makes_room},
+    {"back after the urgent program", back_after_the_urgent_program},
+};
+RUN_CASES(cases, 120)

@@ -1,0 +1,75 @@
+"""Parking on a real GPU: its memory comes back bit for bit, and others can use it meanwhile.
+
+Written over the simulated driver. Not run on a GPU yet.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from giveway.devices import cuda
+from tests.conftest import GIVEWAY, Spawner
+from tests.waiting import eventually
+
+TRAINING = Path(__file__).with_name("training.py")
+GIB = 1 << 30
+
+pytestmark = pytest.mark.skipif(not cuda.parking().supported, reason=cuda.parking().reason)
+
+
+def giveway(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [GIVEWAY, *args], capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+def state(name: str) -> object:
+    tasks = json.loads(giveway("ps", "--json").stdout)["tasks"]
+    return next((task["state"] for task in tasks if task["name"] == name), None)
+
+
+def train(spawn: Spawner, name: str, fill: int, steps: int, *options: str) -> subprocess.Popen[str]:
+    """A training that prints the loss of each step exactly, beside `fill` bytes of numbers that it
+    checks at the end."""
+    run = (GIVEWAY, "run", "--device", "cuda", "--name", name, *options)
+    return spawn(*run, "--", sys.executable, str(TRAINING), str(fill), str(steps))
+
+
+def free_memory() -> int:
+    code = "import torch; print(torch.cuda.mem_get_info()[0])"
+    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+
+
+def test_a_parked_training_goes_on_bit_for_bit(spawn: Spawner) -> None:
+    plain, _ = train(spawn, "plain", 4 * GIB, 300).communicate(timeout=600)
+    low = train(spawn, "low", 4 * GIB, 300)
+    assert low.stdout is not None
+    losses = [low.stdout.readline() for _ in range(50)]
+    before = free_memory()
+    done = giveway("park", str(low.pid))
+    assert done.returncode == 0, done.stderr
+    assert free_memory() >= before + 4 * GIB
+    assert state("low") == "parked"
+    done = giveway("unpark", str(low.pid))
+    assert done.returncode == 0, done.stderr
+    rest, _ = low.communicate(timeout=600)
+    assert "".join(losses) + rest == plain
+    assert low.returncode == 0
+
+
+def test_a_training_that_fills_the_gpu_makes_room(spawn: Spawner) -> None:
+    fill = free_memory() - 8 * GIB
+    low = train(spawn, "low", fill, 100000, "--parkable")
+    assert low.stdout is not None
+    assert low.stdout.readline()
+    high = train(spawn, "high", fill, 20, "--priority", "10")
+    out, _ = high.communicate(timeout=600)
+    assert high.returncode == 0
+    assert len(out.splitlines()) == 21
+    assert eventually(lambda: state("low") in ("active", "idle"), 120)
+    assert low.stdout.readline()
