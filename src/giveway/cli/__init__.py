@@ -15,7 +15,6 @@ import click
 from giveway.cli.parts.help import Context, Group
 from giveway.cli.parts.lines import echo_line
 from giveway.errors import GivewayError
-from giveway.page import folder
 from giveway.version import __version__
 
 # In the order in which a newcomer needs the commands.
@@ -74,7 +73,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     _open_closed_streams()
     _escape_unprintable()
     try:
-        folder.resolve(os.environ)
+        _resolve_group()
         code = cli.main(args=args, prog_name="giveway", standalone_mode=False)
         # Flushed here: at exit, Python would print its own message about a closed pipe.
         sys.stdout.flush()
@@ -93,6 +92,13 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     finally:
         _finish_output()
     _end(code)
+
+
+def _resolve_group() -> None:
+    if "GIVEWAY_SHARED" in os.environ:
+        from giveway.page import folder
+
+        folder.resolve(os.environ)
 
 
 def _end(code: int) -> NoReturn:
