@@ -58,7 +58,7 @@ def test_heavy_packages_are_not_imported_for_nothing() -> None:
         (["sing"], "sing"),
         (["top", "--interval", "0"], "0 is not in 0.1…3600"),
         (["trace", "--perfetto", "-", "--", "true"], "--perfetto"),
-        (["serve", "--metrics", ":9400"], "--metrics"),
+        (["serve", "--metrics", ":9400"], "IP:PORT"),
     ],
 )
 def test_a_wrong_argument_is_one_line_and_2(giveway: Runner, args: list[str], says: str) -> None:
