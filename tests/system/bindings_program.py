@@ -31,7 +31,8 @@ def call(name: str, *args: Any, counts: str | None = None) -> Any:
 def start() -> Any:
     """A context on the first device; gives a module."""
     call("cuInit", 0)
-    call("cuCtxSetCurrent", call("cuDevicePrimaryCtxRetain", call("cuDeviceGet", 0)))
+    device = call("cuDeviceGet", 0)
+    call("cuCtxSetCurrent", call("cuDevicePrimaryCtxRetain", device, counts="other"))
     return call("cuModuleLoadData", b"an image\0")
 
 

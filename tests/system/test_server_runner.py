@@ -148,6 +148,8 @@ def test_requests_without_an_answer_are_a_failure(start: Start) -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (64, limits[1])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    runner.close()  # restores nothing a second time
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == limits
 
 
 def test_closing_ends_the_load_and_the_server(start: Start) -> None:

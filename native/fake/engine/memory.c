@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "fake.h"
 
@@ -104,20 +105,25 @@ FAKE int cuMemHostGetDevicePointer_v2(void **address, void *memory, unsigned fla
   return SUCCESS;
 }
 
-/* A handle has the address at its end, and opens in the same process only. */
+/* A handle has the address at its end. It opens in the process that made it; one of another origin
+ * (process 0) opens everywhere, for tests of what the hooks do with it. */
 struct ipc_handle {
-  char bytes[56];
+  pid_t process;
+  char bytes[52];
   void *memory;
 };
 
 FAKE int cuIpcGetMemHandle(struct ipc_handle *handle, void *memory) {
   CALL(cuIpcGetMemHandle)
-  *handle = (struct ipc_handle){.memory = memory};
+  *handle = (struct ipc_handle){.process = getpid(), .memory = memory};
   return memory != NULL ? SUCCESS : INVALID_VALUE;
 }
 
 FAKE int cuIpcOpenMemHandle_v2(void **memory, struct ipc_handle handle, unsigned flags) {
   CALL(cuIpcOpenMemHandle_v2)
+  if (handle.process != 0 && handle.process != getpid()) {
+    return NOT_SUPPORTED;
+  }
   *memory = handle.memory;
   return flags == 1 && *memory != NULL ? SUCCESS : INVALID_VALUE;
 }

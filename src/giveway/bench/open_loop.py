@@ -61,6 +61,8 @@ class OpenLoop:
 
     def cancel(self) -> None:
         """Closes all connections; returns when both threads have ended."""
+        if self._cancelled.is_set():
+            return
         self._cancelled.set()
         self._over.set()
         for thread in self._threads[::-1]:
