@@ -266,12 +266,14 @@ static void warn(int error, const char *job) {
 
 /* For observers and policies, which read attributes. */
 static void state_job(const struct gw_task *task, const char *job) {
+  if (!gw_task_lost(task)) {
+    atomic_fetch_or(&gw_row_of(task)->flags, GW_ROW_MEMBER); /* its threads sleep on the flags */
+  }
   if (gw_page_lock_patiently(task->page) != GW_OK) {
     return;
   }
   uint32_t index = (uint32_t)(gw_row_of(task) - task->page->map->rows);
   if (!gw_task_lost(task)) {
-    gw_flag_set(gw_row_of(task), GW_ROW_MEMBER, true);
     char text[2 * GW_ATTRIBUTES_SIZE];
     const char *others = task->page->map->attributes[index].text;
     int n = (int)strnlen(others, GW_ATTRIBUTES_SIZE - 1);

@@ -129,18 +129,18 @@ static void note_peak(gw_task *task, uint64_t now) {
 
 /* ---- allocations ---------------------------------------------------------------------------- */
 
-/* Whether the task may use so much. Where nobody has reserved memory and the task has no limit, the
- * driver alone decides. */
-static bool may_use(gw_task *task, uint64_t bytes) {
+/* Whether the task may use so much; see gw_memory_take. Where nobody has reserved memory and the
+ * task has no limit, the driver alone decides. */
+static int may_use(gw_task *task, uint64_t bytes) {
   uint64_t limit = limit_of(task), total = GW_READ(task->memory_total);
   if (limit != 0 && bytes > limit) {
-    return false;
+    return 0;
   }
   if (total == 0 || GW_READ(task->page->broken) != 0) {
-    return true;
+    return 1;
   }
   struct others others = read_others(task->page, gw_row_of(task));
-  return others.reserved == 0 || add(bytes, others.kept) <= total;
+  return others.reserved == 0 || add(bytes, others.kept) <= total ? 1 : -1;
 }
 
 int gw_memory_take(gw_task *task, uint64_t bytes) {
@@ -148,11 +148,11 @@ int gw_memory_take(gw_task *task, uint64_t bytes) {
     return 1;
   }
   uint64_t now = add_use(task, bytes);
-  if (!may_use(task, now)) {
+  int may = may_use(task, now);
+  if (may != 1) {
     gw_memory_give(task, bytes);
-    return 0;
   }
-  return 1;
+  return may;
 }
 
 void gw_memory_taken(gw_task *task) {

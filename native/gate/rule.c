@@ -132,7 +132,9 @@ static void change_gate(struct gw_row *row, uint32_t gate) {
   gw_futex_wake(&row->gate, true);
 }
 
-static bool is_parked(const struct gw_row *row) { return GW_READ(row->parked) != GW_NOT_PARKED; }
+static bool is_parked(const struct gw_row *row) {
+  return gw_has_flag(row, GW_ROW_CAN_PARK) && GW_READ(row->parked) != GW_NOT_PARKED;
+}
 
 /* Only a word that some transition has written: a process that does not trust its page has opened
  * the gate for good. */
@@ -184,9 +186,13 @@ void gw_gates_apply(struct gw_page *page, uint64_t now) {
     if (ranked != GW_READ(row->outranked)) {
       GW_WRITE(row->outranked, ranked); /* only then: a write costs the next launch a cache miss */
     }
-    gate = is_parked(row) ? GW_CLOSED : wanted(&rule, row, gate, now);
-    set_stream_gate(row, gate == GW_CLOSED && !is_parked(row));
-    if (gate != GW_READ(row->gate)) {
+    bool parked = is_parked(row);
+    gate = parked ? GW_CLOSED : wanted(&rule, row, gate, now);
+    bool changes = gate != GW_READ(row->gate);
+    if (changes || gate == GW_CLOSED) { /* else the row's launches keep their cache line */
+      set_stream_gate(row, gate == GW_CLOSED && !parked);
+    }
+    if (changes) {
       set_gate(row, gate, now);
     }
   }

@@ -2,8 +2,10 @@
 
 bool gw_allocation_admitted(struct gw_allocation *allocation) {
   bool counts = allocation->device != NULL && !allocation->context;
-  allocation->counted = counts && gw_memory_take(allocation->device->task, allocation->bytes);
-  return !counts || allocation->counted;
+  int taken = counts ? gw_memory_take(allocation->device->task, allocation->bytes) : 1;
+  allocation->counted = counts && taken == 1;
+  allocation->kept = taken < 0;
+  return taken == 1;
 }
 
 void gw_allocation_made(struct gw_allocation *allocation) {
@@ -19,10 +21,11 @@ void gw_allocation_failed(struct gw_allocation *allocation) {
   }
 }
 
-/* The task may have the memory and the device has no room: less urgent tasks may give theirs up. A
- * program without a task joins for that, because its task is what the others give way to. */
+/* The task may have the memory, and the device or a reservation leaves no room: less urgent tasks
+ * may give theirs up. A program without a task joins for that, because its task is what the others
+ * give way to. */
 bool gw_allocation_retried(struct gw_allocation *allocation) {
-  bool no_room = allocation->counted || allocation->context;
+  bool no_room = allocation->counted || allocation->kept || allocation->context;
   gw_allocation_failed(allocation);
   if (allocation->context && allocation->device == NULL) {
     allocation->device = gw_device_find_at(allocation->index);

@@ -13,6 +13,7 @@
 struct gw_allocation {
   struct gw_device *device; /* whose task counts the memory; NULL: none does */
   uint64_t bytes;
+  bool kept; /* refused: others keep what is left */
   bool counted;
   bool context; /* of a new context, on the device of that number */
   int index;

@@ -88,8 +88,8 @@ GW_API uint64_t gw_memory_unaccounted(gw_task *task, uint64_t used);
  * reservation of GIVEWAY_MEMORY and GIVEWAY_RESERVE. `context`: what the process uses already.
  * Where these cannot be met, says so to the user. */
 GW_API void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context);
-/* Counts an allocation. 0: it is beyond the task's limit, or in what other tasks have reserved, and
- * was not counted. */
+/* Counts an allocation, and returns 1. Or does not count it, and returns 0: it is beyond the task's
+ * own limit; -1: other tasks have what it needs, or have reserved it. */
 GW_API int gw_memory_take(gw_task *task, uint64_t bytes);
 /* What gw_memory_take has counted has been allocated: it counts for the peak. */
 GW_API void gw_memory_taken(gw_task *task);

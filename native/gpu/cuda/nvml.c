@@ -8,6 +8,7 @@
 #include "hooks.h"
 #include "load/symbol.h"
 
+#define NVML "libnvidia-ml.so.1"
 #define FUNCTION_NOT_FOUND 13 /* NVML_ERROR_FUNCTION_NOT_FOUND */
 #define UUID_SIZE 96
 
@@ -35,12 +36,20 @@ static bool view_of(void *device, uint64_t total, uint64_t free, struct gw_memor
   return view->shown;
 }
 
-/* Finds the functions in the library behind the handle. */
+/* Finds the functions in the library behind the handle, which stays loaded from then on. */
 static void find(void *handle) {
   gw_dlsym *find = gw_loaders_dlsym();
-  atomic_store(&real_first, (memory_function *)find(handle, "nvmlDeviceGetMemoryInfo"));
-  atomic_store(&real_second, (memory_function *)find(handle, "nvmlDeviceGetMemoryInfo_v2"));
+  memory_function *first = (memory_function *)find(handle, "nvmlDeviceGetMemoryInfo");
+  if (first == NULL) {
+    return;
+  }
+  void *library = dlopen(NVML, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+  if (library != NULL) {
+    dlclose(library);
+  }
   atomic_store(&real_uuid, (uuid_function *)find(handle, "nvmlDeviceGetUUID"));
+  atomic_store(&real_second, (memory_function *)find(handle, "nvmlDeviceGetMemoryInfo_v2"));
+  atomic_store(&real_first, first);
 }
 
 /* A program that is linked with NVML has never looked for it, nor has a library that is: where that
@@ -50,7 +59,7 @@ static memory_function *real(_Atomic(memory_function *) *function) {
     find(RTLD_NEXT);
   }
   if (atomic_load(function) == NULL) {
-    void *library = dlopen("libnvidia-ml.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    void *library = dlopen(NVML, RTLD_LAZY | RTLD_NOLOAD);
     if (library != NULL) {
       find(library);
       dlclose(library);
@@ -91,5 +100,6 @@ void *gw_driver_symbol(void *handle, const char *name) {
     return NULL;
   }
   find(handle);
+  dlerror(); /* an NVML without the second version is no error of the program's */
   return hook;
 }

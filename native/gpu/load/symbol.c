@@ -13,11 +13,13 @@ static _Atomic(gw_dlsym *) next;
 #define FIRST_GLIBC "GLIBC_2.17"
 #endif
 
-/* By the loader's dlvsym: no shim exports one. */
+/* The dlsym behind this library, which may be that of another tool. The loader's own, by which it
+ * is looked up, comes from dlvsym, which no shim exports. */
 gw_dlsym *gw_loaders_dlsym(void) {
   gw_dlsym *found = atomic_load_explicit(&next, memory_order_relaxed);
   if (found == NULL) {
-    found = (gw_dlsym *)dlvsym(RTLD_NEXT, "dlsym", FIRST_GLIBC);
+    gw_dlsym *loaders = (gw_dlsym *)dlvsym(RTLD_NEXT, "dlsym", FIRST_GLIBC);
+    found = (gw_dlsym *)loaders(RTLD_NEXT, "dlsym");
     atomic_store_explicit(&next, found, memory_order_relaxed);
   }
   return found;
