@@ -53,7 +53,7 @@ def watch(interval: float, read: Callable[[], View], chosen: Sequence[Field] | N
             rates.update(view.tasks, time.monotonic(), view.daemon.running, view.at)
             due = time.monotonic() + (interval if view.update_after is None else view.update_after)
             while (left := due - time.monotonic()) > 0:
-                live.update(_picture(rates, view, order, chosen, console.size), refresh=True)
+                live.update(picture(rates, view, order, chosen, console.size), refresh=True)
                 key = _wait_key(keyboard, left)
                 if key in ("q", ""):
                     return 0
@@ -61,7 +61,7 @@ def watch(interval: float, read: Callable[[], View], chosen: Sequence[Field] | N
                     order = str(key)
 
 
-def _picture(
+def picture(
     rates: Rates,
     view: View,
     order: str,
