@@ -30,6 +30,7 @@ static struct {
   uint64_t available; /* device memory then; UINT64_MAX: unknown */
   uint64_t others;    /* what other tasks of the page had */
   bool failed;        /* the driver could not restore the process: only a user tries again */
+  bool gates_due;     /* some rows say more than their gates: a page's lock was not free */
 } parked;
 static pthread_mutex_t parking = PTHREAD_MUTEX_INITIALIZER;
 
@@ -67,35 +68,63 @@ static struct request read_request(struct gw_page *page) {
   return request;
 }
 
-/* Says in every row of the process how far parking has come, and opens or closes the gates. */
+static void write_words(struct gw_row *row, uint32_t state, const struct refusal *refusal) {
+  atomic_store(&row->parked, state);
+  if (refusal != NULL) {
+    atomic_store(&row->park_room, refusal->room);
+    atomic_store(&row->park_number, refusal->number);
+    atomic_store(&row->park_error, refusal->error);
+  }
+  if (state == GW_NOT_PARKED) {
+    atomic_store(&row->park_wanted, 0);
+    atomic_store(&row->park_for, 0);
+  } else if (state == GW_PARKED && refusal->error != GW_PARK_OK) {
+    atomic_store(&row->park_wanted, 1); /* it stays parked */
+  }
+}
+
+/* Under the page's lock: opens or closes the gate of the task. */
+static void update_gate(struct gw_task *task) {
+  bool works = atomic_load(&gw_process.parked) == GW_NOT_PARKED && atomic_load(&task->active) != 0;
+  atomic_store(&gw_row_of(task)->state, works ? GW_ACTIVE : GW_IDLE);
+  gw_gates_update(task->page, gw_now());
+}
+
+/* Writes in every row of the process how far parking has come, and opens or closes the gates. While
+ * a stopped process has the page's lock, only the words are written: the next transition of any
+ * task updates the gate, or update_gates does. An open gate does no harm meanwhile: the driver lets
+ * launches wait. */
 static void show(uint32_t state, const struct refusal *refusal) {
   pthread_mutex_lock(&gw_process.lock);
   atomic_store(&gw_process.parked, state);
+  parked.gates_due = false;
   EACH_OWN(task, (struct gw_page *)NULL) {
-    if (gw_page_lock_patiently(task->page) != GW_OK) {
-      continue; /* the gate may stay open: the driver then lets launches wait */
+    bool locked = gw_page_lock_patiently(task->page) == GW_OK;
+    write_words(gw_row_of(task), state, refusal);
+    if (locked) {
+      update_gate(task);
+      gw_page_unlock(task->page);
     }
-    struct gw_row *row = gw_row_of(task);
-    atomic_store(&row->parked, state);
-    bool works = state == GW_NOT_PARKED && atomic_load(&task->active);
-    atomic_store(&row->state, works ? GW_ACTIVE : GW_IDLE);
-    if (refusal != NULL) {
-      atomic_store(&row->park_room, refusal->room);
-      atomic_store(&row->park_number, refusal->number);
-      atomic_store(&row->park_error, refusal->error);
-    }
-    if (state == GW_NOT_PARKED) {
-      atomic_store(&row->park_wanted, 0);
-      atomic_store(&row->park_for, 0);
-    } else if (state == GW_PARKED && refusal->error != GW_PARK_OK) {
-      atomic_store(&row->park_wanted, 1); /* it stays parked */
-    }
-    gw_gates_update(task->page, gw_now());
-    gw_page_unlock(task->page);
-    gw_futex_wake(&row->parked, true);
+    parked.gates_due = parked.gates_due || !locked;
+    gw_futex_wake(&gw_row_of(task)->parked, true);
   }
   pthread_mutex_unlock(&gw_process.lock);
   gw_futex_wake(&gw_process.parked, false);
+}
+
+/* What show could not do for lack of a page's lock. */
+static void update_gates(void) {
+  pthread_mutex_lock(&gw_process.lock);
+  parked.gates_due = false;
+  EACH_OWN(task, (struct gw_page *)NULL) {
+    if (gw_page_lock(task->page) == GW_OK) {
+      update_gate(task);
+      gw_page_unlock(task->page);
+    } else if (GW_READ(task->page->broken) == 0) {
+      parked.gates_due = true;
+    }
+  }
+  pthread_mutex_unlock(&gw_process.lock);
 }
 
 static uint64_t memory_of_others(struct gw_page *page) {
@@ -267,7 +296,10 @@ static uint64_t serve(struct gw_page *page) {
   } else if (parked.page == page && may_return(&request, gw_now())) {
     unpark();
   }
-  bool looks = parked.page == page;
+  if (parked.gates_due) {
+    update_gates();
+  }
+  bool looks = parked.page == page || parked.gates_due;
   pthread_mutex_unlock(&parking);
   return looks ? LOOK_NS : UINT64_MAX;
 }
@@ -292,6 +324,7 @@ void gw_park_serve(struct gw_page *page) {
 static void forget(void) {
   pthread_mutex_init(&parking, NULL);
   parked.page = NULL;
+  parked.gates_due = false;
 }
 
 __attribute__((constructor)) static void handle_forks(void) { pthread_atfork(NULL, NULL, forget); }

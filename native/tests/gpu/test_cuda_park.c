@@ -222,6 +222,30 @@ static void back_when_the_page_has_gone(void) {
   CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
 }
 
+/* Another process is stopped in a transition: the rows say so all the same, and the gate follows.
+ */
+static void back_without_the_lock(void) {
+  int ends[2];
+  char byte = 0;
+  start_with_work();
+  park();
+  struct gw_page_layout *raw = raw_page_of(DEVICE);
+  struct gw_row *row = &raw->rows[me().row];
+  CHECK(pipe(ends) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    CHECK(pthread_mutex_lock(&raw->header.lock) == 0 && write(ends[1], &byte, 1) == 1);
+    pause();
+  }
+  CHECK(read(ends[0], &byte, 1) == 1);
+  atomic_store(&row->park_wanted, 0);
+  CHECK(until(row->parked == 0, 60000));
+  CHECK(row->gate == GW_CLOSED);
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+  CHECK(until(row->gate == GW_OPEN, 60000));
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
 static const struct test_case cases[] = {
     {"held work ends first", held_work_ends_first},
     {"threads wait while parked", threads_wait_while_parked},
@@ -235,5 +259,6 @@ static const struct test_case cases[] = {
     {"work that does not end", work_that_does_not_end},
     {"too little host memory", too_little_host_memory},
     {"back when the page has gone", back_when_the_page_has_gone},
+    {"back without the page's lock", back_without_the_lock},
 };
 RUN_CASES(cases, 120)
