@@ -132,7 +132,7 @@ static uint64_t memory_of_others(struct gw_page *page) {
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     const struct gw_row *row = &page->map->rows[i];
     if (GW_READ(row->state) != GW_FREE && GW_READ(row->parked) != GW_PARKED &&
-        GW_READ(page->ours[i]) == 0) {
+        GW_READ(page->ours[i]) == 0 && gw_row_alive(page, i)) {
       bytes += GW_READ(row->memory);
     }
   }
