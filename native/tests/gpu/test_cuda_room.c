@@ -245,7 +245,8 @@ static void a_context_makes_room(void) {
   CHECK(parked(&low) == 3);
 }
 
-/* The urgent program ends: the other one goes on with what it had. */
+/* The urgent program ends when it is idle, without leaving its row, and no task frees that: the
+ * other one goes on with what it had. */
 static void back_after_the_urgent_program(void) {
   struct gw_task_info low;
   device_of(100 * MIB, "0");
@@ -256,8 +257,10 @@ static void back_after_the_urgent_program(void) {
     setenv("GIVEWAY_PRIORITY", "10", 1);
     start_with_work();
     CHECK(cuMemAlloc_v2(&memory, 80 * MIB) == 0);
-    page = open_page_of(DEVICE);
-    _exit(parked(&low) == 3 ? 0 : 1);
+    struct gw_row *rows = raw_page_of(DEVICE)->rows;
+    CHECK(rows[low.row].parked == 3);
+    CHECK(until(rows[1 - low.row].state == GW_IDLE, 60000));
+    _exit(0);
   }
   page = open_page_of(DEVICE);
   int status;
