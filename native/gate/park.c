@@ -2,6 +2,7 @@
 #include "park.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "clock.h"
 #include "futex.h"
@@ -150,11 +151,27 @@ static const struct gw_row *find(const struct gw_page *page, uint64_t ticket) {
 
 /* ---- park ------------------------------------------------------------------------------------ */
 
-static struct refusal examine(const struct request *request) {
-  struct refusal refusal = {.error = GW_PARK_JOB};
-  if (request->in_job) {
-    return refusal;
+/* Whether the process has tasks on another device: its memory there would move as well, and no look
+ * at one page tells whether that fits. */
+static bool uses_another_device(const struct gw_page *page) {
+  bool another = false;
+  pthread_mutex_lock(&gw_process.lock);
+  EACH_OWN(task, (struct gw_page *)NULL) {
+    another = another || (task->page != page && !task->options.is_thread &&
+                          strcmp(task->page->device, "cpu") != 0);
   }
+  pthread_mutex_unlock(&gw_process.lock);
+  return another;
+}
+
+static struct refusal examine(const struct gw_page *page, const struct request *request) {
+  if (request->in_job) {
+    return (struct refusal){.error = GW_PARK_JOB};
+  }
+  if (uses_another_device(page)) {
+    return (struct refusal){.error = GW_PARK_DEVICES};
+  }
+  struct refusal refusal = {.error = GW_PARK_OK};
   refusal.error = gw_parker()->examine(&refusal.number);
   uint64_t room = gw_host_memory();
   if (refusal.error == GW_PARK_OK && request->memory + RESERVE(request->memory) > room) {
@@ -190,7 +207,7 @@ static struct refusal save(struct gw_page *page) {
 
 static struct refusal try_to_park(struct gw_page *page, const struct request *request) {
   const struct gw_parker *parker = gw_parker();
-  struct refusal refusal = examine(request);
+  struct refusal refusal = examine(page, request);
   if (refusal.error != GW_PARK_OK) {
     return refusal;
   }
