@@ -295,8 +295,7 @@ static bool may_return(const struct request *request, uint64_t now) {
   }
   const struct gw_row *other = find(parked.page, request->for_ticket);
   if (other != NULL) {
-    bool needs_more = GW_READ(other->park_for) == request->for_ticket;
-    return !needs_more && parked.available != UINT64_MAX && fits(&room);
+    return !GW_READ(other->needs_memory) && parked.available != UINT64_MAX && fits(&room);
   }
   parked.gone_ns = parked.gone_ns != 0 ? parked.gone_ns : now;
   return now - parked.gone_ns >= SETTLE_NS && fits(&room);
