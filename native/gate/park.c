@@ -256,14 +256,15 @@ static bool fits(uint64_t *room) {
   return own <= *room;
 }
 
+/* Says so before it looks: of two processes that look at once, each counts the other. */
 static void unpark(void) {
   struct refusal refusal = {.error = GW_PARK_OK};
+  show(GW_PARK_RESTORES, NULL);
   if (!fits(&refusal.room)) {
     refusal.error = GW_PARK_NO_ROOM;
     show(GW_PARKED, &refusal);
     return;
   }
-  show(GW_PARK_RESTORES, NULL);
   refusal.error = gw_parker()->restore(&refusal.number);
   if (refusal.error == GW_PARK_OK) {
     refusal.error = gw_parker()->unlock(&refusal.number);
