@@ -136,6 +136,10 @@ struct gw_row {
   _Atomic uint64_t contended_ns;    /* time with work while less urgent tasks had work */
   _Atomic uint32_t slack_speed;     /* beside others, of that without, and one; 0: not known */
   _Atomic uint32_t slack_verdict;   /* enum gw_slack_verdict */
+  /* 1: an allocation of the task looks for memory, and programs that are parked for the task stay
+   * so. Written by the task's process. */
+  _Atomic uint32_t needs_memory;
+
   /* Lines 4 and 5: the cores on which the task's threads may run. A core has the number of the
    * lowest of its logical CPUs: two hyperthreads of one core compete for it. */
   _Alignas(GW_CACHE_LINE) _Atomic uint64_t cores[GW_CORE_WORDS];
@@ -151,11 +155,9 @@ struct gw_row {
   _Atomic uint32_t park_wanted; /* 1: the task is to be parked, or to stay so */
   _Atomic uint32_t park_error;  /* enum gw_park_error: why the last request was refused */
   _Atomic uint32_t park_number; /* the driver's error of that refusal */
-  /* The ticket of the task that needs the memory; 0: a user asked. The task's own, while it looks
-   * for memory itself. */
-  _Atomic uint64_t park_for;
-  _Atomic uint64_t park_room; /* with GW_PARK_NO_HOST_MEMORY and GW_PARK_NO_ROOM: the bytes that
-                                 there were */
+  _Atomic uint64_t park_for;    /* the ticket of the task that needs the memory; 0: a user asked */
+  _Atomic uint64_t park_room;   /* with GW_PARK_NO_HOST_MEMORY and GW_PARK_NO_ROOM: the bytes that
+                                   there were */
 };
 
 struct gw_header {

@@ -4,6 +4,7 @@
 #include "futex.h"
 #include "liveness.h"
 #include "lock.h"
+#include "park_request.h"
 #include "settings.h"
 
 #define LOOK_NS (50 * GW_MS) /* how often it looks whether the other task is alive */
@@ -43,7 +44,7 @@ static struct gw_row *choose(gw_page *page, struct gw_seat own, struct gw_room_s
 }
 
 /* True: the task has parked itself, or has left. */
-static bool await(gw_page *page, struct gw_seat other) {
+static bool await(gw_page *page, struct gw_seat other, struct gw_seat own) {
   uint64_t end = gw_now() + gw_settings()->park_room_ns;
   while (gw_now() < end) {
     uint32_t parked = GW_READ(other.row->parked);
@@ -58,7 +59,7 @@ static bool await(gw_page *page, struct gw_seat other) {
       return true;
     }
   }
-  gw_unpark(page, other.ticket);
+  gw_park_withdraw(page, other.ticket, own.ticket);
   return false;
 }
 
@@ -75,24 +76,21 @@ int gw_make_room(gw_task *task, struct gw_room_search *search) {
     struct gw_row *row = gw_seat_lost(own) ? NULL : choose(task->page, own, search);
     struct gw_seat other = {row, row != NULL ? GW_READ(row->ticket) : 0};
     if (row != NULL) {
-      atomic_store(&own.row->park_for, own.ticket); /* until it has what it needs */
+      atomic_store(&own.row->needs_memory, 1);
     }
     gw_page_unlock(task->page);
     if (row == NULL) {
       return 0;
     }
-    if (gw_park(task->page, other.ticket, own.ticket) != GW_OK || await(task->page, other)) {
+    if (gw_park(task->page, other.ticket, own.ticket) != GW_OK || await(task->page, other, own)) {
       return 1;
     }
   }
 }
 
+/* Without the page's lock: another process may have it for long. */
 void gw_make_room_end(gw_task *task, struct gw_room_search *search) {
-  if (task == NULL || !search->began || gw_page_lock(task->page) != GW_OK) {
-    return;
+  if (task != NULL && search->began && !gw_task_lost(task)) {
+    atomic_store(&gw_row_of(task)->needs_memory, 0);
   }
-  if (!gw_task_lost(task)) {
-    atomic_store(&gw_row_of(task)->park_for, 0);
-  }
-  gw_page_unlock(task->page);
 }

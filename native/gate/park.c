@@ -2,6 +2,7 @@
 #include "park.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "clock.h"
 #include "futex.h"
@@ -30,6 +31,7 @@ static struct {
   uint64_t available; /* device memory then; UINT64_MAX: unknown */
   uint64_t others;    /* what other tasks of the page had */
   bool failed;        /* the driver could not restore the process: only a user tries again */
+  bool gates_due;     /* some rows say more than their gates: a page's lock was not free */
 } parked;
 static pthread_mutex_t parking = PTHREAD_MUTEX_INITIALIZER;
 
@@ -67,35 +69,63 @@ static struct request read_request(struct gw_page *page) {
   return request;
 }
 
-/* Says in every row of the process how far parking has come, and opens or closes the gates. */
+static void write_words(struct gw_row *row, uint32_t state, const struct refusal *refusal) {
+  atomic_store(&row->parked, state);
+  if (refusal != NULL) {
+    atomic_store(&row->park_room, refusal->room);
+    atomic_store(&row->park_number, refusal->number);
+    atomic_store(&row->park_error, refusal->error);
+  }
+  if (state == GW_NOT_PARKED) {
+    atomic_store(&row->park_wanted, 0);
+    atomic_store(&row->park_for, 0);
+  } else if (state == GW_PARKED && refusal->error != GW_PARK_OK) {
+    atomic_store(&row->park_wanted, 1); /* it stays parked */
+  }
+}
+
+/* Under the page's lock: opens or closes the gate of the task. */
+static void update_gate(struct gw_task *task) {
+  bool works = atomic_load(&gw_process.parked) == GW_NOT_PARKED && atomic_load(&task->active) != 0;
+  atomic_store(&gw_row_of(task)->state, works ? GW_ACTIVE : GW_IDLE);
+  gw_gates_update(task->page, gw_now());
+}
+
+/* Writes in every row of the process how far parking has come, and opens or closes the gates. While
+ * a stopped process has the page's lock, only the words are written: the next transition of any
+ * task updates the gate, or update_gates does. An open gate does no harm meanwhile: the driver lets
+ * launches wait. */
 static void show(uint32_t state, const struct refusal *refusal) {
   pthread_mutex_lock(&gw_process.lock);
   atomic_store(&gw_process.parked, state);
+  parked.gates_due = false;
   EACH_OWN(task, (struct gw_page *)NULL) {
-    if (gw_page_lock_patiently(task->page) != GW_OK) {
-      continue; /* the gate may stay open: the driver then lets launches wait */
+    bool locked = gw_page_lock_patiently(task->page) == GW_OK;
+    write_words(gw_row_of(task), state, refusal);
+    if (locked) {
+      update_gate(task);
+      gw_page_unlock(task->page);
     }
-    struct gw_row *row = gw_row_of(task);
-    atomic_store(&row->parked, state);
-    bool works = state == GW_NOT_PARKED && atomic_load(&task->active);
-    atomic_store(&row->state, works ? GW_ACTIVE : GW_IDLE);
-    if (refusal != NULL) {
-      atomic_store(&row->park_room, refusal->room);
-      atomic_store(&row->park_number, refusal->number);
-      atomic_store(&row->park_error, refusal->error);
-    }
-    if (state == GW_NOT_PARKED) {
-      atomic_store(&row->park_wanted, 0);
-      atomic_store(&row->park_for, 0);
-    } else if (state == GW_PARKED && refusal->error != GW_PARK_OK) {
-      atomic_store(&row->park_wanted, 1); /* it stays parked */
-    }
-    gw_gates_update(task->page, gw_now());
-    gw_page_unlock(task->page);
-    gw_futex_wake(&row->parked, true);
+    parked.gates_due = parked.gates_due || !locked;
+    gw_futex_wake(&gw_row_of(task)->parked, true);
   }
   pthread_mutex_unlock(&gw_process.lock);
   gw_futex_wake(&gw_process.parked, false);
+}
+
+/* What show could not do for lack of a page's lock. */
+static void update_gates(void) {
+  pthread_mutex_lock(&gw_process.lock);
+  parked.gates_due = false;
+  EACH_OWN(task, (struct gw_page *)NULL) {
+    if (gw_page_lock(task->page) == GW_OK) {
+      update_gate(task);
+      gw_page_unlock(task->page);
+    } else if (GW_READ(task->page->broken) == 0) {
+      parked.gates_due = true;
+    }
+  }
+  pthread_mutex_unlock(&gw_process.lock);
 }
 
 static uint64_t memory_of_others(struct gw_page *page) {
@@ -103,7 +133,7 @@ static uint64_t memory_of_others(struct gw_page *page) {
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     const struct gw_row *row = &page->map->rows[i];
     if (GW_READ(row->state) != GW_FREE && GW_READ(row->parked) != GW_PARKED &&
-        GW_READ(page->ours[i]) == 0) {
+        GW_READ(page->ours[i]) == 0 && gw_row_alive(page, i)) {
       bytes += GW_READ(row->memory);
     }
   }
@@ -121,11 +151,27 @@ static const struct gw_row *find(const struct gw_page *page, uint64_t ticket) {
 
 /* ---- park ------------------------------------------------------------------------------------ */
 
-static struct refusal examine(const struct request *request) {
-  struct refusal refusal = {.error = GW_PARK_JOB};
-  if (request->in_job) {
-    return refusal;
+/* Whether the process has tasks on another device: its memory there would move as well, and no look
+ * at one page tells whether that fits. */
+static bool uses_another_device(const struct gw_page *page) {
+  bool another = false;
+  pthread_mutex_lock(&gw_process.lock);
+  EACH_OWN(task, (struct gw_page *)NULL) {
+    another = another || (task->page != page && !task->options.is_thread &&
+                          strcmp(task->page->device, "cpu") != 0);
   }
+  pthread_mutex_unlock(&gw_process.lock);
+  return another;
+}
+
+static struct refusal examine(const struct gw_page *page, const struct request *request) {
+  if (request->in_job) {
+    return (struct refusal){.error = GW_PARK_JOB};
+  }
+  if (uses_another_device(page)) {
+    return (struct refusal){.error = GW_PARK_DEVICES};
+  }
+  struct refusal refusal = {.error = GW_PARK_OK};
   refusal.error = gw_parker()->examine(&refusal.number);
   uint64_t room = gw_host_memory();
   if (refusal.error == GW_PARK_OK && request->memory + RESERVE(request->memory) > room) {
@@ -161,7 +207,7 @@ static struct refusal save(struct gw_page *page) {
 
 static struct refusal try_to_park(struct gw_page *page, const struct request *request) {
   const struct gw_parker *parker = gw_parker();
-  struct refusal refusal = examine(request);
+  struct refusal refusal = examine(page, request);
   if (refusal.error != GW_PARK_OK) {
     return refusal;
   }
@@ -210,14 +256,15 @@ static bool fits(uint64_t *room) {
   return own <= *room;
 }
 
+/* Says so before it looks: of two processes that look at once, each counts the other. */
 static void unpark(void) {
   struct refusal refusal = {.error = GW_PARK_OK};
+  show(GW_PARK_RESTORES, NULL);
   if (!fits(&refusal.room)) {
     refusal.error = GW_PARK_NO_ROOM;
     show(GW_PARKED, &refusal);
     return;
   }
-  show(GW_PARK_RESTORES, NULL);
   refusal.error = gw_parker()->restore(&refusal.number);
   if (refusal.error == GW_PARK_OK) {
     refusal.error = gw_parker()->unlock(&refusal.number);
@@ -249,8 +296,7 @@ static bool may_return(const struct request *request, uint64_t now) {
   }
   const struct gw_row *other = find(parked.page, request->for_ticket);
   if (other != NULL) {
-    bool needs_more = GW_READ(other->park_for) == request->for_ticket;
-    return !needs_more && parked.available != UINT64_MAX && fits(&room);
+    return !GW_READ(other->needs_memory) && parked.available != UINT64_MAX && fits(&room);
   }
   parked.gone_ns = parked.gone_ns != 0 ? parked.gone_ns : now;
   return now - parked.gone_ns >= SETTLE_NS && fits(&room);
@@ -267,7 +313,10 @@ static uint64_t serve(struct gw_page *page) {
   } else if (parked.page == page && may_return(&request, gw_now())) {
     unpark();
   }
-  bool looks = parked.page == page;
+  if (parked.gates_due) {
+    update_gates();
+  }
+  bool looks = parked.page == page || parked.gates_due;
   pthread_mutex_unlock(&parking);
   return looks ? LOOK_NS : UINT64_MAX;
 }
@@ -292,6 +341,7 @@ void gw_park_serve(struct gw_page *page) {
 static void forget(void) {
   pthread_mutex_init(&parking, NULL);
   parked.page = NULL;
+  parked.gates_due = false;
 }
 
 __attribute__((constructor)) static void handle_forks(void) { pthread_atfork(NULL, NULL, forget); }

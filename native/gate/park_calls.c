@@ -33,6 +33,7 @@ void gw_park_fill(struct gw_row *row) {
   atomic_store(&row->park_number, 0);
   atomic_store(&row->park_for, 0);
   atomic_store(&row->park_room, 0);
+  atomic_store(&row->needs_memory, 0);
 }
 
 int gw_call_try(void) {

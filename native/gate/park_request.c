@@ -1,4 +1,6 @@
 /* Requests to park a task and to bring it back. The task's process carries them out. */
+#include "park_request.h"
+
 #include "clock.h"
 #include "futex.h"
 #include "lock.h"
@@ -13,6 +15,17 @@ static struct gw_row *row_of(gw_page *page, uint64_t ticket) {
   return NULL;
 }
 
+/* A user's request takes the place of a task's, and a task's that of none. */
+static bool counts(const struct gw_row *row, uint64_t for_ticket) {
+  return for_ticket == 0 || GW_READ(row->park_wanted) == 0;
+}
+
+/* A task takes back its own request only. */
+static bool is_own(const struct gw_row *row, uint64_t for_ticket) {
+  return for_ticket == 0 ||
+         (GW_READ(row->park_wanted) != 0 && GW_READ(row->park_for) == for_ticket);
+}
+
 static int request(gw_page *page, uint64_t ticket, uint32_t wanted, uint64_t for_ticket) {
   int r = gw_page_lock_patiently(page);
   if (r != GW_OK) {
@@ -21,7 +34,7 @@ static int request(gw_page *page, uint64_t ticket, uint32_t wanted, uint64_t for
   struct gw_row *row = row_of(page, ticket);
   if (row == NULL) {
     r = gw_fail(GW_E_NO_TASK, 0);
-  } else {
+  } else if (wanted ? counts(row, for_ticket) : is_own(row, for_ticket)) {
     atomic_store(&row->park_error, GW_PARK_OK);
     if (wanted) { /* a task that cannot come back yet still does when the other one has ended */
       atomic_store(&row->park_for, for_ticket);
@@ -39,3 +52,7 @@ int gw_park(gw_page *page, uint64_t ticket, uint64_t for_ticket) {
 }
 
 int gw_unpark(gw_page *page, uint64_t ticket) { return request(page, ticket, 0, 0); }
+
+int gw_park_withdraw(gw_page *page, uint64_t ticket, uint64_t for_ticket) {
+  return request(page, ticket, 0, for_ticket);
+}

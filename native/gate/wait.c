@@ -18,6 +18,8 @@
 
 static bool yields(struct gw_seat seat) { return gw_has_flag(seat.row, GW_ROW_YIELDS); }
 
+static bool is_parked(struct gw_seat seat) { return GW_READ(seat.row->parked) != GW_NOT_PARKED; }
+
 static bool in_turn(const struct gw_row *row, uint64_t now) {
   return GW_READ(row->state) == GW_ACTIVE && now < GW_READ(row->quantum_end_ns);
 }
@@ -54,8 +56,8 @@ static bool stalled(const struct gw_row *row, const struct gw_page *page, uint64
  * task that had it does not end it. */
 static void check_holders(struct gw_page *page, struct gw_seat seat, uint64_t now) {
   gw_daemon_check(page, now);
-  /* A daemon may hold every task, and a job its members. */
-  bool any = GW_READ(page->map->header.by_daemon) || waits_for_job(seat.row);
+  /* A daemon may hold every task, a job its members, and a parked process its own. */
+  bool any = GW_READ(page->map->header.by_daemon) || waits_for_job(seat.row) || is_parked(seat);
   bool dead = false, stopped = false;
   bool over = yields(seat);
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
@@ -104,7 +106,7 @@ static bool grant_quantum(const struct gw_task *task, struct gw_seat seat, uint6
 
 /* The user wants the task to wait until told otherwise, or the task is parked. */
 static bool paused(const struct gw_page *page, struct gw_seat seat) {
-  return GW_READ(seat.row->parked) != GW_NOT_PARKED ||
+  return is_parked(seat) ||
          (GW_READ(page->map->header.by_daemon) && GW_READ(seat.row->decided) == GW_PAUSED);
 }
 

@@ -212,6 +212,19 @@ static void too_little_host_memory(void) {
   CHECK(fake_calls("cuCheckpointProcessLock") == 0); /* nothing has moved */
 }
 
+static void several_devices(void) {
+  start_with_work();
+  struct gw_task_options options = {.name = "rival"};
+  gw_task *task, *on_cpu;
+  CHECK(gw_join(open_page(), &options, &on_cpu) == GW_OK);
+  CHECK(gw_join(open_page_of("another"), &options, &task) == GW_OK);
+  ask_to_park();
+  CHECK(reach(3) == 0 && me().park_error == GW_PARK_DEVICES);
+  CHECK(fake_calls("cuCheckpointProcessLock") == 0);
+  gw_leave(task);
+  park();
+}
+
 /* No user can ask any more. */
 static void back_when_the_page_has_gone(void) {
   char path[4096];
@@ -219,6 +232,30 @@ static void back_when_the_page_has_gone(void) {
   park();
   CHECK(gw_page_path(DEVICE, path, sizeof path) == GW_OK && unlink(path) == 0);
   CHECK(until(fake_calls("cuCheckpointProcessUnlock") == 1, 60000));
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+/* Another process is stopped in a transition: the rows say so all the same, and the gate follows.
+ */
+static void back_without_the_lock(void) {
+  int ends[2];
+  char byte = 0;
+  start_with_work();
+  park();
+  struct gw_page_layout *raw = raw_page_of(DEVICE);
+  struct gw_row *row = &raw->rows[me().row];
+  CHECK(pipe(ends) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    CHECK(pthread_mutex_lock(&raw->header.lock) == 0 && write(ends[1], &byte, 1) == 1);
+    pause();
+  }
+  CHECK(read(ends[0], &byte, 1) == 1);
+  atomic_store(&row->park_wanted, 0);
+  CHECK(until(row->parked == 0, 60000));
+  CHECK(row->gate == GW_CLOSED);
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+  CHECK(until(row->gate == GW_OPEN, 60000));
   CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
 }
 
@@ -234,6 +271,8 @@ static const struct test_case cases[] = {
     {"managed memory", managed_memory},
     {"work that does not end", work_that_does_not_end},
     {"too little host memory", too_little_host_memory},
+    {"several devices", several_devices},
     {"back when the page has gone", back_when_the_page_has_gone},
+    {"back without the page's lock", back_without_the_lock},
 };
 RUN_CASES(cases, 120)

@@ -110,6 +110,32 @@ static void a_stopped_task_is_not_waited_for(void) {
   CHECK(parked(&stopped) == 0);
 }
 
+/* A search neither takes the place of a user's request nor withdraws it, and its end changes no
+ * request to the task itself, nor does it need the page's lock. */
+static void a_search_leaves_other_requests_alone(void) {
+  setenv("GIVEWAY_PARK_ROOM_MS", "200", 1);
+  struct gw_task_info low, own;
+  pid_t pid = program(-5, true, 0, &low);
+  CHECK(kill(pid, SIGSTOP) == 0);
+  CHECK(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WSTOPPED | WNOWAIT) == 0);
+  gw_task *task = rival();
+  page = open_page_of(DEVICE);
+  struct gw_page_layout *raw = raw_page_of(DEVICE);
+  CHECK(gw_task_describe(task, &own) == GW_OK);
+  CHECK(gw_park(page, low.ticket, 0) == GW_OK);
+  struct gw_room_search search = {{0}, 0};
+  CHECK(gw_make_room(task, &search) == 0);
+  CHECK(raw->rows[low.row].park_wanted == 1 && raw->rows[low.row].park_for == 0);
+  CHECK(raw->rows[own.row].needs_memory == 1);
+  CHECK(gw_park(page, own.ticket, low.ticket) == GW_OK);
+  CHECK(pthread_mutex_lock(&raw->header.lock) == 0);
+  gw_make_room_end(task, &search);
+  CHECK(pthread_mutex_unlock(&raw->header.lock) == 0);
+  CHECK(raw->rows[own.row].needs_memory == 0 && raw->rows[own.row].park_for == low.ticket);
+  CHECK(kill(pid, SIGCONT) == 0);
+  CHECK(until(parked(&low) == 3, 60000));
+}
+
 /* It stays parked as long as the urgent task has the memory, for which time the test has a control:
  * a program that was parked for another task comes back meanwhile. */
 static void back_when_there_is_room_again(void) {
@@ -124,12 +150,12 @@ static void back_when_there_is_room_again(void) {
   struct gw_row *rows = raw_page_of(DEVICE)->rows;
   struct gw_room_search search = {{0}, 0};
   CHECK(gw_make_room(task, &search) == 1 && gw_task_describe(task, &own) == GW_OK);
-  CHECK(rows[own.row].park_for == own.ticket);
+  CHECK(rows[own.row].needs_memory == 1);
   rows[own.row].memory = UINT64_C(1) << 40; /* more than was free */
   CHECK(gw_park(page, control.ticket, other.ticket) == GW_OK);
   CHECK(until(parked(&control) == 3, 60000));
   gw_make_room_end(task, &search);
-  CHECK(rows[own.row].park_for == 0);
+  CHECK(rows[own.row].needs_memory == 0);
   CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
   CHECK(until(parked(&control) == 0, 60000));
   CHECK(parked(&low) == 3);
@@ -245,7 +271,8 @@ static void a_context_makes_room(void) {
   CHECK(parked(&low) == 3);
 }
 
-/* The urgent program ends: the other one goes on with what it had. */
+/* The urgent program ends when it is idle, without leaving its row, and no task frees that: the
+ * other one goes on with what it had. */
 static void back_after_the_urgent_program(void) {
   struct gw_task_info low;
   device_of(100 * MIB, "0");
@@ -256,8 +283,10 @@ static void back_after_the_urgent_program(void) {
     setenv("GIVEWAY_PRIORITY", "10", 1);
     start_with_work();
     CHECK(cuMemAlloc_v2(&memory, 80 * MIB) == 0);
-    page = open_page_of(DEVICE);
-    _exit(parked(&low) == 3 ? 0 : 1);
+    struct gw_row *rows = raw_page_of(DEVICE)->rows;
+    CHECK(rows[low.row].parked == 3);
+    CHECK(until(rows[1 - low.row].state == GW_IDLE, 60000));
+    _exit(0);
   }
   page = open_page_of(DEVICE);
   int status;
@@ -272,6 +301,7 @@ static const struct test_case cases[] = {
     {"back when the other task has ended", back_when_the_other_task_has_ended},
     {"the least urgent task is parked first", the_least_urgent_task_is_parked_first},
     {"a stopped task is not waited for", a_stopped_task_is_not_waited_for},
+    {"a search leaves other requests alone", a_search_leaves_other_requests_alone},
     {"back when there is room again", back_when_there_is_room_again},
     {"an allocation makes room", an_allocation_makes_room},
     {"only what may be parked", only_what_may_be_parked},

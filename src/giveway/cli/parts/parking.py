@@ -38,6 +38,7 @@ _WHY: Final = {
     Refusal.NO_ROOM: "it has {memory}, and the GPU has room for {room}",
     Refusal.WITHDRAWN: "the request was withdrawn",
     Refusal.DRIVER: "the driver failed (error {number})",
+    Refusal.DEVICES: "it uses several GPUs",
 }
 
 
