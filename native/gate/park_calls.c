@@ -36,16 +36,28 @@ void gw_park_fill(struct gw_row *row) {
   atomic_store(&row->needs_memory, 0);
 }
 
+/* Calls of the thread that count: not those that began before the hook has registered. */
+static _Thread_local uint32_t counted;
+
 int gw_call_try(void) {
+  if (gw_parker() == NULL) {
+    return 1;
+  }
   atomic_fetch_add(&gw_process.inside, 1);
   if (GW_LIKELY(atomic_load(&gw_process.parked) == GW_NOT_PARKED)) {
+    counted++;
     return 1;
   }
   atomic_fetch_sub(&gw_process.inside, 1);
   return 0;
 }
 
-void gw_call_end(void) { atomic_fetch_sub(&gw_process.inside, 1); }
+void gw_call_end(void) {
+  if (counted != 0) {
+    counted--;
+    atomic_fetch_sub(&gw_process.inside, 1);
+  }
+}
 
 void gw_call_wait(void) {
   for (uint32_t parked; (parked = atomic_load(&gw_process.parked)) != GW_NOT_PARKED;) {

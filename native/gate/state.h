@@ -89,7 +89,8 @@ struct gw_process {
   _Atomic uint32_t lent;         /* as in the rows of its tasks */
   _Atomic bool exiting;
   _Atomic uint32_t parked; /* as in the rows of its tasks; a futex word */
-  _Atomic uint32_t inside; /* threads between gw_call_begin and gw_call_end */
+  /* Threads between gw_call_begin and gw_call_end. They write it often: a cache line of its own. */
+  _Alignas(GW_CACHE_LINE) _Atomic uint32_t inside;
 };
 extern struct gw_process gw_process;
 

@@ -114,6 +114,15 @@ static void threads_wait_while_parked(void) {
   }
 }
 
+/* A call that began before it was known that the process can be parked. */
+static void an_earlier_call(void) {
+  gw_call_begin();
+  start_with_work();
+  gw_call_end();
+  park();
+  unpark();
+}
+
 /* An urgent task that is parked holds no other task. */
 static void a_parked_task_holds_nobody(void) {
   setenv("GIVEWAY_PRIORITY", "20", 1);
@@ -262,6 +271,7 @@ static void back_without_the_lock(void) {
 static const struct test_case cases[] = {
     {"held work ends first", held_work_ends_first},
     {"threads wait while parked", threads_wait_while_parked},
+    {"an earlier call", an_earlier_call},
     {"a parked task holds nobody", a_parked_task_holds_nobody},
     {"the driver does not support it", not_supported},
     {"the driver does not permit it", not_permitted},
