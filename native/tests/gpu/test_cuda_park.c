@@ -59,7 +59,7 @@ struct caller {
 static void *call_in_thread(void *argument) {
   struct caller *caller = argument;
   CHECK(cuCtxSetCurrent(context) == 0);
-  atomic_store(&caller->id, gettid());
+  atomic_store(&caller->id, (pid_t)syscall(SYS_gettid));
   while (atomic_load(&go) == 0) {
     usleep(200);
   }
