@@ -11,6 +11,8 @@
  * in standard deviations: on average one false alarm in 900 pairs (Page's test). */
 #define CHANGED 5.0
 #define ALLOWED 0.5
+#define CHANCE 2.0 /* standard errors by which a covariance differs from 0 by chance */
+#define WORST 3.0  /* standard deviations by which a phase costs more than the average */
 
 void gw_evidence_forget(struct gw_evidence *evidence) {
   *evidence = (struct gw_evidence){.beside = evidence->beside, .used = evidence->used};
@@ -64,6 +66,45 @@ double gw_evidence_bound(const struct gw_evidence *e, double errors) {
   return clamp(e->t / e->a + errors * error);
 }
 
+/* The standard deviation of the price itself: phases that launch at the same rate share their
+ * evidence, and work changes. Chance is independent from pair to pair, so the covariance of pairs
+ * that follow each other is the variance of the price. It is negative where phases take turns. */
+static double price_deviation(const struct gw_evidence *e) {
+  double mean = gw_evidence_rate(e);
+  if (e->followed < 2 || mean <= 0) {
+    return 0;
+  }
+  double next = fabs(e->products[0]), second = fabs(e->products[1]);
+  double chance = CHANCE * variance(e, pairs(e)) / (mean * mean * sqrt(e->followed));
+  double found = (next > second ? next : second) / e->followed - chance;
+  return found > 0 ? sqrt(found) : 0;
+}
+
+double gw_evidence_worst(const struct gw_evidence *e) {
+  return clamp(gw_evidence_bound(e, -GW_EVIDENCE_ERRORS) - WORST * price_deviation(e));
+}
+
+/* How much the price varies is remembered: what has changed may change back. */
+static void forget_average(struct gw_evidence *e) {
+  struct gw_evidence kept = *e;
+  gw_evidence_forget(e);
+  e->followed = kept.followed;
+  for (int i = 0; i < 2; i++) {
+    e->last[i] = kept.last[i];
+    e->products[i] = kept.products[i];
+  }
+}
+
+static void note_deviation(struct gw_evidence *e, double keep, double apart, double together) {
+  double deviation = (together - e->t / e->a * apart) / gw_evidence_rate(e);
+  e->followed = e->followed * keep + 1;
+  for (int i = 0; i < 2; i++) {
+    e->products[i] = e->products[i] * keep + deviation * e->last[i];
+  }
+  e->last[1] = e->last[0];
+  e->last[0] = deviation;
+}
+
 /* Whether the work has changed since the evidence said what it says. */
 static bool has_changed(struct gw_evidence *e, double needed, double apart, double together) {
   bool cheap = gw_evidence_bound(e, -GW_EVIDENCE_ERRORS) >= needed;
@@ -86,8 +127,11 @@ static bool has_changed(struct gw_evidence *e, double needed, double apart, doub
 void gw_evidence_add(struct gw_evidence *e, double needed, double apart, double together,
                      double weight) {
   double keep = 1 - 1.0 / MEMORY;
+  if (pairs(e) >= PAIRS && e->a > 0) {
+    note_deviation(e, keep, apart, together);
+  }
   if (has_changed(e, needed, apart, together)) {
-    gw_evidence_forget(e);
+    forget_average(e);
   }
   e->n = e->n * keep + weight;
   e->nn = e->nn * keep * keep + weight * weight;

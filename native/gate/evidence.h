@@ -11,6 +11,9 @@ struct gw_evidence {
   uint64_t used;   /* when it was last used, as a count */
   double n, nn, a, t, aa, at, tt;
   double change; /* how clearly the last pairs contradict the rest */
+  /* The deviations of the last two pairs from the average, and the sums of the products of pairs
+   * that follow each other, or the second after; and their number. */
+  double last[2], products[2], followed;
 };
 
 /* Forgets everything, except what it is about. */
@@ -22,6 +25,9 @@ void gw_evidence_add(struct gw_evidence *evidence, double needed, double apart, 
 /* The speed together, of that apart: the estimate, and with so many standard errors more. */
 double gw_evidence_speed(const struct gw_evidence *evidence);
 double gw_evidence_bound(const struct gw_evidence *evidence, double errors);
+/* The least speed together, with confidence, of any work that shares the evidence: the price varies
+ * where phases launch at the same rate. */
+double gw_evidence_worst(const struct gw_evidence *evidence);
 /* The rate in blocks apart, of one unit each: the mean, and the standard deviation. */
 double gw_evidence_rate(const struct gw_evidence *evidence);
 double gw_evidence_spread(const struct gw_evidence *evidence);

@@ -17,9 +17,13 @@
 #define OPEN 16.0  /* together costs less than is tolerated: blocks apart only to compare */
 #define PART 2.0   /* the parts in which such a block is watched */
 #define CHECK 32.0 /* however short the episodes are, one block apart in so many units together */
-#define DOUBT 1.0  /* contradicted by so much, evidence is checked more often */
-#define SLOWER 2.0 /* too slow by so much, a block together ends */
-#define SPREAD 2.0 /* standard deviations that a block may be slower, before it costs more */
+#define FIRST 8.0  /* a later block says nothing about the phase in which an episode begins */
+/* A part is not as usual where it is slower or faster by so many standard deviations; less than
+ * DRIFT happens, and launches at its edges lie in it only partly (CUSUM). */
+#define UNUSUAL 2.0
+#define DRIFT 0.5
+#define PARTIAL 1.0
+#define SPREAD 2.0 /* standard deviations by which the blocks of an episode differ by chance */
 #define LOOK_NS (MS / 10) /* how soon to look whether the gates are as wanted */
 
 void gw_slack_init(struct gw_slack *slack, double tolerance, uint64_t drain_ns,
@@ -39,7 +43,7 @@ static const struct gw_evidence *known(const struct gw_slack *slack) {
 double gw_slack_speed(const struct gw_slack *slack) { return gw_evidence_speed(known(slack)); }
 
 double gw_slack_least_speed(const struct gw_slack *slack) {
-  return gw_evidence_bound(known(slack), -GW_EVIDENCE_ERRORS);
+  return gw_evidence_worst(known(slack));
 }
 
 /* The speed together from which on others may always run. */
@@ -128,7 +132,7 @@ static uint64_t settle(struct gw_slack *slack, uint64_t now, uint64_t progress) 
   if (as_wanted(slack)) {
     slack->measured = true;
     slack->draining = false;
-    slack->slower = 0;
+    slack->slower = slack->faster = 0;
     slack->began_ns = now;
     slack->began_with = slack->scene;
     slack->progress_at = progress;
@@ -161,9 +165,7 @@ static double affordable(const struct gw_slack *slack) {
     return 0;
   }
   if (is_cheap(slack)) { /* a check has to be over before a short episode is */
-    return credit < 0                              ? 0
-           : check || known(slack)->change > DOUBT ? unit * EXPLORE_MOST
-                                                   : unit * OPEN;
+    return credit < 0 ? 0 : check ? unit * EXPLORE_MOST : unit * OPEN;
   }
   double ns = credit / (1 - gw_slack_least_speed(slack) * (1 + x)) - slack->drain_ns;
   bool dear = gw_slack_verdict(slack) == GW_SLACK_DEAR;
@@ -188,6 +190,7 @@ void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sc
                     uint64_t beside) {
   slack->alone_ns = slack->delay_ns = 0;
   slack->charged_delay_ns = slack->seen_delay_ns = slack->seen_variance = 0;
+  slack->corrected_ns = 0;
   slack->apart_rate = slack->last_rate = -1;
   slack->charged_ns = now;
   slack->together = slack->begun = false;
@@ -218,40 +221,52 @@ static void charge(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sce
   slack->scene = scene;
 }
 
+/* Others have delayed the task by so much more, or less, than was charged. */
+static void correct(struct gw_slack *slack, double more) {
+  slack->alone_ns -= more;
+  slack->delay_ns += more;
+}
+
+static double positive(double value) { return value > 0 ? value : 0; }
+
 /* Watches a part of a block together that is known to be cheap. A part that was clearly slower than
  * all that is known costs what it must have cost. Returns whether to end the block and compare. */
 static bool watch(struct gw_slack *slack, uint64_t now, uint64_t progress) {
   const struct gw_evidence *phase = known(slack);
   double ns = (double)(now - slack->part_ns), apart = gw_evidence_rate(phase);
-  double rate = (double)(progress - slack->part_progress) / ns;
-  double spread = gw_evidence_spread(phase) / sqrt(PART), least = gw_slack_least_speed(slack);
+  double least = gw_slack_least_speed(slack);
   if (slack->scene != GW_TOGETHER || least <= 0 || apart <= 0 || ns <= 0) {
     return false;
   }
+  double rate = (double)(progress - slack->part_progress) / ns;
+  double spread = gw_evidence_spread(phase) / sqrt(PART) + PARTIAL / ns;
   double speed = (rate + SPREAD * spread) / apart;
-  if (speed < least) {
-    slack->alone_ns -= ns * (least - speed);
-    slack->delay_ns += ns * (least - speed);
-  }
-  slack->slower += (apart * needed(slack) - rate) / spread - 0.5;
-  slack->slower = slack->slower > 0 ? slack->slower : 0;
-  return slack->slower > SLOWER || rate > 2 * apart || gw_slack_credit(slack) < 0;
+  correct(slack, positive(ns * (least - speed)));
+  double usual = apart * gw_slack_speed(slack), deviation = (rate - usual) / spread;
+  slack->slower = positive(slack->slower - deviation - DRIFT);
+  slack->faster = positive(slack->faster + deviation - DRIFT);
+  return slack->slower > UNUSUAL || slack->faster > UNUSUAL || gw_slack_credit(slack) < 0;
 }
 
-/* Phases that the rate does not tell apart are known by their average alone. The price of the
- * blocks of this episode, as far as it is clearly higher, counts instead. */
+/* Blocks are charged at the price of the most expensive work that shares their evidence. What the
+ * blocks of this episode show counts instead, as far as it differs clearly: a greater delay sooner
+ * than a smaller one. */
 static void charge_block(struct gw_slack *slack, double ns, double rate) {
-  double noise = ns * gw_evidence_noise(known(slack));
-  slack->charged_delay_ns += ns * (1 - gw_slack_least_speed(slack));
-  slack->seen_delay_ns += slack->apart_rate > 0 ? ns * (1 - rate / slack->apart_rate) : 0;
-  slack->seen_variance += noise * noise;
-  double more =
-      slack->seen_delay_ns - SPREAD * sqrt(slack->seen_variance) - slack->charged_delay_ns;
-  if (more > 0) {
-    slack->alone_ns -= more;
-    slack->delay_ns += more;
-    slack->charged_delay_ns += more;
+  const struct gw_evidence *phase = known(slack);
+  double speed = gw_slack_speed(slack), usual = gw_evidence_rate(phase);
+  usual = usual > 0 ? usual : slack->apart_rate;
+  if (usual <= 0) {
+    return;
   }
+  double noise = ns * gw_evidence_noise(phase);
+  slack->charged_delay_ns += ns * (1 - gw_slack_least_speed(slack));
+  slack->seen_delay_ns += ns * (1 - speed - (rate - speed * slack->apart_rate) / usual);
+  slack->seen_variance += noise * noise;
+  double more = slack->seen_delay_ns - slack->charged_delay_ns;
+  double chance = sqrt(slack->seen_variance) * (more > 0 ? SPREAD : GW_EVIDENCE_ERRORS);
+  more = more > chance ? more - chance : more < -chance ? more + chance : 0;
+  correct(slack, more - slack->corrected_ns);
+  slack->corrected_ns = more;
 }
 
 /* The variance of the number of launches in a block, over its mean: 1 where they come at random.
@@ -271,7 +286,8 @@ static void compare(struct gw_slack *slack, uint64_t now, uint64_t progress) {
   if (!slack->together) {
     note_burst(slack, counts ? rate : -1, ns);
     slack->apart_rate = counts && choose(slack, rate) ? rate : -1;
-    if (counts && !slack->begun) {
+    bool early = slack->alone_ns + slack->delay_ns < FIRST * unit_ns(slack);
+    if (counts && early && !slack->begun) {
       slack->begun = true;
       slack->first = slack->phase;
     }
@@ -307,7 +323,10 @@ uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress,
   }
   bool ends = now >= slack->end_ns;
   if (slack->together && is_cheap(slack) && watch(slack, now, progress)) {
-    slack->apart_rate = ends ? slack->apart_rate : -1;
+    if (!ends) { /* a block that was cut short for what it showed shows nothing: compare soon */
+      slack->apart_rate = -1;
+      slack->unchecked_ns += CHECK * unit_ns(slack);
+    }
     ends = true;
   }
   if (!ends) {

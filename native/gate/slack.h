@@ -42,8 +42,9 @@ struct gw_slack {
   /* The episode so far: what it would have taken alone, and by how much others delayed it. */
   double alone_ns, delay_ns;
   uint64_t charged_ns; /* up to when this is counted */
-  /* The delay in measured blocks together: as charged, as seen, and the variance of the latter. */
-  double charged_delay_ns, seen_delay_ns, seen_variance;
+  /* The delay in measured blocks together: as charged, as seen, the variance of the latter, and by
+   * how much the charge is corrected. */
+  double charged_delay_ns, seen_delay_ns, seen_variance, corrected_ns;
 
   /* The block. It is measured once the gates are as wanted and the work of others has stopped. */
   uint64_t wanted_ns, began_ns, until_ns, end_ns;
@@ -57,7 +58,7 @@ struct gw_slack {
 
   /* A long block together is watched in parts. */
   uint64_t part_ns, part_progress;
-  double slower; /* how clearly its last parts were too slow, in standard deviations */
+  double slower, faster; /* how clearly its last parts were not as usual, in standard deviations */
 
   /* What is known, for each phase of the work and each set of others. */
   struct gw_evidence known[GW_SLACK_PHASES];

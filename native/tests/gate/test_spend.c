@@ -100,16 +100,17 @@ static void a_known_task_begins_beside_others(void) {
     clock_advance(10 * MS); /* longer than the idle timeout */
     CHECK(low_runs());
   }
-  uint64_t preemptions = info_of_program(low).preemptions;
   double together = 0;
+  int begun_beside = 0;
   for (int request = 0; request < 10; request++) {
     gw_begin(urgent);
+    begun_beside += low_runs();
     together += work(12, 0.98).together;
     gw_end(urgent);
     clock_advance(10 * MS);
   }
-  CHECK(together > 90);                                        /* of 120 */
-  CHECK(info_of_program(low).preemptions - preemptions <= 10); /* blocks apart, to compare */
+  CHECK(together > 90);     /* of 120 */
+  CHECK(begun_beside >= 5); /* the others begin with a block apart, to compare */
 }
 
 /* A task of middle priority without slack holds the lowest one, whoever runs above. */
