@@ -37,6 +37,7 @@ static int join(gw_own *own, gw_page *page, const gw_task *like, gw_task **task)
   if (like != NULL) {
     options.busy = like->options.busy;
     options.context = like->options.context;
+    options.side_by_side = like->options.side_by_side;
   }
   int r = gw_join(page, &options, task);
   if (r == GW_OK) {

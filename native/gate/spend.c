@@ -9,7 +9,7 @@
 
 #define REST_NS (GW_MS / 5) /* between two regions of work that goes on lies less */
 /* Work of others that goes on after their gates have closed. On a GPU: a window of launches, which
- * may have its time slice after one of this task. */
+ * may have its time slice after one of this task where the GPU serves programs in turn. */
 #define DEVICE_DRAIN_NS (GW_MS / 2)
 #define DEVICE_SLICE_NS (2 * GW_MS)
 #define HOST_DRAIN_NS (GW_MS / 5)
@@ -51,7 +51,8 @@ static void update_tolerance(struct gw_task *task) {
     if (tolerance != task->slack.tolerance) {
       bool device = task->options.busy != NULL;
       uint64_t drain = device ? DEVICE_DRAIN_NS : HOST_DRAIN_NS;
-      gw_slack_init(&task->slack, tolerance, drain, drain + (device ? DEVICE_SLICE_NS : 0));
+      bool in_turn = device && !task->options.side_by_side;
+      gw_slack_init(&task->slack, tolerance, drain, drain + (in_turn ? DEVICE_SLICE_NS : 0));
       task->spent_activation = 0;
     }
   }

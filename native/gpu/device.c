@@ -127,15 +127,19 @@ static void begin_memory(gw_task *task, const struct gw_driver_memory *memory) {
   }
 }
 
-static struct gw_device *join(int index, const char *name, const struct gw_driver_memory *memory) {
+static struct gw_device *join(int index, const char *name, const struct gw_driver_memory *memory,
+                              bool side_by_side) {
   struct gw_device *device = aligned_alloc(_Alignof(struct gw_device), sizeof *device);
   if (device == NULL) {
     return NULL;
   }
   memset(device, 0, sizeof *device);
   gw_windows_init(&device->windows);
-  struct gw_task_options options = {
-      .priority = gw_environment_priority(), .busy = busy, .context = device, .release = release};
+  struct gw_task_options options = {.priority = gw_environment_priority(),
+                                    .busy = busy,
+                                    .context = device,
+                                    .release = release,
+                                    .side_by_side = side_by_side};
   int r = gw_page_open(name, 1, &device->page);
   if (r == GW_OK) {
     r = gw_join(device->page, &options, &device->task);
@@ -168,12 +172,13 @@ static struct gw_device *join_once(int index) {
   bool named = gw_driver_device_name(index, name, sizeof name);
   bool only = gw_driver_device_count() == 1;
   struct gw_driver_memory memory = gw_driver_memory(index);
+  bool side_by_side = gw_driver_side_by_side(index);
   gw_word context = gw_driver_current_device() == index ? gw_driver_current_context() : 0;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
   pthread_mutex_lock(&joining);
   struct gw_device *device = atomic_load(&gw_devices[index]);
   if (device == NULL && named && is_time(index)) {
-    device = join(index, name, &memory);
+    device = join(index, name, &memory, side_by_side);
     if (device != NULL) {
       gw_park_uses(context);
     }

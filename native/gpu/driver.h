@@ -29,6 +29,9 @@ int gw_driver_context_device(gw_word context);
 bool gw_driver_use_context(gw_word context);
 /* The name of the device's gate page. */
 bool gw_driver_device_name(int device, char *name, size_t size);
+/* Whether kernels of several programs run at the same time there, as clients of MPS; else the
+ * device serves programs in turn. */
+bool gw_driver_side_by_side(int device);
 /* The memory of the device: in bytes, 0 where the driver does not say. What is free is known of the
  * calling thread's device only. */
 struct gw_driver_memory {

@@ -26,6 +26,9 @@ struct gw_task_options {
   /* For tasks with a stream gate: lets the device itself open the gate. The watcher's thread calls
    * this function when the page can no longer be trusted. */
   void (*release)(void *context);
+  /* For tasks with asynchronous launches: kernels of several programs run at the same time. Else
+   * the device serves programs in turn. */
+  int side_by_side;
 };
 
 /* Joins the page with a new task. */

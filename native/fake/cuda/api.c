@@ -96,7 +96,10 @@ FAKE int cuDeviceGetUuid_v2(unsigned char *uuid, int device) {
 
 FAKE int cuDeviceGetAttribute(int *value, int attribute, int device) {
   CALL(cuDeviceGetAttribute)(void) device;
-  *value = attribute == 75 ? 9 : attribute == 76 ? 0 : 1; /* compute capability 9.0 */
+  *value = attribute == 75    ? 9 /* compute capability 9.0 */
+           : attribute == 76  ? 0
+           : attribute == 133 ? beside_on() /* clients of MPS */
+                              : 1;
   return SUCCESS;
 }
 

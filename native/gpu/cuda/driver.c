@@ -18,6 +18,7 @@
 #define ALREADY_REGISTERED 712
 #define WAIT_UNTIL_REACHED 0 /* CU_STREAM_WAIT_VALUE_GEQ */
 #define NON_BLOCKING 1
+#define MPS_ENABLED 133 /* CU_DEVICE_ATTRIBUTE_MPS_ENABLED */
 
 const char gw_soname[] = GIVEWAY_SONAME;
 const char gw_library_variable[] = "GIVEWAY_CUDA_LIBRARY";
@@ -95,6 +96,12 @@ bool gw_driver_device_name(int device, char *name, size_t size) {
     n += snprintf(name + n, size - (size_t)n, "%s%02x", dash ? "-" : "", u[i]);
   }
   return (size_t)n < size;
+}
+
+/* Older drivers do not know the attribute: programs then count as served in turn. */
+bool gw_driver_side_by_side(int device) {
+  int enabled = 0;
+  return REAL(cuDeviceGetAttribute)(&enabled, MPS_ENABLED, device) == 0 && enabled == 1;
 }
 
 struct gw_driver_memory gw_driver_memory(int device) {

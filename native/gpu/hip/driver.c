@@ -123,6 +123,11 @@ bool gw_driver_use_context(gw_word context) {
   return result == 0;
 }
 
+bool gw_driver_side_by_side(int device) {
+  (void)device;
+  return false;
+}
+
 struct gw_driver_memory gw_driver_memory(int device) {
   struct gw_driver_memory memory = {0};
   uint64_t total;

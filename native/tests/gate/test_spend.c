@@ -1,5 +1,7 @@
 /* A task with slack and one beside it, on the clock of the test, and on a device that both slow
  * down. */
+#include <math.h>
+
 #include "program.h"
 
 static double step_ns = 200e3; /* coarse, for each step takes real time */
@@ -113,6 +115,44 @@ static void a_known_task_begins_beside_others(void) {
   CHECK(begun_beside >= 5); /* the others begin with a block apart, to compare */
 }
 
+static int always_busy(void *context) {
+  (void)context;
+  return 1;
+}
+
+/* How long the other is held at least between two blocks beside a task on a device, in
+ * milliseconds: the block apart and, before it, the wait for the other's last work. */
+static double shortest_hold(int side_by_side) {
+  struct gw_task_options options = {
+      .name = "device", .priority = 10, .busy = always_busy, .side_by_side = side_by_side};
+  clock_stop();
+  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
+  setenv("GIVEWAY_ATTRIBUTES", "slowdown=30%", 1);
+  CHECK(gw_join(open_page(), &options, &urgent) == GW_OK);
+  unsetenv("GIVEWAY_ATTRIBUTES");
+  low = start_program(0);
+  left = LAUNCH;
+  ask(low, gw_begin);
+  gw_admit(urgent);
+  clock_settle();
+  double held = 0, shortest = 1e9;
+  int holds = 0;
+  for (int i = 0; i < 1000; i++) {
+    bool together = work(0.2, 0.98).together > 0;
+    if (together && held > 0 && holds++ > 0) { /* the first is the wait for credit */
+      shortest = fmin(shortest, held);
+    }
+    held = together ? 0 : held + 0.2;
+  }
+  CHECK(holds > 5);
+  return shortest;
+}
+
+static void a_device_that_serves_in_turn_is_waited_for(void) { CHECK(shortest_hold(0) > 3.2); }
+
+/* As for clients of MPS. */
+static void a_device_that_runs_side_by_side_is_not_waited_for(void) { CHECK(shortest_hold(1) < 3); }
+
 /* A task of middle priority without slack holds the lowest one, whoever runs above. */
 static void slack_is_for_the_next_class_first(void) {
   begin_with("slowdown=10%");
@@ -136,6 +176,8 @@ static const struct test_case cases[] = {
     {"without tolerance the other is held", without_tolerance_the_other_is_held},
     {"tolerance changes while the task runs", tolerance_changes_while_the_task_runs},
     {"a known task begins beside others", a_known_task_begins_beside_others},
+    {"a device that serves in turn is waited for", a_device_that_serves_in_turn_is_waited_for},
+    {"a device that runs side by side is not", a_device_that_runs_side_by_side_is_not_waited_for},
     {"slack is for the next class first", slack_is_for_the_next_class_first},
 };
 
