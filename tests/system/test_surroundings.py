@@ -13,8 +13,8 @@ from giveway.bench import load, surroundings
 from giveway.bench.counters import Reader
 from giveway.errors import NotMeasuredError
 from tests.conftest import GIVEWAY, Runner, Spawner
+from tests.system.bench_programs import SERVE, arguments, scenario
 from tests.system.conftest import Regions
-from tests.system.test_bench import SERVE, arguments, scenario
 from tests.waiting import eventually
 
 SPIN = "print('ready', flush=True)\nwhile True: pass"
