@@ -163,6 +163,12 @@ def test_a_wrong_argument_is_one_line_and_2(giveway: Command, args: list[str]) -
         (["demo", "--seconds", "inf"], "inf is too long"),
         (["demo", "--seconds", "long"], "'long' is not a number"),
         (["trace"], "use giveway trace [OPTIONS] -- CMD [ARGS]"),
+        (["rnu"], "no command 'rnu': did you mean 'run'?"),
+        (["mps", "now"], "no command 'now': there are start, status, stop"),
+        (["set"], "Missing argument 'PID'; see giveway set --help"),
+        (["ps", "extra"], "(extra); see giveway ps --help"),
+        (["ps", "--loud"], "No such option '--loud'; see giveway ps --help"),
+        (["set", "1", "--priorty"], "No such option '--priorty'. Did you mean '--priority'?"),
     ],
 )
 def test_a_wrong_argument_is_said_in_words(giveway: Command, args: list[str], says: str) -> None:
@@ -202,6 +208,8 @@ def test_a_mistake_is_one_line_with_the_right_name(
         (["s.toml", "-p", "priorty"], "did you mean 'priority'?"),
         (["s.toml", "-p", "edf,k=0"], "k of policy edf cannot be 0"),
         (["none.toml"], "cannot read the scenario none.toml"),
+        (["nobody"], "no scenario 'nobody': there are decode, "),
+        (["."], ". has no result of giveway bench"),
         (["mine.py"], "mine.py:2: not TOML"),
         (["s.toml", "--span", "5"], "no unit"),
         (["s.toml", "--duration", "50ms"], "not longer than the warm-up"),
