@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import GIVEWAY, Runner
+from tests.conftest import GIVEWAY, UNPRIVILEGED, Runner
 from tests.system.test_doctor_cli import doctor
 
 
@@ -33,10 +33,6 @@ def test_doctor_and_programs_agree_about_the_folder(giveway: Runner, giveway_dir
         giveway_dir.chmod(mode)
         assert (doctor(giveway)[0] == 0) is fine
         assert (refusal({}) == "") is fine
-
-
-# Permissions bind root too, once it has no capabilities.
-UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
 def test_a_read_only_folder_is_not_well(giveway_dir: Path) -> None:
