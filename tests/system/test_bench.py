@@ -16,7 +16,7 @@ import pytest
 from giveway.results import result
 from giveway.results.store import records_of
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.system.bench_programs import CHILD, SERVE, SILENT, WORK, arguments, of, scenario
+from tests.system.bench_programs import BRIEFLY, CHILD, SERVE, SILENT, WORK, arguments, of, scenario
 from tests.system.processes import all_gone, started_under
 from tests.waiting import eventually
 
@@ -78,7 +78,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Comp
     missing.write_text(missing.read_text().replace('"python3"', '"/no/such/program"', 1))
     scenarios.append(scenario(folder, "good", SERVE))
     done = subprocess.run(
-        [GIVEWAY, *arguments(folder, *scenarios)],
+        [GIVEWAY, *arguments(folder, *scenarios, modes="native")],
         env={**os.environ, "GIVEWAY_DIR": str(folder / "pages")},
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
@@ -115,14 +115,15 @@ def start(spawn: Spawner, tmp_path: Path) -> tuple[subprocess.Popen[str], list[p
     """A bench in its second scenario, which never ends, with all child processes."""
     first = scenario(tmp_path, "one", SERVE)
     second = scenario(tmp_path, "two", CHILD + SILENT, answer=1000)
-    process = spawn(GIVEWAY, *arguments(tmp_path, first, second), stderr=subprocess.PIPE)
+    options = arguments(tmp_path, first, second, modes=BRIEFLY)
+    process = spawn(GIVEWAY, *options, stderr=subprocess.PIPE)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("two: round 1"):
             break
     bench = psutil.Process(process.pid)
-    # What guards the programs, a program and its child.
-    assert eventually(lambda: len(bench.children(recursive=True)) == 3)
+    # What guards the programs, both programs, and the child of one.
+    assert eventually(lambda: len(bench.children(recursive=True)) == 4)
     return process, bench.children(recursive=True)
 
 
@@ -138,7 +139,7 @@ def test_ctrl_c_leaves_no_process_and_keeps_what_was_measured(
     assert all_gone(programs)
     found = result.read(tmp_path / "out")
     assert found["complete"] is False
-    assert of(found, "one")["bars"][0]["verdict"] == "NOT SHOWN"
+    assert of(found, "one")["status"] == "measured"
     assert of(found, "two")["status"] == "incomplete"
 
 
