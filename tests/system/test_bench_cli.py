@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import GIVEWAY, Runner
 from tests.system.bench_programs import BRIEFLY, SERVE, SMALL, arguments, scenario
 
@@ -17,28 +15,6 @@ def test_without_a_scenario_it_lists_them(giveway: Runner) -> None:
     names = [line.split()[0] for line in done.stdout.splitlines()]
     assert names[0] == "SCENARIO"
     assert "dual" in names
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["duel"], "no scenario 'duel'"),
-        (["dual", "--modes", "alone,together"], "unknown mode 'together': there are alone, native"),
-        (["dual", "--device", "nope"], "nope"),
-        (["dual", "dual"], "two scenarios have the same name: dual, dual"),
-        (["dual", "--seconds", "0"], "0"),
-        (["dual", "--modes", "giveway 110%"], "unknown mode 'giveway 110%': there are alone, "),
-        (["dual", "--load", "0.5,1.5"], "--load: '1.5' is not a share above 0 and below 1"),
-        (["starve", "--load", "0.5"], "its urgent program high is saturating, and has no rate"),
-        (["none.toml"], "cannot read the scenario none.toml"),
-    ],
-)
-def test_wrong_arguments(giveway: Runner, options: list[str], says: str, tmp_path: Path) -> None:
-    done = giveway("bench", *options, cwd=tmp_path)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert says in done.stderr
-    assert not list(tmp_path.glob("giveway-bench-*"))
 
 
 def test_a_bad_scenario_file_is_one_line(giveway: Runner, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from giveway.report.page import page
 from giveway.results import result
 from giveway.results.store import records_of
 from tests.conftest import GIVEWAY, Runner, Spawner
-from tests.system.bench_programs import SMALL, arguments, of
+from tests.system.bench_programs import BRIEFLY, SMALL, arguments, of
 from tests.system.processes import started_under
 from tests.waiting import eventually
 
@@ -25,9 +25,7 @@ def test_models_in_all_modes_of_a_cpu(
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
     modes = "alone,native,giveway,nice,mps"
-    process = spawn(
-        GIVEWAY, *arguments(tmp_path, str(path), modes=modes, repeats=2), stderr=subprocess.PIPE
-    )
+    process = spawn(GIVEWAY, *arguments(tmp_path, str(path), modes=modes), stderr=subprocess.PIPE)
     _, err = process.communicate(timeout=200)
     assert process.returncode == 9, err
     small = of(result.read(tmp_path / "out"), "small")
@@ -114,7 +112,7 @@ def test_a_stall_of_the_program_is_charged_to_all_that_were_due(
     # Fifty to ninety runs choose a size and a rate. One of the 80 requests that count is slow.
     arrivals = 'arrivals = "fixed"\nrate = 40'
     path.write_text(STALLS.format(answer=60, arrivals=arrivals, stall="110 0.5"))
-    options = arguments(tmp_path, str(path), modes="native")
+    options = arguments(tmp_path, str(path), modes=BRIEFLY)
     options[options.index("--seconds") + 1] = "2"
     done = giveway(*options)
     assert done.returncode == 0, done.stderr

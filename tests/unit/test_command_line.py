@@ -225,3 +225,27 @@ def test_a_mistake_about_a_simulation_is_one_line(
     done = giveway("simulate", *args)
     assert (done.code, done.stdout) == (2, "")
     assert words in one_line(done)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["duel"], "no scenario 'duel'"),
+        (["dual", "--modes", "alone,together"], "unknown mode 'together': there are alone, native"),
+        (["dual", "--device", "nope"], "nope"),
+        (["dual", "dual"], "two scenarios have the same name: dual, dual"),
+        (["dual", "--seconds", "0"], "0"),
+        (["dual", "--modes", "giveway 110%"], "unknown mode 'giveway 110%': there are alone, "),
+        (["dual", "--load", "0.5,1.5"], "--load: '1.5' is not a share above 0 and below 1"),
+        (["starve", "--load", "0.5"], "its urgent program high is saturating, and has no rate"),
+        (["none.toml"], "cannot read the scenario none.toml"),
+    ],
+)
+def test_a_mistake_about_a_bench_is_one_line(
+    giveway: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = giveway("bench", *options)
+    assert (done.code, done.stdout) == (2, "")
+    assert says in one_line(done)
+    assert not list(tmp_path.iterdir())
