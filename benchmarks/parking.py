@@ -1,8 +1,11 @@
 """How long parking takes, beside a plain copy of as much memory to the host.
 
 A program holds memory of the device. It is parked and comes back, and checks what it holds. In each
-round, a program without giveway copies as much memory of the device into page-locked host memory.
-Prints JSON: seconds, and the times of ``giveway park`` and ``unpark`` over that of the copy.
+round, two programs without giveway have as much memory: one is moved by the driver's own calls, and
+one copies its memory into page-locked host memory, which it allocates first.
+
+Prints JSON: seconds, and the time of ``giveway park`` over the copy with the allocation, over the
+copy alone, and over the driver's calls. Needs PyTorch and cuda-bindings.
 
     python benchmarks/parking.py --gib 60
 """
@@ -15,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 CHUNK: Final = 1 << 27
@@ -61,22 +65,51 @@ def giveway(*words: str) -> float:
     return time.monotonic() - began
 
 
-def one_round(gib: int) -> dict[str, float]:
-    me = (sys.executable, __file__, "--gib", str(gib), "--role")
-    found: dict[str, float] = json.loads(subprocess.check_output([*me, "copy"]))
-    run = ("giveway", "run", "--device", "cuda", "--name", "low", "--", *me, "hold")
+def by_driver(pid: int, *calls: str) -> float:
+    """The seconds that the driver's calls about a process take."""
+    from cuda.bindings import driver
+
+    began = time.monotonic()
+    for call in calls:
+        (error,) = getattr(driver, f"cuCheckpointProcess{call}")(pid, None)
+        if error != driver.CUresult.CUDA_SUCCESS:
+            raise SystemExit(f"cuCheckpointProcess{call}: {error.name}")
+    return time.monotonic() - began
+
+
+def moved(
+    command: Sequence[str], park: Callable[[int], float], unpark: Callable[[int], float]
+) -> tuple[float, float]:
+    """The seconds of both ways of a program, whose memory comes back as it was."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(run, stdin=pipe, stdout=pipe, text=True) as program:
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as program:
         assert program.stdout is not None
         if program.stdout.readline() != "ready\n":
             raise SystemExit("the program does not start")
-        found["park_s"] = giveway("park", str(program.pid))
-        found["unpark_s"] = giveway("unpark", str(program.pid))
+        took = park(program.pid), unpark(program.pid)
         out, _ = program.communicate("\n")
     if out != "True\n":
         raise SystemExit("the memory that came back is not what it was")
-    for name in ("park", "unpark"):
-        found[f"{name}_by_copy"] = found[f"{name}_s"] / found["copy_s"]
+    return took
+
+
+def one_round(gib: int) -> dict[str, float]:
+    me = (sys.executable, __file__, "--gib", str(gib), "--role")
+    found: dict[str, float] = json.loads(subprocess.check_output([*me, "copy"]))
+    found["driver_park_s"], found["driver_unpark_s"] = moved(
+        [*me, "hold"],
+        lambda pid: by_driver(pid, "Lock", "Checkpoint"),
+        lambda pid: by_driver(pid, "Restore", "Unlock"),
+    )
+    found["park_s"], found["unpark_s"] = moved(
+        ["giveway", "run", "--device", "cuda", "--name", "low", "--", *me, "hold"],
+        lambda pid: giveway("park", str(pid)),
+        lambda pid: giveway("unpark", str(pid)),
+    )
+    found["park_by_pinned_copy"] = found["park_s"] / (found["pin_s"] + found["copy_s"])
+    found["park_by_copy"] = found["park_s"] / found["copy_s"]
+    found["park_by_driver"] = found["park_s"] / found["driver_park_s"]
+    found["unpark_by_driver"] = found["unpark_s"] / found["driver_unpark_s"]
     return {name: round(value, 3) for name, value in found.items()}
 
 
