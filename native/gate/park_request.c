@@ -4,16 +4,6 @@
 #include "clock.h"
 #include "futex.h"
 #include "lock.h"
-#include "warn.h"
-
-static struct gw_row *row_of(gw_page *page, uint64_t ticket) {
-  for (uint32_t i = 0; i < gw_rows_used(page); i++) {
-    if (ticket != 0 && atomic_load(&page->map->rows[i].ticket) == ticket) {
-      return &page->map->rows[i];
-    }
-  }
-  return NULL;
-}
 
 /* A user's request takes the place of a task's, and a task's that of none. */
 static bool counts(const struct gw_row *row, uint64_t for_ticket) {
@@ -27,14 +17,12 @@ static bool is_own(const struct gw_row *row, uint64_t for_ticket) {
 }
 
 static int request(gw_page *page, uint64_t ticket, uint32_t wanted, uint64_t for_ticket) {
-  int r = gw_page_lock_patiently(page);
+  struct gw_row *row;
+  int r = gw_page_lock_task(page, ticket, &row);
   if (r != GW_OK) {
     return r;
   }
-  struct gw_row *row = row_of(page, ticket);
-  if (row == NULL) {
-    r = gw_fail(GW_E_NO_TASK, 0);
-  } else if (wanted ? counts(row, for_ticket) : is_own(row, for_ticket)) {
+  if (wanted ? counts(row, for_ticket) : is_own(row, for_ticket)) {
     atomic_store(&row->park_error, GW_PARK_OK);
     if (wanted) { /* a task that cannot come back yet still does when the other one has ended */
       atomic_store(&row->park_for, for_ticket);
@@ -44,7 +32,7 @@ static int request(gw_page *page, uint64_t ticket, uint32_t wanted, uint64_t for
   }
   gw_page_unlock(page);
   gw_futex_wake(&page->map->header.park_requests, true);
-  return r;
+  return GW_OK;
 }
 
 int gw_park(gw_page *page, uint64_t ticket, uint64_t for_ticket) {
