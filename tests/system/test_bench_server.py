@@ -43,7 +43,7 @@ at_least = 0.9
 mode = "native"
 """
 BAD = {
-    "gone": "cannot be started: No such file or directory",
+    "gone": "cannot be started: /no/such/server: No such file or directory",
     "deaf": "cannot be reached: ",
     "500": 'answered 500 Internal Server Error: {"error": {"message": "no kernel"}}',
     "json": 'streamed \'{"choices"',

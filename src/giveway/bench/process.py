@@ -58,7 +58,8 @@ class Process:
             )
         except OSError as error:
             self._output.close()
-            raise ProgramFailedError(title, f"cannot be started: {error.strerror}") from error
+            what = f"cannot be started: {command[0]}: {error.strerror}"
+            raise ProgramFailedError(title, what) from error
         guard.add(self.popen.pid)
 
     @property
