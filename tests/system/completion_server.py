@@ -21,6 +21,7 @@ start of a server to the file that ``STARTS`` names.
 ``deaf``   takes no connection
 ``loading`` answers 503 to the first three requests
 ``queue``  answers one request after another
+``groups`` has a worker in a process group of its own, which its end leaves behind
 ``chat``   speaks first of the role of the assistant, 20 ms before the first token
 """
 
@@ -29,6 +30,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -180,6 +182,8 @@ async def main() -> None:
     if "STARTS" in os.environ:
         with open(os.environ["STARTS"], "a") as file:
             file.write(behaviour + "\n")
+    if behaviour == "groups":
+        subprocess.Popen(["sleep", "1000"], process_group=0)
     if behaviour == "deaf":
         print("looking for weights", flush=True)
         await asyncio.sleep(1000)

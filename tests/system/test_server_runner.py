@@ -24,6 +24,7 @@ from giveway.bench.runner import Assignment
 from giveway.bench.server_runner import ServerRunner
 from giveway.scenarios.model import Arrivals, Program, Scenario, Server, Tokens
 from tests.system.processes import all_gone
+from tests.waiting import eventually
 
 SERVER = str(Path(__file__).with_name("completion_server.py"))
 RATE = 50.0
@@ -165,6 +166,26 @@ def test_closing_ends_the_load_and_the_server(start: Start) -> None:
     assert threading.active_count() == threads
     assert runner.session is None
     assert all_gone([process])
+
+
+def test_a_worker_in_a_process_group_of_its_own_ends_with_its_server(start: Start) -> None:
+    runner = start("groups")
+    runner.prepare()
+    assert runner.session is not None
+    (worker,) = psutil.Process(runner.session).children()
+    assert os.getpgid(worker.pid) != runner.session
+    runner.close()
+    assert all_gone([worker])
+
+
+def test_the_guard_ends_such_a_worker_too() -> None:
+    with Guard() as guard:
+        command = [sys.executable, SERVER, str(free_port()), "groups"]
+        server = psutil.Popen(command, start_new_session=True)
+        guard.add(server.pid)
+        assert eventually(server.children)
+        (worker,) = server.children()
+    assert all_gone([server, worker])
 
 
 def test_the_server_of_another_mode_ends_first(start: Start) -> None:

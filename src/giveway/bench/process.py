@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from giveway.bench.guard import Guard
+from giveway.bench.guard import Guard, kill_session
 from giveway.errors import ProgramError
 
 _LAST_LINES = 3
@@ -30,8 +28,8 @@ class ProgramFailedError(ProgramError):
 class Process:
     """A running program and its children; a context manager that ends all of them.
 
-    The program has its own session, so that Ctrl-C on the terminal reaches only giveway, and one
-    kill reaches all processes of the program.
+    The program has its own session, so that Ctrl-C on the terminal reaches only giveway, and all
+    processes of the program are found by it.
     """
 
     def __init__(
@@ -90,8 +88,7 @@ class Process:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
+        kill_session(self.popen.pid)
         self.popen.wait()
         self._guard.remove(self.popen.pid)
         self._output.close()
