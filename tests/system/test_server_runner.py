@@ -132,6 +132,17 @@ def test_no_prompt_is_sent_twice(start: Start, tmp_path: Path, prompt: str) -> N
     assert all(body["stream"] is True for body in bodies)
 
 
+def test_a_server_is_warm_for_several_requests_together(start: Start, tmp_path: Path) -> None:
+    """Whatever the mode: it starts anew more often in one mode than in another."""
+    file = tmp_path / "prompts"
+    start("eight", environment={"PROMPTS": str(file)}).prepare()
+    bodies = [json.loads(line) for line in file.read_text().splitlines()]
+    lengths = [(len(body["prompt"].split()), body["max_tokens"]) for body in bodies]
+    assert lengths[:3] == [(6, 4)] * 3
+    assert len(lengths) == 3 + 8
+    assert (min(lengths), max(lengths)) == ((4, 2), (8, 6))
+
+
 def test_a_server_that_loads_is_waited_for(start: Start) -> None:
     assert measured(start("loading"))["done"] > 0
 
