@@ -190,6 +190,25 @@ def test_a_server_starts_once_for_all_loads_of_a_mode(swept: Path) -> None:
     assert starts.count("well") == 3  # alone and native, nice, alone again with the timeline
 
 
+def test_what_other_programs_do_alone_is_measured_once_for_all_loads(swept: Path) -> None:
+    few, many = (
+        {
+            name: [
+                each["programs"][name]["latencies_us"]
+                for each in records_of(swept / "out", f"queue@{load}")
+                if each["kind"] == "segment"
+                and each["mode"] == "alone"
+                and name in each["programs"]
+            ]
+            for name in ("high", "low")
+        }
+        for load in (0.2, 0.6)
+    )
+    assert few["low"] == many["low"]
+    assert few["high"] != many["high"]
+    assert all(len(each) >= 2 for each in (few["low"], many["high"])), "before and after"
+
+
 def test_ctrl_c_leaves_no_server(spawn: Spawner, tmp_path: Path) -> None:
     options = arguments(tmp_path, scenario(tmp_path, "silent", answer=1000))
     process = spawn(GIVEWAY, *options, stderr=subprocess.PIPE)
