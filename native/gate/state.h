@@ -71,7 +71,7 @@ struct gw_task {
   /* Under gw_process.lock. */
   bool pinned; /* the watcher is in a function of the hook, without the lock */
 
-  struct gw_member *member; /* of the job; NULL: of none. Set before the task's first launch */
+  struct gw_member *_Atomic member; /* of the job; NULL: of none. See gw_job_renew */
   struct gw_task *next;
   struct gw_task *sibling; /* the same thread's task on another page */
   bool leaving;            /* under gw_process.lock: leaves as soon as it is idle */
