@@ -43,6 +43,7 @@ struct gw_task {
   _Atomic uint32_t in_flight;     /* launches between gw_begin and gw_end */
   _Atomic uint64_t last_ns;       /* when a launch of the task last began or finished */
   _Atomic uint64_t seen_launches; /* the launches at that time, where ends are not reported */
+  _Atomic uint64_t free_launches; /* the launches when the device was last found free */
   _Atomic uint64_t late;          /* launches whose work was submitted late */
   _Atomic int last_thread;  /* of the last launch; negative: an operator, with no end reported */
   _Atomic uint32_t waiting; /* of the launches in flight, those at the closed gate */

@@ -174,16 +174,31 @@ static bool works(struct gw_task *task) {
   return task->options.busy != NULL && (gw_task_is_busy(task) > 0 || atomic_load(&task->left));
 }
 
+/* Whether the device is found free for the first time since the last launch. Only now linger
+ * begins: the device may have worked until a moment ago, and the program may be about to launch
+ * what comes next. */
+static bool becomes_free(struct gw_task *task, uint64_t launches, uint64_t now) {
+  if (task->options.busy == NULL || atomic_load(&task->free_launches) == launches) {
+    return false;
+  }
+  atomic_store(&task->free_launches, launches);
+  atomic_store(&task->last_ns, now);
+  return true;
+}
+
 /* No launch is in flight: the task becomes idle when nothing has run for linger. */
 static uint64_t watch_resting(struct gw_task *task, uint64_t now, bool matters, uint64_t next) {
   uint64_t launches = gw_launches_of(task);
   uint64_t last = last_launch(task, launches, now);
-  uint64_t idle_at = last + gw_settings()->linger_ns;
+  uint64_t linger = gw_settings()->linger_ns, idle_at = last + linger;
   if (now < idle_at) {
     return matters && idle_at < next ? idle_at : next;
   }
   if (thread_runs(task, now, last) || works(task)) {
     return next;
+  }
+  if (becomes_free(task, launches, now)) {
+    return matters && now + linger < next ? now + linger : next;
   }
   return gw_deactivate(task, launches) ? UINT64_MAX : next;
 }
