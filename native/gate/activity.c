@@ -63,7 +63,7 @@ void gw_rest(gw_task *task) {
   if (task != NULL && atomic_load(&task->active)) {
     uint64_t launches = gw_launches_of(task);
     atomic_store(&task->seen_launches, launches);
-    atomic_store(&task->free_launches, launches);
     atomic_store(&task->last_ns, gw_now());
+    atomic_store(&task->free_launches, launches); /* last: who reads it reads that time, too */
   }
 }

@@ -174,16 +174,15 @@ static bool works(struct gw_task *task) {
   return task->options.busy != NULL && (gw_task_is_busy(task) > 0 || atomic_load(&task->left));
 }
 
-/* Whether the device is found free for the first time since the last launch. Only now linger
- * begins: the device may have worked until a moment ago, and the program may be about to launch
- * what comes next. */
-static bool becomes_free(struct gw_task *task, uint64_t launches, uint64_t now) {
-  if (task->options.busy == NULL || atomic_load(&task->free_launches) == launches) {
-    return false;
+/* Whether the device has been free since `last`, when linger began. If this look is the first to
+ * find it free, linger begins now: it may have worked until a moment ago, and the program may be
+ * about to launch what comes next. The same if a wait for it has ended during this look. */
+static bool has_been_free(struct gw_task *task, uint64_t launches, uint64_t last, uint64_t now) {
+  if (task->options.busy != NULL && atomic_load(&task->free_launches) != launches) {
+    atomic_store(&task->last_ns, now);
+    atomic_store(&task->free_launches, launches);
   }
-  atomic_store(&task->free_launches, launches);
-  atomic_store(&task->last_ns, now);
-  return true;
+  return atomic_load(&task->last_ns) == last;
 }
 
 /* No launch is in flight: the task becomes idle when nothing has run for linger. */
@@ -197,7 +196,7 @@ static uint64_t watch_resting(struct gw_task *task, uint64_t now, bool matters, 
   if (thread_runs(task, now, last) || works(task)) {
     return next;
   }
-  if (becomes_free(task, launches, now)) {
+  if (!has_been_free(task, launches, last, now)) {
     return matters && now + linger < next ? now + linger : next;
   }
   return gw_deactivate(task, launches) ? UINT64_MAX : next;

@@ -94,6 +94,39 @@ static void linger_counts_from_the_end_of_the_work(void) {
   CHECK(!info_of(urgent).active && !info_of(low).gate_closed);
 }
 
+static gw_task *waited_for;
+
+static int a_wait_ends(void *context) {
+  (void)context;
+  if (atomic_load(&device_works)) {
+    atomic_store(&device_works, 0);
+    gw_rest(waited_for);
+  }
+  return 0;
+}
+
+/* The program's thread comes back from its wait while the watcher asks whether the device works. */
+static void linger_counts_from_a_wait_that_ends_during_a_look(void) {
+  clock_stop();
+  setenv("GIVEWAY_LINGER_MS", "2", 1);
+  gw_page *page = open_page();
+  gw_task *low = join(page, 0);
+  struct gw_task_options options = {.name = "test", .priority = 10, .busy = a_wait_ends};
+  CHECK(gw_join(page, &options, &waited_for) == GW_OK);
+  gw_begin(low);
+  gw_end(low);
+  atomic_store(&device_works, 1);
+  gw_admit(waited_for);
+  for (int ms = 0; ms < 100 && atomic_load(&device_works); ms++) {
+    clock_advance(MS);
+  }
+  CHECK(!atomic_load(&device_works) && info_of(low).gate_closed);
+  clock_advance(2 * MS - 1);
+  CHECK(info_of(low).gate_closed);
+  clock_advance(2 * MS);
+  CHECK(!info_of(low).gate_closed);
+}
+
 /* The watcher asks the hook without a lock of its own, because a driver may block. */
 static gw_task *asked_about;
 static _Atomic int looks, still_there;
@@ -248,6 +281,8 @@ static const struct test_case cases[] = {
     {"a held operator begins when it is let go", a_held_operator_begins_when_it_is_let_go},
     {"linger counts from rest", linger_counts_from_rest},
     {"linger counts from the end of the work", linger_counts_from_the_end_of_the_work},
+    {"linger counts from a wait that ends during a look",
+     linger_counts_from_a_wait_that_ends_during_a_look},
     {"a task may leave while the watcher asks about it",
      a_task_may_leave_while_the_watcher_asks_about_it},
     {"work that comes while the watcher asks keeps a task active",
