@@ -197,7 +197,7 @@ static uint64_t watch_resting(struct gw_task *task, uint64_t now, bool matters, 
     return next;
   }
   if (!has_been_free(task, launches, last, now)) {
-    return matters && now + linger < next ? now + linger : next;
+    return now + linger < next ? now + linger : next;
   }
   return gw_deactivate(task, launches) ? UINT64_MAX : next;
 }
