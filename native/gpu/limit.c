@@ -35,7 +35,7 @@ bool gw_allocation_retried(struct gw_allocation *allocation) {
 }
 
 void gw_allocation_ended(struct gw_allocation *allocation) {
-  if (allocation->device != NULL && allocation->search.began) {
+  if (allocation->device != NULL && allocation->search.ticket != 0) {
     gw_make_room_end(allocation->device->task, &allocation->search);
   }
 }

@@ -129,8 +129,8 @@ GW_API int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate);
  * error.
  */
 struct gw_parker {
-  uint32_t (*examine)(uint32_t *number); /* whether the driver can do it to this program */
-  uint64_t (*available)(void);           /* free bytes on the device; UINT64_MAX: unknown */
+  uint32_t (*examine)(uint32_t *number);      /* whether the driver can do it to this program */
+  uint64_t (*available)(const gw_page *page); /* free bytes on its device; UINT64_MAX: unknown */
   /* From here to unlock the driver lets calls of the process wait. GW_PARK_BUSY: the device has not
    * finished the process's work in time, and all is as before. */
   uint32_t (*lock)(uint32_t timeout_ms, uint32_t *number);
@@ -144,7 +144,7 @@ struct gw_parker {
  * time. gw_make_room_end follows the last call. */
 struct gw_room_search {
   uint64_t asked[4]; /* a bit for each row */
-  int began;
+  uint64_t ticket;   /* of the row that counts the search; 0: none does */
 };
 GW_API int gw_make_room(gw_task *task, struct gw_room_search *search);
 GW_API void gw_make_room_end(gw_task *task, struct gw_room_search *search);

@@ -221,19 +221,6 @@ static void too_little_host_memory(void) {
   CHECK(fake_calls("cuCheckpointProcessLock") == 0); /* nothing has moved */
 }
 
-static void several_devices(void) {
-  start_with_work();
-  struct gw_task_options options = {.name = "rival"};
-  gw_task *task, *on_cpu;
-  CHECK(gw_join(open_page(), &options, &on_cpu) == GW_OK);
-  CHECK(gw_join(open_page_of("another"), &options, &task) == GW_OK);
-  ask_to_park();
-  CHECK(reach(3) == 0 && me().park_error == GW_PARK_DEVICES);
-  CHECK(fake_calls("cuCheckpointProcessLock") == 0);
-  gw_leave(task);
-  park();
-}
-
 /* No user can ask any more. */
 static void back_when_the_page_has_gone(void) {
   char path[4096];
@@ -260,7 +247,7 @@ static void back_without_the_lock(void) {
     pause();
   }
   CHECK(read(ends[0], &byte, 1) == 1);
-  atomic_store(&row->park_wanted, 0);
+  atomic_fetch_add(&row->park_request, 1);
   CHECK(until(row->parked == 0, 60000));
   CHECK(row->gate == GW_CLOSED);
   CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
@@ -281,7 +268,6 @@ static const struct test_case cases[] = {
     {"managed memory", managed_memory},
     {"work that does not end", work_that_does_not_end},
     {"too little host memory", too_little_host_memory},
-    {"several devices", several_devices},
     {"back when the page has gone", back_when_the_page_has_gone},
     {"back without the page's lock", back_without_the_lock},
 };
