@@ -93,6 +93,8 @@ GW_API void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context);
 GW_API int gw_memory_take(gw_task *task, uint64_t bytes);
 /* What gw_memory_take has counted has been allocated: it counts for the peak. */
 GW_API void gw_memory_taken(gw_task *task);
+/* Counts what has been allocated already. */
+GW_API void gw_memory_count(gw_task *task, uint64_t bytes);
 /* The same has been freed, or could not be allocated. */
 GW_API void gw_memory_give(gw_task *task, uint64_t bytes);
 
