@@ -204,6 +204,17 @@ GW_API void gw_raise_width(gw_task *task, uint32_t width);
  * handler may call this function. */
 GW_API int gw_narrowed(const gw_task *task, uint64_t *cores);
 
+/* ---- control groups ---------------------------------------------------------------------------
+ */
+
+#define GW_GROUPS "/proc/self/cgroup"
+#define GW_GROUPS_MOUNT "/sys/fs/cgroup"
+/* The least limit of the groups that a file such as GW_GROUPS names, and of the groups above them,
+ * in both versions of control groups. `limit` reads that of one group's folder below the mount;
+ * UINT64_MAX: none. groups NULL: there are none. */
+GW_API uint64_t gw_least_in_groups(FILE *groups, const char *mount, const char *controller,
+                                   uint64_t (*limit)(const char *folder, int unified));
+
 /* ---- warnings and traces ------------------------------------------------------------------- */
 
 /* Prints the only line that a process under giveway may print. Later calls print nothing. */
