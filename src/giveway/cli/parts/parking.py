@@ -55,7 +55,8 @@ class _Process:
         self.rows = rows
         self.task = rows[0][1]
         self.title = f"{self.task.name} ({pid})"
-        self.memory = sum(task.memory or 0 for _, task in rows)
+        self.sizes = [(task.memory or 0) + (task.memory_host or 0) for _, task in rows]
+        self.memory = sum(self.sizes)
 
     def park(self) -> None:
         """Asks to park it: a request on one page is enough."""
@@ -75,9 +76,8 @@ class _Process:
         refused = next(each for each in now if each.refusal is not Refusal.NONE)
         if refused.refusal is not Refusal.NO_ROOM:
             return why(refused, self.memory)
-        has = [task.memory or 0 for _, task in self.rows]
-        short = min(range(len(now)), key=lambda at: now[at].room - has[at])
-        return why(refused._replace(room=now[short].room), has[short])
+        short = min(range(len(now)), key=lambda at: now[at].room - self.sizes[at])
+        return why(refused._replace(room=now[short].room), self.sizes[short])
 
 
 def park(pid: int) -> None:
