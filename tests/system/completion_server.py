@@ -1,7 +1,8 @@
 """A small server of the OpenAI interface, for the bench; good, or bad in one way.
 
 Run as ``python completion_server.py PORT [BEHAVIOUR]``. It answers each request on its own: a token
-every 2 ms. Prompts of requests are appended to the file that ``PROMPTS`` names.
+every 2 ms. Prompts of requests are appended to the file that ``PROMPTS`` names, and a line for each
+start of a server to the file that ``STARTS`` names.
 
 ``stall``  stands still for a second, once, when it has answered 20 requests
 ``500``    answers every request with an error
@@ -176,6 +177,9 @@ def chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
 
 async def main() -> None:
     port, behaviour = (*sys.argv[1:], "well")[:2]
+    if "STARTS" in os.environ:
+        with open(os.environ["STARTS"], "a") as file:
+            file.write(behaviour + "\n")
     if behaviour == "deaf":
         print("looking for weights", flush=True)
         await asyncio.sleep(1000)

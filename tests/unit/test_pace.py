@@ -76,6 +76,7 @@ def measured(
         "programs": SCENARIO.programs,
         "segments": machine,
         "of_point": [machine],
+        "servers": {},
         "runners": dict.fromkeys(modes, runners),
         "hopeless": False,
         "is_anew": False,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from giveway.bench.engine import _Group
 from giveway.bench.segments import Point, Segments
 from giveway.bench.sizes import Chosen
 from giveway.errors import UsageError
@@ -69,6 +70,17 @@ def test_the_rate_is_a_share_of_what_the_machine_can_do() -> None:
         assert segments.described["low"].load is None
         assert segments.chosen["low"].rate is None
     assert [each["rate"] for each in records if each["program"] == "high"] == [5, 25, 45]
+
+
+def test_modes_follow_each_other_unless_a_server_would_start_anew() -> None:
+    group: Any = object.__new__(_Group)
+    group._of_point, group._servers = ["0.2", "0.6"], {}
+    order = [("alone", "before"), ("native", None), ("alone", "after")]
+    assert group._steps(order) == [("0.2", step) for step in order] + [
+        ("0.6", step) for step in order
+    ]
+    group._servers = {"high": []}
+    assert group._steps(order) == [(load, step) for step in order for load in ("0.2", "0.6")]
 
 
 @pytest.fixture

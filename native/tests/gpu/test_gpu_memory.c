@@ -253,7 +253,7 @@ static void allocate_and_wait(void) {
   gpu_start();
   address memory;
   CHECK(plain(&memory, 2 * GIB) == 0);
-  write(STDERR_FILENO, "x", 1);
+  CHECK(write(STDERR_FILENO, "x", 1) == 1);
   pause();
 }
 

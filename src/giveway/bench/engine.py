@@ -5,6 +5,7 @@ In each round, every program runs alone before the other modes and after them, f
 counted seconds each. A segment that does not count is repeated.
 
 A scenario may be measured at several loads. The programs start once, and each round has all loads.
+A server, which starts anew when the mode changes, has all loads in one mode before the next mode.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class _Group:
         self._rounds(order, progress)
         if settings.timeline_seconds and self._scenario.together:
             progress("a timeline", 0.95)
-            for segments, mode in product(self._of_point, ("native", "giveway")):
+            for mode, segments in product(("native", "giveway"), self._of_point):
                 self._turn_to(segments)
                 if mode in wanted:
                     self._timeline(mode)
@@ -170,7 +171,7 @@ class _Group:
         """Measures all modes of a round; returns False if earlier rounds had another rate."""
         repeats = self._settings.repeats
         self._is_anew = False
-        steps = list(product(self._of_point, order))
+        steps = self._steps(order)
         for at, (segments, (mode, part)) in enumerate(steps):
             self._turn_to(segments)
             share = 0.2 + 0.75 * (number + at / len(steps)) / repeats
@@ -182,6 +183,16 @@ class _Group:
             if self._is_anew and number > 0:
                 return False
         return True
+
+    def _steps(self, order: Sequence[tuple[str, Part]]) -> list[tuple[Segments, tuple[str, Part]]]:
+        """The segments of a round, in the order in which they are measured.
+
+        The modes of a load follow each other, so that they meet the same state of the machine. A
+        server starts anew when the mode changes, so with servers the loads of a mode do.
+        """
+        if self._servers:
+            return [(segments, step) for step in order for segments in self._of_point]
+        return list(product(self._of_point, order))
 
     def _turn_to(self, segments: Segments) -> None:
         """Sets the rates of the next segments, which are those of one load."""
@@ -245,6 +256,9 @@ class _Group:
         runner: Runner
         if program.server is not None:
             siblings = self._servers.setdefault(program.name, [])
+            for sibling in siblings:
+                if sibling.starts_alike(setup.environment, prefix):
+                    return sibling
             runner = ServerRunner(program, self._scenario, *common, siblings=siblings)
         elif program.command:
             runner = CommandRunner(program, self._scenario, *common)

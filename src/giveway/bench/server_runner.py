@@ -2,6 +2,7 @@
 
 The server is started by its command, in the way of its mode, and answers segment after segment. The
 servers of other modes have the same address, so a server ends when that of another mode starts.
+Modes that start a server in the same way have one server.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _LOADING: Final = 503
 
 
 class ServerRunner:
-    """A server of one mode."""
+    """A server of the modes that start it in the same way."""
 
     def __init__(
         self,
@@ -70,6 +71,11 @@ class ServerRunner:
     @property
     def session(self) -> int | None:
         return self._process.pid if self._process else None
+
+    def starts_alike(self, environment: Mapping[str, str], prefix: Sequence[str]) -> bool:
+        """Whether a server of the same program with this environment and prefix would be equal."""
+        command = [*prefix, *self._program.command]
+        return (command, environment) == (self._command, self._environment)
 
     def prepare(self) -> None:
         """Starts the server unless it runs."""
