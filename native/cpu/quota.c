@@ -49,4 +49,4 @@ uint32_t gw_quota_of(const char *groups, const char *mount) {
   return least_of(fmemopen((void *)groups, strlen(groups), "r"), mount);
 }
 
-uint32_t gw_read_quota(void) { return least_of(fopen(GW_GROUPS, "re"), GW_GROUPS_MOUNT); }
+uint32_t gw_read_quota(void) { return least_of(fopen(GW_GROUPS, "re"), NULL); }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "giveway_hook.h"
+#include "settings.h"
 
 #define LINE (PATH_MAX + 256)
 
@@ -43,6 +44,7 @@ uint64_t gw_least_in_groups(FILE *groups, const char *mount, const char *control
                             uint64_t (*limit)(const char *folder, int unified)) {
   uint64_t least = UINT64_MAX;
   char line[LINE], folder[512];
+  mount = mount != NULL ? mount : gw_settings()->groups_mount;
   while (groups != NULL && fgets(line, sizeof line, groups) != NULL) {
     line[strcspn(line, "\n")] = '\0'; /* number:controllers:group */
     char *controllers = strchr(line, ':');

@@ -54,17 +54,20 @@ static uint64_t left_in(const char *folder, int unified) {
 
 static uint64_t left_in_groups(void) {
   FILE *groups = fopen(GW_GROUPS, "re");
-  uint64_t least = gw_least_in_groups(groups, GW_GROUPS_MOUNT, "memory", left_in);
+  uint64_t least = gw_least_in_groups(groups, NULL, "memory", left_in);
   if (groups != NULL) {
     fclose(groups);
   }
   return least;
 }
 
+/* A virtual machine may begin with little memory and get more when programs touch it, so the user
+ * may state what there is. A group's limit counts all the same: beyond it the kernel kills. */
 uint64_t gw_host_memory(void) {
-  uint64_t machine = read_line("/proc/meminfo", "MemAvailable:"), groups = left_in_groups();
-  uint64_t least = gw_settings()->park_host;
-  machine = machine < UINT64_MAX / 1024 ? machine * 1024 : UINT64_MAX;
-  least = machine < least ? machine : least;
-  return groups < least ? groups : least;
+  uint64_t machine = gw_settings()->park_host, groups = left_in_groups();
+  if (machine == UINT64_MAX) {
+    uint64_t kib = read_line("/proc/meminfo", "MemAvailable:");
+    machine = kib < UINT64_MAX / 1024 ? kib * 1024 : UINT64_MAX;
+  }
+  return groups < machine ? groups : machine;
 }

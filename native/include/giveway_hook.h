@@ -208,10 +208,10 @@ GW_API int gw_narrowed(const gw_task *task, uint64_t *cores);
  */
 
 #define GW_GROUPS "/proc/self/cgroup"
-#define GW_GROUPS_MOUNT "/sys/fs/cgroup"
 /* The least limit of the groups that a file such as GW_GROUPS names, and of the groups above them,
  * in both versions of control groups. `limit` reads that of one group's folder below the mount;
- * UINT64_MAX: none. groups NULL: there are none. */
+ * UINT64_MAX: none. groups NULL: there are none. mount NULL: GIVEWAY_CGROUP, or where it usually
+ * is. */
 GW_API uint64_t gw_least_in_groups(FILE *groups, const char *mount, const char *controller,
                                    uint64_t (*limit)(const char *folder, int unified));
 

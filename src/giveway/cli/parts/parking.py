@@ -34,7 +34,7 @@ _WHY: Final = {
     Refusal.SHARED: "it shares GPU memory with other processes (IPC)",
     Refusal.JOB: "it is a member of a job, whose other members would wait for it",
     Refusal.NO_HOST_MEMORY: "it has {memory} on the GPU, and host memory (of the machine, or of its"
-    " cgroup) has room for {room}",
+    " cgroup) has room for {room}; GIVEWAY_PARK_HOST_GIB states what the machine has",
     Refusal.NO_ROOM: "it has {memory}, and the GPU has room for {room}",
     Refusal.WITHDRAWN: "the request was withdrawn",
     Refusal.DRIVER: "the driver failed (error {number})",
