@@ -47,7 +47,8 @@ def test_two_programs_have_half_of_the_gpu_each(spawn: Spawner, segments: str) -
     assert two.ask("see") == other
     assert one.ask("allocate 5")["refused"]
     assert not two.ask(f"allocate {half / GIB - 4:.3f}")["refused"]
-    assert one.ask("see")["free"] == grown["free"]
+    # PyTorch empties its cache when it is refused memory.
+    assert grown["free"] <= one.ask("see")["free"] < grown["free"] + GIB // 8
     assert one.ask("free")["free"] == before["free"]
 
 

@@ -1,7 +1,4 @@
-"""Parking on a real GPU: its memory comes back bit for bit, and others can use it meanwhile.
-
-Written over the simulated driver. Not run on a GPU yet.
-"""
+"""Parking on a real GPU: its memory comes back bit for bit, and others can use it meanwhile."""
 
 from __future__ import annotations
 
@@ -18,6 +15,8 @@ from tests.waiting import eventually
 
 TRAINING = Path(__file__).with_name("training.py")
 GIB = 1 << 30
+STEPS = 8000
+"""The losses of so many do not fit into a pipe: a program whose output nobody reads waits."""
 
 pytestmark = pytest.mark.skipif(not cuda.parking().supported, reason=cuda.parking().reason)
 
@@ -46,8 +45,8 @@ def free_memory() -> int:
 
 
 def test_a_parked_training_goes_on_bit_for_bit(spawn: Spawner) -> None:
-    plain, _ = train(spawn, "plain", 4 * GIB, 300).communicate(timeout=600)
-    low = train(spawn, "low", 4 * GIB, 300)
+    plain, _ = train(spawn, "plain", 4 * GIB, STEPS).communicate(timeout=600)
+    low = train(spawn, "low", 4 * GIB, STEPS)
     assert low.stdout is not None
     losses = [low.stdout.readline() for _ in range(50)]
     before = free_memory()
@@ -63,11 +62,15 @@ def test_a_parked_training_goes_on_bit_for_bit(spawn: Spawner) -> None:
 
 
 def test_a_training_that_fills_the_gpu_makes_room(spawn: Spawner) -> None:
-    fill = free_memory() - 8 * GIB
-    low = train(spawn, "low", fill, 100000, "--parkable")
+    """Another program has the most of the GPU: parking all of it would take minutes."""
+    code = f"import torch; x = torch.empty({free_memory() - 26 * GIB}, dtype=torch.uint8, device=0)"
+    filler = spawn(sys.executable, "-c", f"{code}; print(flush=True); input()")
+    assert filler.stdout is not None
+    assert filler.stdout.readline()
+    low = train(spawn, "low", 16 * GIB, 100000, "--parkable")
     assert low.stdout is not None
     assert low.stdout.readline()
-    high = train(spawn, "high", fill, 20, "--priority", "10")
+    high = train(spawn, "high", 16 * GIB, 20, "--priority", "10")
     out, _ = high.communicate(timeout=600)
     assert high.returncode == 0
     assert len(out.splitlines()) == 21

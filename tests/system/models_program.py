@@ -41,6 +41,8 @@ SMALL = {
         "rank": 2,
     },
 }
+SMALL["llama_eager"] = SMALL["llama"]
+PHASES = {"image": 32, "light_batch": 1, "light_count": 3, "heavy_batch": 4, "heavy_count": 2}
 BULK = {"matmul": {"side": 16, "count": 2}, "copy": {"megabytes": 1, "count": 2}}
 TRAINED_VISION = {"batch": 2, "image": 32}
 STAND_IN = """
@@ -154,6 +156,25 @@ def trains_lora() -> dict[str, Any]:
     return {"changed": changed, "fell": losses[-1] < losses[0]}
 
 
+def phases() -> dict[str, Any]:
+    """The sizes of the batches that a request with two phases computes, and of its answer."""
+    from giveway.models import build
+
+    real, batches = build._vision, []
+
+    def watched(name: str, image: int) -> torch.nn.Module:
+        model = real(name, image)
+        model.register_forward_hook(lambda _, inputs, __: batches.append(len(inputs[0])))
+        return model
+
+    build._vision = watched
+    try:
+        answer = build.work("resnet50_phases", "infer", PHASES, "cpu")()
+    finally:
+        build._vision = real
+    return {"batches": batches, "answer": list(answer.shape)}
+
+
 def profiles() -> list[list[float]] | None:
     """The kernels in a trace of torch's profiler; None for a trace that cannot be read."""
     import torch.profiler as profiler
@@ -216,6 +237,7 @@ def main(folder: Path) -> None:
             if name != "llama_lora"
         },
         **{name: lambda name=name: build.work(name, "infer", BULK[name], "cpu")() for name in BULK},
+        "phases": phases,
         "serve llama": serves_llama,
         "train lora": trains_lora,
         "train bert": lambda: trains("bert", SMALL["bert"]),

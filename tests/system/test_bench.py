@@ -56,7 +56,7 @@ BAD = {
     "dies": ("raise SystemExit('no weights')", "ended with exit code 1 before it wrote `ready`"),
     "killed": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "was killed by signal 9"),
     "ends": ("print('done')\n" + CHILD, "ended with exit code 0 before it wrote `ready`"),
-    "missing": ("", "cannot be started: No such file or directory"),
+    "missing": ("", "cannot be started: /no/such/program: No such file or directory"),
     "silent": (SILENT, "did not write `done` within 2 s"),
     "nonsense": (
         WORK.replace("done 0.01", "done soon"),

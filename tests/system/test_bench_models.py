@@ -51,7 +51,13 @@ def test_a_model_of_vision_runs_with_the_same_weights_each_time(
 
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [("gpt2", [2, 3]), ("whisper", [1, 4]), ("bert", [12, 30522]), ("llama", [2, 3])],
+    [
+        ("gpt2", [2, 3]),
+        ("whisper", [1, 4]),
+        ("bert", [12, 30522]),
+        ("llama", [2, 3]),
+        ("llama_eager", [2, 3]),
+    ],
 )
 def test_a_transformer_runs_with_the_same_weights_each_time(
     found: dict[str, Any], name: str, shape: list[int]
@@ -66,6 +72,10 @@ def test_a_training_starts_from_the_same_weights_each_time(
     loss, same = found[f"train {name}"]
     assert loss > 0
     assert same
+
+
+def test_a_request_with_two_phases_has_small_batches_first(found: dict[str, Any]) -> None:
+    assert found["phases"] == {"batches": [1, 1, 1, 4, 4], "answer": [4, 1000]}
 
 
 def test_decoding_with_the_cache_is_decoding_without(found: dict[str, Any]) -> None:

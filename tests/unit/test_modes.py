@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from giveway.bench import modes
+from giveway.cli import bench
 from giveway.results.names import mode_name
 from giveway.scenarios.model import Arrivals, Program, Scenario
 from giveway.scenarios.modes import MODES, gated, named, ordered, split, tolerance, uses_mps
@@ -50,7 +51,7 @@ def test_giveway_sets_the_threads_that_a_quota_pays_for(monkeypatch: pytest.Monk
 
 def test_nice_follows_the_order_of_priorities() -> None:
     prefixes = [modes.setup("nice", "cpu", THREE, each).prefix for each in THREE.programs]
-    assert prefixes == [("nice", "-n", "0"), ("nice", "-n", "10"), ("nice", "-n", "19")]
+    assert prefixes == [(), ("nice", "-n", "10"), ("nice", "-n", "19")]
 
 
 def test_streams_and_mps_know_two_priorities() -> None:
@@ -96,6 +97,14 @@ def test_modes_come_in_one_order() -> None:
         "alone", "giveway", "giveway 0%", "giveway 30%", "mps+giveway 10%", "mps", "nice",
     )  # fmt: skip
     assert ordered(reversed(MODES)) == MODES
+
+
+def test_a_quick_measurement_has_the_percentages_of_its_scenarios() -> None:
+    ways = ("alone", "native", "mps", "giveway 0%", "giveway 10%", "mps+giveway 10%")
+    tolerant = dataclasses.replace(THREE, modes=ways)
+    assert bench._modes(None, True, [THREE]) == ("alone", "native", "giveway")
+    assert bench._modes(None, True, [tolerant]) == ("alone", "native", "giveway 0%", "giveway 10%")
+    assert bench._modes(None, False, [tolerant]) == ordered({*MODES, *ways})
 
 
 @pytest.mark.parametrize("mode", [*MODES, "giveway 0%", "mps+giveway 30%"])

@@ -235,6 +235,7 @@ def test_all_scenarios_are_there() -> None:
         "dual", "dual-heavy", "tenants", "realtime", "train", "llm", "decode", "overhead", "starve",
         "pairs", "quota",
         "decode-train", "decode-lora", "decode-batch", "decode-matmul", "decode-copy",
+        "slack-resnet", "slack-eager", "slack-graphs", "slack-phases",
     }  # fmt: skip
 
 

@@ -167,7 +167,7 @@ static void an_asynchronous_launch_ends_when_its_device_says_so(void) {
   clock_advance(1000 * MS);
   CHECK(info_of(task).active && info_of(task).launches == 1);
   atomic_store(&device_busy, 0);
-  clock_advance(20 * MS); /* a look of the watcher */
+  clock_advance(25 * MS); /* a look of the watcher, and linger */
   CHECK(!info_of(task).active);
   gw_leave(high);
   CHECK(!gw_outranked(task));

@@ -27,7 +27,7 @@ _SECONDS = 10.0
 _REPEATS = 5
 _TIMELINE_SECONDS = 2.0
 """On the CPU. Half of this on a GPU, where each kernel is recorded; at most two segments."""
-_QUICK_MODES = ("alone", "native", "giveway")
+_QUICK_KINDS = ("alone", "native", "giveway")
 
 
 @click.command("bench")
@@ -64,7 +64,10 @@ _QUICK_MODES = ("alone", "native", "giveway")
     help="Folder for the results. [default: giveway-bench-DATE-TIME]",
 )
 @click.option(
-    "--quick", is_flag=True, help="Segments of 2.5 s, in the modes alone, native and giveway."
+    "--quick",
+    is_flag=True,
+    help="Segments of 2.5 s, in the modes alone, native and giveway, or giveway N% where the"
+    " scenario names it.",
 )
 @click.option(
     "--load",
@@ -174,11 +177,13 @@ def _list() -> None:
 
 
 def _modes(text: str | None, quick: bool, loaded: Sequence[Scenario]) -> tuple[str, ...]:
-    from giveway.scenarios.modes import MODES, named, ordered
+    from giveway.scenarios.modes import MODES, kind, named, ordered
 
     if text is None:
         named_by = {mode for each in loaded for mode in each.modes}
-        return _QUICK_MODES if quick else ordered({*MODES, *named_by})
+        if quick:
+            return ordered(mode for mode in named_by if kind(mode) in _QUICK_KINDS)
+        return ordered({*MODES, *named_by})
     try:
         return ordered(map(named, text.split(",")))
     except ValueError as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from giveway.models.torchvision_fix import import_torchvision
-from giveway.scenarios.catalog import BULK, CLASSIFIERS, SEGMENTERS, SERVING, SIZES
+from giveway.scenarios.catalog import BULK, CLASSIFIERS, PHASED, SEGMENTERS, SERVING, SIZES
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +37,10 @@ def work(name: str, task: str, size: Mapping[str, int], device: str) -> Callable
         from giveway.models import bulk
 
         return bulk.work(name, size, device)
+    if name in PHASED:
+        from giveway.models import phases
+
+        return phases.work(_vision(PHASED[name], size["image"]), size, device)
     model, inputs = _build(name, size, device)
     if device != "cpu" and (dtype := getattr(model, "gpu_dtype", None)) is not None:
         model = model.to(dtype)
@@ -74,7 +78,9 @@ def _build(
     if name == "llama_lora":
         with llama.placed(device):
             return lora.build(size)
-    return llama.build(size) if name == "llama" else transformers.build(name, size)
+    if name in ("llama", "llama_eager"):
+        return llama.build(size, graphs=name == "llama")
+    return transformers.build(name, size)
 
 
 def _vision(name: str, image: int) -> torch.nn.Module:

@@ -1,7 +1,7 @@
 """A language model of Llama's shape with random weights: rotary positions, grouped queries.
 
 The model decodes as servers do: the prompt in one pass, then one token at a time, with caches of a
-fixed size. On a GPU, the step for one token is a CUDA graph.
+fixed size. On a GPU, the step for one token is a CUDA graph, unless the model is eager.
 """
 
 from __future__ import annotations
@@ -94,14 +94,16 @@ class Llama(nn.Module):
 
     gpu_dtype = torch.bfloat16
 
-    def __init__(self, vocabulary: int, layers: int, width: int, count: int) -> None:
+    def __init__(
+        self, vocabulary: int, layers: int, width: int, count: int, graphs: bool = True
+    ) -> None:
         super().__init__()
         self.embed = nn.Embedding(vocabulary, width)
         # With torch's own deviation of 1, each token would be followed by itself.
         nn.init.normal_(self.embed.weight, std=0.02)
         self.blocks = nn.ModuleList(Block(width) for _ in range(layers))
         self.norm = nn.RMSNorm(width)
-        self.count = count
+        self.count, self._graphs = count, graphs
         self._decoding: Decoding | None = None
 
     def forward(self, prompt: Tensor) -> Tensor:
@@ -110,7 +112,7 @@ class Llama(nn.Module):
             return self.logits(prompt, every, None).flatten(0, 1)
         if self._decoding is None:
             batch, length = prompt.shape
-            self._decoding = Decoding(self, batch, length, self.count)
+            self._decoding = Decoding(self, batch, length, self.count, self._graphs)
         return self._decoding.decode(prompt)
 
     def logits(self, tokens: Tensor, positions: Tensor, caches: Tensor | None) -> Tensor:
@@ -145,7 +147,7 @@ class Llama(nn.Module):
 class Decoding:
     """Greedy decoding in memory that is allocated once, as a CUDA graph needs it."""
 
-    def __init__(self, model: Llama, batch: int, length: int, count: int) -> None:
+    def __init__(self, model: Llama, batch: int, length: int, count: int, graphs: bool) -> None:
         self._model, self._length, self._count = model, length, count
         weight = model.embed.weight
         self._caches = model.caches(batch, length + count)
@@ -154,7 +156,7 @@ class Decoding:
         self._position = torch.full((1,), length, device=weight.device)
         self._decoded = torch.zeros(batch, count, dtype=torch.long, device=weight.device)
         self._next: Callable[[], object] = self._step
-        if weight.device.type == "cuda":
+        if graphs and weight.device.type == "cuda":
             self._next = captured(self._step)
 
     def decode(self, prompt: Tensor) -> Tensor:
@@ -187,8 +189,13 @@ def placed(device: str) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def build(size: Mapping[str, int]) -> tuple[nn.Module, dict[str, Tensor]]:
-    """Builds the model of a size; returns it and its inputs by argument name."""
+def build(size: Mapping[str, int], graphs: bool = True) -> tuple[nn.Module, dict[str, Tensor]]:
+    """Builds the model of a size; returns it and its inputs by argument name.
+
+    Args:
+        graphs: whether decoding on a GPU uses CUDA graphs; without them the host launches each
+            kernel of each token.
+    """
     prompt = torch.randint(size["vocabulary"], (size["batch"], size["prompt"]))
-    model = Llama(size["vocabulary"], size["layers"], size["width"], size["tokens"])
-    return model, {"prompt": prompt}
+    shape = (size["vocabulary"], size["layers"], size["width"], size["tokens"])
+    return Llama(*shape, graphs), {"prompt": prompt}

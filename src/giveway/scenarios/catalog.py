@@ -17,6 +17,10 @@ _LORA: Final = {
     "batch": 1, "prompt": 1024, "layers": 32, "width": 4096, "vocabulary": 128256, "rank": 16,
 }  # fmt: skip
 
+_PHASES: Final = {
+    "image": 224, "light_batch": 8, "light_count": 40, "heavy_batch": 128, "heavy_count": 8,
+}  # fmt: skip
+
 CLASSIFIERS: Final = (
     "resnet18",
     "resnet50",
@@ -41,10 +45,12 @@ SIZES: Final[dict[str, dict[str, int]]] = dict.fromkeys((*CLASSIFIERS, *SEGMENTE
     "bert": _BERT,
     "whisper": _WHISPER,
     "llama": _LLAMA,
+    "llama_eager": _LLAMA,
     "llama_server": _SERVER,
     "llama_lora": _LORA,
     "matmul": {"side": 16384, "count": 4},
     "copy": {"megabytes": 1024, "count": 8},
+    "resnet50_phases": _PHASES,
 }
 """The size parameters of each model, with the values of the published model."""
 
@@ -53,3 +59,6 @@ SERVING: Final = ("llama_server",)
 
 BULK: Final = ("matmul", "copy")
 """Work that is no model, and is only batched."""
+
+PHASED: Final = {"resnet50_phases": "resnet50"}
+"""Models whose requests have two phases, with the torchvision model that both run."""
