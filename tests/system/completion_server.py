@@ -4,7 +4,7 @@ Run as ``python completion_server.py PORT [BEHAVIOUR]``. It answers each request
 every 2 ms. Prompts of requests are appended to the file that ``PROMPTS`` names, and a line for each
 start of a server to the file that ``STARTS`` names.
 
-``stall``  stands still for a second, once, when it has answered 20 requests
+``stall``  answers 13 requests, and the next 30 of them only when all 30 wait
 ``500``    answers every request with an error
 ``json``   answers with one JSON object, not with a stream
 ``nonsense``  streams what is not JSON
@@ -33,7 +33,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 TOKEN_SECONDS = 0.002
 
@@ -42,7 +41,8 @@ class Server:
     def __init__(self, behaviour: str) -> None:
         self.behaviour = behaviour
         self.answered = self.asked = 0
-        self.stalled = False
+        self.generated = 0
+        self.all_wait = asyncio.Event()
         self.turn = asyncio.Lock()
         self.waiting = 0
         self.enough = asyncio.Event()
@@ -108,9 +108,11 @@ class Server:
         await self.do_well(writer, body)
 
     async def do_stall(self, writer: asyncio.StreamWriter, body: dict) -> None:
-        if self.answered >= 20 and not self.stalled:
-            self.stalled = True
-            time.sleep(1)
+        self.generated += 1
+        if self.generated == 13 + 30:
+            self.all_wait.set()
+        if self.generated > 13:
+            await self.all_wait.wait()
         await self.do_well(writer, body)
 
     async def do_500(self, writer: asyncio.StreamWriter, _: dict) -> None:

@@ -79,18 +79,18 @@ def measured(runner: ServerRunner, seconds: float = 0.3) -> dict[str, Any]:
 
 
 def test_a_server_that_stands_still_does_not_slow_the_arrivals(start: Start) -> None:
-    answer = measured(start("stall"), seconds=2.0)
-    # The second of the stall has 50 requests, and half of them wait for half of it or longer.
-    assert len(answer["latencies_us"]) == 2 * RATE
-    assert sum(wait >= 500_000 for wait in answer["ttft_us"]) >= 20
-    # From one token to the next they were fast: only the first one came late.
-    assert max(answer["ttft_us"]) > 900_000
-    # They were sent all the same.
+    """The server answers thirty requests when all of them wait, which they do only if they are sent
+    without answers to those before them."""
+    answer = measured(start("stall"), seconds=1.0)
+    assert len(answer["latencies_us"]) == RATE
+    # They were due every 20 ms, so that half of them waited for the last one for 0.3 s or longer,
+    # of which five may be in the part that does not count.
+    assert sum(wait >= 300_000 for wait in answer["ttft_us"]) >= 10
     together = [
         sum(began <= moment < ended for _, began, ended in answer["spans"])
         for _, moment, _ in answer["spans"]
     ]
-    assert max(together) >= 20
+    assert max(together) >= 30
     dues = [due for due, _, _ in answer["spans"]]
     assert dues == pytest.approx([(number + 0.5) / RATE for number in range(len(dues))], abs=1e-5)
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from giveway.errors import UsageError, choices
 from giveway.scenarios import traces
 from giveway.scenarios.catalog import SERVING, SIZES
-from giveway.scenarios.document import Document, Values, read_text, shipped
+from giveway.scenarios.document import Document, Values, no_such, read_text, shipped
 from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Server, Size, Tokens
 from giveway.scenarios.traces import Arrival
 
@@ -52,10 +52,7 @@ def load_all(name: str, device: str) -> list[Scenario]:
     file = base or name
     known = shipped()
     if file not in known and not file.endswith(".toml"):
-        raise UsageError(
-            f"no scenario {name!r}: there are {', '.join(known)}; "
-            "for one of your own, give the path of a .toml file"
-        )
+        raise no_such(name)
     path = known.get(file) or Path(file)
     found = scenarios(Document(path, read_text(path), "cpu" if device == "cpu" else "gpu"))
     if not base:

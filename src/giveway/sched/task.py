@@ -73,6 +73,8 @@ class Task:
     """How many cores the task keeps busy at most; None: it may use the whole device."""
     memory: int | None = None
     """Bytes of device memory in use, the context included; None: the device has none of its own."""
+    memory_host: int | None = None
+    """Bytes of the task that are in host memory, because it is parked."""
     memory_peak: int | None = None
     """The most that was in use at a time."""
     memory_limit: int | None = None
