@@ -31,6 +31,13 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 Spawner = Callable[..., "subprocess.Popen[str]"]
 
 
+def one_line(text: str) -> str:
+    """The only line of ``text``, which must be giveway's."""
+    (line,) = text.splitlines()
+    assert line.startswith("giveway: ")
+    return line
+
+
 @pytest.fixture(autouse=True)
 def giveway_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the gate pages that this test's processes use."""

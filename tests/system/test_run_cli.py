@@ -15,17 +15,10 @@ import pytest
 from giveway import devices
 from giveway.devices import get
 from giveway.devices.preload import EXEC
-from tests.conftest import GIVEWAY, UNPRIVILEGED, Runner, Spawner
+from tests.conftest import GIVEWAY, UNPRIVILEGED, Runner, Spawner, one_line
 
 PRELOADED = f"{get('cpu').hook}:{get('cpu').hook.with_name(EXEC)}"
 SHOW_ENVIRONMENT = "import json, os; print(json.dumps({**os.environ, 'pid': os.getpid()}))"
-
-
-def one_line(text: str) -> str:
-    """The only line of ``text``, which must be giveway's."""
-    (line,) = text.splitlines()
-    assert line.startswith("giveway: ")
-    return line
 
 
 def executable(path: Path, content: bytes) -> str:

@@ -22,7 +22,7 @@ from giveway.sched.task import Task
 from tests.conftest import GIVEWAY, Spawner
 from tests.system.conftest import Regions
 from tests.system.programs import VERIFIED
-from tests.system.progress import gives_way, goes_on, task_of
+from tests.system.watching import gives_way, goes_on, task_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="no torch")
