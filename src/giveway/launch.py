@@ -260,6 +260,9 @@ def _raise_exec_error(command: Sequence[str], env: Mapping[str, str], error: OSE
     """Raises the error that a shell would report, or runs a script without ``#!``."""
     program = command[0]
     found = target.locate(program, env)
+    reason = error.strerror or str(error)
+    if found is None and "/" in program and error.errno == errno.EACCES:  # a folder on the way
+        raise CommandError(f"{program}: cannot be executed: {reason}", 126) from error
     if found is None:
         where = "no such file" if "/" in program else "not found on PATH"
         raise CommandError(f"{program or repr(program)}: {where}", 127) from error
@@ -273,7 +276,6 @@ def _raise_exec_error(command: Sequence[str], env: Mapping[str, str], error: OSE
         os.execve("/bin/sh", ["sh", str(found), *command[1:]], env)
     if not os.access(found, os.X_OK):
         raise CommandError(f"{program}: not executable (chmod +x {found})", 126) from error
-    reason = error.strerror or str(error)
     raise CommandError(f"{program}: cannot be executed: {reason}", 126) from error
 
 
