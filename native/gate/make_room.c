@@ -51,7 +51,7 @@ static bool await(gw_page *page, struct gw_seat other, struct gw_seat own) {
     if (parked == GW_PARKED || gw_seat_lost(other)) {
       return true;
     }
-    if (GW_READ(other.row->park_error) != GW_PARK_OK) {
+    if ((GW_READ(other.row->park_request) & 1) == 0) { /* refused, or a user wants it back */
       return false;
     }
     gw_futex_wait(&other.row->parked, parked, LOOK_NS, true);
@@ -63,12 +63,20 @@ static bool await(gw_page *page, struct gw_seat other, struct gw_seat own) {
   return false;
 }
 
+/* The row counts its searches: threads may search at once. A row that the task takes meanwhile
+ * counts this one anew. */
+static void begin(struct gw_seat own, struct gw_room_search *search) {
+  if (search->ticket != own.ticket) {
+    search->ticket = own.ticket;
+    atomic_fetch_add(&own.row->needs_memory, 1);
+  }
+}
+
 int gw_make_room(gw_task *task, struct gw_room_search *search) {
   struct gw_seat own = task != NULL ? gw_seat_of(task) : (struct gw_seat){NULL, 0};
   if (task == NULL || GW_READ(task->page->broken) != 0 || GW_READ(task->left)) {
     return 0;
   }
-  search->began = 1;
   for (;;) {
     if (gw_page_lock(task->page) != GW_OK) {
       return 0;
@@ -76,7 +84,7 @@ int gw_make_room(gw_task *task, struct gw_room_search *search) {
     struct gw_row *row = gw_seat_lost(own) ? NULL : choose(task->page, own, search);
     struct gw_seat other = {row, row != NULL ? GW_READ(row->ticket) : 0};
     if (row != NULL) {
-      atomic_store(&own.row->needs_memory, 1);
+      begin(own, search);
     }
     gw_page_unlock(task->page);
     if (row == NULL) {
@@ -90,7 +98,9 @@ int gw_make_room(gw_task *task, struct gw_room_search *search) {
 
 /* Without the page's lock: another process may have it for long. */
 void gw_make_room_end(gw_task *task, struct gw_room_search *search) {
-  if (task != NULL && search->began && !gw_task_lost(task)) {
-    atomic_store(&gw_row_of(task)->needs_memory, 0);
+  struct gw_seat own = gw_seat_of(task);
+  if (search->ticket == own.ticket && !gw_seat_lost(own)) {
+    atomic_fetch_sub(&own.row->needs_memory, 1);
   }
+  search->ticket = 0;
 }

@@ -161,6 +161,12 @@ void gw_memory_taken(gw_task *task) {
   }
 }
 
+void gw_memory_count(gw_task *task, uint64_t bytes) {
+  if (task != NULL) {
+    note_peak(task, add_use(task, bytes));
+  }
+}
+
 void gw_memory_give(gw_task *task, uint64_t bytes) {
   if (task != NULL) {
     add_use(task, 0 - bytes);
@@ -252,7 +258,7 @@ void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context) {
     GW_WRITE(gw_row_of(task)->memory_limit, GW_READ(task->memory_limit));
     GW_WRITE(gw_row_of(task)->memory_reserve, GW_READ(task->memory_reserve));
   }
-  note_peak(task, add_use(task, context));
+  gw_memory_count(task, context);
 }
 
 uint64_t gw_memory_unaccounted(gw_task *task, uint64_t used) {

@@ -175,7 +175,7 @@ static struct gw_device *join_once(int index) {
   if (device == NULL && named && is_time(index)) {
     device = join(index, name, &memory);
     if (device != NULL) {
-      gw_park_uses(context);
+      gw_park_uses(device->page, context);
     }
   }
   if (device != NULL) {

@@ -110,6 +110,16 @@ void gw_memory_freed(struct gw_memory *removed) {
   free(removed);
 }
 
+void gw_memory_change(struct gw_device *device, uint64_t before, uint64_t now) {
+  if (now > before) {
+    add_totals(now - before);
+    gw_memory_count(device->task, now - before);
+  } else if (now < before) {
+    atomic_fetch_add(&freed, before - now);
+    gw_memory_give(device->task, before - now);
+  }
+}
+
 /* ---- handles and their mappings ------------------------------------------------------------- */
 
 static bool retain(gw_word handle) {
@@ -149,7 +159,8 @@ void gw_memory_forget_context(gw_word context) {
     struct gw_memory *gone = NULL;
     pthread_mutex_lock(&locks[bucket % STRIPES]);
     for (struct gw_memory **link = &buckets[bucket]; *link != NULL;) {
-      if ((*link)->kind == GW_MEMORY_ADDRESS && (*link)->of == context) {
+      bool in_context = (*link)->kind == GW_MEMORY_ADDRESS || (*link)->kind == GW_MEMORY_ARRAY;
+      if (in_context && (*link)->of == context) {
         struct gw_memory *found = take(link);
         found->next = gone;
         gone = found;

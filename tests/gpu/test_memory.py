@@ -48,8 +48,8 @@ def test_two_programs_have_half_of_the_gpu_each(spawn: Spawner, segments: str) -
     assert one.ask("allocate 5")["refused"]
     assert not two.ask(f"allocate {half / GIB - 4:.3f}")["refused"]
     # PyTorch empties its cache when it is refused memory.
-    assert grown["free"] <= one.ask("see")["free"] < grown["free"] + GIB // 8
-    assert one.ask("free")["free"] == before["free"]
+    assert 0 <= one.ask("see")["free"] - grown["free"] < GIB // 8
+    assert 0 <= one.ask("free")["free"] - before["free"] < GIB // 8
 
 
 def test_others_get_what_a_reservation_leaves(spawn: Spawner) -> None:

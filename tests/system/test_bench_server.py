@@ -43,7 +43,7 @@ at_least = 0.9
 mode = "native"
 """
 BAD = {
-    "gone": "cannot be started: No such file or directory",
+    "gone": "cannot be started: /no/such/server: No such file or directory",
     "deaf": "cannot be reached: ",
     "500": 'answered 500 Internal Server Error: {"error": {"message": "no kernel"}}',
     "json": 'streamed \'{"choices"',
@@ -188,6 +188,25 @@ def test_a_server_starts_once_for_all_loads_of_a_mode(swept: Path) -> None:
     starts = (swept / "starts").read_text().split()
     assert starts.count("queue") == 1
     assert starts.count("well") == 3  # alone and native, nice, alone again with the timeline
+
+
+def test_what_other_programs_do_alone_is_measured_once_for_all_loads(swept: Path) -> None:
+    few, many = (
+        {
+            name: [
+                each["programs"][name]["latencies_us"]
+                for each in records_of(swept / "out", f"queue@{load}")
+                if each["kind"] == "segment"
+                and each["mode"] == "alone"
+                and name in each["programs"]
+            ]
+            for name in ("high", "low")
+        }
+        for load in (0.2, 0.6)
+    )
+    assert few["low"] == many["low"]
+    assert few["high"] != many["high"]
+    assert all(len(each) >= 2 for each in (few["low"], many["high"])), "before and after"
 
 
 def test_ctrl_c_leaves_no_server(spawn: Spawner, tmp_path: Path) -> None:

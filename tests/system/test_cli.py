@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,23 @@ def test_little_is_imported_to_start(args: list[str]) -> None:
     )
     imported = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     assert 20 < len(imported) < 190
+
+
+INTERRUPTS = """
+import os, signal, sys
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.parametrize("command", [[GIVEWAY], [sys.executable, "-m", "giveway"]])
+def test_ctrl_c_while_it_starts_is_no_traceback(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text(INTERRUPTS)
+    done = subprocess.run(
+        [*command, "ps"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_heavy_packages_are_not_imported_for_nothing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import importlib.util
 import os
 import re
@@ -11,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from giveway.bench.completions import Endpoint, complete
+from giveway.bench.http_stream import ServerError
+from giveway.bench.requests import Request
 from giveway.results import result
 from giveway.results.store import records_of
+from giveway.scenarios.model import Server
 from tests.conftest import GIVEWAY
 from tests.system.test_server_runner import free_port
 
@@ -53,6 +59,24 @@ def measure(example: str, folder: Path, python: str) -> None:
     tokens = segment["programs"]["high"]["tokens"]
     assert len(tokens) == high["requests"]
     assert set(tokens) <= set(range(4, 13)), "as many as were asked for"
+
+
+def test_a_request_that_does_not_fit_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "llm"))
+    serve = importlib.import_module("serve")
+
+    async def ask() -> None:
+        server = serve.Server(engine=None, model="tiny")
+        async with await asyncio.start_server(server.handle, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            endpoint = Endpoint(Server(f"http://127.0.0.1:{port}/v1/completions", "tokens"), None)
+            await complete(endpoint, Request(0.0, prompt_tokens=60, output_tokens=5), "segment")
+
+    says = "answered 400 Bad Request: .* have 64 tokens together at most"
+    with pytest.raises(ServerError, match=says):
+        asyncio.run(ask())
 
 
 def test_a_server_is_gated_and_measured(tmp_path: Path) -> None:

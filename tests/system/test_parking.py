@@ -81,7 +81,9 @@ def test_an_urgent_program_gets_the_memory_of_a_parkable_one(
     high = Program(spawn, "high", "--priority", "10")
     assert high.sees() == (256 * MIB, 256 * MIB)
     assert high.allocates(192 * MIB)
-    assert tasks()["low"].state == "parked"
+    low_task, high_task = tasks()["low"], tasks()["high"]
+    assert (low_task.state, low_task.memory, low_task.memory_host) == ("parked", 0, 160 * MIB)
+    assert (high_task.memory, high_task.memory_host) == (192 * MIB, 0)
     assert refused(giveway, "unpark", pid) == (
         10,
         f"giveway: low ({pid}) stays parked: it has 160 MiB, and the GPU has room for 64 MiB",
@@ -93,7 +95,7 @@ def test_an_urgent_program_gets_the_memory_of_a_parkable_one(
     code, line = refused(giveway, "park", pid)
     assert code == 10
     assert "was not parked: it has 224 MiB on the GPU, and host memory" in line
-    assert line.endswith(" has room for 205 MiB")
+    assert " has room for 205 MiB; GIVEWAY_PARK_HOST_GIB states " in line
     assert low.sees() == (32 * MIB, 256 * MIB)
 
     assert low.ask("free") == "0"

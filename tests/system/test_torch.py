@@ -168,7 +168,7 @@ sizes = [{ batch = 1, sequence = 8, layers = 1, width = 64 }]
 
 
 def test_models_are_measured(tmp_path: Path) -> None:
-    """In one mode, as each takes two programs; `test_bench.py` has the others."""
+    """In one mode, as each takes two programs; `test_bench_light.py` has the others."""
     (tmp_path / "small.toml").write_text(SCENARIO)
     done = giveway(
         *("bench", str(tmp_path / "small.toml"), "--device", "cpu", "--modes", "giveway"),

@@ -18,6 +18,7 @@
 #define ALREADY_REGISTERED 712
 #define WAIT_UNTIL_REACHED 0 /* CU_STREAM_WAIT_VALUE_GEQ */
 #define NON_BLOCKING 1
+#define GRAPH_MEMORY_RESERVED 2 /* CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT */
 
 const char gw_soname[] = GIVEWAY_SONAME;
 const char gw_library_variable[] = "GIVEWAY_CUDA_LIBRARY";
@@ -109,6 +110,13 @@ struct gw_driver_memory gw_driver_memory(int device) {
     memory.free_known = result == 0 && memory.free <= memory.total;
   }
   return memory;
+}
+
+uint64_t gw_driver_graph_memory(int device) {
+  uint64_t bytes = 0;
+  int result;
+  RELAXED(result, REAL(cuDeviceGetGraphMemAttribute)(device, GRAPH_MEMORY_RESERVED, &bytes));
+  return result == 0 ? bytes : 0;
 }
 
 enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream) {

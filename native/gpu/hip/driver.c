@@ -10,7 +10,8 @@
 #include "ids.h"
 #include "load/library.h"
 
-#define NOT_READY 600 /* hipErrorNotReady */
+#define NOT_READY 600           /* hipErrorNotReady */
+#define GRAPH_MEMORY_RESERVED 2 /* hipGraphMemAttrReservedMemCurrent */
 #define EVENT_DEFAULT 0
 #define CAPTURE_MODE_RELAXED 2
 #define CAPTURE_NONE 0
@@ -136,6 +137,13 @@ struct gw_driver_memory gw_driver_memory(int device) {
     memory.free_known = result == 0 && memory.free <= memory.total;
   }
   return memory;
+}
+
+uint64_t gw_driver_graph_memory(int device) {
+  uint64_t bytes = 0;
+  int result;
+  QUIETLY(result, REAL(hipDeviceGetGraphMemAttribute)(device, GRAPH_MEMORY_RESERVED, &bytes));
+  return result == 0 ? bytes : 0;
 }
 
 enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream) {

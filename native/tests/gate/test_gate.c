@@ -40,6 +40,9 @@ static void priority_changes_while_running(void) {
   CHECK(gw_set_priority(page, info_of(a).ticket, 1001) == GW_E_ARGUMENT);
   CHECK(gw_set_priority(page, info_of(a).ticket, -1001) == GW_E_ARGUMENT);
   CHECK(gw_set_priority(page, 999999, 0) == GW_E_NO_TASK);
+  gw_leave(b);
+  CHECK(gw_set_priority(page, 0, 0) == GW_E_NO_TASK); /* the ticket of free rows */
+  CHECK(gw_set_priority(page, info_of(a).ticket, 3) == GW_OK);
 }
 
 static void leaving_opens_the_gates(void) {

@@ -106,7 +106,7 @@ static void a_stopped_task_is_not_waited_for(void) {
   CHECK(gw_make_room(task, &search) == 0);
   gw_make_room_end(task, &search);
   CHECK(kill(pid, SIGCONT) == 0);
-  CHECK(until(raw_page_of(DEVICE)->rows[stopped.row].park_wanted == 0, 60000));
+  CHECK(until((raw_page_of(DEVICE)->rows[stopped.row].park_request & 1) == 0, 60000));
   CHECK(parked(&stopped) == 0);
 }
 
@@ -125,7 +125,7 @@ static void a_search_leaves_other_requests_alone(void) {
   CHECK(gw_park(page, low.ticket, 0) == GW_OK);
   struct gw_room_search search = {{0}, 0};
   CHECK(gw_make_room(task, &search) == 0);
-  CHECK(raw->rows[low.row].park_wanted == 1 && raw->rows[low.row].park_for == 0);
+  CHECK((raw->rows[low.row].park_request & 1) == 1 && raw->rows[low.row].park_for == 0);
   CHECK(raw->rows[own.row].needs_memory == 1);
   CHECK(gw_park(page, own.ticket, low.ticket) == GW_OK);
   CHECK(pthread_mutex_lock(&raw->header.lock) == 0);
@@ -134,6 +134,27 @@ static void a_search_leaves_other_requests_alone(void) {
   CHECK(raw->rows[own.row].needs_memory == 0 && raw->rows[own.row].park_for == low.ticket);
   CHECK(kill(pid, SIGCONT) == 0);
   CHECK(until(parked(&low) == 3, 60000));
+}
+
+/* Two threads search at once, and the first one gives up. */
+static void a_search_beside_another(void) {
+  setenv("GIVEWAY_PARK_ROOM_MS", "10", 1);
+  struct gw_task_info low, own;
+  pid_t pid = program(-5, true, 0, &low);
+  CHECK(kill(pid, SIGSTOP) == 0);
+  CHECK(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WSTOPPED | WNOWAIT) == 0);
+  gw_task *task = rival();
+  CHECK(gw_task_describe(task, &own) == GW_OK);
+  const struct gw_row *row = &raw_page_of(DEVICE)->rows[own.row];
+  struct gw_room_search first = {{0}, 0}, second = {{0}, 0};
+  CHECK(gw_make_room(task, &first) == 0 && gw_make_room(task, &second) == 0);
+  CHECK(gw_make_room(task, &first) == 0 && row->needs_memory == 2);
+  gw_make_room_end(task, &first);
+  CHECK(row->needs_memory == 1);
+  gw_make_room_end(task, &first);
+  CHECK(row->needs_memory == 1);
+  gw_make_room_end(task, &second);
+  CHECK(row->needs_memory == 0);
 }
 
 /* It stays parked as long as the urgent task has the memory, for which time the test has a control:
@@ -302,6 +323,7 @@ static const struct test_case cases[] = {
     {"the least urgent task is parked first", the_least_urgent_task_is_parked_first},
     {"a stopped task is not waited for", a_stopped_task_is_not_waited_for},
     {"a search leaves other requests alone", a_search_leaves_other_requests_alone},
+    {"a search beside another", a_search_beside_another},
     {"back when there is room again", back_when_there_is_room_again},
     {"an allocation makes room", an_allocation_makes_room},
     {"only what may be parked", only_what_may_be_parked},

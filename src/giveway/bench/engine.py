@@ -24,11 +24,12 @@ from giveway.bench.command_runner import CommandRunner
 from giveway.bench.guard import Guard
 from giveway.bench.model_runner import ModelRunner
 from giveway.bench.mps import Mps
+from giveway.bench.order import steps
 from giveway.bench.pace import better_service_ms
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.quota import Group as QuotaGroup
 from giveway.bench.runner import Assignment, Runner
-from giveway.bench.segments import Part, Point, Segments, Settings, sleep_until
+from giveway.bench.segments import Part, Point, Record, Segments, Settings, sleep_until
 from giveway.bench.server_runner import ServerRunner
 from giveway.bench.surroundings import refuse_under_run
 from giveway.page.observer import Page
@@ -171,10 +172,10 @@ class _Group:
         """Measures all modes of a round; returns False if earlier rounds had another rate."""
         repeats = self._settings.repeats
         self._is_anew = False
-        steps = self._steps(order)
-        for at, (segments, (mode, part)) in enumerate(steps):
+        found = steps(self._of_point, order, bool(self._servers))
+        for at, (segments, (mode, part)) in enumerate(found):
             self._turn_to(segments)
-            share = 0.2 + 0.75 * (number + at / len(steps)) / repeats
+            share = 0.2 + 0.75 * (number + at / len(found)) / repeats
             title = f"round {number + 1} of {repeats}: {self._title(mode)}"
             progress(title, share)
             if mode in self._runners:
@@ -183,16 +184,6 @@ class _Group:
             if self._is_anew and number > 0:
                 return False
         return True
-
-    def _steps(self, order: Sequence[tuple[str, Part]]) -> list[tuple[Segments, tuple[str, Part]]]:
-        """The segments of a round, in the order in which they are measured.
-
-        The modes of a load follow each other, so that they meet the same state of the machine. A
-        server starts anew when the mode changes, so with servers the loads of a mode do.
-        """
-        if self._servers:
-            return [(segments, step) for step in order for segments in self._of_point]
-        return list(product(self._of_point, order))
 
     def _turn_to(self, segments: Segments) -> None:
         """Sets the rates of the next segments, which are those of one load."""
@@ -331,9 +322,12 @@ class _Group:
             groups = [{name: each} for name, each in runners.items()]
         pace = self._settings.pace
         for group in groups:
+            record = self._record_of(mode, group)
+            if record is None:
+                continue
             for attempt in range(_ATTEMPTS):
                 began = time.monotonic()
-                fault = self._segments.measure(mode, number, part, group, attempt)
+                fault = self._segments.measure(mode, number, part, group, attempt, record)
                 if fault is None:
                     break
                 now = time.monotonic()
@@ -345,6 +339,16 @@ class _Group:
                     break
                 again(fault)
             self._hopeless = fault is not None
+
+    def _record_of(self, mode: str, group: Mapping[str, Runner]) -> Record | None:
+        """Where the segment of a group is recorded; None: it has been measured at another load.
+
+        What the other programs do alone does not depend on the load. Where all loads of a mode
+        follow each other, one segment stands for all of them.
+        """
+        if mode != "alone" or not self._servers or self._scenario.urgent.name in group:
+            return self._segments.record
+        return self.record_all if self._segments is self._of_point[0] else None
 
     def _device_times(self, mode: str) -> None:
         """Records the device time of one request or batch of each program by itself.

@@ -17,7 +17,6 @@ PASS: Final = "PASS"
 FAIL: Final = "FAIL"
 NOT_SHOWN: Final = "NOT SHOWN"
 NOT_MEASURED: Final = "NOT MEASURED"
-VERDICTS: Final = (PASS, FAIL, NOT_SHOWN, NOT_MEASURED)
 
 NEEDED: Final = {
     **dict.fromkeys(("p99_ms", "p99_ratio"), 100),
