@@ -64,6 +64,7 @@ void gw_rest(gw_task *task) {
     uint64_t launches = gw_launches_of(task);
     atomic_store(&task->seen_launches, launches);
     atomic_store(&task->last_ns, gw_now());
-    atomic_store(&task->free_launches, launches); /* last: who reads it reads that time, too */
+    /* Stored last: a thread that reads this count then reads a time that is as new. */
+    atomic_store(&task->free_launches, launches);
   }
 }

@@ -39,7 +39,7 @@ static enum gw_gate_kind gate_kind(const gw_page *page, const struct gw_row *row
                                                                : GW_STOPS_REGIONS;
 }
 
-/* Of a request that has been answered: what the row asks for agrees with what it has. */
+/* The error of a request that has been answered: the row then asks for the state that it has. */
 static uint32_t park_error(const struct gw_row *row) {
   bool wanted = (GW_READ(row->park_request) & 1) != 0;
   uint32_t resting = wanted ? GW_PARKED : GW_NOT_PARKED;

@@ -37,7 +37,7 @@ static int find_row(struct gw_page *page) {
   return -1;
 }
 
-/* With it, an observer in another namespace finds the process. */
+/* By this number an observer in another PID namespace finds the process. */
 static uint64_t pid_namespace(void) {
   struct stat own;
   return stat("/proc/self/ns/pid", &own) == 0 ? own.st_ino : 0;

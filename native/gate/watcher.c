@@ -135,7 +135,7 @@ static void beat(struct gw_task *task, uint64_t now) {
   }
 }
 
-/* Ends a quantum that is over. When the task's quantum ends or has ended; 0: it has none. */
+/* Ends a quantum that is over. Returns when the task's quantum ends or ended; 0: it has none. */
 static uint64_t watch_quantum(struct gw_task *task, uint64_t now) {
   uint64_t end = atomic_load(&gw_row_of(task)->quantum_end_ns);
   if (end != 0 && now >= end) {

@@ -194,7 +194,7 @@ static bool decide(struct decision *d, gw_task *task) {
   return true;
 }
 
-/* Takes what the work needs, for as long as it is on its way. */
+/* Reserves the events and gates that the work needs, until the driver has taken it. */
 static void reserve(struct decision *d) {
   struct gw_marks *marks = &d->window->marks;
   struct gw_submission *call = d->call;

@@ -48,7 +48,8 @@ static const char *const count_names[GW_COUNTED] = {
 
 /* ---- under the lock ----------------------------------------------------------------------- */
 
-/* name: of a kernel that is not there yet, "" if it has none; NULL: only looks. */
+/* Adds the kernel by this name where it is missing ("": a kernel without a name). With NULL, only
+ * looks for it. */
 static struct kernel *find_kernel(gw_word handle, const char *name) {
   if (kernels == NULL && (kernels = calloc(KERNELS, sizeof *kernels)) == NULL) {
     return NULL;

@@ -21,6 +21,7 @@ start of a server to the file that ``STARTS`` names.
 ``deaf``   takes no connection
 ``loading`` answers 503 to the first three requests
 ``queue``  answers one request after another
+``once``   sends all tokens in one piece, with the end of the answer
 ``eight``  answers three requests, and then none until eight wait
 ``groups`` has a worker in a process group of its own, which its end leaves behind
 ``chat``   speaks first of the role of the assistant, 20 ms before the first token
@@ -98,6 +99,13 @@ class Server:
     async def do_queue(self, writer: asyncio.StreamWriter, body: dict) -> None:
         async with self.turn:
             await self.do_well(writer, body)
+
+    async def do_once(self, writer: asyncio.StreamWriter, body: dict) -> None:
+        start(writer)
+        choice = {"text": "a" * body["max_tokens"], "finish_reason": "length"}
+        event(writer, {"choices": [choice], "usage": {"completion_tokens": body["max_tokens"]}})
+        chunk(writer, b"data: [DONE]\n\n")
+        chunk(writer, b"")
 
     async def do_eight(self, writer: asyncio.StreamWriter, body: dict) -> None:
         if self.answered >= 3:

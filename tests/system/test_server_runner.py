@@ -119,6 +119,13 @@ def test_the_role_of_a_chat_is_not_its_first_token(start: Start) -> None:
     assert set(answer["tokens"]) == set(range(2, 7))
 
 
+def test_an_answer_in_one_piece_has_no_time_per_token(start: Start) -> None:
+    """Zero would be a time, and the best one."""
+    answer = measured(start("once"))
+    assert set(answer["tokens"]) == set(range(2, 7))
+    assert set(answer["tpot_us"]) == {None}
+
+
 @pytest.mark.parametrize("prompt", ["text", "tokens"])
 def test_no_prompt_is_sent_twice(start: Start, tmp_path: Path, prompt: str) -> None:
     file = tmp_path / "prompts"

@@ -96,6 +96,8 @@ def test_variants_are_scenarios_of_their_own(tmp_path: Path) -> None:
     assert load(f"{path}@gpt", "cpu") == second
     with pytest.raises(UsageError, match=r"mine\.toml@gtp' has no|no variant 'gtp': did you mean"):
         load(f"{path}@gtp", "cpu")
+    with pytest.raises(UsageError, match=r"dual has no variants: name it without @gpt"):
+        load("dual@gpt", "cpu")
     with pytest.raises(UsageError, match=r"has 2 scenarios: name one, such as mine@bert"):
         load(path, "cpu")
 

@@ -177,7 +177,7 @@ void gw_driver_gate_clear(gw_word context, gw_word address) {
     return;
   }
   RELAXED(result, REAL(cuStreamCreate)(&stream, NON_BLOCKING));
-  if (result == 0) { /* it stays: destroying it might wait */
+  if (result == 0) { /* the stream is never destroyed: that call might wait */
     RELAXED(result, REAL(cuStreamWriteValue32_v2)(stream, address, UINT32_MAX, 0));
   }
 }

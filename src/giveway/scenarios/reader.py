@@ -58,6 +58,8 @@ def load_all(name: str, device: str) -> list[Scenario]:
     if not base:
         return found
     named = {each.name.partition("@")[2]: each for each in found if each.family}
+    if not named:
+        raise UsageError(f"{file} has no variants: name it without @{variant}")
     if variant not in named:
         raise UsageError(f"{file} has no variant {variant!r}: {choices(variant, named)}")
     return [named[variant]]
