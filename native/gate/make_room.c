@@ -8,6 +8,9 @@
 #include "settings.h"
 
 #define LOOK_NS (50 * GW_MS) /* how often it looks whether the other task is alive */
+/* A task that has begun takes the time that its memory takes: so many times as long as one that has
+ * not begun. A stopped process must not be waited for without end. */
+#define MOVING 30
 
 static bool was_asked(const struct gw_room_search *search, uint32_t row) {
   return (search->asked[row / 64] >> row % 64 & 1) != 0;
@@ -45,9 +48,12 @@ static struct gw_row *choose(gw_page *page, struct gw_seat own, struct gw_room_s
 
 /* True: the task has parked itself, or has left. */
 static bool await(gw_page *page, struct gw_seat other, struct gw_seat own) {
-  uint64_t end = gw_now() + gw_settings()->park_room_ns;
-  while (gw_now() < end) {
+  uint64_t start = gw_now(), most = gw_settings()->park_room_ns;
+  while (gw_now() - start < most) {
     uint32_t parked = GW_READ(other.row->parked);
+    if (parked != GW_NOT_PARKED) {
+      most = MOVING * gw_settings()->park_room_ns;
+    }
     if (parked == GW_PARKED || gw_seat_lost(other)) {
       return true;
     }

@@ -9,6 +9,7 @@
 
 static struct gw_memory *buckets[BUCKETS];
 static pthread_mutex_t locks[STRIPES] = {[0 ... STRIPES - 1] = PTHREAD_MUTEX_INITIALIZER};
+static bool sums; /* whether the totals are wanted */
 static _Atomic uint64_t allocated, freed, peak;
 
 /* The parent's memory is not the child's, nor does the driver work there. */
@@ -59,9 +60,18 @@ static struct gw_memory *take(struct gw_memory **link) {
 /* ---- memory --------------------------------------------------------------------------------- */
 
 static void add_totals(uint64_t bytes) {
+  if (!sums) {
+    return;
+  }
   uint64_t now = atomic_fetch_add(&allocated, bytes) + bytes - atomic_load(&freed);
   uint64_t most = atomic_load(&peak);
   while (now > most && !atomic_compare_exchange_weak(&peak, &most, now)) {
+  }
+}
+
+static void subtract_totals(uint64_t bytes) {
+  if (sums) {
+    atomic_fetch_add(&freed, bytes);
   }
 }
 
@@ -102,7 +112,7 @@ void gw_memory_freed(struct gw_memory *removed) {
     return;
   }
   if (removed->kind != GW_MEMORY_MAPPING) {
-    atomic_fetch_add(&freed, removed->bytes);
+    subtract_totals(removed->bytes);
     if (removed->device != NULL) {
       gw_memory_give(removed->device->task, removed->bytes);
     }
@@ -115,7 +125,7 @@ void gw_memory_change(struct gw_device *device, uint64_t before, uint64_t now) {
     add_totals(now - before);
     gw_memory_count(device->task, now - before);
   } else if (now < before) {
-    atomic_fetch_add(&freed, before - now);
+    subtract_totals(before - now);
     gw_memory_give(device->task, before - now);
   }
 }
@@ -176,6 +186,8 @@ void gw_memory_forget_context(gw_word context) {
     }
   }
 }
+
+void gw_memory_sum(void) { sums = true; }
 
 struct gw_memory_totals gw_memory_totals(void) {
   return (struct gw_memory_totals){atomic_load(&allocated), atomic_load(&freed),

@@ -40,7 +40,8 @@ void gw_memory_change(struct gw_device *device, uint64_t before, uint64_t now);
 /* The context is gone, and its memory with it. */
 void gw_memory_forget_context(gw_word context);
 
-/* Of the whole process, on all devices. */
+/* Of the whole process, on all devices, where gw_memory_sum was called before all else. */
+void gw_memory_sum(void);
 struct gw_memory_totals {
   uint64_t allocated, freed, peak;
 };

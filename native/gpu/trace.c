@@ -200,6 +200,7 @@ __attribute__((constructor)) static void read_environment(void) {
   const char *folder = getenv("GIVEWAY_TRACE");
   gw_tracing = folder != NULL && *folder != '\0';
   if (gw_tracing) {
+    gw_memory_sum();
     long n = gw_environment_integer("GIVEWAY_TRACE_EVENTS", 0, LONG_MAX, 0);
     event_capacity = n < MOST_EVENTS ? (uint64_t)n : MOST_EVENTS;
     gw_on_trace(write_trace);

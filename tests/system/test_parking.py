@@ -110,6 +110,43 @@ def test_an_urgent_program_gets_the_memory_of_a_parkable_one(
     assert low.sees() == (96 * MIB, 256 * MIB)
 
 
+def test_a_program_on_two_gpus_is_parked_on_both(
+    giveway: Runner, spawn: Spawner, cuda: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIVEWAY_FAKE_DEVICES", "2")
+    monkeypatch.setenv("GIVEWAY_FAKE_MEMORY", str(256 * MIB))
+    low = Program(spawn, "low")
+    title = f"low ({low.process.pid})"
+    assert low.allocates(100 * MIB)
+    assert low.ask("device 1") == "0"
+    assert low.allocates(160 * MIB)
+    done = giveway("park", str(low.process.pid))
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"{title}: parked, 260 MiB are in host memory\n",
+    )
+    shown = json.loads(giveway("ps", "--json").stdout)["tasks"]
+    assert sorted((task["state"], task["memory_host"]) for task in shown) == [
+        ("parked", 100 * MIB),
+        ("parked", 160 * MIB),
+    ]
+    high = Program(spawn, "high")
+    assert high.ask("device 1") == "0"
+    assert high.allocates(128 * MIB)
+    assert refused(giveway, "unpark", low.process.pid) == (
+        10,
+        f"giveway: {title} stays parked: it has 160 MiB, and the GPU has room for 128 MiB",
+    )
+    high.process.kill()
+    high.process.wait()
+    done = giveway("unpark", str(low.process.pid))
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"{title}: unparked, 260 MiB are back on the GPU\n",
+    )
+    assert low.allocates(90 * MIB)
+
+
 def test_what_cannot_be_parked_goes_on(giveway: Runner, start: Start) -> None:
     code, line = refused(giveway, "park", os.getpid())
     assert (code, line.partition(":")[2].partition(":")[0]) == (

@@ -49,6 +49,15 @@ FAKE int cuGraphAddMemAllocNode(void **node, struct graph *graph, void *const *a
   return SUCCESS;
 }
 
+/* The pool keeps it. */
+FAKE int cuGraphAddMemFreeNode(void **node, struct graph *graph, void *const *after, size_t count,
+                               void *address) {
+  CALL(cuGraphAddMemFreeNode)(void) after, (void)count;
+  graph_add(graph, (struct op){.kind = OP_WORK});
+  *node = address;
+  return SUCCESS;
+}
+
 FAKE int cuGraphAddNode_v2(void **node, struct graph *graph, void *const *after, const void *edges,
                            size_t count, struct any_node *wanted) {
   CALL(cuGraphAddNode_v2)(void) edges;

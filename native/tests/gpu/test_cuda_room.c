@@ -110,6 +110,44 @@ static void a_stopped_task_is_not_waited_for(void) {
   CHECK(parked(&stopped) == 0);
 }
 
+/* The other task has begun: it takes as long as its memory takes. */
+static struct gw_row *moving;
+
+static void *finish_late(void *unused) {
+  (void)unused;
+  CHECK(until((moving->park_request & 1) == 1, 60000));
+  usleep(1000000); /* longer than the allocation waits for one that has not begun */
+  atomic_store(&moving->parked, GW_PARKED);
+  return NULL;
+}
+
+static void a_task_that_moves_its_memory_is_waited_for(void) {
+  setenv("GIVEWAY_PARK_ROOM_MS", "500", 1);
+  gw_task *task = rival(), *other;
+  struct gw_task_options options = {.name = "other", .priority = -5};
+  page = open_page_of(DEVICE);
+  pid_t pid = fork(); /* a process that carries out nothing */
+  if (pid == 0) {
+    CHECK(gw_join(open_page_of(DEVICE), &options, &other) == GW_OK);
+    pause();
+  }
+  struct gw_row *rows = raw_page_of(DEVICE)->rows;
+  CHECK(until(rows[1].state != GW_FREE, 60000));
+  moving = &rows[1];
+  atomic_fetch_or(&moving->flags, GW_ROW_CAN_PARK | GW_ROW_PARKABLE);
+  atomic_store(&moving->parked, GW_PARK_SAVES);
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, finish_late, NULL) == 0);
+  struct gw_room_search search = {{0}, 0};
+  CHECK(gw_make_room(task, &search) == 1 && moving->parked == GW_PARKED);
+  gw_make_room_end(task, &search);
+  CHECK(pthread_join(thread, NULL) == 0);
+  atomic_store(&moving->parked, GW_PARK_SAVES); /* and its end is noticed */
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+  search = (struct gw_room_search){{0}, 0};
+  CHECK(gw_make_room(task, &search) == 0);
+}
+
 /* A search neither takes the place of a user's request nor withdraws it, and its end changes no
  * request to the task itself, nor does it need the page's lock. */
 static void a_search_leaves_other_requests_alone(void) {
@@ -322,6 +360,7 @@ static const struct test_case cases[] = {
     {"back when the other task has ended", back_when_the_other_task_has_ended},
     {"the least urgent task is parked first", the_least_urgent_task_is_parked_first},
     {"a stopped task is not waited for", a_stopped_task_is_not_waited_for},
+    {"a task that moves its memory is waited for", a_task_that_moves_its_memory_is_waited_for},
     {"a search leaves other requests alone", a_search_leaves_other_requests_alone},
     {"a search beside another", a_search_beside_another},
     {"back when there is room again", back_when_there_is_room_again},
