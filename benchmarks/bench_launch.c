@@ -73,7 +73,8 @@ int main(void) {
   static const char text[] =
       ".version 6.0\n.target sm_50\n.address_size 64\n.visible .entry ns_0() { ret; }\n";
   const char *path = getenv("GIVEWAY_CUDA_LIBRARY");
-  void *driver = path == NULL ? NULL : dlopen(path, RTLD_LAZY);
+  /* The shim answers for dlopen of a driver. */
+  void *driver = path == NULL ? NULL : dlmopen(LM_ID_BASE, path, RTLD_LAZY);
   struct way direct = {NULL, NULL};
   if (driver != NULL) {
     direct.launch = (launch_fn)dlsym(driver, "cuLaunchKernel");

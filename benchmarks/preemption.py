@@ -201,7 +201,8 @@ class Programs:
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         build = options.build.absolute()
         self._program = build / "benchmarks" / "preempt"
-        self._shim = build / "native" / "gpu" / "libgiveway-cuda.so"
+        hook = "libgiveway-cuda-hooks.so" if options.interpose else "libgiveway-cuda.so"
+        self._shim = build / "native" / "gpu" / hook
         self._base = {**os.environ, "GIVEWAY_DIR": str(folder)}
         self._folder, self._seconds, self._fake = folder, options.seconds, options.fake
         self._rounds: dict[tuple[int, bool], int] = {}
@@ -319,6 +320,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("build", type=Path, help="folder that make native built: build/native")
     parser.add_argument("--fake", action="store_true", help="on the fake driver")
+    parser.add_argument("--interpose", action="store_true", help="with the hooks beside the driver")
     parser.add_argument("--seconds", type=float, default=1.5, help="of requests, in each run")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cases", default=",".join(CASES))

@@ -24,9 +24,18 @@ hypothesis.settings.load_profile("giveway")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GIVEWAY = str(Path(sys.executable).with_name("giveway"))
+# Permissions bind root too, once it has no capabilities.
+UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 Spawner = Callable[..., "subprocess.Popen[str]"]
+
+
+def one_line(text: str) -> str:
+    """The only line of ``text``, which must be giveway's."""
+    (line,) = text.splitlines()
+    assert line.startswith("giveway: ")
+    return line
 
 
 @pytest.fixture(autouse=True)

@@ -29,10 +29,14 @@ KINDS = {
     "memset": ("MEMSETS", "memset"),
     "alloc": ("ALLOCATIONS", "alloc"),
     "managed": ("ALLOCATIONS", "managed"),
+    "array": ("ALLOCATIONS", "array"),
+    "alloc_node": ("OTHER", "alloc_node"),
+    "any_node": ("OTHER", "any_node"),
     "old_alloc": ("ALLOCATIONS", "plain"),
     "create": ("ALLOCATIONS", "create"),
     "free": ("FREES", "free"),
     "free_wait": ("FREES", "free_wait"),
+    "free_array": ("FREES", "free_array"),
     "release": ("FREES", "release"),
     "host_alloc": ("HOST_ALLOCATIONS", "plain"),
     "host_free": ("HOST_FREES", "wait"),
@@ -48,9 +52,9 @@ KINDS = {
 # Kinds whose functions need the terms of KEY; those of ALLOCATING may refuse the call or repeat it.
 MEMORY = {
     "alloc", "managed", "create", "free", "free_wait", "release", "retain", "map", "unmap",
-    "memory_info", "size", "context_open",
+    "memory_info", "size", "context_open", "array", "free_array", "alloc_node", "any_node",
 }  # fmt: skip
-ALLOCATING = {"alloc", "managed", "create", "context_open"}
+ALLOCATING = {"alloc", "managed", "array", "create", "alloc_node", "any_node", "context_open"}
 # Kinds whose KEY is a number of bytes: calls of about one size are one kind of work.
 SIZED = {"copy", "memset"}
 
@@ -141,6 +145,11 @@ def match_hooks(path: Path, functions: list[Symbol]) -> dict[str, Hook]:
 
 def word(term: str) -> str:
     """The C expression for a STREAM or KEY term."""
+    if ":" in term:
+        name, *arguments = term.split(":")
+        return f"gw_{name}({', '.join(word(each) for each in arguments)})"
+    if term.startswith("="):
+        return term[1:]
     if "*" in term:
         return " * ".join(word(factor) for factor in term.split("*"))
     low, place = ("(uint32_t)", term[1:]) if term.startswith("u") else ("", term)
@@ -167,7 +176,7 @@ def hook_source(name: str, hook: Hook) -> str:
     counted, around = KINDS.get(hook.kind, ("OTHER", hook.kind))
     traced = word(terms[0]) if terms else "0"
     in_job = IN_JOB.format(name=name, kernel=traced) if hook.kind == "launch" else ""
-    for term in terms:
+    for term in terms if hook.kind not in MEMORY else ():
         value = f"gw_size_class({word(term)})" if hook.kind in SIZED else word(term)
         mixed = f"gw_mix({mixed}, {value})"
     real = f"((gw_word(*)({types}))gw_slots[GW_ID_{name}])({arguments})"

@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import threading
+import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ OWN_SIZES = {
     "1b": {"layers": 16, "width": 2048, "vocabulary": 128256},
     "8b": {"layers": 32, "width": 4096, "vocabulary": 128256},
 }
-LONGEST = 2048
+LONGEST = {"tiny": 64, "1b": 2048, "8b": 2048}
 """The most tokens of a prompt and its answer together."""
 
 
@@ -61,6 +62,13 @@ class InThread:
         del self._answers[number]
 
     def _run(self) -> None:
+        try:
+            self._step()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)  # without the engine, the server would accept requests and never answer
+
+    def _step(self) -> None:
         while True:
             while not self._engine.busy() or not self._new.empty():
                 self._engine.add(*self._new.get())
@@ -74,7 +82,7 @@ class Own:
     def __init__(self, model: str, device: str, slots: int) -> None:
         from giveway.models import build
 
-        size = {**OWN_SIZES[model], "slots": slots, "length": LONGEST if model != "tiny" else 64}
+        size = {**OWN_SIZES[model], "slots": slots, "length": LONGEST[model]}
         self._engine = build.engine("llama_server", size, device)
         self._waiting: list[tuple[int, int, int]] = []
         self._free = list(range(slots))
@@ -121,10 +129,20 @@ def _vllm_settings(model: str, slots: int) -> dict[str, Any]:
     temporary.replace(folder / "config.json")
     return {
         "model": str(folder), "tokenizer": str(folder), "skip_tokenizer_init": True,
-        "load_format": "dummy", "dtype": "bfloat16", "seed": 0, "max_model_len": LONGEST,
+        "load_format": "dummy", "dtype": "bfloat16", "seed": 0, "max_model_len": LONGEST[model],
         "max_num_seqs": slots, "gpu_memory_utilization": 0.3, "kv_cache_memory_bytes": 8 << 30,
         "generation_config": "vllm", "enable_prefix_caching": False, "disable_log_stats": True,
+        "cudagraph_capture_sizes": _captured(slots),
     }  # fmt: skip
+
+
+def _captured(slots: int) -> list[int]:
+    """The batch sizes with a CUDA graph: powers of two, and the largest batch.
+
+    vLLM itself captures every multiple of eight up to twice as many. Fewer graphs start sooner. A
+    batch between two sizes is padded to the larger one.
+    """
+    return sorted({1 << power for power in range(slots.bit_length())} | {slots})
 
 
 def _sampling(count: int) -> Any:

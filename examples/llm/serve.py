@@ -22,6 +22,7 @@ import engines
 class Server:
     def __init__(self, engine: Any, model: str) -> None:
         self._engine, self._model = engine, model
+        self._longest = engines.LONGEST[model]
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -41,6 +42,10 @@ class Server:
         prompt, count = body["prompt"], body["max_tokens"]
         if not isinstance(prompt, list) or not body.get("stream"):
             _plain(writer, HTTPStatus.BAD_REQUEST, {"error": "needs numbers of tokens and stream"})
+            return
+        if len(prompt) + count > self._longest:
+            error = f"a prompt and its answer have {self._longest} tokens together at most"
+            _plain(writer, HTTPStatus.BAD_REQUEST, {"error": error})
             return
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
         tokens: AsyncIterator[int] = self._engine.answer(prompt, count)

@@ -136,8 +136,8 @@ struct gw_row {
   _Atomic uint64_t contended_ns;    /* time with work while less urgent tasks had work */
   _Atomic uint32_t slack_speed;     /* beside others, of that without, and one; 0: not known */
   _Atomic uint32_t slack_verdict;   /* enum gw_slack_verdict */
-  /* 1: an allocation of the task looks for memory, and programs that are parked for the task stay
-   * so. Written by the task's process. */
+  /* How many allocations of the task look for memory: meanwhile programs that are parked for the
+   * task stay so. Written by the task's process. */
   _Atomic uint32_t needs_memory;
 
   /* Lines 4 and 5: the cores on which the task's threads may run. A core has the number of the
@@ -150,9 +150,11 @@ struct gw_row {
   _Atomic uint64_t memory_peak;
   _Atomic uint64_t memory_limit;   /* 0: none */
   _Atomic uint64_t memory_reserve; /* other tasks leave as much to this one; 0: none */
-  /* Parking. Others write what they want; the task's process writes how far it has come. */
-  _Atomic uint32_t parked;      /* enum gw_parked; a futex word */
-  _Atomic uint32_t park_wanted; /* 1: the task is to be parked, or to stay so */
+  /* Parking. Others write requests; the task's process writes how far it has come. */
+  _Atomic uint32_t parked; /* enum gw_parked; a futex word */
+  /* The number of the last request. Odd: the task is to be parked, or to stay so. A refusal, or the
+   * end of the reason to stay parked, is a number as well. */
+  _Atomic uint32_t park_request;
   _Atomic uint32_t park_error;  /* enum gw_park_error: why the last request was refused */
   _Atomic uint32_t park_number; /* the driver's error of that refusal */
   _Atomic uint64_t park_for;    /* the ticket of the task that needs the memory; 0: a user asked */

@@ -57,7 +57,7 @@ static bool handler_is_ours(void) {
   return sigaction(SIGURG, NULL, &action) == 0 && action.sa_handler == on_signal;
 }
 
-/* Whether the thread blocks the signal; 0: it is gone. */
+/* Whether the thread blocks the signal; false where the thread has ended. */
 static bool is_blocked_in(pid_t thread) {
   char path[64], line[256];
   unsigned long blocked = 0;

@@ -14,7 +14,7 @@ extern _Thread_local unsigned gw_region_depth;
  * ungated. The caller passes the result to the matching gw_region_end. */
 gw_task *gw_region_begin(const struct runtime *runtime);
 void gw_region_end(gw_task *task);
-/* The same for a region whose threads giveway does not know: what runs cannot be stopped. */
+/* The same for a region whose threads giveway does not know, and so cannot stop. */
 gw_task *gw_region_begin_unstoppable(const struct runtime *runtime);
 void gw_region_end_unstoppable(gw_task *task);
 

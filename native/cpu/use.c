@@ -22,7 +22,7 @@
 #define STILL_NS (20 * MS)   /* a process that used no CPU time for so long waits for something */
 #define STILL_SHARE 32       /* CPU time below this part of the time is not work */
 #define MEASURE_NS (20 * MS) /* the least time over which CPU time says how many cores are busy */
-#define GAP_NS (50 * MS)     /* the watcher slept for so long: it cannot tell what was in between */
+#define GAP_NS (50 * MS)     /* the watcher slept longer: the time in between is unknown */
 
 static _Atomic uint32_t teams; /* threads of all regions that run now */
 static _Atomic uint32_t peak;  /* the most of them in this window */

@@ -6,7 +6,7 @@
 
 #define GW_ANY_TEAM 65536u /* of a region whose number of threads is unknown */
 
-/* A region has begun with so many threads; it has ended. Any thread may call these. */
+/* To be called at the begin and at the end of a region of so many threads, by any thread. */
 void gw_team_begin(gw_task *task, unsigned threads);
 void gw_team_end(unsigned threads);
 void gw_use_fork_child(void);

@@ -61,7 +61,10 @@ void gw_idle(gw_task *task) {
  * the task for one that has just launched. */
 void gw_rest(gw_task *task) {
   if (task != NULL && atomic_load(&task->active)) {
-    atomic_store(&task->seen_launches, gw_launches_of(task));
+    uint64_t launches = gw_launches_of(task);
+    atomic_store(&task->seen_launches, launches);
     atomic_store(&task->last_ns, gw_now());
+    /* Stored last: a thread that reads this count then reads a time that is as new. */
+    atomic_store(&task->free_launches, launches);
   }
 }

@@ -23,7 +23,7 @@ static inline uint64_t gw_monotonic(void) {
 }
 
 #ifdef GIVEWAY_TEST_CLOCK
-uint64_t gw_now(void); /* the test sets it: native/tests/clock.c */
+uint64_t gw_now(void); /* in native/tests/clock.c, by the clock that a test sets */
 #else
 static inline uint64_t gw_now(void) {
   return gw_monotonic() - (uint64_t)atomic_load_explicit(&gw_clock_ahead_ns, memory_order_relaxed);

@@ -22,7 +22,8 @@ static bool is_known(const struct gw_task *task) {
   return GW_READ(look) != NULL && task == GW_READ(gw_process.task) && task->options.busy == NULL;
 }
 
-/* Idle, with launches in flight: gw_deactivate would refuse. The next launch makes it active. */
+/* Makes the task idle although launches are in flight, where gw_deactivate would refuse. The next
+ * launch makes it active. */
 static void doze(struct gw_task *task) {
   if (gw_page_lock(task->page) != GW_OK) {
     return;

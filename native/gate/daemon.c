@@ -62,11 +62,13 @@ void gw_decider_leave(gw_page *page) {
   gw_decider_release(page);
 }
 
+/* Takes the lock for the daemon, which alone may decide. */
+static int lock_to_decide(gw_page *page) {
+  return atomic_load(&page->deciding) ? gw_page_lock(page) : gw_fail(GW_E_TAKEN, 0);
+}
+
 int gw_decider_beat(gw_page *page) {
-  if (!atomic_load(&page->deciding)) {
-    return gw_fail(GW_E_TAKEN, 0);
-  }
-  int r = gw_page_lock(page);
+  int r = lock_to_decide(page);
   if (r != GW_OK) {
     return r;
   }
@@ -162,10 +164,7 @@ int gw_changes(gw_page *page, struct gw_change *changes, int capacity) {
 
 int gw_decide(gw_page *page, const uint64_t *tickets, const uint32_t *rows, const uint32_t *gates,
               int count) {
-  if (!atomic_load(&page->deciding)) {
-    return gw_fail(GW_E_TAKEN, 0);
-  }
-  int r = gw_page_lock(page);
+  int r = lock_to_decide(page);
   if (r != GW_OK) {
     return r;
   }
@@ -187,10 +186,7 @@ static bool may_decide(const struct gw_page *page, uint32_t i) {
 }
 
 int gw_decide_only(gw_page *page, const uint64_t *tickets, const uint32_t *rows, int count) {
-  if (!atomic_load(&page->deciding)) {
-    return gw_fail(GW_E_TAKEN, 0);
-  }
-  int r = gw_page_lock(page);
+  int r = lock_to_decide(page);
   if (r != GW_OK) {
     return r;
   }

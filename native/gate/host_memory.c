@@ -1,14 +1,11 @@
 #include "host_memory.h"
 
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "giveway_hook.h"
 #include "settings.h"
-
-#define MOUNT "/sys/fs/cgroup"
-#define MOUNT_1 MOUNT "/memory" /* of the first version of control groups */
 
 /* The number after the word, in a file of lines such as "MemAvailable: 1234 kB"; UINT64_MAX: none.
  */
@@ -42,7 +39,7 @@ static uint64_t read_number(const char *folder, const char *name) {
 }
 
 /* What the group's limit leaves. The kernel takes pages of files back before the limit bites. */
-static uint64_t left_in(const char *folder, bool unified) {
+static uint64_t left_in(const char *folder, int unified) {
   uint64_t limit = read_number(folder, unified ? "memory.max" : "memory.limit_in_bytes");
   uint64_t used = read_number(folder, unified ? "memory.current" : "memory.usage_in_bytes");
   if (limit >= UINT64_MAX / 2 || used == UINT64_MAX) {
@@ -55,51 +52,22 @@ static uint64_t left_in(const char *folder, bool unified) {
   return limit > used ? limit - used : 0;
 }
 
-/* From the group up to the mount. In a container the group's path may not exist below its mount,
- * which then is the group itself. */
-static uint64_t left_from(const char *mount, const char *group, bool unified) {
-  char folder[PATH_MAX];
-  snprintf(folder, sizeof folder, "%s%s", mount, group);
-  uint64_t least = UINT64_MAX;
-  for (size_t end = strlen(mount);;) {
-    uint64_t left = left_in(folder, unified);
-    least = left < least ? left : least;
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL || (size_t)(slash - folder) < end) {
-      return least;
-    }
-    *slash = '\0';
-  }
-}
-
 static uint64_t left_in_groups(void) {
-  FILE *file = fopen("/proc/self/cgroup", "re");
-  char line[PATH_MAX];
-  uint64_t least = UINT64_MAX;
-  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-    line[strcspn(line, "\n")] = '\0';
-    char *controllers = strchr(line, ':');
-    char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-    if (group == NULL) {
-      continue;
-    }
-    *group++ = '\0';
-    bool unified = controllers[1] == '\0';
-    if (unified || strcmp(controllers + 1, "memory") == 0) {
-      uint64_t left = left_from(unified ? MOUNT : MOUNT_1, group, unified);
-      least = left < least ? left : least;
-    }
-  }
-  if (file != NULL) {
-    fclose(file);
+  FILE *groups = fopen(GW_GROUPS, "re");
+  uint64_t least = gw_least_in_groups(groups, NULL, "memory", left_in);
+  if (groups != NULL) {
+    fclose(groups);
   }
   return least;
 }
 
+/* A virtual machine may begin with little memory and get more when programs touch it, so the user
+ * may state what there is. A group's limit counts all the same: beyond it the kernel kills. */
 uint64_t gw_host_memory(void) {
-  uint64_t machine = read_line("/proc/meminfo", "MemAvailable:"), groups = left_in_groups();
-  uint64_t least = gw_settings()->park_host;
-  machine = machine < UINT64_MAX / 1024 ? machine * 1024 : UINT64_MAX;
-  least = machine < least ? machine : least;
-  return groups < least ? groups : least;
+  uint64_t machine = gw_settings()->park_host, groups = left_in_groups();
+  if (machine == UINT64_MAX) {
+    uint64_t kib = read_line("/proc/meminfo", "MemAvailable:");
+    machine = kib < UINT64_MAX / 1024 ? kib * 1024 : UINT64_MAX;
+  }
+  return groups < machine ? groups : machine;
 }

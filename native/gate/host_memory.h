@@ -1,5 +1,5 @@
-/* How many bytes of host memory this process may still take: what the machine has, what the
- * process's control groups leave, and what the user allows for parking. */
+/* How many bytes of host memory this process may still take: what the machine has, or what the user
+ * states in its place, and what the process's control groups leave. */
 #ifndef GIVEWAY_HOST_MEMORY_H
 #define GIVEWAY_HOST_MEMORY_H
 

@@ -4,7 +4,9 @@
  *
  * Two threads of each member's process do this: one sleeps on the row's flags and votes, the other
  * sleeps on the job's page and obeys. So a transition on a device knows nothing of other devices,
- * and a member that dies takes its vote with it. */
+ * and a member that dies takes its vote with it.
+ *
+ * A member is one of a row of its task: with another row, a task gets another member. */
 #include "job.h"
 
 #include <stdio.h>
@@ -35,12 +37,42 @@ struct gw_member {
   struct gw_page *page;
   struct gw_row *row; /* the task's, on the page of its device */
   uint64_t ticket;
+  _Atomic uint64_t collectives; /* counted here: the row that shows them may be lost */
+  _Atomic bool replaced;
 };
 
-static bool is_member(const struct gw_member *member) {
+static bool has_task(const struct gw_member *member) {
   return GW_READ(member->row->ticket) == member->ticket && !GW_READ(member->vote.left) &&
-         !gw_task_lost(&member->vote) && GW_READ(member->page->broken) == 0 &&
-         !GW_READ(gw_process.exiting);
+         GW_READ(member->page->broken) == 0 && !GW_READ(gw_process.exiting);
+}
+
+static bool is_member(const struct gw_member *member) {
+  return has_task(member) && !gw_task_lost(&member->vote);
+}
+
+static void grow(_Atomic uint64_t *to, uint64_t least) {
+  uint64_t value = atomic_load(to);
+  while (value < least && !atomic_compare_exchange_weak(to, &value, least)) {
+  }
+}
+
+static void show_collectives(const struct gw_member *member) {
+  grow(&gw_row_of(&member->vote)->launches, atomic_load(&member->collectives));
+}
+
+/* A vote whose row is lost (somebody wrote to the job's page) takes another one. */
+static bool stays_member(struct gw_member *member) {
+  if (is_member(member)) {
+    return true;
+  }
+  pthread_mutex_lock(&gw_process.lock);
+  bool stays = has_task(member) && GW_READ(member->vote.page->broken) == 0 &&
+               (!gw_task_lost(&member->vote) || gw_row_retake(&member->vote) == GW_OK);
+  if (stays) {
+    show_collectives(member);
+  }
+  pthread_mutex_unlock(&gw_process.lock);
+  return stays;
 }
 
 static void tell_members(struct gw_page *job) {
@@ -61,7 +93,7 @@ static void set_vote(struct gw_member *member, uint32_t state, uint32_t ranked) 
 
 static void *vote(void *argument) {
   struct gw_member *member = argument;
-  while (is_member(member)) {
+  while (stays_member(member)) {
     uint32_t flags = atomic_load(&member->row->flags);
     GW_WRITE(member->vote.row->priority, GW_READ(member->row->priority));
     GW_WRITE(member->vote.row->beat_ns, gw_now());
@@ -145,7 +177,7 @@ static void *follow(void *argument) {
   _Atomic uint32_t *word = &member->vote.page->map->header.events;
   struct wish done = {0};
   uint64_t reached = 0;
-  while (is_member(member)) {
+  while (stays_member(member)) {
     uint32_t events = atomic_load(word);
     uint64_t now = gw_now();
     struct wish wish = read_wish(member, now);
@@ -205,10 +237,14 @@ int gw_in_job(const gw_task *task) { return task != NULL && task->member != NULL
 /* Counts first, then reads the votes. A member that votes later reads the count at its gate. */
 void gw_collective(gw_task *task) {
   struct gw_member *member = task != NULL ? task->member : NULL;
-  if (member == NULL || !is_member(member)) {
+  if (member == NULL) {
     return;
   }
-  atomic_fetch_add(&member->vote.row->launches, 1);
+  atomic_fetch_add(&member->collectives, 1);
+  if (!is_member(member)) {
+    return;
+  }
+  show_collectives(member);
   if (any_held(member->vote.page)) {
     tell_members(member->vote.page);
   }
@@ -286,7 +322,7 @@ static void state_job(const struct gw_task *task, const char *job) {
   gw_page_unlock(task->page);
 }
 
-struct gw_member *gw_job_join(struct gw_task *task) {
+static struct gw_member *join(struct gw_task *task, uint64_t collectives) {
   char job[GW_DEVICE_SIZE - sizeof ".job"], name[GW_DEVICE_SIZE];
   struct gw_member *member = read_name(job, sizeof job) ? calloc(1, sizeof *member) : NULL;
   if (member == NULL) {
@@ -304,6 +340,8 @@ struct gw_member *gw_job_join(struct gw_task *task) {
     warn(r, job);
     return NULL;
   }
+  atomic_store(&member->collectives, collectives);
+  show_collectives(member);
   int error = gw_thread_start(vote, member);
   error = error == 0 ? gw_thread_start(follow, member) : error;
   if (error != 0) {
@@ -313,6 +351,22 @@ struct gw_member *gw_job_join(struct gw_task *task) {
     warn(gw_fail(GW_E_RESOURCES, error), job);
   }
   return member;
+}
+
+struct gw_member *gw_job_join(struct gw_task *task) { return join(task, 0); }
+
+/* The first thread that notices does it. */
+void gw_job_renew(struct gw_task *task) {
+  struct gw_member *old = task->member;
+  if (old == NULL || old->ticket == GW_READ(task->ticket) ||
+      atomic_exchange(&old->replaced, true)) {
+    return;
+  }
+  pthread_mutex_lock(&gw_process.lock);
+  gw_job_leave(old);
+  pthread_mutex_unlock(&gw_process.lock);
+  gw_futex_wake(&old->row->flags, true); /* its thread ends */
+  task->member = join(task, atomic_load(&old->collectives));
 }
 
 void gw_job_leave(struct gw_member *member) {

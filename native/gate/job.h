@@ -10,6 +10,8 @@ struct gw_member;
 /* Without gw_process.lock, before the first launch: makes the process's task a member of the job
  * that the environment names. NULL: the environment names none, or its page cannot be used. */
 struct gw_member *gw_job_join(struct gw_task *task);
+/* Without gw_process.lock: the task has lost its row and taken another one. So does its member. */
+void gw_job_renew(struct gw_task *task);
 /* Under gw_process.lock. The member stays allocated, for a thread may still be in gw_job_turn. */
 void gw_job_leave(struct gw_member *member);
 /* The task has a turn: all members have it, at the same time. */

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "gil.h"
 #include "inside.h"
+#include "job.h"
 #include "state.h"
 #include "task.h"
 #include "wait.h"
@@ -27,8 +28,11 @@ static bool make_active(struct gw_task *task) {
   if (GW_READ(task->page->broken) != 0 || GW_READ(task->left) || GW_READ(gw_process.exiting)) {
     return false;
   }
-  if (gw_task_lost(task) && (gw_now() < GW_READ(task->again_ns) || gw_rejoin(task) != GW_OK)) {
-    return false;
+  if (gw_task_lost(task)) {
+    if (gw_now() < GW_READ(task->again_ns) || gw_rejoin(task) != GW_OK) {
+      return false;
+    }
+    gw_job_renew(task);
   }
   if (!atomic_load(&task->active)) {
     gw_activate(task);

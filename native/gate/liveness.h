@@ -18,7 +18,7 @@ bool gw_row_alive(const struct gw_page *page, uint32_t row);
 /* Whether this process has the row. */
 bool gw_row_is_ours(const struct gw_page *page, const struct gw_row *row);
 
-/* The same for the daemon of the page. GW_E_TAKEN: another process is it. */
+/* The same for the daemon of the page. GW_E_TAKEN: another process is the daemon. */
 int gw_decider_claim(struct gw_page *page);
 void gw_decider_release(struct gw_page *page);
 bool gw_decider_alive(const struct gw_page *page);

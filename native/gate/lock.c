@@ -52,6 +52,21 @@ static int lock_page(struct gw_page *page, uint64_t wait_ns) {
 
 int gw_page_lock_patiently(struct gw_page *page) { return lock_page(page, PATIENT_WAIT_NS); }
 
+int gw_page_lock_task(struct gw_page *page, uint64_t ticket, struct gw_row **row) {
+  int r = gw_page_lock_patiently(page);
+  if (r != GW_OK) {
+    return r;
+  }
+  for (uint32_t i = 0; i < gw_rows_used(page); i++) {
+    *row = &page->map->rows[i];
+    if (ticket != 0 && atomic_load(&(*row)->ticket) == ticket) {
+      return GW_OK;
+    }
+  }
+  gw_page_unlock(page);
+  return gw_fail(GW_E_NO_TASK, 0);
+}
+
 int gw_page_lock(struct gw_page *page) {
   uint32_t failures = GW_READ(page->lock_failures);
   if (failures != 0 && gw_now() < GW_READ(page->lock_again_ns)) {

@@ -8,6 +8,9 @@
 #include "settings.h"
 
 #define LOOK_NS (50 * GW_MS) /* how often it looks whether the other task is alive */
+/* A task that has begun takes the time that its memory takes: so many times as long as one that has
+ * not begun. A stopped process must not be waited for without end. */
+#define MOVING 30
 
 static bool was_asked(const struct gw_room_search *search, uint32_t row) {
   return (search->asked[row / 64] >> row % 64 & 1) != 0;
@@ -45,13 +48,16 @@ static struct gw_row *choose(gw_page *page, struct gw_seat own, struct gw_room_s
 
 /* True: the task has parked itself, or has left. */
 static bool await(gw_page *page, struct gw_seat other, struct gw_seat own) {
-  uint64_t end = gw_now() + gw_settings()->park_room_ns;
-  while (gw_now() < end) {
+  uint64_t start = gw_now(), most = gw_settings()->park_room_ns;
+  while (gw_now() - start < most) {
     uint32_t parked = GW_READ(other.row->parked);
+    if (parked != GW_NOT_PARKED) {
+      most = MOVING * gw_settings()->park_room_ns;
+    }
     if (parked == GW_PARKED || gw_seat_lost(other)) {
       return true;
     }
-    if (GW_READ(other.row->park_error) != GW_PARK_OK) {
+    if ((GW_READ(other.row->park_request) & 1) == 0) { /* refused, or a user wants it back */
       return false;
     }
     gw_futex_wait(&other.row->parked, parked, LOOK_NS, true);
@@ -63,12 +69,20 @@ static bool await(gw_page *page, struct gw_seat other, struct gw_seat own) {
   return false;
 }
 
+/* The row counts its searches: threads may search at once. A row that the task takes meanwhile
+ * counts this one anew. */
+static void begin(struct gw_seat own, struct gw_room_search *search) {
+  if (search->ticket != own.ticket) {
+    search->ticket = own.ticket;
+    atomic_fetch_add(&own.row->needs_memory, 1);
+  }
+}
+
 int gw_make_room(gw_task *task, struct gw_room_search *search) {
   struct gw_seat own = task != NULL ? gw_seat_of(task) : (struct gw_seat){NULL, 0};
   if (task == NULL || GW_READ(task->page->broken) != 0 || GW_READ(task->left)) {
     return 0;
   }
-  search->began = 1;
   for (;;) {
     if (gw_page_lock(task->page) != GW_OK) {
       return 0;
@@ -76,7 +90,7 @@ int gw_make_room(gw_task *task, struct gw_room_search *search) {
     struct gw_row *row = gw_seat_lost(own) ? NULL : choose(task->page, own, search);
     struct gw_seat other = {row, row != NULL ? GW_READ(row->ticket) : 0};
     if (row != NULL) {
-      atomic_store(&own.row->needs_memory, 1);
+      begin(own, search);
     }
     gw_page_unlock(task->page);
     if (row == NULL) {
@@ -90,7 +104,9 @@ int gw_make_room(gw_task *task, struct gw_room_search *search) {
 
 /* Without the page's lock: another process may have it for long. */
 void gw_make_room_end(gw_task *task, struct gw_room_search *search) {
-  if (task != NULL && search->began && !gw_task_lost(task)) {
-    atomic_store(&gw_row_of(task)->needs_memory, 0);
+  struct gw_seat own = gw_seat_of(task);
+  if (search->ticket == own.ticket && !gw_seat_lost(own)) {
+    atomic_fetch_sub(&own.row->needs_memory, 1);
   }
+  search->ticket = 0;
 }

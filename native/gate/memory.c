@@ -14,7 +14,6 @@
 /* What the other tasks of a page have, of the device's memory. */
 struct others {
   uint64_t reserved; /* promised to them */
-  uint64_t kept;     /* promised to them, or in use by them: for each task the larger one */
   uint64_t unused;   /* promised to them, and not yet in use */
   uint64_t used;
   uint64_t parkable; /* in use by less urgent tasks, which give it up when this one needs it */
@@ -24,6 +23,13 @@ static uint64_t add(uint64_t a, uint64_t b) { return a + b >= a ? a + b : UINT64
 static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
+/* Whether the row is of a living task that has its memory on the device. */
+static bool has_memory(const struct gw_page *page, uint32_t index) {
+  const struct gw_row *row = &page->map->rows[index];
+  return GW_READ(row->state) != GW_FREE && GW_READ(row->parked) != GW_PARKED &&
+         gw_row_alive(page, index);
+}
+
 static struct others read_others(const struct gw_page *page, const struct gw_row *own) {
   struct others all = {0};
   int32_t priority = own != NULL ? gw_row_priority(own)
@@ -32,16 +38,34 @@ static struct others read_others(const struct gw_page *page, const struct gw_row
   for (uint32_t i = 0; i < gw_rows_used(page); i++) {
     const struct gw_row *row = &page->map->rows[i];
     uint64_t reserve = GW_READ(row->memory_reserve), used = atomic_load(&row->memory);
-    if (row == own || (reserve | used) == 0 || GW_READ(row->state) == GW_FREE ||
-        GW_READ(row->parked) == GW_PARKED || !gw_row_alive(page, i)) {
+    if (row == own || (reserve | used) == 0 || !has_memory(page, i)) {
       continue;
     }
     bool parkable = gw_has_flag(row, GW_ROW_CAN_PARK) && gw_has_flag(row, GW_ROW_PARKABLE);
     all.parkable = add(all.parkable, parkable && gw_row_priority(row) < priority ? used : 0);
     all.reserved = add(all.reserved, reserve);
     all.used = add(all.used, used);
-    all.kept = add(all.kept, reserve > used ? reserve : used);
     all.unused = add(all.unused, less(reserve, used));
+  }
+  return all;
+}
+
+/* Of these, what decides about an allocation: no more is read, because it delays each one. */
+struct promises {
+  uint64_t reserved;
+  uint64_t kept; /* promised to them, or in use by them: for each task the larger one */
+};
+
+static struct promises read_promises(const struct gw_page *page, const struct gw_row *own) {
+  struct promises all = {0};
+  for (uint32_t i = 0, n = gw_rows_used(page); i < n; i++) {
+    const struct gw_row *row = &page->map->rows[i];
+    uint64_t reserve = GW_READ(row->memory_reserve), used = atomic_load(&row->memory);
+    uint64_t most = reserve > used ? reserve : used;
+    if (most != 0 && row != own && has_memory(page, i)) {
+      all.reserved = add(all.reserved, reserve);
+      all.kept = add(all.kept, most);
+    }
   }
   return all;
 }
@@ -139,7 +163,7 @@ static int may_use(gw_task *task, uint64_t bytes) {
   if (total == 0 || GW_READ(task->page->broken) != 0) {
     return 1;
   }
-  struct others others = read_others(task->page, gw_row_of(task));
+  struct promises others = read_promises(task->page, gw_row_of(task));
   return others.reserved == 0 || add(bytes, others.kept) <= total ? 1 : -1;
 }
 
@@ -158,6 +182,12 @@ int gw_memory_take(gw_task *task, uint64_t bytes) {
 void gw_memory_taken(gw_task *task) {
   if (task != NULL) {
     note_peak(task, GW_READ(task->memory));
+  }
+}
+
+void gw_memory_count(gw_task *task, uint64_t bytes) {
+  if (task != NULL) {
+    note_peak(task, add_use(task, bytes));
   }
 }
 
@@ -225,34 +255,34 @@ static uint64_t usable_limit(uint64_t total, uint64_t context) {
 
 /* A reservation that cannot be met yet still holds: others get no more, and what they free goes to
  * this task. */
-static uint64_t usable_reserve(uint64_t total, const struct others *others) {
+static uint64_t usable_reserve(uint64_t total, uint64_t kept) {
   uint64_t reserve = setting("GIVEWAY_RESERVE", total);
   if (reserve > total) {
     warn("nothing is reserved: %lu MiB are more than the %lu MiB of the device", reserve, total, 0);
     return 0;
   }
-  if (reserve != 0 && add(reserve, others->kept) > total) {
-    warn("%lu MiB cannot be reserved yet: other programs have %lu of %lu MiB", reserve,
-         others->kept, total);
+  if (reserve != 0 && add(reserve, kept) > total) {
+    warn("%lu MiB cannot be reserved yet: other programs have %lu of %lu MiB", reserve, kept,
+         total);
   }
   return reserve;
 }
 
 void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context) {
   struct gw_header *header = &task->page->map->header;
-  struct others others = read_others(task->page, gw_row_of(task));
+  uint64_t kept = read_promises(task->page, gw_row_of(task)).kept;
   refuse_nonsense("GIVEWAY_MEMORY");
   refuse_nonsense("GIVEWAY_RESERVE");
   GW_WRITE(header->memory, total);
   raise_to(&header->memory_context, context);
   GW_WRITE(task->memory_limit, usable_limit(total, context));
-  GW_WRITE(task->memory_reserve, usable_reserve(total, &others));
+  GW_WRITE(task->memory_reserve, usable_reserve(total, kept));
   GW_WRITE(task->memory_total, total);
   if (has_row(task)) {
     GW_WRITE(gw_row_of(task)->memory_limit, GW_READ(task->memory_limit));
     GW_WRITE(gw_row_of(task)->memory_reserve, GW_READ(task->memory_reserve));
   }
-  note_peak(task, add_use(task, context));
+  gw_memory_count(task, context);
 }
 
 uint64_t gw_memory_unaccounted(gw_task *task, uint64_t used) {

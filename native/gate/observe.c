@@ -39,6 +39,13 @@ static enum gw_gate_kind gate_kind(const gw_page *page, const struct gw_row *row
                                                                : GW_STOPS_REGIONS;
 }
 
+/* The error of a request that has been answered: the row then asks for the state that it has. */
+static uint32_t park_error(const struct gw_row *row) {
+  bool wanted = (GW_READ(row->park_request) & 1) != 0;
+  uint32_t resting = wanted ? GW_PARKED : GW_NOT_PARKED;
+  return GW_READ(row->parked) == resting ? GW_READ(row->park_error) : GW_PARK_OK;
+}
+
 static void describe(const gw_page *page, uint32_t index, struct gw_task_info *info) {
   const struct gw_row *row = &page->map->rows[index];
   memset(info, 0, sizeof *info);
@@ -77,7 +84,7 @@ static void describe(const gw_page *page, uint32_t index, struct gw_task_info *i
   info->can_park = (GW_READ(row->flags) & GW_ROW_CAN_PARK) != 0;
   info->parkable = (GW_READ(row->flags) & GW_ROW_PARKABLE) != 0;
   info->parked = GW_READ(row->parked);
-  info->park_error = GW_READ(row->park_error);
+  info->park_error = park_error(row);
   info->park_number = GW_READ(row->park_number);
   info->park_room = GW_READ(row->park_room);
   memcpy(info->name, row->name, sizeof info->name);

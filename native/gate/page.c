@@ -155,7 +155,7 @@ int gw_page_check(struct gw_page *page) {
   struct stat s;
   if (is_file(page, &s)) {
     r = s.st_nlink == 0 ? GW_E_DELETED : GW_OK;
-  } else { /* the program has closed the descriptor, as daemons do: what the path leads to tells */
+  } else { /* the program has closed the descriptor, as daemons do: look at the path */
     bool found = lstat(page->path, &s) == 0;
     r = (found && !same_file(page, &s)) || (!found && errno == ENOENT) ? GW_E_DELETED : GW_OK;
     s.st_size = found ? s.st_size : (off_t)PAGE_SIZE_BYTES;

@@ -28,7 +28,7 @@ uint32_t gw_park_flags(const struct gw_task *task) {
 
 void gw_park_fill(struct gw_row *row) {
   atomic_store(&row->parked, atomic_load(&gw_process.parked));
-  atomic_store(&row->park_wanted, 0);
+  atomic_store(&row->park_request, 0);
   atomic_store(&row->park_error, 0);
   atomic_store(&row->park_number, 0);
   atomic_store(&row->park_for, 0);

@@ -16,7 +16,7 @@ static _Atomic uint64_t again_ns; /* the process was refused: when to try again;
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 
 static void forget(void) {
-  pthread_mutex_init(&joining, NULL); /* another thread of the parent may have taken it */
+  pthread_mutex_init(&joining, NULL); /* another thread of the parent may hold it */
   atomic_store(&again_ns, 0);
 }
 

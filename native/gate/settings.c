@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "number.h"
 
@@ -20,7 +21,11 @@ static void read_settings(void) {
   settings.park_wait_ns = milliseconds("GIVEWAY_PARK_WAIT_MS", 10000);
   settings.park_least_ns = milliseconds("GIVEWAY_PARK_LEAST_MS", 5000);
   settings.park_room_ns = milliseconds("GIVEWAY_PARK_ROOM_MS", 60000);
-  settings.park_host = (uint64_t)(gw_environment_number("GIVEWAY_PARK_HOST_GIB", 1e6, 1e6) * GIB);
+  double stated = gw_environment_number("GIVEWAY_PARK_HOST_GIB", 1e6, -1);
+  settings.park_host = stated >= 0 ? (uint64_t)(stated * GIB) : UINT64_MAX;
+  const char *mount = getenv("GIVEWAY_CGROUP");
+  mount = mount != NULL && *mount != '\0' ? strdup(mount) : NULL;
+  settings.groups_mount = mount != NULL ? mount : "/sys/fs/cgroup";
   settings.grace_ns = milliseconds("GIVEWAY_GRACE_MS", 10000);
 }
 

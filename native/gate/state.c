@@ -34,7 +34,7 @@ static void after_fork_child(void) {
   for (struct gw_page *page = gw_process.pages; page != NULL; page = page->next) {
     forget_rows(page);
   }
-  pthread_mutex_unlock(&gw_process.lock); /* the thread that forked has it */
+  pthread_mutex_unlock(&gw_process.lock); /* the thread that forked has locked it */
 }
 
 __attribute__((constructor)) static void handle_forks(void) {

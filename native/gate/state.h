@@ -31,6 +31,10 @@ struct gw_page {
   _Atomic bool deciding;          /* this process is the page's daemon */
   struct gw_seen *seen;           /* what the daemon has seen of the page */
   bool serves_requests;           /* under gw_process.lock: a thread waits for requests to park */
+  struct { /* of the thread that parks: bytes on the device, UINT64_MAX: unknown */
+    uint64_t available, others; /* when it was parked: what was free, and what other tasks had */
+    uint64_t room;              /* what there was when it was to come back */
+  } parked;
   char device[GW_DEVICE_SIZE];
   char path[PATH_MAX];
   struct gw_page *next;
@@ -43,6 +47,7 @@ struct gw_task {
   _Atomic uint32_t in_flight;     /* launches between gw_begin and gw_end */
   _Atomic uint64_t last_ns;       /* when a launch of the task last began or finished */
   _Atomic uint64_t seen_launches; /* the launches at that time, where ends are not reported */
+  _Atomic uint64_t free_launches; /* the launches when the device was last found free */
   _Atomic uint64_t late;          /* launches whose work was submitted late */
   _Atomic int last_thread;  /* of the last launch; negative: an operator, with no end reported */
   _Atomic uint32_t waiting; /* of the launches in flight, those at the closed gate */
@@ -71,7 +76,12 @@ struct gw_task {
   /* Under gw_process.lock. */
   bool pinned; /* the watcher is in a function of the hook, without the lock */
 
-  struct gw_member *member; /* of the job; NULL: of none. Set before the task's first launch */
+  /* Used by the thread that parks. */
+  uint32_t park_request; /* the row's, as last read */
+  bool park_asked;       /* the row has asked to park since the process was last not parked */
+  uint64_t park_gone_ns; /* when the task that needs the memory was first seen to be gone */
+
+  struct gw_member *_Atomic member; /* of the job; NULL: of none. See gw_job_renew */
   struct gw_task *next;
   struct gw_task *sibling; /* the same thread's task on another page */
   bool leaving;            /* under gw_process.lock: leaves as soon as it is idle */

@@ -18,69 +18,45 @@ void gw_attributes_write(struct gw_page *page, uint32_t row, const char *text) {
   atomic_fetch_add(&attributes->changes, 1);
 }
 
-/* Under the page's lock: the row of a task; -1: there is none. */
-static int row_of(const struct gw_page *page, uint64_t ticket) {
-  for (uint32_t i = 0; i < gw_rows_used(page); i++) {
-    if (ticket != 0 && atomic_load(&page->map->rows[i].ticket) == ticket) {
-      return (int)i;
-    }
-  }
-  return -1;
-}
-
 int gw_set_attributes(gw_page *page, uint64_t ticket, const char *text) {
   if (strnlen(text, GW_ATTRIBUTES_SIZE) == GW_ATTRIBUTES_SIZE) {
     return gw_fail(GW_E_ARGUMENT, 0);
   }
-  int r = gw_page_lock_patiently(page);
-  if (r != GW_OK) {
-    return r;
-  }
-  int row = row_of(page, ticket);
-  if (row < 0) {
-    r = gw_fail(GW_E_NO_TASK, 0);
-  } else {
-    gw_attributes_write(page, (uint32_t)row, text);
+  struct gw_row *row;
+  int r = gw_page_lock_task(page, ticket, &row);
+  if (r == GW_OK) {
+    gw_attributes_write(page, (uint32_t)(row - page->map->rows), text);
     gw_gates_update(page, gw_now());
+    gw_page_unlock(page);
   }
-  gw_page_unlock(page);
   return r;
 }
 
 int gw_attributes(gw_page *page, uint64_t ticket, char *text, size_t size) {
-  int r = gw_page_lock_patiently(page);
+  struct gw_row *row;
+  int r = gw_page_lock_task(page, ticket, &row);
   if (r != GW_OK) {
     return r;
   }
-  int row = row_of(page, ticket);
-  if (row < 0) {
-    r = gw_fail(GW_E_NO_TASK, 0);
+  const char *from = page->map->attributes[row - page->map->rows].text;
+  size_t n = strnlen(from, GW_ATTRIBUTES_SIZE);
+  if (n < size) {
+    memcpy(text, from, n);
+    text[n] = '\0';
   } else {
-    const char *from = page->map->attributes[row].text;
-    size_t n = strnlen(from, GW_ATTRIBUTES_SIZE);
-    if (n >= size) {
-      r = gw_fail(GW_E_ARGUMENT, 0);
-    } else {
-      memcpy(text, from, n);
-      text[n] = '\0';
-    }
+    r = gw_fail(GW_E_ARGUMENT, 0);
   }
   gw_page_unlock(page);
   return r;
 }
 
 int gw_set_memory_limit(gw_page *page, uint64_t ticket, uint64_t bytes) {
-  int r = gw_page_lock_patiently(page);
-  if (r != GW_OK) {
-    return r;
+  struct gw_row *row;
+  int r = gw_page_lock_task(page, ticket, &row);
+  if (r == GW_OK) {
+    GW_WRITE(row->memory_limit, bytes);
+    gw_page_unlock(page);
   }
-  int row = row_of(page, ticket);
-  if (row < 0) {
-    r = gw_fail(GW_E_NO_TASK, 0);
-  } else {
-    GW_WRITE(page->map->rows[row].memory_limit, bytes);
-  }
-  gw_page_unlock(page);
   return r;
 }
 
@@ -88,17 +64,12 @@ int gw_set_priority(gw_page *page, uint64_t ticket, int priority) {
   if (priority < GW_PRIORITY_MIN || priority > GW_PRIORITY_MAX) {
     return gw_fail(GW_E_ARGUMENT, 0);
   }
-  int r = gw_page_lock_patiently(page);
-  if (r != GW_OK) {
-    return r;
-  }
-  int row = row_of(page, ticket);
-  if (row < 0) {
-    r = gw_fail(GW_E_NO_TASK, 0);
-  } else {
-    GW_WRITE(page->map->rows[row].priority, priority);
+  struct gw_row *row;
+  int r = gw_page_lock_task(page, ticket, &row);
+  if (r == GW_OK) {
+    GW_WRITE(row->priority, priority);
     gw_gates_update(page, gw_now());
+    gw_page_unlock(page);
   }
-  gw_page_unlock(page);
   return r;
 }

@@ -37,7 +37,7 @@ static int find_row(struct gw_page *page) {
   return -1;
 }
 
-/* With it, an observer in another namespace finds the process. */
+/* By this number an observer in another PID namespace finds the process. */
 static uint64_t pid_namespace(void) {
   struct stat own;
   return stat("/proc/self/ns/pid", &own) == 0 ? own.st_ino : 0;
@@ -122,16 +122,20 @@ uint64_t gw_again_ns(int error) {
                               : UINT64_MAX;
 }
 
+int gw_row_retake(struct gw_task *task) {
+  release_row(task);
+  return gw_row_take(task->page, task);
+}
+
 int gw_rejoin(struct gw_task *task) {
   int r = GW_OK;
   pthread_mutex_lock(&gw_process.lock);
   if (gw_task_lost(task)) {
-    release_row(task);
     if (task->options.priority < GW_PRIORITY_MIN || task->options.priority > GW_PRIORITY_MAX) {
       task->options.priority = 0;
     }
     atomic_store(&task->active, 0);
-    r = gw_row_take(task->page, task);
+    r = gw_row_retake(task);
     if (r != GW_OK) {
       atomic_store(&task->again_ns, gw_again_ns(r));
       gw_warn_ungated(r, task->page->path);

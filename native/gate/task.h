@@ -6,6 +6,8 @@
 
 /* Under gw_process.lock: takes a row of the page for the task. */
 int gw_row_take(struct gw_page *page, struct gw_task *task);
+/* Under gw_process.lock: the same for a task that has lost its row. */
+int gw_row_retake(struct gw_task *task);
 /* Takes another row for a task that has lost its own: for the rest of the library, and for other
  * processes, a new task. Threads that hold the old seat notice, and go on. */
 int gw_rejoin(struct gw_task *task);

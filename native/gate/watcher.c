@@ -135,7 +135,7 @@ static void beat(struct gw_task *task, uint64_t now) {
   }
 }
 
-/* Ends a quantum that is over. When the task's quantum ends or has ended; 0: it has none. */
+/* Ends a quantum that is over. Returns when the task's quantum ends or ended; 0: it has none. */
 static uint64_t watch_quantum(struct gw_task *task, uint64_t now) {
   uint64_t end = atomic_load(&gw_row_of(task)->quantum_end_ns);
   if (end != 0 && now >= end) {
@@ -174,16 +174,30 @@ static bool works(struct gw_task *task) {
   return task->options.busy != NULL && (gw_task_is_busy(task) > 0 || atomic_load(&task->left));
 }
 
+/* Whether the device has been free since `last`, when linger began. If this look is the first to
+ * find it free, linger begins now: it may have worked until a moment ago, and the program may be
+ * about to launch what comes next. The same if a wait for it has ended during this look. */
+static bool has_been_free(struct gw_task *task, uint64_t launches, uint64_t last, uint64_t now) {
+  if (task->options.busy != NULL && atomic_load(&task->free_launches) != launches) {
+    atomic_store(&task->last_ns, now);
+    atomic_store(&task->free_launches, launches);
+  }
+  return atomic_load(&task->last_ns) == last;
+}
+
 /* No launch is in flight: the task becomes idle when nothing has run for linger. */
 static uint64_t watch_resting(struct gw_task *task, uint64_t now, bool matters, uint64_t next) {
   uint64_t launches = gw_launches_of(task);
   uint64_t last = last_launch(task, launches, now);
-  uint64_t idle_at = last + gw_settings()->linger_ns;
+  uint64_t linger = gw_settings()->linger_ns, idle_at = last + linger;
   if (now < idle_at) {
     return matters && idle_at < next ? idle_at : next;
   }
   if (thread_runs(task, now, last) || works(task)) {
     return next;
+  }
+  if (!has_been_free(task, launches, last, now)) {
+    return now + linger < next ? now + linger : next;
   }
   return gw_deactivate(task, launches) ? UINT64_MAX : next;
 }

@@ -20,7 +20,7 @@ static bool ask(unsigned id, gw_word kernel) {
          (strstr(name, "ncclDevKernel") != NULL || strstr(name, "ncclKernel") != NULL);
 }
 
-/* Two handles may have one place. The one that comes later takes it. */
+/* Where two handles hash to one place, the later one replaces the earlier one. */
 bool gw_is_collective(unsigned id, gw_word kernel) {
   unsigned place = (unsigned)((kernel * UINT64_C(0x9E3779B97F4A7C15)) >> 54) % KERNELS;
   pthread_mutex_lock(&lock);

@@ -33,7 +33,7 @@ enum gw_counted {
 struct gw_counts {
   _Atomic uint64_t of[GW_COUNTED]; /* written by one thread at a time */
   struct gw_counts *next;
-  bool free; /* its thread has ended: the next thread goes on with it */
+  bool free; /* its thread has ended: the next new thread takes the counts over */
 };
 
 extern _Thread_local struct gw_counts *gw_own_counts;

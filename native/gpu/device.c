@@ -180,7 +180,7 @@ static struct gw_device *join_once(int index) {
   if (device == NULL && named && is_time(index)) {
     device = join(index, name, &memory, side_by_side);
     if (device != NULL) {
-      gw_park_uses(context);
+      gw_park_uses(device->page, context);
     }
   }
   if (device != NULL) {
@@ -235,7 +235,8 @@ struct gw_device *gw_device_known_of(gw_word stream) {
 void gw_device_mark(struct gw_device *device, gw_word stream) {
   unsigned home = gw_stream_slot(stream);
   gw_word other = atomic_exchange(&device->used[home], stream << 1 | 1);
-  /* Two streams may have one home. The one that had it may still work: it moves if it can. */
+  /* Another stream may have had this slot. That stream may still have work, so it moves to a free
+   * slot near by, if there is one. */
   for (unsigned i = 1; i < GW_STREAM_SLOTS && other != 0 && other >> 1 != stream; i++) {
     gw_word there = 0;
     if (atomic_compare_exchange_strong(&device->used[(home + i) % GW_STREAM_SLOTS], &there,

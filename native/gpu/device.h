@@ -24,6 +24,8 @@ struct gw_device {
    * not queried: their task is active for linger after each launch. */
   _Atomic gw_word used[GW_STREAM_SLOTS];
   struct gw_windows windows;
+  _Atomic uint64_t
+      graph_memory; /* of the task, in the device's pool for graphs; see graph_memory.h */
 };
 
 extern _Atomic(struct gw_device *) gw_devices[GW_DEVICES];

@@ -39,6 +39,9 @@ struct gw_driver_memory {
   bool free_known;
 };
 struct gw_driver_memory gw_driver_memory(int device);
+/* What the device's pool for graphs of this process has, in bytes; 0 where the driver cannot say.
+ */
+uint64_t gw_driver_graph_memory(int device);
 /* Whether work submitted to the stream is still to be done; from a thread without a context. */
 enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream);
 /* Whether the stream is being captured; true where the driver cannot say. */

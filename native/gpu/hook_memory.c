@@ -3,16 +3,15 @@
 
 #include <stddef.h>
 
-/* NULL: no task, or a node of a graph that is being captured, whose memory is the graph's. */
-static struct gw_device *device_of(gw_word stream) {
-  struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
-  device = device != NULL ? device : gw_device_find_of(stream);
-  return gw_device_unless_captured(device, stream);
-}
-
+/* What is captured becomes a node of a graph. */
 void gw_before_alloc(struct gw_call *call) {
-  call->allocation =
-      (struct gw_allocation){.device = device_of(call->stream), .bytes = call->memory[1]};
+  struct gw_device *device = atomic_load_explicit(&gw_only_device, memory_order_acquire);
+  device = device != NULL ? device : gw_device_find_of(call->stream);
+  call->allocation = (struct gw_allocation){
+      .device = device,
+      .bytes = call->memory[1],
+      .node = gw_device_unless_captured(device, call->stream) == NULL,
+  };
 }
 
 static void keep(struct gw_call *call, enum gw_memory_kind kind, gw_word of) {
@@ -24,14 +23,40 @@ static void keep(struct gw_call *call, enum gw_memory_kind kind, gw_word of) {
                                    .bytes = call->allocation.bytes});
 }
 
-void gw_after_alloc(struct gw_call *call, int result) {
-  if (result == 0) {
-    keep(call, GW_MEMORY_ADDRESS, gw_driver_current_context());
+static void after_alloc(struct gw_call *call, enum gw_memory_kind kind, int result) {
+  if (result == 0 && call->allocation.node) {
+    atomic_store(&gw_graphs_allocate, true);
+  } else if (result == 0) {
+    keep(call, kind, gw_driver_current_context());
   } else {
     gw_allocation_failed(&call->allocation);
   }
   gw_allocation_ended(&call->allocation);
 }
+
+void gw_after_alloc(struct gw_call *call, int result) {
+  after_alloc(call, GW_MEMORY_ADDRESS, result);
+}
+
+void gw_before_array(struct gw_call *call) { gw_before_alloc(call); }
+void gw_after_array(struct gw_call *call, int result) {
+  after_alloc(call, GW_MEMORY_ARRAY, result);
+}
+
+void gw_before_alloc_node(struct gw_call *call) {
+  call->allocation = gw_graph_allocation(call->memory[0]);
+}
+void gw_after_alloc_node(struct gw_call *call, int result) {
+  if (result == 0 && call->allocation.bytes != 0) {
+    atomic_store(&gw_graphs_allocate, true);
+  }
+  gw_allocation_ended(&call->allocation);
+}
+
+void gw_before_any_node(struct gw_call *call) {
+  call->allocation = gw_graph_allocation_of_any(call->memory[0]);
+}
+void gw_after_any_node(struct gw_call *call, int result) { gw_after_alloc_node(call, result); }
 
 /* The driver's checkpoint does not know managed memory. */
 void gw_before_managed(struct gw_call *call) { gw_before_alloc(call); }
@@ -90,6 +115,11 @@ static void after_free(struct gw_call *call, enum gw_memory_kind kind, int resul
 void gw_before_free(struct gw_call *call) { before_free(call, GW_MEMORY_ADDRESS); }
 void gw_after_free(struct gw_call *call, int result) {
   after_free(call, GW_MEMORY_ADDRESS, result);
+}
+
+void gw_before_free_array(struct gw_call *call) { before_free(call, GW_MEMORY_ARRAY); }
+void gw_after_free_array(struct gw_call *call, int result) {
+  after_free(call, GW_MEMORY_ARRAY, result);
 }
 
 void gw_before_free_wait(struct gw_call *call) {

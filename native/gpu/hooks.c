@@ -140,6 +140,7 @@ void gw_after_context_destroy(struct gw_call *call, int result) {
   gw_after_green_destroy(call, result);
   if (result == 0) {
     gw_memory_forget_context(call->key);
+    gw_after_graph_pool(call, result);
   }
 }
 

@@ -5,10 +5,12 @@
 
 #include <stdatomic.h>
 
+#include "array.h"
 #include "collective.h"
 #include "count.h"
 #include "device.h"
 #include "driver.h"
+#include "graph_memory.h"
 #include "limit.h"
 #include "load/resolve.h"
 #include "park.h"
@@ -141,7 +143,12 @@ static inline void gw_before_copy(struct gw_call *call) { gw_before_work(call, G
 static inline void gw_after_launch(struct gw_call *call, int result) {
   gw_after_work(call, result);
 }
-static inline void gw_after_graph(struct gw_call *call, int result) { gw_after_work(call, result); }
+static inline void gw_after_graph(struct gw_call *call, int result) {
+  gw_after_work(call, result);
+  if (__builtin_expect(atomic_load_explicit(&gw_graphs_allocate, memory_order_relaxed), 0)) {
+    gw_graph_memory_update();
+  }
+}
 static inline void gw_after_memset(struct gw_call *call, int result) {
   gw_after_work(call, result);
 }
@@ -157,6 +164,23 @@ static inline void gw_after_graph_change(struct gw_call *call, int result) {
 /* Device memory. Between gw_before_alloc and gw_after_alloc the call may be made several times. */
 void gw_before_alloc(struct gw_call *call);
 void gw_after_alloc(struct gw_call *call, int result);
+void gw_before_array(struct gw_call *call);
+void gw_after_array(struct gw_call *call, int result);
+void gw_before_free_array(struct gw_call *call);
+void gw_after_free_array(struct gw_call *call, int result);
+/* A node that allocates, and one of any kind, is added to a graph. */
+void gw_before_alloc_node(struct gw_call *call);
+void gw_after_alloc_node(struct gw_call *call, int result);
+void gw_before_any_node(struct gw_call *call);
+void gw_after_any_node(struct gw_call *call, int result);
+/* The pools of graphs have other memory than before. */
+static inline void gw_before_graph_pool(struct gw_call *call) { (void)call; }
+static inline void gw_after_graph_pool(struct gw_call *call, int result) {
+  (void)call, (void)result;
+  if (atomic_load(&gw_graphs_allocate)) {
+    gw_graph_memory_update();
+  }
+}
 void gw_before_managed(struct gw_call *call);
 void gw_after_managed(struct gw_call *call, int result);
 void gw_before_context_open(struct gw_call *call);

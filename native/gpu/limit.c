@@ -3,7 +3,10 @@
 bool gw_allocation_admitted(struct gw_allocation *allocation) {
   bool counts = allocation->device != NULL && !allocation->context;
   int taken = counts ? gw_memory_take(allocation->device->task, allocation->bytes) : 1;
-  allocation->counted = counts && taken == 1;
+  allocation->counted = counts && taken == 1 && !allocation->node;
+  if (counts && taken == 1 && allocation->node) {
+    gw_memory_give(allocation->device->task, allocation->bytes);
+  }
   allocation->kept = taken < 0;
   return taken == 1;
 }
@@ -35,7 +38,7 @@ bool gw_allocation_retried(struct gw_allocation *allocation) {
 }
 
 void gw_allocation_ended(struct gw_allocation *allocation) {
-  if (allocation->device != NULL && allocation->search.began) {
+  if (allocation->device != NULL && allocation->search.ticket != 0) {
     gw_make_room_end(allocation->device->task, &allocation->search);
   }
 }

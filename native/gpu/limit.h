@@ -16,6 +16,7 @@ struct gw_allocation {
   bool kept; /* refused: others keep what is left */
   bool counted;
   bool context; /* of a new context, on the device of that number */
+  bool node;    /* of a graph, which allocates when it is launched: only looked at here */
   int index;
   struct gw_room_search search;
 };

@@ -46,7 +46,7 @@ void gw_marks_uncount(struct gw_marks *marks, gw_word stream, uint64_t ns) {
   leave(marks, ns);
 }
 
-/* Its work counts with what comes after it on the stream. */
+/* Drops a mark. Its work counts as work of the next mark on the stream. */
 static void drop_newest(struct gw_marks *marks) {
   struct gw_mark *newest = &marks->marks[(marks->first + marks->count - 1) % GW_MARKS];
   gw_event_give(marks, newest->event);

@@ -14,7 +14,7 @@
 
 /* An event behind a piece of work. */
 struct gw_mark {
-  gw_word event, before, stream; /* before: an event in front of it, 0 where it is not timed */
+  gw_word event, before, stream; /* before: an event in front of the work, 0 if not timed */
   uint64_t ns, key;
   uint64_t launches; /* submitted to the context up to here */
   uint64_t number;   /* of the mark; never used again */

@@ -9,6 +9,7 @@
 
 static struct gw_memory *buckets[BUCKETS];
 static pthread_mutex_t locks[STRIPES] = {[0 ... STRIPES - 1] = PTHREAD_MUTEX_INITIALIZER};
+static bool sums; /* whether the totals are wanted */
 static _Atomic uint64_t allocated, freed, peak;
 
 /* The parent's memory is not the child's, nor does the driver work there. */
@@ -59,9 +60,18 @@ static struct gw_memory *take(struct gw_memory **link) {
 /* ---- memory --------------------------------------------------------------------------------- */
 
 static void add_totals(uint64_t bytes) {
+  if (!sums) {
+    return;
+  }
   uint64_t now = atomic_fetch_add(&allocated, bytes) + bytes - atomic_load(&freed);
   uint64_t most = atomic_load(&peak);
   while (now > most && !atomic_compare_exchange_weak(&peak, &most, now)) {
+  }
+}
+
+static void subtract_totals(uint64_t bytes) {
+  if (sums) {
+    atomic_fetch_add(&freed, bytes);
   }
 }
 
@@ -102,12 +112,22 @@ void gw_memory_freed(struct gw_memory *removed) {
     return;
   }
   if (removed->kind != GW_MEMORY_MAPPING) {
-    atomic_fetch_add(&freed, removed->bytes);
+    subtract_totals(removed->bytes);
     if (removed->device != NULL) {
       gw_memory_give(removed->device->task, removed->bytes);
     }
   }
   free(removed);
+}
+
+void gw_memory_change(struct gw_device *device, uint64_t before, uint64_t now) {
+  if (now > before) {
+    add_totals(now - before);
+    gw_memory_count(device->task, now - before);
+  } else if (now < before) {
+    subtract_totals(before - now);
+    gw_memory_give(device->task, before - now);
+  }
 }
 
 /* ---- handles and their mappings ------------------------------------------------------------- */
@@ -149,7 +169,8 @@ void gw_memory_forget_context(gw_word context) {
     struct gw_memory *gone = NULL;
     pthread_mutex_lock(&locks[bucket % STRIPES]);
     for (struct gw_memory **link = &buckets[bucket]; *link != NULL;) {
-      if ((*link)->kind == GW_MEMORY_ADDRESS && (*link)->of == context) {
+      bool in_context = (*link)->kind == GW_MEMORY_ADDRESS || (*link)->kind == GW_MEMORY_ARRAY;
+      if (in_context && (*link)->of == context) {
         struct gw_memory *found = take(link);
         found->next = gone;
         gone = found;
@@ -165,6 +186,8 @@ void gw_memory_forget_context(gw_word context) {
     }
   }
 }
+
+void gw_memory_sum(void) { sums = true; }
 
 struct gw_memory_totals gw_memory_totals(void) {
   return (struct gw_memory_totals){atomic_load(&allocated), atomic_load(&freed),

@@ -10,13 +10,13 @@
 #include "device.h"
 #include "driver.h"
 
-enum gw_memory_kind { GW_MEMORY_ADDRESS, GW_MEMORY_HANDLE, GW_MEMORY_MAPPING };
+enum gw_memory_kind { GW_MEMORY_ADDRESS, GW_MEMORY_ARRAY, GW_MEMORY_HANDLE, GW_MEMORY_MAPPING };
 
 struct gw_memory {
   enum gw_memory_kind kind;
   gw_word key;              /* the address, or the handle */
   struct gw_device *device; /* NULL: no task counts it */
-  gw_word of;               /* of an address: its context; of a mapping: its handle */
+  gw_word of;               /* of an address or an array: its context; of a mapping: its handle */
   uint64_t bytes;
   unsigned references; /* of a handle: itself and its mappings */
   struct gw_memory *next;
@@ -35,10 +35,13 @@ void gw_memory_freed(struct gw_memory *removed);
 void gw_memory_retain(gw_word handle);
 void gw_memory_map(gw_word address, uint64_t bytes, gw_word handle);
 void gw_memory_unmap(gw_word address, uint64_t bytes);
+/* The task has other bytes than before that no call names. */
+void gw_memory_change(struct gw_device *device, uint64_t before, uint64_t now);
 /* The context is gone, and its memory with it. */
 void gw_memory_forget_context(gw_word context);
 
-/* Of the whole process, on all devices. */
+/* Of the whole process, on all devices, where gw_memory_sum was called before all else. */
+void gw_memory_sum(void);
 struct gw_memory_totals {
   uint64_t allocated, freed, peak;
 };

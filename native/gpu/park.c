@@ -2,10 +2,13 @@
 
 #include <stdatomic.h>
 
-#include "giveway_hook.h"
+#define DEVICES 64
 
-static _Atomic unsigned devices;
-static _Atomic gw_word context; /* of the last one; 0: unknown */
+static struct use {
+  const gw_page *page;
+  gw_word context;
+} uses[DEVICES];
+static _Atomic unsigned use_count;
 
 static _Atomic uint32_t forbidden;
 
@@ -16,19 +19,30 @@ static uint32_t examine(uint32_t *number) {
   return atomic_load(&forbidden);
 }
 
-/* On the one device that the process uses; unknown where it uses several. */
-static uint64_t available(void) {
-  gw_word known = atomic_load(&devices) == 1 ? atomic_load(&context) : 0;
-  if (known == 0 || !gw_driver_use_context(known)) {
+static gw_word context_of(const gw_page *page) {
+  for (unsigned i = atomic_load(&use_count); i-- > 0;) {
+    if (uses[i].page == page) {
+      return uses[i].context;
+    }
+  }
+  return 0;
+}
+
+static uint64_t available(const gw_page *page) {
+  gw_word context = context_of(page);
+  if (context == 0 || !gw_driver_use_context(context)) {
     return UINT64_MAX;
   }
   struct gw_driver_memory memory = gw_driver_memory(gw_driver_current_device());
   return memory.free_known ? memory.free : UINT64_MAX;
 }
 
-void gw_park_uses(gw_word current) {
-  atomic_store(&context, current);
-  atomic_fetch_add(&devices, 1);
+void gw_park_uses(const gw_page *page, gw_word context) {
+  unsigned i = atomic_load(&use_count);
+  if (i < DEVICES) {
+    uses[i] = (struct use){page, context};
+    atomic_store(&use_count, i + 1);
+  }
 }
 
 static uint32_t lock(uint32_t timeout_ms, uint32_t *number) {

@@ -5,11 +5,12 @@
 #include <stdint.h>
 
 #include "driver.h"
+#include "giveway_hook.h"
 
 /* Before the process joins its first page. */
 void gw_park_prepare(void);
-/* The process uses another device, through that context. */
-void gw_park_uses(gw_word context);
+/* Under one lock: the process uses another device, through that context; 0: unknown. */
+void gw_park_uses(const gw_page *page, gw_word context);
 /* From now on the program has something that the driver cannot move: an enum gw_park_error. */
 void gw_park_forbid(uint32_t why);
 

@@ -11,7 +11,11 @@
 #define PATIENCE_NS UINT64_C(100000000)
 #define SUSPENSION_NS UINT64_C(1000000000)
 #define SPIN_NS UINT64_C(20000)
-#define POLL_NS 20000
+#define POLL_NS UINT64_C(20000)
+/* For a task that no other task outranks. A queue of that length lets the device work on while the
+ * program does something else, and does not run dry between two polls. */
+#define AHEAD_NS UINT64_C(100000000)
+#define AHEAD_POLL_NS UINT64_C(1000000)
 
 static uint64_t size_ns;
 static pthread_once_t sized = PTHREAD_ONCE_INIT;
@@ -25,8 +29,8 @@ uint64_t gw_room_size(void) {
   return size_ns;
 }
 
-static bool fits(const struct gw_window *window, uint64_t ns) {
-  return window->marks.in_flight == 0 || window->marks.in_flight + ns <= size_ns;
+static bool fits(const struct gw_window *window, uint64_t ns, uint64_t size) {
+  return window->marks.in_flight == 0 || window->marks.in_flight + ns <= size;
 }
 
 static bool is_closed(gw_task *task) {
@@ -53,32 +57,45 @@ static void mark_tail(struct gw_window *window, gw_word stream, gw_word id) {
   }
 }
 
-static void await_room(struct gw_window *window, gw_task *task, uint64_t ns) {
+/* False: the device did not get on. */
+static bool await_room(struct gw_window *window, gw_task *task, uint64_t ns, uint64_t size,
+                       uint64_t poll) {
   uint64_t start = gw_now(), now = start, oldest = 0;
-  while (!fits(window, ns) && !atomic_load(&window->gone) && !is_closed(task)) {
+  while (!fits(window, ns, size) && !atomic_load(&window->gone) && !is_closed(task)) {
     struct gw_mark *first = gw_marks_first(&window->marks);
     if (first == NULL) { /* what is left has no fence: short ends of other streams */
       window->marks.in_flight = 0;
       window->marks.tail_count = 0;
-      return;
+      return true;
     }
     if (first->number != oldest) { /* the device gets on */
       oldest = first->number;
       start = now;
     }
     if (now - start > PATIENCE_NS) {
-      gw_marks_drop(&window->marks);
-      window->suspended_until = now + SUSPENSION_NS;
-      return;
+      return false;
     }
     if (now - start > SPIN_NS) {
       gw_window_unlock(window);
-      gw_sleep_ns(POLL_NS);
+      gw_sleep_ns((long)poll);
       gw_window_lock(window);
     }
     gw_window_look(window);
     now = gw_now();
   }
+  return true;
+}
+
+static bool make_room(struct gw_window *window, gw_task *task, gw_word stream, gw_word id,
+                      uint64_t ns, uint64_t size, uint64_t poll) {
+  if (window->marks.in_flight + ns > size / 2 || window->marks.count == GW_MARKS) {
+    gw_window_look(window);
+  }
+  if (fits(window, ns, size)) {
+    return true;
+  }
+  mark_tail(window, stream, id);
+  return await_room(window, task, ns, size, poll);
 }
 
 bool gw_room_make(struct gw_window *window, gw_task *task, gw_word stream, gw_word id,
@@ -87,12 +104,18 @@ bool gw_room_make(struct gw_window *window, gw_task *task, gw_word stream, gw_wo
     return false;
   }
   window->suspended_until = 0;
-  if (window->marks.in_flight + ns > size_ns / 2 || window->marks.count == GW_MARKS) {
-    gw_window_look(window);
-  }
-  if (!fits(window, ns)) {
-    mark_tail(window, stream, id);
-    await_room(window, task, ns);
+  if (!make_room(window, task, stream, id, ns, size_ns, POLL_NS)) {
+    gw_marks_drop(&window->marks);
+    window->suspended_until = gw_now() + SUSPENSION_NS;
   }
   return window->suspended_until == 0;
+}
+
+/* What is in flight stays counted, for another task may come. */
+void gw_room_await_ahead(struct gw_window *window, gw_word stream, gw_word id, uint64_t ns) {
+  if (window->unbounded_until != 0 && gw_now() <= window->unbounded_until) {
+    return;
+  }
+  bool made = make_room(window, NULL, stream, id, ns, AHEAD_NS, AHEAD_POLL_NS);
+  window->unbounded_until = made ? 0 : gw_now() + SUSPENSION_NS;
 }

@@ -1,4 +1,4 @@
-/* The bound on what a context has in flight, for work that the device does not hold at a gate. */
+/* The bounds on what a context has in flight, for work that the device does not hold at a gate. */
 #ifndef GIVEWAY_GPU_ROOM_H
 #define GIVEWAY_GPU_ROOM_H
 
@@ -14,5 +14,7 @@ uint64_t gw_room_size(void);
  * closed: then the work waits there. With the lock held, which is released meanwhile. False: the
  * window is suspended, so that the work is not counted. task: NULL if the device cannot hold it. */
 bool gw_room_make(struct gw_window *window, gw_task *task, gw_word stream, gw_word id, uint64_t ns);
+/* The same for a task that no other task outranks, and for a bound of its own. */
+void gw_room_await_ahead(struct gw_window *window, gw_word stream, gw_word id, uint64_t ns);
 
 #endif

@@ -127,12 +127,15 @@ static bool choose_room(struct decision *d, gw_task *task, uint32_t shortest) {
 }
 
 /* No task outranks this one: now and then a gate, or where the device holds nothing a fence, so
- * that it is known what is in flight when another task comes. Work beside the kernels leaves the
- * gate to them. */
+ * that it is known what is in flight when another task comes, and a wait where that is very much.
+ * Work beside the kernels leaves the gate to them. */
 static void choose_sparsely(struct decision *d, uint32_t longest) {
   struct gw_window *window = d->window;
   uint64_t unknown = d->work == GW_GRAPH ? GW_SPARSE_NS : GW_SPARSE_NS / UNKNOWN_PARTS;
   d->call->ns = charge(longest, unknown, GW_SPARSE_NS / GW_SPARSE_LAUNCHES);
+  if (!d->gates) {
+    gw_room_await_ahead(window, d->call->stream, d->call->id, d->call->ns);
+  }
   bool due = !d->beside && window->since_gate + d->call->ns > GW_SPARSE_NS;
   if (longest == 0 || due) {
     gw_window_look(window);
@@ -140,7 +143,9 @@ static void choose_sparsely(struct decision *d, uint32_t longest) {
   put_behind(d, due);
   d->call->behind = due && d->gates;
   d->call->timed = d->call->timed || due;
-  d->call->marked = d->call->timed;
+  d->call->marked =
+      d->call->timed ||
+      (!d->gates && gw_tail_of(&window->marks, d->call->id)->ns + d->call->ns > GW_SPARSE_NS);
   d->call->counted = !d->gates;
   gw_sparse_begin(&window->of->sparse,
                   GW_SPARSE_NS > window->since_gate ? GW_SPARSE_NS - window->since_gate : 0,
@@ -189,7 +194,7 @@ static bool decide(struct decision *d, gw_task *task) {
   return true;
 }
 
-/* Takes what the work needs, for as long as it is on its way. */
+/* Reserves the events and gates that the work needs, until the driver has taken it. */
 static void reserve(struct decision *d) {
   struct gw_marks *marks = &d->window->marks;
   struct gw_submission *call = d->call;

@@ -48,7 +48,8 @@ static const char *const count_names[GW_COUNTED] = {
 
 /* ---- under the lock ----------------------------------------------------------------------- */
 
-/* name: of a kernel that is not there yet, "" if it has none; NULL: only looks. */
+/* Adds the kernel by this name where it is missing ("": a kernel without a name). With NULL, only
+ * looks for it. */
 static struct kernel *find_kernel(gw_word handle, const char *name) {
   if (kernels == NULL && (kernels = calloc(KERNELS, sizeof *kernels)) == NULL) {
     return NULL;
@@ -199,6 +200,7 @@ __attribute__((constructor)) static void read_environment(void) {
   const char *folder = getenv("GIVEWAY_TRACE");
   gw_tracing = folder != NULL && *folder != '\0';
   if (gw_tracing) {
+    gw_memory_sum();
     long n = gw_environment_integer("GIVEWAY_TRACE_EVENTS", 0, LONG_MAX, 0);
     event_capacity = n < MOST_EVENTS ? (uint64_t)n : MOST_EVENTS;
     gw_on_trace(write_trace);

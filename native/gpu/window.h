@@ -21,7 +21,7 @@ struct gw_window {
   unsigned users;    /* threads that submit something, or look at an event */
   _Atomic bool gone; /* the context is: freed with the last user */
   bool released;
-  uint64_t suspended_until;
+  uint64_t suspended_until, unbounded_until;
   gw_word kernel_stream;  /* of the last kernel or graph; 0: none yet */
   gw_word kernel_handle;  /* of that stream */
   uint64_t several_until; /* 0: launches have kept to one stream */

@@ -91,7 +91,7 @@ struct gw_task_info {
   uint32_t can_park;       /* 1: the task's process takes requests to park */
   uint32_t parkable;       /* 1: other tasks that need memory may park it */
   uint32_t parked;      /* 0: not; 1: its work ends; 2: it is saved; 3: parked; 4: it is restored */
-  uint32_t park_error;  /* enum gw_park_error of the last request */
+  uint32_t park_error;  /* enum gw_park_error of the last request; 0 until it is answered */
   uint32_t park_number; /* the driver's error of that request */
   uint64_t park_room;   /* bytes that there were, where they did not suffice */
   char name[48];
@@ -152,7 +152,6 @@ enum gw_park_error {
   GW_PARK_NO_ROOM = 8,        /* unpark: the memory would not fit on the device */
   GW_PARK_WITHDRAWN = 9,      /* the request was taken back */
   GW_PARK_DRIVER = 10,        /* the driver failed */
-  GW_PARK_DEVICES = 11,       /* the program uses several devices */
 };
 
 /* Asks the task's process to park itself. for_ticket: the task that needs the memory, and until

@@ -96,6 +96,8 @@ GW_API void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context);
 GW_API int gw_memory_take(gw_task *task, uint64_t bytes);
 /* What gw_memory_take has counted has been allocated: it counts for the peak. */
 GW_API void gw_memory_taken(gw_task *task);
+/* Counts what has been allocated already. */
+GW_API void gw_memory_count(gw_task *task, uint64_t bytes);
 /* The same has been freed, or could not be allocated. */
 GW_API void gw_memory_give(gw_task *task, uint64_t bytes);
 
@@ -132,8 +134,8 @@ GW_API int gw_stream_gate(gw_task *task, struct gw_stream_gate *gate);
  * error.
  */
 struct gw_parker {
-  uint32_t (*examine)(uint32_t *number); /* whether the driver can do it to this program */
-  uint64_t (*available)(void);           /* free bytes on the device; UINT64_MAX: unknown */
+  uint32_t (*examine)(uint32_t *number);      /* whether the driver can do it to this program */
+  uint64_t (*available)(const gw_page *page); /* free bytes on its device; UINT64_MAX: unknown */
   /* From here to unlock the driver lets calls of the process wait. GW_PARK_BUSY: the device has not
    * finished the process's work in time, and all is as before. */
   uint32_t (*lock)(uint32_t timeout_ms, uint32_t *number);
@@ -147,7 +149,7 @@ struct gw_parker {
  * time. gw_make_room_end follows the last call. */
 struct gw_room_search {
   uint64_t asked[4]; /* a bit for each row */
-  int began;
+  uint64_t ticket;   /* of the row that counts the search; 0: none does */
 };
 GW_API int gw_make_room(gw_task *task, struct gw_room_search *search);
 GW_API void gw_make_room_end(gw_task *task, struct gw_room_search *search);
@@ -204,6 +206,17 @@ GW_API void gw_raise_width(gw_task *task, uint32_t width);
 /* 1: the gate is open for the cores that more urgent tasks leave to the task; lists these. A signal
  * handler may call this function. */
 GW_API int gw_narrowed(const gw_task *task, uint64_t *cores);
+
+/* ---- control groups ---------------------------------------------------------------------------
+ */
+
+#define GW_GROUPS "/proc/self/cgroup"
+/* The least limit of the groups that a file such as GW_GROUPS names, and of the groups above them,
+ * in both versions of control groups. `limit` reads that of one group's folder below the mount;
+ * UINT64_MAX: none. groups NULL: there are none. mount NULL: GIVEWAY_CGROUP, or where it usually
+ * is. */
+GW_API uint64_t gw_least_in_groups(FILE *groups, const char *mount, const char *controller,
+                                   uint64_t (*limit)(const char *folder, int unified));
 
 /* ---- warnings and traces ------------------------------------------------------------------- */
 

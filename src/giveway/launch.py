@@ -85,6 +85,7 @@ def environment(
     job: str | None = None,
     memory: str | None = None,
     reserve: str | None = None,
+    parkable: bool | None = None,
 ) -> dict[str, str]:
     """``base_env`` with the variables that make a program a task of a device.
 
@@ -99,13 +100,15 @@ def environment(
         memory: the limit of the device memory of each process, as ``40GiB`` or ``50%``; None: that
             of ``base_env``.
         reserve: the device memory that others leave to the program, in the same form.
+        parkable: whether more urgent programs that need device memory may park the program; None:
+            as ``base_env`` has it.
 
     Raises:
         UsageError: unknown device, priority out of range, or unusable name, setting, job or amount
-            of memory.
+            of memory, or ``parkable`` on a device other than cuda.
         GivewayError: giveway's own libraries are missing.
     """
-    wanted = device_memory.read(memory, reserve)
+    wanted = device_memory.read(memory, reserve, parkable)
     return _environment(base_env, devices.get(device), priority, name, settings, job, wanted)
 
 
@@ -142,6 +145,8 @@ def _environment(
         env["GIVEWAY_MEMORY"] = wanted.limit.setting()
     if wanted.reserve is not None:
         env["GIVEWAY_RESERVE"] = wanted.reserve.setting()
+    if wanted.parkable is not None:
+        env["GIVEWAY_PARKABLE"] = "1" if wanted.parkable else "0"
     # The variable holds the pid that `giveway run` had; an inherited value would be wrong.
     env.pop("GIVEWAY_RUN", None)
     return env
@@ -166,7 +171,7 @@ def run(
     whole_process: bool = False,
     memory: str | None = None,
     reserve: str | None = None,
-    parkable: bool = False,
+    parkable: bool | None = None,
 ) -> NoReturn:
     """Replaces this process with ``command``, gated.
 
@@ -175,12 +180,10 @@ def run(
 
     Args:
         whole_process: gates all threads of the program, on the CPU only.
-        memory: as in `environment`, as is ``reserve``.
-        parkable: more urgent programs that need device memory may park the program.
+        memory: as in `environment`, as are ``reserve`` and ``parkable``.
 
     Raises:
-        UsageError: as `environment`; or the command is empty, ``whole_process`` on a GPU, or
-            ``parkable`` on a device other than cuda.
+        UsageError: as `environment`; or the command is empty, or ``whole_process`` on a GPU.
         CommandError: the program does not exist (127) or cannot be executed (126).
     """
     if not command:
@@ -192,12 +195,8 @@ def run(
         if chosen.name != "cpu":
             raise UsageError(f"--whole-process is for --device cpu, not {chosen.name}")
         os.environ["GIVEWAY_WHOLE_PROCESS"] = "1"
-    if parkable:
-        if chosen.name != "cuda":
-            raise UsageError(f"--parkable is for NVIDIA GPUs, not for --device {chosen.name}")
-        os.environ["GIVEWAY_PARKABLE"] = "1"
     given_name = derive_name(command) if name is None else name
-    wanted = device_memory.read(memory, reserve)
+    wanted = device_memory.read(memory, reserve, parkable)
     become(command, chosen, priority, given_name, settings, _warn, job, wanted)
 
 
@@ -261,6 +260,9 @@ def _raise_exec_error(command: Sequence[str], env: Mapping[str, str], error: OSE
     """Raises the error that a shell would report, or runs a script without ``#!``."""
     program = command[0]
     found = target.locate(program, env)
+    reason = error.strerror or str(error)
+    if found is None and "/" in program and error.errno == errno.EACCES:  # a folder on the way
+        raise CommandError(f"{program}: cannot be executed: {reason}", 126) from error
     if found is None:
         where = "no such file" if "/" in program else "not found on PATH"
         raise CommandError(f"{program or repr(program)}: {where}", 127) from error
@@ -274,7 +276,6 @@ def _raise_exec_error(command: Sequence[str], env: Mapping[str, str], error: OSE
         os.execve("/bin/sh", ["sh", str(found), *command[1:]], env)
     if not os.access(found, os.X_OK):
         raise CommandError(f"{program}: not executable (chmod +x {found})", 126) from error
-    reason = error.strerror or str(error)
     raise CommandError(f"{program}: cannot be executed: {reason}", 126) from error
 
 

@@ -14,11 +14,11 @@ import pytest
 
 from giveway.results import result
 from tests.conftest import GIVEWAY, Spawner
+from tests.system.bench_programs import of
 from tests.system.conftest import light, light_torch  # noqa: F401
-from tests.system.progress import task_of
-from tests.system.test_bench import of
 from tests.system.test_torch import SCENARIO
 from tests.system.test_two_programs import LIGHT
+from tests.system.watching import task_of
 from tests.waiting import eventually
 
 MOST_SECONDS = 0.05

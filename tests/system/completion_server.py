@@ -1,9 +1,10 @@
 """A small server of the OpenAI interface, for the bench; good, or bad in one way.
 
 Run as ``python completion_server.py PORT [BEHAVIOUR]``. It answers each request on its own: a token
-every 2 ms. Prompts of requests are appended to the file that ``PROMPTS`` names.
+every 2 ms. Prompts of requests are appended to the file that ``PROMPTS`` names, and a line for each
+start of a server to the file that ``STARTS`` names.
 
-``stall``  stands still for a second, once, when it has answered 20 requests
+``stall``  answers 13 requests, and the next 30 of them only when all 30 wait
 ``500``    answers every request with an error
 ``json``   answers with one JSON object, not with a stream
 ``nonsense``  streams what is not JSON
@@ -15,11 +16,14 @@ every 2 ms. Prompts of requests are appended to the file that ``PROMPTS`` names.
 ``other``  speaks another protocol
 ``chunks`` sends a chunk without a size
 ``closes`` closes the connection without an answer
-``dies``   ends after nine answers
+``dies``   ends after twenty answers
 ``silent`` never answers
 ``deaf``   takes no connection
 ``loading`` answers 503 to the first three requests
 ``queue``  answers one request after another
+``once``   sends all tokens in one piece, with the end of the answer
+``eight``  answers three requests, and then none until eight wait
+``groups`` has a worker in a process group of its own, which its end leaves behind
 ``chat``   speaks first of the role of the assistant, 20 ms before the first token
 """
 
@@ -28,8 +32,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
-import time
 
 TOKEN_SECONDS = 0.002
 
@@ -38,8 +42,11 @@ class Server:
     def __init__(self, behaviour: str) -> None:
         self.behaviour = behaviour
         self.answered = self.asked = 0
-        self.stalled = False
+        self.generated = 0
+        self.all_wait = asyncio.Event()
         self.turn = asyncio.Lock()
+        self.waiting = 0
+        self.enough = asyncio.Event()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -93,10 +100,27 @@ class Server:
         async with self.turn:
             await self.do_well(writer, body)
 
+    async def do_once(self, writer: asyncio.StreamWriter, body: dict) -> None:
+        start(writer)
+        choice = {"text": "a" * body["max_tokens"], "finish_reason": "length"}
+        event(writer, {"choices": [choice], "usage": {"completion_tokens": body["max_tokens"]}})
+        chunk(writer, b"data: [DONE]\n\n")
+        chunk(writer, b"")
+
+    async def do_eight(self, writer: asyncio.StreamWriter, body: dict) -> None:
+        if self.answered >= 3:
+            self.waiting += 1
+            if self.waiting == 8:
+                self.enough.set()
+            await self.enough.wait()
+        await self.do_well(writer, body)
+
     async def do_stall(self, writer: asyncio.StreamWriter, body: dict) -> None:
-        if self.answered >= 20 and not self.stalled:
-            self.stalled = True
-            time.sleep(1)
+        self.generated += 1
+        if self.generated == 13 + 30:
+            self.all_wait.set()
+        if self.generated > 13:
+            await self.all_wait.wait()
         await self.do_well(writer, body)
 
     async def do_500(self, writer: asyncio.StreamWriter, _: dict) -> None:
@@ -146,13 +170,13 @@ class Server:
         print("goodbye", flush=True)
 
     async def do_dies(self, writer: asyncio.StreamWriter, body: dict) -> None:
-        if self.answered >= 9:
+        if self.answered >= 20:
             print("segmentation fault", flush=True)
             os._exit(3)
         await self.do_well(writer, body)
 
     async def do_silent(self, writer: asyncio.StreamWriter, body: dict) -> None:
-        if self.answered >= 6:  # it is warm
+        if self.answered >= 14:  # it is warm
             await asyncio.sleep(1000)
         await self.do_well(writer, body)
 
@@ -176,6 +200,11 @@ def chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
 
 async def main() -> None:
     port, behaviour = (*sys.argv[1:], "well")[:2]
+    if "STARTS" in os.environ:
+        with open(os.environ["STARTS"], "a") as file:
+            file.write(behaviour + "\n")
+    if behaviour == "groups":
+        subprocess.Popen(["sleep", "1000"], process_group=0)
     if behaviour == "deaf":
         print("looking for weights", flush=True)
         await asyncio.sleep(1000)

@@ -15,7 +15,7 @@ import pytest
 
 from giveway.results import result
 from giveway.results.store import records_of
-from tests.conftest import GIVEWAY, Runner, Spawner
+from tests.conftest import GIVEWAY, Spawner
 from tests.system.processes import all_gone, started_under
 from tests.system.test_server_runner import SERVER, free_port
 from tests.waiting import eventually
@@ -43,7 +43,7 @@ at_least = 0.9
 mode = "native"
 """
 BAD = {
-    "gone": "cannot be started: No such file or directory",
+    "gone": "cannot be started: /no/such/server: No such file or directory",
     "deaf": "cannot be reached: ",
     "500": 'answered 500 Internal Server Error: {"error": {"message": "no kernel"}}',
     "json": 'streamed \'{"choices"',
@@ -136,22 +136,77 @@ def test_the_rest_goes_on(done: tuple[Path, subprocess.CompletedProcess[str]]) -
     assert eventually(lambda: started_under(folder / "pages") == [])
 
 
-def test_the_load_of_a_server_is_a_share_of_what_it_answers(
-    giveway: Runner, tmp_path: Path
-) -> None:
-    """Its capacity is measured: the time of one request says nothing of several together."""
-    options = arguments(tmp_path, scenario(tmp_path, "queue"))
-    options[options.index("--modes") + 1] = "nice"  # which has no timeline
+LESS_URGENT = """
+[[program]]
+name = "low"
+command = {command}
+openai = "http://127.0.0.1:{port}"
+arrivals = "fixed"
+rate = 20
+prompt_tokens = 4
+output_tokens = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two loads of a server, beside a less urgent server."""
+    folder = tmp_path_factory.mktemp("swept")
+    path = scenario(folder, "queue")
+    port = free_port()
+    command = json.dumps([sys.executable, SERVER, str(port), "well"])
+    with open(path, "a") as file:
+        file.write(LESS_URGENT.format(port=port, command=command))
+    options = arguments(folder, path)
+    options[options.index("--modes") + 1] = "alone,native,nice"
+    options[options.index("--seconds") + 1] = "0.2"
     options[options.index("--repeats") + 1] = "1"
-    done = giveway(*options, "--load", "0.2,0.6")
-    assert done.returncode == 9, done.stderr  # the bar is of another mode
-    few, many = (of(tmp_path, f"queue@{load}") for load in (0.2, 0.6))
+    done = subprocess.run(
+        [GIVEWAY, *options, "--load", "0.2,0.6"],
+        env={**os.environ, "GIVEWAY_DIR": str(folder / "pages"), "STARTS": str(folder / "starts")},
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    statuses = {of(folder, f"queue@{load}")["status"] for load in (0.2, 0.6)}
+    assert statuses == {"measured"}, done.stderr
+    return folder
+
+
+def test_the_load_of_a_server_is_a_share_of_what_it_answers(swept: Path) -> None:
+    """Its capacity is measured: the time of one request says nothing of several together."""
+    few, many = (of(swept, f"queue@{load}") for load in (0.2, 0.6))
     rates = [each["programs"]["high"]["rate"] for each in (few, many)]
     assert rates[1] == pytest.approx(3 * rates[0], rel=0.01)
     # It answers one after another, each in 4 to 12 ms at least.
     assert 0 < rates[0] / 0.2 < 250
     sent = [each["modes"]["nice"]["high"]["requests"] for each in (few, many)]
     assert sent[0] <= sent[1]
+
+
+def test_a_server_starts_once_for_all_loads_of_a_mode(swept: Path) -> None:
+    """And once for all modes that start it in the same way, as all of them do with the urgent
+    server; the other one has another niceness in one mode."""
+    starts = (swept / "starts").read_text().split()
+    assert starts.count("queue") == 1
+    assert starts.count("well") == 3  # alone and native, nice, alone again with the timeline
+
+
+def test_what_other_programs_do_alone_is_measured_once_for_all_loads(swept: Path) -> None:
+    few, many = (
+        {
+            name: [
+                each["programs"][name]["latencies_us"]
+                for each in records_of(swept / "out", f"queue@{load}")
+                if each["kind"] == "segment"
+                and each["mode"] == "alone"
+                and name in each["programs"]
+            ]
+            for name in ("high", "low")
+        }
+        for load in (0.2, 0.6)
+    )
+    assert few["low"] == many["low"]
+    assert few["high"] != many["high"]
+    assert all(len(each) >= 2 for each in (few["low"], many["high"])), "before and after"
 
 
 def test_ctrl_c_leaves_no_server(spawn: Spawner, tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +16,8 @@ from giveway.bench.guard import Guard
 from giveway.bench.loops import Segment
 from giveway.bench.runner import Assignment
 from giveway.scenarios.model import Arrivals, Program, Scenario
+
+Start = Callable[[str], CommandRunner]
 
 # A request every 50 ms, each of which takes 100 ms. So the program falls behind more and more.
 BEHIND = """
@@ -29,63 +31,78 @@ while True:
     print(f"done {time.monotonic() - due:.6f} 0.1", file=report)
     due += 0.05
 """
-# Batch after batch: the next one begins when the last one has ended.
+# A batch that ends when the test says so, and many after it that take no time.
 BATCHES = """
 import os, time
 report = os.fdopen(int(os.environ["GIVEWAY_BENCH_FD"]), "w", buffering=1)
+began = time.monotonic()
 print("ready", file=report)
+while not os.path.exists("{go}"):
+    time.sleep(0.001)
+print(f"done {{time.monotonic() - began:.6f}}", file=report)
 while True:
-    began = time.monotonic()
-    time.sleep(0.1)
-    print(f"done {time.monotonic() - began:.6f}", file=report)
+    time.sleep(0.001)
+    print("done 0", file=report)
 """
 
 
 @pytest.fixture
-def guard() -> Iterator[Guard]:
-    with Guard() as guard:
-        yield guard
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a program with this code, once a test."""
+    with Guard() as guard, contextlib.ExitStack() as stack:
+
+        def start(code: str) -> CommandRunner:
+            path = tmp_path / "program.py"
+            path.write_text(code)
+            program = Program("high", Arrivals("saturating"), command=(sys.executable, str(path)))
+            scenario = Scenario("mine", "mine", (program,))
+            runner = CommandRunner(program, scenario, dict(os.environ), guard)
+            stack.callback(runner.close)
+            runner.prepare()
+            return runner
+
+        yield start
 
 
-def measured(folder: Path, guard: Guard, code: str, wait: float = 0.0) -> dict[str, Any]:
-    """What a command reports of a second, where the bench looks at it only ``wait`` s later."""
-    path = folder / "program.py"
-    path.write_text(code)
-    program = Program("high", Arrivals("saturating"), command=(sys.executable, str(path)))
-    scenario = Scenario("mine", "mine", (program,))
-    runner = CommandRunner(program, scenario, dict(os.environ), guard)
-    try:
-        runner.prepare()
-        segment = Segment(time.monotonic(), 0.2, 1.0)
-        runner.begin(Assignment(segment, seed=1))
-        for moment in (segment.counted_from, segment.end):
-            time.sleep(max(0.0, moment - time.monotonic()))
-            runner.mark()
-        time.sleep(wait)
-        return runner.finish()
-    finally:
-        runner.close()
+def count(runner: CommandRunner, seconds: float) -> int:
+    """Counts the answers of so many seconds, after a head of 0.2 s. Returns how many lines the
+    program had written when they began."""
+    segment = Segment(time.monotonic(), 0.2, seconds)
+    runner.begin(Assignment(segment, seed=1))
+    time.sleep(max(0.0, segment.counted_from - time.monotonic()))
+    runner.mark()
+    before = len(runner.lines())
+    time.sleep(max(0.0, segment.end - time.monotonic()))
+    runner.mark()
+    return before
 
 
-def test_a_command_that_falls_behind_keeps_its_worst_requests(tmp_path: Path, guard: Guard) -> None:
-    answer = measured(tmp_path, guard, BEHIND)
-    # Ten were answered in the second, and twenty were due in it.
-    assert len(answer["latencies_us"]) >= 20
+def test_a_command_that_falls_behind_keeps_its_worst_requests(start: Start) -> None:
+    runner = start(BEHIND)
+    before = count(runner, 1.0) - len(["ready"])
+    answer = runner.finish()
+    # 24 were due before the end, and about twelve were answered.
+    assert before + len(answer["latencies_us"]) >= 24
     assert max(answer["latencies_us"]) == answer["latencies_us"][-1] >= 700_000
     assert answer["done"] < len(answer["latencies_us"])
 
 
-def test_a_command_may_report_its_tokens(tmp_path: Path, guard: Guard) -> None:
-    code = BEHIND.replace(' 0.1"', ' 0.1 ttft=0.05 tpot=0.01 tokens=4"')
-    answer = measured(tmp_path, guard, code)
+def test_a_command_may_report_its_tokens(start: Start) -> None:
+    runner = start(BEHIND.replace(' 0.1"', ' 0.1 ttft=0.05 tpot=0.01 tokens=4"'))
+    count(runner, 0.5)
+    answer = runner.finish()
     requests = len(answer["latencies_us"])
+    assert requests > 0
     assert answer["ttft_us"] == [50_000] * requests
     assert answer["tpot_us"] == [10_000] * requests
     assert answer["service_us"] == [100_000] * requests
     assert answer["tokens_done"] == 4 * answer["done"]
 
 
-def test_batches_after_the_end_do_not_count(tmp_path: Path, guard: Guard) -> None:
-    answer = measured(tmp_path, guard, BATCHES, wait=1.0)
-    # Ten more ended while the bench waited. One was at work at the end, and looks may be late.
-    assert len(answer["latencies_us"]) <= answer["done"] + 6
+def test_batches_after_the_end_do_not_count(start: Start, tmp_path: Path) -> None:
+    runner = start(BATCHES.format(go=tmp_path / "go"))
+    count(runner, 0.1)
+    (tmp_path / "go").touch()
+    answer = runner.finish()
+    assert answer["done"] == 0
+    assert len(answer["latencies_us"]) == 1, "the batch at work at the end"

@@ -35,7 +35,7 @@ def test_the_less_urgent_program_is_held(giveway: Runner, spawn: Spawner, cuda: 
     assert shown["low"]["preemptions"] >= 1
     high.kill()
     high.wait()
-    assert goes_on(low, 1000, UUID)
+    assert goes_on(low, 200, UUID)
 
 
 def test_cuda_is_the_default_where_there_is_a_gpu(giveway: Runner, cuda: Path) -> None:

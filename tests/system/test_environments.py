@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import GIVEWAY, Runner
+from tests.conftest import GIVEWAY, UNPRIVILEGED, Runner
 
 SHELLS = ("sh", "bash", "zsh", "fish")
 
@@ -109,6 +109,18 @@ def test_a_kernel_that_cannot_be_named_is_not_written(giveway: Runner, tmp_path:
     done = giveway("kernel", "install", "--name", "../x", env=environment)
     assert done.returncode == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_a_kernel_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    done = subprocess.run(
+        [*UNPRIVILEGED, GIVEWAY, "kernel", "install"],
+        env={**os.environ, "JUPYTER_DATA_DIR": str(tmp_path / "locked")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    folder = tmp_path / "locked" / "kernels" / "giveway"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"giveway: cannot make {folder}: Permission denied\n"
 
 
 def test_the_manual_page_is_one(giveway: Runner, tmp_path: Path) -> None:

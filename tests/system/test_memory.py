@@ -43,6 +43,19 @@ class Program:
         return int(free), int(total)
 
 
+def test_arrays_and_graphs_have_the_limit(spawn: Spawner, cuda: Path) -> None:
+    one = Program(spawn, "one", "--memory", "4GiB")
+    assert one.allocates(GIB)
+    assert one.ask(f"array {GIB}") == "0"
+    assert one.ask(f"graph {GIB}") == "0"
+    assert tasks()["one"].memory == 3 * GIB
+    assert one.sees() == (GIB, 4 * GIB)
+    assert [one.ask(f"{word} {2 * GIB}") for word in ("allocate", "array", "graph")] == ["2"] * 3
+    assert one.ask("trim") == "0"
+    assert tasks()["one"].memory == 2 * GIB
+    assert one.ask(f"array {2 * GIB}") == "0"
+
+
 def test_two_programs_have_half_of_the_gpu_each(
     giveway: Runner, spawn: Spawner, cuda: Path
 ) -> None:

@@ -81,7 +81,9 @@ def test_an_urgent_program_gets_the_memory_of_a_parkable_one(
     high = Program(spawn, "high", "--priority", "10")
     assert high.sees() == (256 * MIB, 256 * MIB)
     assert high.allocates(192 * MIB)
-    assert tasks()["low"].state == "parked"
+    low_task, high_task = tasks()["low"], tasks()["high"]
+    assert (low_task.state, low_task.memory, low_task.memory_host) == ("parked", 0, 160 * MIB)
+    assert (high_task.memory, high_task.memory_host) == (192 * MIB, 0)
     assert refused(giveway, "unpark", pid) == (
         10,
         f"giveway: low ({pid}) stays parked: it has 160 MiB, and the GPU has room for 64 MiB",
@@ -93,7 +95,7 @@ def test_an_urgent_program_gets_the_memory_of_a_parkable_one(
     code, line = refused(giveway, "park", pid)
     assert code == 10
     assert "was not parked: it has 224 MiB on the GPU, and host memory" in line
-    assert line.endswith(" has room for 205 MiB")
+    assert " has room for 205 MiB; GIVEWAY_PARK_HOST_GIB states " in line
     assert low.sees() == (32 * MIB, 256 * MIB)
 
     assert low.ask("free") == "0"
@@ -106,6 +108,43 @@ def test_an_urgent_program_gets_the_memory_of_a_parkable_one(
     done = giveway("unpark", str(pid))
     assert "low: 160 MiB move back to the GPU" in done.stderr.splitlines()
     assert low.sees() == (96 * MIB, 256 * MIB)
+
+
+def test_a_program_on_two_gpus_is_parked_on_both(
+    giveway: Runner, spawn: Spawner, cuda: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIVEWAY_FAKE_DEVICES", "2")
+    monkeypatch.setenv("GIVEWAY_FAKE_MEMORY", str(256 * MIB))
+    low = Program(spawn, "low")
+    title = f"low ({low.process.pid})"
+    assert low.allocates(100 * MIB)
+    assert low.ask("device 1") == "0"
+    assert low.allocates(160 * MIB)
+    done = giveway("park", str(low.process.pid))
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"{title}: parked, 260 MiB are in host memory\n",
+    )
+    shown = json.loads(giveway("ps", "--json").stdout)["tasks"]
+    assert sorted((task["state"], task["memory_host"]) for task in shown) == [
+        ("parked", 100 * MIB),
+        ("parked", 160 * MIB),
+    ]
+    high = Program(spawn, "high")
+    assert high.ask("device 1") == "0"
+    assert high.allocates(128 * MIB)
+    assert refused(giveway, "unpark", low.process.pid) == (
+        10,
+        f"giveway: {title} stays parked: it has 160 MiB, and the GPU has room for 128 MiB",
+    )
+    high.process.kill()
+    high.process.wait()
+    done = giveway("unpark", str(low.process.pid))
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"{title}: unparked, 260 MiB are back on the GPU\n",
+    )
+    assert low.allocates(90 * MIB)
 
 
 def test_what_cannot_be_parked_goes_on(giveway: Runner, start: Start) -> None:

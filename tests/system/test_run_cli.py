@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,17 +15,10 @@ import pytest
 from giveway import devices
 from giveway.devices import get
 from giveway.devices.preload import EXEC
-from tests.conftest import GIVEWAY, Runner, Spawner
+from tests.conftest import GIVEWAY, UNPRIVILEGED, Runner, Spawner, one_line
 
 PRELOADED = f"{get('cpu').hook}:{get('cpu').hook.with_name(EXEC)}"
 SHOW_ENVIRONMENT = "import json, os; print(json.dumps({**os.environ, 'pid': os.getpid()}))"
-
-
-def one_line(text: str) -> str:
-    """The only line of ``text``, which must be giveway's."""
-    (line,) = text.splitlines()
-    assert line.startswith("giveway: ")
-    return line
 
 
 def executable(path: Path, content: bytes) -> str:
@@ -44,6 +38,27 @@ def test_a_missing_program_is_127(giveway: Runner, program: str) -> None:
     done = giveway("run", "--", program)
     assert done.returncode == 127
     assert (program or "''") in one_line(done.stderr)
+
+
+def test_a_folder_without_permission_is_no_obstacle_on_path(tmp_path: Path) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0)
+    env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+    def run(program: str) -> subprocess.CompletedProcess[str]:
+        command = [*UNPRIVILEGED, GIVEWAY, "run", "--", program]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    done = run("true")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = run("no-such-program")
+    assert (done.returncode, one_line(done.stderr)) == (
+        127, "giveway: no-such-program: not found on PATH",
+    )  # fmt: skip
+    done = run(f"{folder}/program")
+    assert (done.returncode, one_line(done.stderr)) == (
+        126, f"giveway: {folder}/program: cannot be executed: Permission denied",
+    )  # fmt: skip
 
 
 def test_an_error_is_one_line_whatever_the_program_is_called(giveway: Runner) -> None:

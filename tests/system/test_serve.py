@@ -58,7 +58,7 @@ def test_an_attribute_can_be_changed_while_it_counts(
     done = giveway("set", str(first), "deadline=20ms")
     assert (done.returncode, done.stdout) == (0, f"regions ({first}): deadline=20ms\n")
     assert giveway("set", str(second), "deadline=none").returncode == 0
-    assert eventually(lambda: daemon.task(first)["attributes"] == {"deadline": "20ms"})
+    assert eventually(lambda: daemon.task(first)["attributes"].get("deadline") == "20ms")
     assert eventually(lambda: stands_still(second, first))
 
 

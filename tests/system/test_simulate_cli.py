@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Runner
+from tests.conftest import Runner, one_line
 
 SCENARIO = """
 [simulation]
@@ -94,9 +94,7 @@ def test_a_users_policies(giveway: Runner, scenario: str) -> None:
 def test_a_mistake_is_one_line(giveway: Runner, scenario: str) -> None:
     done = giveway("simulate", scenario, "-p", "priorty")
     assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("giveway: ")
-    assert "did you mean 'priority'?" in line
+    assert "did you mean 'priority'?" in one_line(done.stderr)
 
 
 def test_a_placement(giveway: Runner, scenario: str) -> None:

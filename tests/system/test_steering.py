@@ -11,16 +11,10 @@ import pytest
 from giveway import page
 from giveway.daemon.client import Client
 from giveway.errors import DaemonError, NoSuchTaskError, UsageError
-from tests.conftest import GIVEWAY, Runner, Spawner
+from tests.conftest import GIVEWAY, Runner, Spawner, one_line
 from tests.system.conftest import Regions, Serve
 from tests.system.watching import goes_on, stands_still, task_of
 from tests.waiting import eventually
-
-
-def one_line(text: str) -> str:
-    (line,) = text.splitlines()
-    assert line.startswith("giveway: ")
-    return line
 
 
 def attributes(pid: int) -> str:

@@ -13,8 +13,8 @@ from giveway.bench import load, surroundings
 from giveway.bench.counters import Reader
 from giveway.errors import NotMeasuredError
 from tests.conftest import GIVEWAY, Runner, Spawner
+from tests.system.bench_programs import BRIEFLY, SERVE, arguments, scenario
 from tests.system.conftest import Regions
-from tests.system.test_bench import SERVE, arguments, scenario
 from tests.waiting import eventually
 
 SPIN = "print('ready', flush=True)\nwhile True: pass"
@@ -39,9 +39,9 @@ def test_a_foreign_task_is_refused_in_one_line(
 
 def test_anyway_measures_and_records_it(giveway: Runner, regions: Regions, tmp_path: Path) -> None:
     foreign = regions("--name", "mine")
-    options = arguments(tmp_path, scenario(tmp_path, "one", SERVE))
+    options = arguments(tmp_path, scenario(tmp_path, "one", SERVE), modes=BRIEFLY)
     done = giveway(*options)
-    assert done.returncode == 9  # one round shows nothing
+    assert done.returncode == 9  # the bar is of another mode
     head = json.loads((tmp_path / "out" / "run.json").read_text())
     assert head["at_start"]["intruders"] == [f"the task 'mine' (pid {foreign.pid})"]
     assert f"The task 'mine' (pid {foreign.pid}) took part in the run." in done.stdout.splitlines()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from giveway.daemon.limit import TimeLimit, TooSlowError
+from tests.conftest import Spawner
 from tests.waiting import eventually
 
 
@@ -59,41 +60,36 @@ def test_its_timer_does_not_wake_who_calls_nothing(limit: TimeLimit) -> None:
 
 
 STARVED = """
-import os, time
+import os, subprocess, sys, time
 from giveway.daemon.limit import TimeLimit
 
 def work():
+    # For so long that it has waited longer than the limit, and computed for less.
     began, used = time.monotonic(), time.thread_time()
-    while time.thread_time() - used < 0.008:
+    while time.monotonic() - began < 0.3 and time.thread_time() - used < 0.04:
         pass
     return time.monotonic() - began
 
-os.nice(19)
-print(TimeLimit().call(work))
+limit = TimeLimit()
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+spin = (sys.executable, "-c", "print(flush=True)\\nwhile True: pass")
+busy = [subprocess.Popen(spin, stdout=subprocess.PIPE) for _ in range(2)]
+for process in busy:
+    process.stdout.readline()
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+try:
+    print(limit.call(work))
+finally:
+    for process in busy:
+        process.kill()
 """
 
 
-def test_to_have_no_core_is_no_fault() -> None:
-    core = {min(os.sched_getaffinity(0))}
-
-    def on_one_core() -> None:
-        os.sched_setaffinity(0, core)
-
-    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=on_one_core)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", STARVED],
-            preexec_fn=on_one_core,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-    finally:
-        busy.kill()
-        busy.wait()
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout) > 0.2  # else nothing was shown
+def test_to_have_no_core_is_no_fault(spawn: Spawner) -> None:
+    process = spawn(sys.executable, "-c", STARVED, stderr=subprocess.PIPE)
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    assert float(out) > 0.2  # else nothing was shown
 
 
 STOPPED = """

@@ -22,7 +22,7 @@ from giveway.sched.task import Task
 from tests.conftest import GIVEWAY, Spawner
 from tests.system.conftest import Regions
 from tests.system.programs import VERIFIED
-from tests.system.progress import gives_way, goes_on, task_of
+from tests.system.watching import gives_way, goes_on, task_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="no torch")
@@ -168,7 +168,7 @@ sizes = [{ batch = 1, sequence = 8, layers = 1, width = 64 }]
 
 
 def test_models_are_measured(tmp_path: Path) -> None:
-    """In one mode, as each takes two programs; `test_bench.py` has the others."""
+    """In one mode, as each takes two programs; `test_bench_light.py` has the others."""
     (tmp_path / "small.toml").write_text(SCENARIO)
     done = giveway(
         *("bench", str(tmp_path / "small.toml"), "--device", "cpu", "--modes", "giveway"),

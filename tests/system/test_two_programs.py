@@ -14,7 +14,7 @@ import pytest
 from giveway.page.observer import Page
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions
-from tests.system.progress import gives_way, goes_on, task_of
+from tests.system.watching import gives_way, goes_on, task_of
 from tests.waiting import eventually
 
 LIGHT = (sys.executable, str(Path(__file__).with_name("light_programs.py")))

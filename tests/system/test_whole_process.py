@@ -10,8 +10,7 @@ import pytest
 
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.conftest import Regions
-from tests.system.progress import task_of
-from tests.system.watching import catches
+from tests.system.watching import catches, task_of
 from tests.waiting import eventually
 
 BUSY = """

@@ -10,6 +10,9 @@ from giveway.observe import tasks as observe
 from giveway.sched.task import Task
 from tests.waiting import eventually
 
+_ENOUGH = 300
+"""Launches of a millisecond or more. No program with an open gate stands still for so long."""
+
 
 def tasks() -> dict[str, Task]:
     """The tasks there are, by name."""
@@ -37,6 +40,28 @@ def stands_still(pid: int, other: int) -> bool:
     """
     before = task_of(pid).launches
     return goes_on(other, 50) and task_of(pid).launches == before
+
+
+def gives_way(low: int, high: int) -> bool:
+    """Whether one program launches nothing while the other launches hundreds of times.
+
+    Not at once, nor each time: a busy machine may stall the urgent program between two launches
+    until it counts as idle, and then the other may go on.
+    """
+    return eventually(lambda: _launches_nothing(low, high), seconds=60)
+
+
+def _launches_nothing(low: int, high: int) -> bool:
+    """As `stands_still`, but gives up as soon as the process launches."""
+    still, enough = task_of(low).launches, task_of(high).launches + _ENOUGH
+    seen = [still]
+
+    def is_decided() -> bool:
+        done = task_of(high).launches >= enough
+        seen.append(task_of(low).launches)
+        return done or seen[-1] > still
+
+    return eventually(is_decided, every=0.005) and seen[-1] == still
 
 
 def catches(pid: int, number: signal.Signals) -> bool:

@@ -163,6 +163,12 @@ def test_a_wrong_argument_is_one_line_and_2(giveway: Command, args: list[str]) -
         (["demo", "--seconds", "inf"], "inf is too long"),
         (["demo", "--seconds", "long"], "'long' is not a number"),
         (["trace"], "use giveway trace [OPTIONS] -- CMD [ARGS]"),
+        (["rnu"], "no command 'rnu': did you mean 'run'?"),
+        (["mps", "now"], "no command 'now': there are start, status, stop"),
+        (["set"], "Missing argument 'PID'; see giveway set --help"),
+        (["ps", "extra"], "(extra); see giveway ps --help"),
+        (["ps", "--loud"], "No such option '--loud'; see giveway ps --help"),
+        (["set", "1", "--priorty"], "No such option '--priorty'. Did you mean '--priority'?"),
     ],
 )
 def test_a_wrong_argument_is_said_in_words(giveway: Command, args: list[str], says: str) -> None:
@@ -202,6 +208,8 @@ def test_a_mistake_is_one_line_with_the_right_name(
         (["s.toml", "-p", "priorty"], "did you mean 'priority'?"),
         (["s.toml", "-p", "edf,k=0"], "k of policy edf cannot be 0"),
         (["none.toml"], "cannot read the scenario none.toml"),
+        (["nobody"], "no scenario 'nobody': there are decode, "),
+        (["."], ". has no result of giveway bench"),
         (["mine.py"], "mine.py:2: not TOML"),
         (["s.toml", "--span", "5"], "no unit"),
         (["s.toml", "--duration", "50ms"], "not longer than the warm-up"),
@@ -217,3 +225,27 @@ def test_a_mistake_about_a_simulation_is_one_line(
     done = giveway("simulate", *args)
     assert (done.code, done.stdout) == (2, "")
     assert words in one_line(done)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["duel"], "no scenario 'duel'"),
+        (["dual", "--modes", "alone,together"], "unknown mode 'together': there are alone, native"),
+        (["dual", "--device", "nope"], "nope"),
+        (["dual", "dual"], "two scenarios have the same name: dual, dual"),
+        (["dual", "--seconds", "0"], "0"),
+        (["dual", "--modes", "giveway 110%"], "unknown mode 'giveway 110%': there are alone, "),
+        (["dual", "--load", "0.5,1.5"], "--load: '1.5' is not a share above 0 and below 1"),
+        (["starve", "--load", "0.5"], "its urgent program high is saturating, and has no rate"),
+        (["none.toml"], "cannot read the scenario none.toml"),
+    ],
+)
+def test_a_mistake_about_a_bench_is_one_line(
+    giveway: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = giveway("bench", *options)
+    assert (done.code, done.stdout) == (2, "")
+    assert says in one_line(done)
+    assert not list(tmp_path.iterdir())

@@ -87,7 +87,8 @@ def test_the_nearest_source_counts(
     user = folder / "giveway" / "config.toml"
     user.parent.mkdir()
     system = folder / "system.toml"
-    text = {source: str(n + 1) for n, source in enumerate(SOURCES)}
+    values = ("true", "0", "false", "1") if key == "parkable" else ("1", "2", "3", "4")
+    text = dict(zip(SOURCES, values, strict=True))
     if "system" in given:
         system.write_text(f"[defaults]\n{key} = {text['system']}\n")
     if "user" in given:
@@ -121,11 +122,25 @@ def test_memory_of_the_configuration_is_a_variable_of_the_program(
     monkeypatch.setenv("GIVEWAY_CONFIG", str(path))
     monkeypatch.setenv("GIVEWAY_RESERVE", "0")
     monkeypatch.setenv("GIVEWAY_MEMORY", "")
-    assert choose("x", None, {"share": "30", "memory": None}) == (3, ["share=30"])
+    assert choose("x", None, {"share": "30"}) == (3, ["share=30"])
     assert (os.environ["GIVEWAY_MEMORY"], os.environ["GIVEWAY_RESERVE"]) == ("50%", "0")
     monkeypatch.setenv("GIVEWAY_MEMORY", "")
-    assert choose("x", 5, {"memory": "1GiB"}) == (5, [])
+    assert choose("x", 5, {}, memory="1GiB") == (5, [])
     assert os.environ["GIVEWAY_MEMORY"] == ""
+
+
+def test_parkable_of_the_configuration_is_a_variable_of_the_program(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIVEWAY_CONFIG", str(write("[defaults]\nparkable = true\n")))
+    monkeypatch.setenv("GIVEWAY_PARKABLE", "")
+    assert choose("x", None, {}) == (0, [])
+    assert os.environ["GIVEWAY_PARKABLE"] == "1"
+    monkeypatch.setenv("GIVEWAY_PARKABLE", "false")
+    choose("x", None, {})
+    assert os.environ["GIVEWAY_PARKABLE"] == "0"
+    choose("x", None, {}, parkable=True)  # the program's environment has it
+    assert os.environ["GIVEWAY_PARKABLE"] == "0"
 
 
 def test_files_are_where_the_standard_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +161,7 @@ def test_files_are_where_the_standard_says(monkeypatch: pytest.MonkeyPatch) -> N
         ('[defaults]\n\nslowdown = "-5%"\n', "3: slowdown: '-5%' is not allowed; allowed: a perc"),
         ("[defaults]\nslowdown = nan\n", "2: slowdown: nan is not allowed"),
         ("[defaults]\nmemory = 'much'\n", "2: memory: 'much' is not allowed; allowed: an amount"),
+        ("[defaults]\nparkable = 5\n", "2: parkable: 5 is not allowed; allowed: true or false"),
         ("[defaults]\npriorty = 5\n", "2: priorty: unknown: did you mean 'priority'?"),
         ("[defaults]\nname = 'x'\n", "2: name: unknown: there are "),
         ("[default]\npriority = 5\n", "1: default: unknown: did you mean 'defaults'?"),

@@ -75,6 +75,60 @@ def test_a_gpu_of_another_maker_has_the_number_of_that_maker(
     assert [(each.gpu, each.gpu_memory_bytes) for each in found.values()] == [(1, None)]
 
 
+@pytest.fixture
+def amd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the kernel's driver, with two GPUs, on a machine without NVML."""
+    for number, gpu, identifier in (("1", 170, 4711), ("2", 171, 815)):
+        node = tmp_path / "topology" / "nodes" / number
+        node.mkdir(parents=True)
+        (node / "name").write_text("gfx942\n")
+        (node / "properties").write_text(f"simd_count 304\nunique_id {gpu}\n")
+        (node / "gpu_id").write_text(f"{identifier}\n")
+    monkeypatch.setattr(hip, "_NODES", tmp_path / "topology" / "nodes")
+    monkeypatch.setattr(hip, "_PROCESSES", tmp_path / "proc")
+    monkeypatch.setattr(hip, "_FIRST_NAMESPACE", Path("/proc/self/ns/pid").stat().st_ino)
+    monkeypatch.setattr(details, "Gpus", Gpus)
+    return tmp_path
+
+
+def use(amd: Path, pid: int, **files: str) -> None:
+    folder = amd / "proc" / str(pid)
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+def test_the_memory_on_an_amd_gpu_is_what_the_kernel_counts(amd: Path, task: Task) -> None:
+    use(amd, os.getpid(), pasid="32769\n", sdma_815="0\n", vram_815="7340032\n", vram_4711="9\n")
+    use(amd, 1, vram_815="1\n")
+    use(amd, 2, vram_4711="1\n")
+    use(amd, 3, vram_815="\n")  # no kernel writes that
+    (amd / "proc" / "4").mkdir()  # it ends
+    second = replace(task, device="GPU-00000000000000ab")
+    assert hip.memory(second.device) == {os.getpid(): 7 << 20, 1: 1}
+    first = replace(second, device="GPU-00000000000000aa", ticket=9)
+    found = Inspector().read([second, first])
+    assert [(each.gpu, each.gpu_memory_bytes) for each in found.values()] == [(1, 7 << 20), (0, 9)]
+
+
+def test_where_the_kernel_does_not_say_the_memory_is_unknown(
+    amd: Path, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = replace(task, device="GPU-00000000000000ab")
+
+    def unknown() -> bool:
+        (found,) = Inspector().read([second]).values()
+        return (found.gpu, found.gpu_memory_bytes) == (1, None)
+
+    assert unknown()  # an older kernel
+    use(amd, os.getpid(), vram_815="7340032\n")
+    assert not unknown()
+    monkeypatch.setattr(hip, "_FIRST_NAMESPACE", 1)  # a container: another process has this pid
+    assert unknown()
+    monkeypatch.undo()
+    assert hip.memory("GPU-00000000000000ab") == {}  # a machine without such a GPU
+
+
 def test_a_process_is_looked_for_once(monkeypatch: pytest.MonkeyPatch, task: Task) -> None:
     looked = []
     monkeypatch.setattr(details, "find_process", lambda task: looked.append(task.ticket))

@@ -37,6 +37,7 @@ BUILT_ON: dict[str, set[str]] = {
     "public": {"daemon", "sched"},
     "": {"api", "public", "version"},
     "cli": {"config", "simulate", "report", "verify", "daemon", "ray", "doctor"},
+    "__main__": {"cli"},
 }
 PUBLIC = {"client", "policies", "task"}
 HEAVY = {

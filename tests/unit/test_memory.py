@@ -135,6 +135,18 @@ def test_nothing_is_refused_while_another_gpu_may_give_it(check: Checks) -> None
         check(CARD, ("GPU-2", 12 * GIB, 0, []), memory="17GiB")
 
 
+def test_only_programs_on_nvidia_gpus_can_be_parkable() -> None:
+    asked = device_memory.read(None, None, True)
+    device_memory.check(Device("cuda", "", Path("hook"), {}), asked)
+    for name in ("hip", "cpu"):
+        with pytest.raises(UsageError) as error:
+            device_memory.check(Device(name, "", Path("hook"), {}), asked)
+        assert str(error.value) == f"--parkable is for NVIDIA GPUs, not for --device {name}"
+        device_memory.check(
+            Device(name, "", Path("hook"), {}), device_memory.read(None, None, False)
+        )
+
+
 def test_a_reservation_above_the_limit_is_refused() -> None:
     with pytest.raises(UsageError, match="--reserve 2GiB is more than --memory 1GiB"):
         device_memory.read("1GiB", "2GiB")

@@ -67,13 +67,21 @@ def test_a_task_has_the_labels_of_dcgm_exporter() -> None:
 
 
 def test_memory_is_there_where_giveway_counts_it() -> None:
-    counted = replace(SERVE, memory=GIB, memory_peak=2 * GIB, memory_reserve=3 * GIB)
+    counted = replace(SERVE, memory=GIB, memory_host=0, memory_peak=2 * GIB, memory_reserve=3 * GIB)
     found = samples(None, [counted, CPU], DETAILS, {})
     values = {name: [value for _, value in found.get(f"giveway_task_{name}_bytes", [])]
               for name in ("memory", "memory_peak", "memory_reserve", "memory_limit")}  # fmt: skip
     assert values == {
         "memory": [GIB], "memory_peak": [2 * GIB], "memory_reserve": [3 * GIB], "memory_limit": []
     }  # fmt: skip
+
+
+def test_a_parked_task_has_no_work_and_its_memory_on_the_host() -> None:
+    parked = replace(TRAIN, state="parked", memory=0, memory_host=2 * GIB)
+    found = samples(None, [SERVE, parked], DETAILS, {})
+    assert [value for _, value in found["giveway_task_parked"]] == [0, 1]
+    assert [value for _, value in found["giveway_task_active"]] == [1, 0]
+    assert [value for _, value in found["giveway_task_memory_host_bytes"]] == [2 * GIB]
 
 
 def test_what_is_unknown_is_an_empty_label() -> None:

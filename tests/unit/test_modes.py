@@ -51,7 +51,7 @@ def test_giveway_sets_the_threads_that_a_quota_pays_for(monkeypatch: pytest.Monk
 
 def test_nice_follows_the_order_of_priorities() -> None:
     prefixes = [modes.setup("nice", "cpu", THREE, each).prefix for each in THREE.programs]
-    assert prefixes == [("nice", "-n", "0"), ("nice", "-n", "10"), ("nice", "-n", "19")]
+    assert prefixes == [(), ("nice", "-n", "10"), ("nice", "-n", "19")]
 
 
 def test_streams_and_mps_know_two_priorities() -> None:

@@ -34,6 +34,8 @@ class Machine:
         self.chosen = {"high": Chosen({}, 20.0, 0.01), "low": Chosen({}, None, 0.05)}
         self.last: dict[str, Any] = {}
 
+    def record(self, found: Any) -> None: ...
+
     def monotonic(self) -> float:
         return self.now
 
@@ -43,7 +45,7 @@ class Machine:
         self.described[program.name] = Described(True, 1e3 * chosen.service_seconds)
 
     def measure(
-        self, mode: str, number: int, part: Any, runners: Mapping[str, Any], attempt: int
+        self, mode: str, number: int, part: Any, runners: Mapping[str, Any], attempt: int, _: Any
     ) -> str | None:
         self.now += SECONDS
         took = self._service_ms(len(self.seen))
@@ -76,6 +78,7 @@ def measured(
         "programs": SCENARIO.programs,
         "segments": machine,
         "of_point": [machine],
+        "servers": {},
         "runners": dict.fromkeys(modes, runners),
         "hopeless": False,
         "is_anew": False,
@@ -119,10 +122,10 @@ def test_a_round_has_one_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(lambda at: (50.0, 100.0, 200.0, 400.0, 9.0)[at % 5])
     rates: dict[int, dict[object, float | None]] = {}
 
-    def measure(mode: str, number: int, part: Any, runners: Any, attempt: int) -> str | None:
+    def measure(mode: str, number: int, part: Any, runners: Any, *rest: Any) -> str | None:
         if "high" in runners:
             rates.setdefault(number, {})[mode, part] = machine.chosen["high"].rate
-        return Machine.measure(machine, mode, number, part, runners, attempt)
+        return Machine.measure(machine, mode, number, part, runners, *rest)
 
     monkeypatch.setattr(machine, "measure", measure)
     measured(monkeypatch, machine, seconds=600.0)

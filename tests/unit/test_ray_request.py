@@ -73,6 +73,12 @@ def test_the_node_is_told_all_of_it() -> None:
     assert made["name"] == "it's a name"
     settings = ("share=30%", "deadline=20ms")
     assert asked(made) == WorkerStart(-4, "hip", "it's a name", settings)
+    made = giveway.ray.options(
+        device="cuda", gpu_memory="40GiB", gpu_reserve="10%", parkable=True, memory=1 << 30
+    )
+    assert made["memory"] == 1 << 30  # of the host: Ray's own
+    start = asked(made)
+    assert (start.memory, start.reserve, start.parkable) == ("40GiB", "10%", True)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +112,11 @@ def test_the_node_starts_its_own_python_or_what_the_user_says(
         ({"priority": "10"}, "'10' is not a whole number"),
         ({"settings": {"priority": 5}}, "priority is not a setting"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"device": "cuda", "gpu_memory": "much"}, "gpu_memory: "),
+        ({"device": "cuda", "gpu_memory": "1GiB", "gpu_reserve": "2GiB"}, "is more than"),
+        ({"device": "cpu", "gpu_reserve": "2GiB"}, "on GPUs, not on the cpu device"),
+        ({"device": "hip", "parkable": True}, "only programs on NVIDIA GPUs can be parkable"),
+        ({"device": "cpu", "parkable": True}, "only programs on NVIDIA GPUs can be parkable"),
         ({"share": 0}, "share cannot be '0'"),
         ({"settings": {"dedline": "1ms"}}, "did you mean 'deadline'?"),
         ({"runtime_env": {"image_uri": "x"}}, "'image_uri' starts workers in its own way"),

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from giveway import devices, launch
+from giveway import devices
 from giveway.devices import Device
 from giveway.devices.drivers import Verdict
 from giveway.ray import start
@@ -21,20 +21,30 @@ class Became(Exception):  # noqa: N818
     """Raised in place of exec."""
 
 
-def became(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
-    """Starts a worker on a GPU whose driver has this verdict."""
-    gpu = Device("cuda", "", Path("/hook"), {})
+def became(
+    monkeypatch: pytest.MonkeyPatch,
+    verdict: Verdict,
+    options: WorkerStart = WorkerStart(5, "cuda"),  # noqa: B008  # it is frozen
+    device: str = "cuda",
+) -> dict[str, str]:
+    """Starts a worker on a GPU whose driver has this verdict; the variables about its memory."""
+    gpu = Device(device, "", Path("/hook"), {}, find_gpus=list)
     gpu.__dict__["verdict"] = verdict
 
-    def execute(program: str, command: list[str], *_: object) -> NoReturn:
+    environment = {}
+
+    def execute(program: str, command: list[str], env: dict[str, str] | None = None) -> NoReturn:
+        environment.update(env or {})
         raise Became(command)
 
     monkeypatch.setattr(devices, "choose", lambda name: gpu)
     monkeypatch.setattr(os, "execv", execute)
-    monkeypatch.setattr(launch, "_environment", lambda *_: {})
+    monkeypatch.setattr(Device, "environment", lambda self, base: {})
     monkeypatch.setattr(os, "execvpe", execute)
     with pytest.raises(Became):
-        start.worker(WorkerStart(5, "cuda").to_text(), ["python", "worker.py"])
+        start.worker(options.to_text(), ["python", "worker.py"])
+    wanted = ("GIVEWAY_MEMORY", "GIVEWAY_RESERVE", "GIVEWAY_PARKABLE")
+    return {name: value for name, value in environment.items() if name in wanted}
 
 
 def test_a_worker_whose_driver_cannot_be_gated_is_none_of_giveways(
@@ -52,3 +62,11 @@ def test_what_there_is_to_know_about_a_driver_is_said_with_the_node(
     became(monkeypatch, Verdict(Path("/lib"), "CUDA", "interposition", ("is new",), (), hook))
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"giveway: on {NODE} /lib is new; interposing")
+
+
+def test_a_worker_has_its_memory_and_may_be_parked(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Verdict(Path("/lib"), "CUDA", "impersonation", (), (), Path("/hook"))
+    options = WorkerStart(memory="50%", reserve="1GiB", parkable=True)
+    expected = {"GIVEWAY_MEMORY": "50%", "GIVEWAY_RESERVE": "1073741824"}
+    assert became(monkeypatch, known, options) == {**expected, "GIVEWAY_PARKABLE": "1"}
+    assert became(monkeypatch, known, options, "hip") == expected

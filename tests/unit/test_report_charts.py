@@ -47,6 +47,16 @@ def test_a_log_axis_has_room_for_all_values_even_if_they_are_one() -> None:
         assert scale.high / scale.low >= 3
 
 
+def test_zero_is_at_the_left_end_of_a_log_axis() -> None:
+    """The lower edge of a wide interval of ratios is rounded to zero."""
+    scale = Log.around([0.0, 0.5, 2.0])
+    assert scale == Log.around([0.5, 2.0])
+    assert scale.at(0.0) == 0.0
+    line = ET.fromstring(f"<g>{plot.whisker(scale, [0.0, 5e4], 10)}</g>")[0]
+    assert (line.get("x1"), line.get("x2")) == ("0%", "100%")
+    assert Log.around([0.0, 0.0]).ticks()
+
+
 def test_a_short_log_axis_has_ticks_to_read_it_by() -> None:
     for tenth in range(10, 101):
         ticks = Log.around([tenth / 10]).ticks()

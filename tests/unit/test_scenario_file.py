@@ -96,6 +96,8 @@ def test_variants_are_scenarios_of_their_own(tmp_path: Path) -> None:
     assert load(f"{path}@gpt", "cpu") == second
     with pytest.raises(UsageError, match=r"mine\.toml@gtp' has no|no variant 'gtp': did you mean"):
         load(f"{path}@gtp", "cpu")
+    with pytest.raises(UsageError, match=r"dual has no variants: name it without @gpt"):
+        load("dual@gpt", "cpu")
     with pytest.raises(UsageError, match=r"has 2 scenarios: name one, such as mine@bert"):
         load(path, "cpu")
 
@@ -151,6 +153,10 @@ def test_a_server_and_its_objective(tmp_path: Path) -> None:
     url = "http://127.0.0.1:8000/v1/completions"
     assert high.server == Server(url, "text", {"ignore_eos": True})
     assert high.slo == {"ttft": 200, "tpot": 20}
+    without = SERVED.replace("ignore_eos = true", "max_tokens = {}")
+    (high,) = load(write(tmp_path, without), "cpu").programs
+    assert high.server is not None
+    assert high.server.request == {"max_tokens": {}}
     (high,) = load(write(tmp_path, SERVED), "cuda").programs
     assert high.tokens is not None
     assert high.tokens.output == (64, 64)
@@ -304,6 +310,8 @@ OBJECTIVE = 'slo = { ttft = "200ms", tpot = "20ms" }'
         (OBJECTIVE, 'slo = { ttft = "0ms" }', 11, "a table of times like"),
         (OBJECTIVE, "slo = {}", 11, "slo: {} is not allowed"),
         ("request = { ignore_eos = true }", 'prompt = "words"', 12, 'allowed: "text", "tokens"'),
+        ("ignore_eos = true", "max_tokens = 7", 12, "request: max_tokens: bench sets it"),
+        ("ignore_eos = true", "stream = false", 12, "request: stream: bench sets it"),
         (
             ':8000"', ':8000/v1/chat/completions"\nprompt = "tokens"', 7,
             "prompt: chat completions take text only",

@@ -66,7 +66,7 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> Any:
     )
 
     def one(mode: str, part: Any, **runners: FakeRunner) -> tuple[str | None, dict[str, Any]]:
-        found = measured.measure(mode, 1, part, runners, 0)  # type: ignore[arg-type]
+        found = measured.measure(mode, 1, part, runners, 0, measured.record)  # type: ignore[arg-type]
         return found, records[-1]
 
     one.segments = measured  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from giveway.bench.order import steps
 from giveway.bench.segments import Point, Segments
 from giveway.bench.sizes import Chosen
 from giveway.errors import UsageError
@@ -71,6 +72,15 @@ def test_the_rate_is_a_share_of_what_the_machine_can_do() -> None:
     assert [each["rate"] for each in records if each["program"] == "high"] == [5, 25, 45]
 
 
+def test_modes_follow_each_other_unless_a_server_would_start_anew() -> None:
+    loads: list[Any] = ["0.2", "0.6"]
+    modes: list[tuple[str, Any]] = [("alone", "before"), ("native", None), ("alone", "after")]
+    by_load = [("0.2", mode) for mode in modes] + [("0.6", mode) for mode in modes]
+    assert steps(loads, modes, servers=False) == by_load
+    by_mode = [(load, mode) for mode in modes for load in loads]
+    assert steps(loads, modes, servers=True) == by_mode
+
+
 @pytest.fixture
 def swept(tmp_path: Path) -> Found:
     return load([report_examples.run(tmp_path / "run", report_examples.sweep(loads=LOADS))])
@@ -99,14 +109,16 @@ def test_a_load_that_was_not_measured_has_no_point(tmp_path: Path) -> None:
     assert sweep.chart(found[2:]) is None
 
 
-def test_the_table_of_a_sweep_has_a_row_for_each_load(swept: Found) -> None:
+def test_the_table_of_a_sweep_has_a_row_for_each_load_and_mode(swept: Found) -> None:
     (family,) = families.of(swept.runs[0].result["results"])
     assert (family.name, family.loads, family.modes) == ("dual", True, ["native", "giveway", "mps"])
     titles = [each.title for each in families.columns(family)]
-    assert titles[:3] == ["Load", "Urgent p99 without giveway", "Urgent p99 with giveway"]
-    assert titles[4:6] == ["Other without giveway", "Other with giveway"]
+    assert titles == ["Load", "Mode", "Urgent p50", "Urgent p99", "Other"]
     rows = list(families.rows(family))
-    assert [row[0] for row in rows] == ["10%", "50%", "90%"]
+    modes = ["without giveway", "with giveway", "with MPS"]
+    assert [row[:2] for row in rows] == [
+        [load, mode] for load in ("10%", "50%", "90%") for mode in modes
+    ]
     assert all(len(row) == len(titles) for row in rows)
 
 
@@ -192,7 +204,10 @@ def test_a_language_model_pays_in_time_per_token() -> None:
     assert [each.slowdown["value"] for each in found] == [3.0, 1.25, 1.25]
     member = {**scenario, "name": "dual@0.5", "family": "dual", "load": 0.5}
     (family,) = families.of([member])
-    assert families.columns(family)[1].title == "Urgent TPOT p99 without giveway"
+    titled = [each.title for each in families.columns(family)]
+    assert titled == ["Load", "Mode", "Urgent TTFT p99", "Urgent TPOT p99", "Other"]
+    native, giveway = families.rows(family)
+    assert (native[3].split()[0], giveway[3].split()[0]) == ("3.00", "1.25")
     titles = {each.text for each in ET.fromstring(str(sweep.chart([member]))).iter("h4")}
     assert titles == {"TTFT p99 of high, ms", "TPOT p99 of high, ms", "Throughput of low, of alone"}
 

@@ -68,6 +68,17 @@ int cuMemAllocFromPoolAsync(CUdeviceptr *memory, size_t size, void *pool, CUstre
 int cuMemAllocManaged(CUdeviceptr *memory, size_t size, unsigned flags);
 int cuMemAllocPitch_v2(CUdeviceptr *memory, size_t *pitch, size_t width, size_t height,
                        unsigned element);
+int cuArrayCreate_v2(void **array, const void *descriptor);
+int cuArray3DCreate_v2(void **array, const void *descriptor);
+int cuMipmappedArrayCreate(void **array, const void *descriptor, unsigned levels);
+int cuArrayDestroy(void *array);
+int cuMipmappedArrayDestroy(void *array);
+int cuGraphCreate(CUgraph *graph, unsigned flags);
+int cuGraphAddMemAllocNode(void **node, CUgraph graph, const void *after, size_t count,
+                           void *wanted);
+int cuGraphAddNode_v2(void **node, CUgraph graph, const void *after, const void *edges,
+                      size_t count, void *wanted);
+int cuDeviceGraphMemTrim(int device);
 int cuMemGetInfo_v2(size_t *available, size_t *total);
 int cuDeviceTotalMem_v2(size_t *bytes, int device);
 int cuMemAddressReserve(CUdeviceptr *address, size_t size, size_t alignment, CUdeviceptr at,

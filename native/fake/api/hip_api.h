@@ -80,6 +80,25 @@ int hipMemRelease(void *handle);
 int hipMemMap(void *address, size_t size, size_t offset, void *handle, uint64_t flags);
 int hipMemUnmap(void *address, size_t size);
 int hipMemRetainAllocationHandle(void **handle, void *address);
+int hipMalloc3D(hipPitchedPtr *memory, hipExtent extent);
+int hipMallocArray(void **array, const hipChannelFormatDesc *of, size_t width, size_t height,
+                   unsigned flags);
+int hipMalloc3DArray(void **array, const hipChannelFormatDesc *of, hipExtent extent,
+                     unsigned flags);
+int hipMallocMipmappedArray(void **array, const hipChannelFormatDesc *of, hipExtent extent,
+                            unsigned levels, unsigned flags);
+int hipArrayCreate(void **array, const void *descriptor);
+int hipArray3DCreate(void **array, const void *descriptor);
+int hipMipmappedArrayCreate(void **array, const void *descriptor, unsigned levels);
+int hipArrayDestroy(void *array);
+int hipFreeArray(void *array);
+int hipMipmappedArrayDestroy(void *array);
+int hipFreeMipmappedArray(void *array);
+int hipGraphCreate(hipGraph_t *graph, unsigned flags);
+int hipGraphAddMemAllocNode(void **node, hipGraph_t graph, const void *after, size_t count,
+                            void *wanted);
+int hipGraphAddNode(void **node, hipGraph_t graph, const void *after, size_t count, void *wanted);
+int hipDeviceGraphMemTrim(int device);
 int hipMemGetInfo(size_t *available, size_t *total);
 int hipDeviceTotalMem(size_t *bytes, int device);
 int hipGetDeviceProperties(void *properties, int device);

@@ -73,6 +73,7 @@ struct op {
 struct graph {
   struct op *ops; /* in the order in which they run */
   size_t count;
+  size_t allocates; /* bytes, of its nodes that allocate */
 };
 
 struct stream {
@@ -162,6 +163,10 @@ struct stream *stream_of(uintptr_t handle, bool per_thread); /* under the engine
 int stream_enter(uintptr_t handle, bool per_thread, struct stream **stream);
 /* launch.c: submits work to the stream, or adds a node to its capture */
 int fake_launch(struct op work, uintptr_t handle, bool per_thread);
+/* graph_memory.c: adds a node that allocates; its address. Before a launch: fills the device's pool
+ * for graphs. */
+void *graph_allocate(struct graph *graph, size_t size);
+bool graph_fill_pool(const struct graph *graph, int device);
 /* graphs.c: adds a node to a graph that is being captured */
 void graph_add(struct graph *graph, struct op op);
 

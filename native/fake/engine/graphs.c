@@ -120,7 +120,8 @@ FAKE int cuThreadExchangeStreamCaptureMode(int *mode) {
 FAKE int cuGraphInstantiateWithFlags(struct graph **exec, struct graph *graph, uint64_t flags) {
   CALL(cuGraphInstantiateWithFlags)
   *exec = malloc(sizeof **exec);
-  **exec = (struct graph){malloc(graph->count * sizeof *graph->ops + 1), graph->count};
+  **exec =
+      (struct graph){malloc(graph->count * sizeof *graph->ops + 1), graph->count, graph->allocates};
   memcpy((*exec)->ops, graph->ops, graph->count * sizeof *graph->ops);
   return SUCCESS;
 }
@@ -134,6 +135,10 @@ FAKE int cuGraphGetNodes(struct graph *graph, void **nodes, size_t *count) {
 static int graph_launch(const struct graph *exec, uintptr_t handle, bool per_thread) {
   struct stream *stream;
   int result = exec == NULL ? INVALID_HANDLE : stream_enter(handle, per_thread, &stream);
+  if (result == SUCCESS && !graph_fill_pool(exec, stream->context->device)) {
+    engine_unlock();
+    return OUT_OF_MEMORY;
+  }
   for (size_t i = 0; result == SUCCESS && i < exec->count; i++) {
     if (stream->capture != NULL) {
       graph_add(stream->capture, exec->ops[i]);

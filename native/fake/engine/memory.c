@@ -134,13 +134,25 @@ FAKE int cuMemFreeHost(void *memory) {
   return SUCCESS;
 }
 
-PAIR(cuMemAllocAsync, _ptsz, (void **memory, size_t size, uintptr_t stream), (void)stream,
-     (void)per_thread;
-     return allocate(memory, size););
+/* A captured one is a node of the graph. */
+static int allocate_async(void **memory, size_t size, uintptr_t handle, bool per_thread) {
+  struct stream *stream;
+  int result = stream_enter(handle, per_thread, &stream);
+  if (result != SUCCESS) {
+    return result;
+  }
+  struct graph *capture = stream->capture;
+  *memory = capture != NULL ? graph_allocate(capture, size) : NULL;
+  engine_unlock();
+  return capture != NULL ? SUCCESS : allocate(memory, size);
+}
+
+PAIR(cuMemAllocAsync, _ptsz, (void **memory, size_t size, uintptr_t stream),
+     return allocate_async(memory, size, stream, per_thread););
 
 PAIR(cuMemAllocFromPoolAsync, _ptsz, (void **memory, size_t size, void *pool, uintptr_t stream),
-     (void)pool, (void)stream, (void)per_thread;
-     return allocate(memory, size););
+     (void)pool;
+     return allocate_async(memory, size, stream, per_thread););
 
 FAKE int cuMemAllocManaged(void **memory, size_t size, unsigned flags) {
   CALL(cuMemAllocManaged)(void) flags;

@@ -18,7 +18,8 @@
 #define ALREADY_REGISTERED 712
 #define WAIT_UNTIL_REACHED 0 /* CU_STREAM_WAIT_VALUE_GEQ */
 #define NON_BLOCKING 1
-#define MPS_ENABLED 133 /* CU_DEVICE_ATTRIBUTE_MPS_ENABLED */
+#define MPS_ENABLED 133         /* CU_DEVICE_ATTRIBUTE_MPS_ENABLED */
+#define GRAPH_MEMORY_RESERVED 2 /* CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT */
 
 const char gw_soname[] = GIVEWAY_SONAME;
 const char gw_library_variable[] = "GIVEWAY_CUDA_LIBRARY";
@@ -118,6 +119,13 @@ struct gw_driver_memory gw_driver_memory(int device) {
   return memory;
 }
 
+uint64_t gw_driver_graph_memory(int device) {
+  uint64_t bytes = 0;
+  int result;
+  RELAXED(result, REAL(cuDeviceGetGraphMemAttribute)(device, GRAPH_MEMORY_RESERVED, &bytes));
+  return result == 0 ? bytes : 0;
+}
+
 enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream) {
   if (stream == 2) {
     return GW_UNKNOWN; /* every thread has another stream of that name */
@@ -176,7 +184,7 @@ void gw_driver_gate_clear(gw_word context, gw_word address) {
     return;
   }
   RELAXED(result, REAL(cuStreamCreate)(&stream, NON_BLOCKING));
-  if (result == 0) { /* it stays: destroying it might wait */
+  if (result == 0) { /* the stream is never destroyed: that call might wait */
     RELAXED(result, REAL(cuStreamWriteValue32_v2)(stream, address, UINT32_MAX, 0));
   }
 }

@@ -10,7 +10,8 @@
 #include "ids.h"
 #include "load/library.h"
 
-#define NOT_READY 600 /* hipErrorNotReady */
+#define NOT_READY 600           /* hipErrorNotReady */
+#define GRAPH_MEMORY_RESERVED 2 /* hipGraphMemAttrReservedMemCurrent */
 #define EVENT_DEFAULT 0
 #define CAPTURE_MODE_RELAXED 2
 #define CAPTURE_NONE 0
@@ -143,6 +144,13 @@ struct gw_driver_memory gw_driver_memory(int device) {
   return memory;
 }
 
+uint64_t gw_driver_graph_memory(int device) {
+  uint64_t bytes = 0;
+  int result;
+  QUIETLY(result, REAL(hipDeviceGetGraphMemAttribute)(device, GRAPH_MEMORY_RESERVED, &bytes));
+  return result == 0 ? bytes : 0;
+}
+
 enum gw_busy gw_driver_stream_busy(gw_word context, gw_word stream) {
   if (stream == GW_STREAM_PER_THREAD) {
     return GW_UNKNOWN; /* every thread has another stream of that name */
@@ -204,7 +212,7 @@ void gw_driver_gate_clear(gw_word context, gw_word address) {
     return;
   }
   RELAXED(result, REAL(hipStreamCreateWithFlags)(&stream, NON_BLOCKING));
-  if (result == 0) { /* it stays: destroying it might wait */
+  if (result == 0) { /* the stream is never destroyed: that call might wait */
     RELAXED(result, REAL(hipStreamWriteValue32)(stream, address, UINT32_MAX, 0));
   }
 }

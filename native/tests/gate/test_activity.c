@@ -65,6 +65,68 @@ static void linger_counts_from_rest(void) {
   CHECK(!info_of(task).active);
 }
 
+static _Atomic int device_works;
+
+static int says_device_works(void *context) {
+  (void)context;
+  return atomic_load(&device_works);
+}
+
+/* Its program waits without a call that says that all is done, for an event or a word of memory. */
+static void linger_counts_from_the_end_of_the_work(void) {
+  clock_stop();
+  setenv("GIVEWAY_LINGER_MS", "2", 1);
+  gw_page *page = open_page();
+  gw_task *low = join(page, 0), *urgent;
+  struct gw_task_options options = {.name = "test", .priority = 10, .busy = says_device_works};
+  CHECK(gw_join(page, &options, &urgent) == GW_OK);
+  gw_begin(low);
+  gw_end(low);
+  for (int token = 0; token < 10; token++) {
+    atomic_store(&device_works, 1);
+    gw_admit(urgent);
+    clock_advance(6 * MS);
+    atomic_store(&device_works, 0);
+    clock_advance(MS + token * MS / 10); /* the program prepares the next launch */
+  }
+  CHECK(info_of(low).preemptions == 1 && info_of(low).gate_closed);
+  clock_advance(5 * MS);
+  CHECK(!info_of(urgent).active && !info_of(low).gate_closed);
+}
+
+static gw_task *waited_for;
+
+static int a_wait_ends(void *context) {
+  (void)context;
+  if (atomic_load(&device_works)) {
+    atomic_store(&device_works, 0);
+    gw_rest(waited_for);
+  }
+  return 0;
+}
+
+/* The program's thread comes back from its wait while the watcher asks whether the device works. */
+static void linger_counts_from_a_wait_that_ends_during_a_look(void) {
+  clock_stop();
+  setenv("GIVEWAY_LINGER_MS", "2", 1);
+  gw_page *page = open_page();
+  gw_task *low = join(page, 0);
+  struct gw_task_options options = {.name = "test", .priority = 10, .busy = a_wait_ends};
+  CHECK(gw_join(page, &options, &waited_for) == GW_OK);
+  gw_begin(low);
+  gw_end(low);
+  atomic_store(&device_works, 1);
+  gw_admit(waited_for);
+  for (int ms = 0; ms < 100 && atomic_load(&device_works); ms++) {
+    clock_advance(MS);
+  }
+  CHECK(!atomic_load(&device_works) && info_of(low).gate_closed);
+  clock_advance(2 * MS - 1);
+  CHECK(info_of(low).gate_closed);
+  clock_advance(2 * MS);
+  CHECK(!info_of(low).gate_closed);
+}
+
 /* The watcher asks the hook without a lock of its own, because a driver may block. */
 static gw_task *asked_about;
 static _Atomic int looks, still_there;
@@ -218,6 +280,9 @@ static const struct test_case cases[] = {
     {"a task that runs does not become idle", a_task_that_runs_does_not_become_idle},
     {"a held operator begins when it is let go", a_held_operator_begins_when_it_is_let_go},
     {"linger counts from rest", linger_counts_from_rest},
+    {"linger counts from the end of the work", linger_counts_from_the_end_of_the_work},
+    {"linger counts from a wait that ends during a look",
+     linger_counts_from_a_wait_that_ends_during_a_look},
     {"a task may leave while the watcher asks about it",
      a_task_may_leave_while_the_watcher_asks_about_it},
     {"work that comes while the watcher asks keeps a task active",

@@ -40,6 +40,9 @@ static void priority_changes_while_running(void) {
   CHECK(gw_set_priority(page, info_of(a).ticket, 1001) == GW_E_ARGUMENT);
   CHECK(gw_set_priority(page, info_of(a).ticket, -1001) == GW_E_ARGUMENT);
   CHECK(gw_set_priority(page, 999999, 0) == GW_E_NO_TASK);
+  gw_leave(b);
+  CHECK(gw_set_priority(page, 0, 0) == GW_E_NO_TASK); /* the ticket of free rows */
+  CHECK(gw_set_priority(page, info_of(a).ticket, 3) == GW_OK);
 }
 
 static void leaving_opens_the_gates(void) {
@@ -164,7 +167,7 @@ static void an_asynchronous_launch_ends_when_its_device_says_so(void) {
   clock_advance(1000 * MS);
   CHECK(info_of(task).active && info_of(task).launches == 1);
   atomic_store(&device_busy, 0);
-  clock_advance(20 * MS); /* a look of the watcher */
+  clock_advance(25 * MS); /* a look of the watcher, and linger */
   CHECK(!info_of(task).active);
   gw_leave(high);
   CHECK(!gw_outranked(task));

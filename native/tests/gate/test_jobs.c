@@ -1,36 +1,11 @@
 /* Jobs: the members of a job give way as one, on whatever devices they run. */
 #include "../../gate/futex.h"
-#include "program.h"
-
-static void begin(void) {
-  clock_stop();
-  keep_active();
-  setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
-}
+#include "jobs.h"
 
 static void begin_with_turns(void) {
   begin();
   setenv("GIVEWAY_MAX_WAIT_MS", "100", 1);
   setenv("GIVEWAY_QUANTUM_MS", "10", 1);
-}
-
-static void launch(gw_task *task) {
-  gw_begin(task);
-  gw_end(task);
-}
-
-static bool closed(struct program *program) { return info_of_program(program).gate_closed; }
-
-static bool may_launch(struct program *program) {
-  ask(program, launch);
-  return finished(program);
-}
-
-/* Two members, each on a device of its own. */
-static void start_job(struct program *members[2], int priority) {
-  members[0] = start_on("first", "job", priority);
-  members[1] = start_on("second", "job", priority);
-  clock_settle();
 }
 
 static void one_held_member_holds_all(void) {
@@ -177,11 +152,6 @@ static void a_member_knows_that_another_one_may_be_held(void) {
   clock_settle();
   ask(members[0], check_not_outranked);
   ask(members[1], check_not_outranked);
-}
-
-static void collective(gw_task *task) {
-  gw_admit(task);
-  gw_collective(task);
 }
 
 /* Else the collective of the second member would spin on its device until the gate opens. */

@@ -52,10 +52,8 @@ static void the_folder_and_the_page_are_of_the_group(void) {
   CHECK(status_of(page_path).st_ino == page.st_ino);
 }
 
-static void members_hold_each_other(void) {
-  CHECK(rmdir(getenv("GIVEWAY_DIR")) == 0);
-  share();
-  _Atomic uint64_t *steps = shared_memory(sizeof *steps);
+/* Returns once the first member's program is active; steps is 1 from then on. */
+static pid_t start_urgent(_Atomic uint64_t *steps) {
   pid_t urgent = fork();
   if (urgent == 0) {
     keep_active();
@@ -65,6 +63,14 @@ static void members_hold_each_other(void) {
     pause();
   }
   CHECK(eventually(steps, 0, 60000));
+  return urgent;
+}
+
+static void members_hold_each_other(void) {
+  CHECK(rmdir(getenv("GIVEWAY_DIR")) == 0);
+  share();
+  _Atomic uint64_t *steps = shared_memory(sizeof *steps);
+  start_urgent(steps);
   pid_t low = fork();
   if (low == 0) {
     become(SECOND);
@@ -87,16 +93,7 @@ static void members_hold_each_other(void) {
 static void a_killed_member_holds_nobody(void) {
   CHECK(rmdir(getenv("GIVEWAY_DIR")) == 0);
   share();
-  _Atomic uint64_t *steps = shared_memory(sizeof *steps);
-  pid_t urgent = fork();
-  if (urgent == 0) {
-    keep_active();
-    become(FIRST);
-    gw_begin(join(open_page(), 10));
-    atomic_store(steps, 1);
-    pause();
-  }
-  CHECK(eventually(steps, 0, 60000));
+  pid_t urgent = start_urgent(shared_memory(sizeof(_Atomic uint64_t)));
   CHECK(kill(urgent, SIGKILL) == 0 && waitpid(urgent, NULL, 0) == urgent);
   check_says(as_second, NULL);
 }

@@ -221,17 +221,46 @@ static void too_little_host_memory(void) {
   CHECK(fake_calls("cuCheckpointProcessLock") == 0); /* nothing has moved */
 }
 
-static void several_devices(void) {
+/* More than any machine says that it has. */
+static void park_so_much(void) {
   start_with_work();
-  struct gw_task_options options = {.name = "rival"};
-  gw_task *task, *on_cpu;
-  CHECK(gw_join(open_page(), &options, &on_cpu) == GW_OK);
-  CHECK(gw_join(open_page_of("another"), &options, &task) == GW_OK);
+  raw_page_of(DEVICE)->rows[me().row].memory = UINT64_C(1) << 46;
   ask_to_park();
-  CHECK(reach(3) == 0 && me().park_error == GW_PARK_DEVICES);
-  CHECK(fake_calls("cuCheckpointProcessLock") == 0);
-  gw_leave(task);
-  park();
+  reach(3);
+}
+
+static void host_memory_that_the_user_states(void) {
+  setenv("GIVEWAY_CGROUP", "/dev/null", 1);
+  pid_t pid = fork();
+  if (pid == 0) {
+    park_so_much();
+    CHECK(me().parked == 0 && me().park_error == GW_PARK_NO_HOST_MEMORY);
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+  setenv("GIVEWAY_PARK_HOST_GIB", "100000", 1);
+  park_so_much();
+  CHECK(me().parked == 3);
+}
+
+static void write_file(const char *name, const char *text) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/%s", getenv("GIVEWAY_DIR"), name);
+  FILE *file = fopen(path, "w");
+  CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+/* The group above all, as in a container. */
+static void a_limit_of_the_group_counts_in_any_case(void) {
+  setenv("GIVEWAY_CGROUP", getenv("GIVEWAY_DIR"), 1);
+  setenv("GIVEWAY_PARK_HOST_GIB", "100000", 1);
+  write_file("memory.max", "3000000000\n");
+  write_file("memory.current", "2000000000\n");
+  write_file("memory.stat", "anon 1\ninactive_file 500000000\n");
+  park_so_much();
+  CHECK(me().parked == 0 && me().park_error == GW_PARK_NO_HOST_MEMORY);
+  CHECK(me().park_room == 1500000000);
 }
 
 /* No user can ask any more. */
@@ -260,7 +289,7 @@ static void back_without_the_lock(void) {
     pause();
   }
   CHECK(read(ends[0], &byte, 1) == 1);
-  atomic_store(&row->park_wanted, 0);
+  atomic_fetch_add(&row->park_request, 1);
   CHECK(until(row->parked == 0, 60000));
   CHECK(row->gate == GW_CLOSED);
   CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
@@ -281,7 +310,8 @@ static const struct test_case cases[] = {
     {"managed memory", managed_memory},
     {"work that does not end", work_that_does_not_end},
     {"too little host memory", too_little_host_memory},
-    {"several devices", several_devices},
+    {"host memory that the user states", host_memory_that_the_user_states},
+    {"a limit of the group counts in any case", a_limit_of_the_group_counts_in_any_case},
     {"back when the page has gone", back_when_the_page_has_gone},
     {"back without the page's lock", back_without_the_lock},
 };

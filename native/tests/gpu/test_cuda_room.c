@@ -106,8 +106,46 @@ static void a_stopped_task_is_not_waited_for(void) {
   CHECK(gw_make_room(task, &search) == 0);
   gw_make_room_end(task, &search);
   CHECK(kill(pid, SIGCONT) == 0);
-  CHECK(until(raw_page_of(DEVICE)->rows[stopped.row].park_wanted == 0, 60000));
+  CHECK(until((raw_page_of(DEVICE)->rows[stopped.row].park_request & 1) == 0, 60000));
   CHECK(parked(&stopped) == 0);
+}
+
+/* The other task has begun: it takes as long as its memory takes. */
+static struct gw_row *moving;
+
+static void *finish_late(void *unused) {
+  (void)unused;
+  CHECK(until((moving->park_request & 1) == 1, 60000));
+  usleep(1000000); /* longer than the allocation waits for one that has not begun */
+  atomic_store(&moving->parked, GW_PARKED);
+  return NULL;
+}
+
+static void a_task_that_moves_its_memory_is_waited_for(void) {
+  setenv("GIVEWAY_PARK_ROOM_MS", "500", 1);
+  gw_task *task = rival(), *other;
+  struct gw_task_options options = {.name = "other", .priority = -5};
+  page = open_page_of(DEVICE);
+  pid_t pid = fork(); /* a process that carries out nothing */
+  if (pid == 0) {
+    CHECK(gw_join(open_page_of(DEVICE), &options, &other) == GW_OK);
+    pause();
+  }
+  struct gw_row *rows = raw_page_of(DEVICE)->rows;
+  CHECK(until(rows[1].state != GW_FREE, 60000));
+  moving = &rows[1];
+  atomic_fetch_or(&moving->flags, GW_ROW_CAN_PARK | GW_ROW_PARKABLE);
+  atomic_store(&moving->parked, GW_PARK_SAVES);
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, finish_late, NULL) == 0);
+  struct gw_room_search search = {{0}, 0};
+  CHECK(gw_make_room(task, &search) == 1 && moving->parked == GW_PARKED);
+  gw_make_room_end(task, &search);
+  CHECK(pthread_join(thread, NULL) == 0);
+  atomic_store(&moving->parked, GW_PARK_SAVES); /* and its end is noticed */
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+  search = (struct gw_room_search){{0}, 0};
+  CHECK(gw_make_room(task, &search) == 0);
 }
 
 /* A search neither takes the place of a user's request nor withdraws it, and its end changes no
@@ -125,7 +163,7 @@ static void a_search_leaves_other_requests_alone(void) {
   CHECK(gw_park(page, low.ticket, 0) == GW_OK);
   struct gw_room_search search = {{0}, 0};
   CHECK(gw_make_room(task, &search) == 0);
-  CHECK(raw->rows[low.row].park_wanted == 1 && raw->rows[low.row].park_for == 0);
+  CHECK((raw->rows[low.row].park_request & 1) == 1 && raw->rows[low.row].park_for == 0);
   CHECK(raw->rows[own.row].needs_memory == 1);
   CHECK(gw_park(page, own.ticket, low.ticket) == GW_OK);
   CHECK(pthread_mutex_lock(&raw->header.lock) == 0);
@@ -134,6 +172,27 @@ static void a_search_leaves_other_requests_alone(void) {
   CHECK(raw->rows[own.row].needs_memory == 0 && raw->rows[own.row].park_for == low.ticket);
   CHECK(kill(pid, SIGCONT) == 0);
   CHECK(until(parked(&low) == 3, 60000));
+}
+
+/* Two threads search at once, and the first one gives up. */
+static void a_search_beside_another(void) {
+  setenv("GIVEWAY_PARK_ROOM_MS", "10", 1);
+  struct gw_task_info low, own;
+  pid_t pid = program(-5, true, 0, &low);
+  CHECK(kill(pid, SIGSTOP) == 0);
+  CHECK(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WSTOPPED | WNOWAIT) == 0);
+  gw_task *task = rival();
+  CHECK(gw_task_describe(task, &own) == GW_OK);
+  const struct gw_row *row = &raw_page_of(DEVICE)->rows[own.row];
+  struct gw_room_search first = {{0}, 0}, second = {{0}, 0};
+  CHECK(gw_make_room(task, &first) == 0 && gw_make_room(task, &second) == 0);
+  CHECK(gw_make_room(task, &first) == 0 && row->needs_memory == 2);
+  gw_make_room_end(task, &first);
+  CHECK(row->needs_memory == 1);
+  gw_make_room_end(task, &first);
+  CHECK(row->needs_memory == 1);
+  gw_make_room_end(task, &second);
+  CHECK(row->needs_memory == 0);
 }
 
 /* It stays parked as long as the urgent task has the memory, for which time the test has a control:
@@ -301,7 +360,9 @@ static const struct test_case cases[] = {
     {"back when the other task has ended", back_when_the_other_task_has_ended},
     {"the least urgent task is parked first", the_least_urgent_task_is_parked_first},
     {"a stopped task is not waited for", a_stopped_task_is_not_waited_for},
+    {"a task that moves its memory is waited for", a_task_that_moves_its_memory_is_waited_for},
     {"a search leaves other requests alone", a_search_leaves_other_requests_alone},
+    {"a search beside another", a_search_beside_another},
     {"back when there is room again", back_when_there_is_room_again},
     {"an allocation makes room", an_allocation_makes_room},
     {"only what may be parked", only_what_may_be_parked},

@@ -2,6 +2,7 @@
 #include "cuda_harness.h"
 
 #define SPARSE_MS 10 /* the device time between two gates */
+#define AHEAD_MS 100 /* and what may be in flight where there are none */
 
 static _Atomic uint32_t go;
 
@@ -185,6 +186,44 @@ static void several_streams_have_no_gates(void) {
   CHECK(gates() == before && cuCtxSynchronize() == 0);
 }
 
+/* The most device time that is in flight while a second of work is submitted. */
+static uint64_t most_in_flight(CUfunction f, const CUstream *streams, int count) {
+  uint64_t most = 0;
+  for (int i = 0; i < 500; i++) {
+    CHECK(launch(f, streams[i % count]) == 0);
+    uint64_t now = fake_in_flight_ns();
+    most = now > most ? now : most;
+  }
+  CHECK(cuCtxSynchronize() == 0);
+  return most;
+}
+
+/* No gate can stop their backlog, so it has a bound. There is none for a second where the machine
+ * is too busy to simulate the device: then the test tries again. */
+static void several_streams_are_not_far_ahead(void) {
+  start_patiently();
+  CUstream streams[4];
+  CUfunction f = known_kernel("ns_2000000", NULL);
+  for (int i = 0; i < 4; i++) {
+    CHECK(cuStreamCreate(&streams[i], 1) == 0);
+  }
+  CHECK(until(most_in_flight(f, streams, 4) <= (AHEAD_MS + SPARSE_MS) * MS, 60000));
+}
+
+/* The work of one stream may wait for what the program submits next. */
+static void a_device_that_stands_still_is_not_waited_for(void) {
+  start_patiently();
+  CUstream streams[2];
+  CUfunction f = known_kernel("ns_2000000", NULL);
+  CHECK(cuStreamCreate(&streams[0], 1) == 0 && cuStreamCreate(&streams[1], 1) == 0);
+  stop(streams[0]);
+  for (int i = 0; i < 300; i++) {
+    CHECK(launch(f, streams[i % 2]) == 0);
+  }
+  let_go();
+  CHECK(cuCtxSynchronize() == 0);
+}
+
 /* Their backlog runs out, and nothing is added to it: fences show that the device gets on, although
  * it takes longer than the window waits for work that does not. */
 static void a_backlog_on_several_streams_runs_out(void) {
@@ -215,6 +254,8 @@ static const struct test_case cases[] = {
     {"a cold start, long copies after short ones", cold_start_of_long_copies_after_short_ones},
     {"gates are sparse", gates_are_sparse},
     {"several streams have no gates", several_streams_have_no_gates},
+    {"several streams are not far ahead", several_streams_are_not_far_ahead},
+    {"a device that stands still is not waited for", a_device_that_stands_still_is_not_waited_for},
     {"a backlog on several streams runs out", a_backlog_on_several_streams_runs_out},
 };
 RUN_CASES(cases, 240)

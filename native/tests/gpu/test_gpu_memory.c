@@ -40,6 +40,30 @@ static int pitched(address *memory, size_t size) {
 static int created(address *memory, size_t size) {
   return GPU(hipMemCreate, cuMemCreate)((void **)memory, size, &on_the_device, 0);
 }
+/* Elements of four bytes. */
+struct array {
+  size_t width, height, depth;
+  unsigned format, channels, flags;
+};
+static int array_3d(address *memory, size_t size) {
+  struct array of = {256, size / 4096, 4, 0x20, 1, 0};
+  return GPU(hipArray3DCreate, cuArray3DCreate_v2)((void **)memory, &of);
+}
+static int array_2d(address *memory, size_t size) {
+  struct {
+    size_t width, height;
+    unsigned format, channels;
+  } of = {256, size / 1024, 0x20, 1};
+  return GPU(hipArrayCreate, cuArrayCreate_v2)((void **)memory, &of);
+}
+static int mipmapped(address *memory, size_t size) {
+  struct array of = {256, size / 1024, 1, 0x20, 1, 0};
+  return GPU(hipMipmappedArrayCreate, cuMipmappedArrayCreate)((void **)memory, &of, 1);
+}
+static int free_array(address array) { return GPU(hipArrayDestroy, cuArrayDestroy)((void *)array); }
+static int free_mipmapped(address array) {
+  return GPU(hipMipmappedArrayDestroy, cuMipmappedArrayDestroy)((void *)array);
+}
 static int release(address memory) { return GPU(hipMemRelease, cuMemRelease)((void *)memory); }
 static int free_plain(address memory) { return GPU(hipFree, cuMemFree_v2)(memory); }
 static int free_pooled(address memory) { return GPU(hipFreeAsync, cuMemFreeAsync)(memory, NULL); }
@@ -47,6 +71,26 @@ static int free_pooled(address memory) { return GPU(hipFreeAsync, cuMemFreeAsync
 static int with_flags(address *memory, size_t size) {
   return hipExtMallocWithFlags(memory, size, 1);
 }
+static int spatial(address *memory, size_t size) {
+  hipPitchedPtr pitched;
+  int result = hipMalloc3D(&pitched, (hipExtent){1024, size / 8192, 8});
+  *memory = pitched.ptr;
+  return result;
+}
+static int array_of(address *memory, size_t size) {
+  hipChannelFormatDesc of = {32, 0, 0, 0, 2};
+  return hipMallocArray(memory, &of, 256, size / 1024, 0);
+}
+static int array_of_3d(address *memory, size_t size) {
+  hipChannelFormatDesc of = {32, 0, 0, 0, 2};
+  return hipMalloc3DArray(memory, &of, (hipExtent){256, size / 4096, 4}, 0);
+}
+static int mipmapped_of(address *memory, size_t size) {
+  hipChannelFormatDesc of = {32, 0, 0, 0, 2};
+  return hipMallocMipmappedArray(memory, &of, (hipExtent){256, size / 1024, 1}, 1, 0);
+}
+static int free_array_of(address array) { return hipFreeArray(array); }
+static int free_mipmapped_of(address array) { return hipFreeMipmappedArray(array); }
 static int driver_pitched(address *memory, size_t size) {
   size_t pitch;
   return hipMemAllocPitch(memory, &pitch, 1024, size / 1024, 4);
@@ -74,9 +118,19 @@ static const struct way {
      GPU("hipFreeAsync", "cuMemFreeAsync"), from_pool, free_pooled},
     {GPU("hipMallocAsync", "cuMemAllocAsync"), GPU("hipFree", "cuMemFree_v2"), pooled, free_plain},
     {GPU("hipMemCreate", "cuMemCreate"), GPU("hipMemRelease", "cuMemRelease"), created, release},
+    {GPU("hipArrayCreate", "cuArrayCreate_v2"), GPU("hipArrayDestroy", "cuArrayDestroy"), array_2d,
+     free_array},
+    {GPU("hipArray3DCreate", "cuArray3DCreate_v2"), GPU("hipArrayDestroy", "cuArrayDestroy"),
+     array_3d, free_array},
+    {GPU("hipMipmappedArrayCreate", "cuMipmappedArrayCreate"),
+     GPU("hipMipmappedArrayDestroy", "cuMipmappedArrayDestroy"), mipmapped, free_mipmapped},
 #ifdef GENERATION
     {"hipExtMallocWithFlags", "hipFree", with_flags, free_plain},
     {"hipMemAllocPitch", "hipFree", driver_pitched, free_plain},
+    {"hipMalloc3D", "hipFree", spatial, free_plain},
+    {"hipMallocArray", "hipFreeArray", array_of, free_array_of},
+    {"hipMalloc3DArray", "hipFreeArray", array_of_3d, free_array_of},
+    {"hipMallocMipmappedArray", "hipFreeMipmappedArray", mipmapped_of, free_mipmapped_of},
 #else
     {"cuMemAllocAsync_ptsz", "cuMemFreeAsync_ptsz", pooled_per_thread, free_per_thread},
 #endif
@@ -199,7 +253,7 @@ static void allocate_and_wait(void) {
   gpu_start();
   address memory;
   CHECK(plain(&memory, 2 * GIB) == 0);
-  write(STDERR_FILENO, "x", 1);
+  CHECK(write(STDERR_FILENO, "x", 1) == 1);
   pause();
 }
 

@@ -28,8 +28,9 @@ class Answer:
         return self.moments[0] - self.due
 
     def per_token(self) -> float | None:
-        """The mean seconds from one token to the next (TPOT); None for a single token."""
-        if self.tokens < 2:
+        """The mean seconds from one token to the next (TPOT); None for a single token, or an answer
+        in one piece."""
+        if self.tokens < 2 or len(self.moments) < 2:
             return None
         return (self.moments[-1] - self.moments[0]) / (self.tokens - 1)
 

@@ -5,6 +5,7 @@ In each round, every program runs alone before the other modes and after them, f
 counted seconds each. A segment that does not count is repeated.
 
 A scenario may be measured at several loads. The programs start once, and each round has all loads.
+A server, which starts anew when the mode changes, has all loads in one mode before the next mode.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from giveway.bench.command_runner import CommandRunner
 from giveway.bench.guard import Guard
 from giveway.bench.model_runner import ModelRunner
 from giveway.bench.mps import Mps
+from giveway.bench.order import steps
 from giveway.bench.pace import better_service_ms
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.quota import Group as QuotaGroup
 from giveway.bench.runner import Assignment, Runner
-from giveway.bench.segments import Part, Point, Segments, Settings, sleep_until
+from giveway.bench.segments import Part, Point, Record, Segments, Settings, sleep_until
 from giveway.bench.server_runner import ServerRunner
 from giveway.bench.surroundings import refuse_under_run
 from giveway.page.observer import Page
@@ -140,7 +142,7 @@ class _Group:
         self._rounds(order, progress)
         if settings.timeline_seconds and self._scenario.together:
             progress("a timeline", 0.95)
-            for segments, mode in product(self._of_point, ("native", "giveway")):
+            for mode, segments in product(("native", "giveway"), self._of_point):
                 self._turn_to(segments)
                 if mode in wanted:
                     self._timeline(mode)
@@ -170,10 +172,10 @@ class _Group:
         """Measures all modes of a round; returns False if earlier rounds had another rate."""
         repeats = self._settings.repeats
         self._is_anew = False
-        steps = list(product(self._of_point, order))
-        for at, (segments, (mode, part)) in enumerate(steps):
+        found = steps(self._of_point, order, bool(self._servers))
+        for at, (segments, (mode, part)) in enumerate(found):
             self._turn_to(segments)
-            share = 0.2 + 0.75 * (number + at / len(steps)) / repeats
+            share = 0.2 + 0.75 * (number + at / len(found)) / repeats
             title = f"round {number + 1} of {repeats}: {self._title(mode)}"
             progress(title, share)
             if mode in self._runners:
@@ -245,6 +247,9 @@ class _Group:
         runner: Runner
         if program.server is not None:
             siblings = self._servers.setdefault(program.name, [])
+            for sibling in siblings:
+                if sibling.starts_alike(setup.environment, prefix):
+                    return sibling
             runner = ServerRunner(program, self._scenario, *common, siblings=siblings)
         elif program.command:
             runner = CommandRunner(program, self._scenario, *common)
@@ -317,9 +322,12 @@ class _Group:
             groups = [{name: each} for name, each in runners.items()]
         pace = self._settings.pace
         for group in groups:
+            record = self._record_of(mode, group)
+            if record is None:
+                continue
             for attempt in range(_ATTEMPTS):
                 began = time.monotonic()
-                fault = self._segments.measure(mode, number, part, group, attempt)
+                fault = self._segments.measure(mode, number, part, group, attempt, record)
                 if fault is None:
                     break
                 now = time.monotonic()
@@ -331,6 +339,16 @@ class _Group:
                     break
                 again(fault)
             self._hopeless = fault is not None
+
+    def _record_of(self, mode: str, group: Mapping[str, Runner]) -> Record | None:
+        """Where the segment of a group is recorded; None: it has been measured at another load.
+
+        What the other programs do alone does not depend on the load. Where all loads of a mode
+        follow each other, one segment stands for all of them.
+        """
+        if mode != "alone" or not self._servers or self._scenario.urgent.name in group:
+            return self._segments.record
+        return self.record_all if self._segments is self._of_point[0] else None
 
     def _device_times(self, mode: str) -> None:
         """Records the device time of one request or batch of each program by itself.

@@ -1,8 +1,9 @@
 """Kills the programs of the bench if the bench itself is killed and cannot clean up.
 
 The guard process runs this file as a script, without giveway and site-packages, so that it starts
-at once. It reads ``+ID`` when a process group starts and ``-ID`` when the group is gone. Its input
-ends when the bench ends, however that happens; then the guard kills the remaining groups.
+at once. Each program has a session of its own. The guard reads ``+ID`` when a session starts and
+``-ID`` when it is gone. Its input ends when the bench ends, however that happens; then the guard
+kills the remaining sessions.
 """
 
 from __future__ import annotations
@@ -12,10 +13,34 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+
+
+def kill_session(session: int) -> None:
+    """Kills all processes of a session. Some launchers of servers give each worker a process group
+    of its own, so killing the group of the first process is not enough."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(session, signal.SIGKILL)
+    killed: set[int] = set()
+    while found := _processes_of(session) - killed:  # a process may have forked meanwhile
+        for process in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        killed |= found
+
+
+def _processes_of(session: int) -> set[int]:
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        # After the name, which is in parentheses: state, parent, process group, session.
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if int((folder / "stat").read_bytes().rpartition(b")")[2].split()[3]) == session:
+                found.add(int(folder.name))
+    return found
 
 
 class Guard:
-    """Starts the guard process and registers process groups with it; a context manager."""
+    """Starts the guard process and registers sessions with it; a context manager."""
 
     def __enter__(self) -> Guard:
         self._popen = subprocess.Popen(
@@ -27,11 +52,11 @@ class Guard:
         )
         return self
 
-    def add(self, group: int) -> None:
-        self._send(f"+{group}")
+    def add(self, session: int) -> None:
+        self._send(f"+{session}")
 
-    def remove(self, group: int) -> None:
-        self._send(f"-{group}")
+    def remove(self, session: int) -> None:
+        self._send(f"-{session}")
 
     def _send(self, line: str) -> None:
         assert self._popen.stdin is not None
@@ -45,13 +70,12 @@ class Guard:
 
 
 def main() -> None:
-    groups: set[int] = set()
+    sessions: set[int] = set()
     for line in sys.stdin:
-        group = int(line[1:])
-        (groups.add if line[0] == "+" else groups.discard)(group)
-    for group in groups:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
+        session = int(line[1:])
+        (sessions.add if line[0] == "+" else sessions.discard)(session)
+    for session in sessions:
+        kill_session(session)
 
 
 if __name__ == "__main__":

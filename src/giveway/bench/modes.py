@@ -74,7 +74,7 @@ def setup(
                 environment["OMP_NUM_THREADS"] = str(threads)
         return Setup({**environment, **program.hints})
     if mode == "nice":
-        return Setup(base, ("nice", "-n", str(round(rank * _NICEST))))
+        return Setup(base, ("nice", "-n", str(round(rank * _NICEST))) if rank else ())
     if mode == "streams":
         return Setup(base, stream=0 if rank else -5)
     return Setup(base)

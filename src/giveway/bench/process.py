@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from giveway.bench.guard import Guard
+from giveway.bench.guard import Guard, kill_session
 from giveway.errors import ProgramError
 
 _LAST_LINES = 3
@@ -30,8 +28,8 @@ class ProgramFailedError(ProgramError):
 class Process:
     """A running program and its children; a context manager that ends all of them.
 
-    The program has its own session, so that Ctrl-C on the terminal reaches only giveway, and one
-    kill reaches all processes of the program.
+    The program has its own session, so that Ctrl-C on the terminal reaches only giveway, and all
+    processes of the program are found by it.
     """
 
     def __init__(
@@ -58,7 +56,8 @@ class Process:
             )
         except OSError as error:
             self._output.close()
-            raise ProgramFailedError(title, f"cannot be started: {error.strerror}") from error
+            what = f"cannot be started: {command[0]}: {error.strerror}"
+            raise ProgramFailedError(title, what) from error
         guard.add(self.popen.pid)
 
     @property
@@ -89,8 +88,7 @@ class Process:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
+        kill_session(self.popen.pid)
         self.popen.wait()
         self._guard.remove(self.popen.pid)
         self._output.close()

@@ -101,7 +101,13 @@ class Segments:
         return Segment(time.monotonic() + _HEAD_START, settings.warm_seconds, seconds, tail)
 
     def measure(
-        self, mode: str, number: int, part: Part, runners: Mapping[str, Runner], attempt: int
+        self,
+        mode: str,
+        number: int,
+        part: Part,
+        runners: Mapping[str, Runner],
+        attempt: int,
+        record: Record,
     ) -> str | None:
         """Measures and records one segment; returns the reason if it does not count."""
         for runner in runners.values():
@@ -121,7 +127,7 @@ class Segments:
         for name in runners:
             answers[name] |= after[name].since(before[name])
         used = sum(float(answer["cpu_seconds"]) for answer in answers.values())
-        record = {
+        found = {
             "kind": "segment",
             "mode": mode,
             "round": number,
@@ -134,11 +140,11 @@ class Segments:
             "device_busy_share": self._busy(used, segment),
             "programs": answers,
         }
-        self.record(record)
-        self.last = record
+        record(found)
+        self.last = found
         if gated(mode):
             self._check_gated(runners, after)
-        return rounds.fault(record, self.described)
+        return rounds.fault(found, self.described)
 
     def seed(self, number: int, name: str) -> int:
         """The seed of a program's arrivals, which is the same in every mode of a round."""

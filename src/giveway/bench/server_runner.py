@@ -2,6 +2,7 @@
 
 The server is started by its command, in the way of its mode, and answers segment after segment. The
 servers of other modes have the same address, so a server ends when that of another mode starts.
+Modes that start a server in the same way have one server.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from giveway.bench import answers, completions
+from giveway.bench.answers import Answer
 from giveway.bench.arrivals import trace_rate
 from giveway.bench.completions import Endpoint
 from giveway.bench.guard import Guard
@@ -33,7 +35,8 @@ from giveway.scenarios.model import Program, Scenario
 _POLL_SECONDS: Final = 0.1
 _PROBE_SECONDS: Final = 10.0
 """The longest time that a server may take to list its models."""
-_WARM_REQUESTS: Final = 3
+_TIMED_REQUESTS: Final = 3
+_WARM_TOGETHER: Final = 8
 _GRACE_SECONDS: Final = 5.0
 _END_SECONDS: Final = 1.0
 """How long a program that ends keeps its status after its connections are closed, at most."""
@@ -42,7 +45,7 @@ _LOADING: Final = 503
 
 
 class ServerRunner:
-    """A server of one mode."""
+    """A server of the modes that start it in the same way."""
 
     def __init__(
         self,
@@ -71,6 +74,11 @@ class ServerRunner:
     def session(self) -> int | None:
         return self._process.pid if self._process else None
 
+    def starts_alike(self, environment: Mapping[str, str], prefix: Sequence[str]) -> bool:
+        """Whether a server of the same program with this environment and prefix would be equal."""
+        command = [*prefix, *self._program.command]
+        return (command, environment) == (self._command, self._environment)
+
     def prepare(self) -> None:
         """Starts the server unless it runs."""
         for other in self._siblings:
@@ -83,27 +91,51 @@ class ServerRunner:
         self._refuse_a_stranger()
         self._process = Process(self._program.name, self._command, self._environment, self._guard)
         self._endpoint = Endpoint(self._endpoint.server, self._wait_for_model())
-        self.service_seconds()  # the first answers are slower than all others
+        self._warm()
 
     def service_seconds(self) -> float:
         """The median seconds of an answer of medium length, one request at a time."""
-        assert self._program.tokens is not None and self._process is not None
-        prompt, output = (
-            sum(each) // 2 for each in (self._program.tokens.prompt, self._program.tokens.output)
-        )
-        seconds = []
+        found = [answer for _ in range(_TIMED_REQUESTS) for answer in self._ask([0.5])]
+        return statistics.median(each.ended - each.began for each in found)
+
+    def _warm(self) -> None:
+        """Has the server answer requests one at a time, and then several together.
+
+        The first answers of each kind are slower than all others, and the server of one mode starts
+        more often than that of another.
+        """
+        self.service_seconds()
+        self._ask([at / (_WARM_TOGETHER - 1) for at in range(_WARM_TOGETHER)])
+
+    def _ask(self, lengths: Sequence[float]) -> list[Answer]:
+        """The answers to requests that are sent together.
+
+        Args:
+            lengths: of each request, from 0 for the shortest prompt and answer to 1 for the
+                longest.
+        """
+        tokens = self._program.tokens
+        assert tokens is not None and self._process is not None
+        endpoint, name = self._endpoint, self._next_segment()
+        requested = []
+        for number, at in enumerate(lengths):
+            prompt, output = (
+                round(least + at * (most - least)) for least, most in (tokens.prompt, tokens.output)
+            )
+            requested.append(Request(time.monotonic(), prompt, output, number))
+
+        async def ask() -> list[Answer]:
+            return await asyncio.gather(
+                *(completions.complete(endpoint, request, name) for request in requested)
+            )
+
+        limit = self._scenario.start_timeout
         try:
-            for number in range(_WARM_REQUESTS):
-                request = Request(time.monotonic(), prompt, output, number)
-                one = completions.complete(self._endpoint, request, self._next_segment())
-                answer = asyncio.run(asyncio.wait_for(one, self._scenario.start_timeout))
-                seconds.append(answer.ended - answer.began)
+            return asyncio.run(asyncio.wait_for(ask(), limit))
         except TimeoutError:
-            limit = self._scenario.start_timeout
             raise self._process.failed(f"did not answer a request within {limit:.0f} s") from None
         except ServerError as error:
             raise self._failed(error) from error
-        return statistics.median(seconds)
 
     def record_kernels(self) -> None:
         pass

@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 
 import click
 
-from giveway.cli.parts.help import Context, Group
+from giveway.cli.parts.help import Context, Group, in_one_line
 from giveway.cli.parts.lines import echo_line
 from giveway.errors import GivewayError
 from giveway.version import __version__
@@ -81,7 +81,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         click.echo(error.format_message(), err=True)
         code = error.exit_code
     except click.ClickException as error:
-        code = _print_error(error.format_message(), error.exit_code)
+        code = _print_error(in_one_line(error), error.exit_code)
     except GivewayError as error:
         code = _print_error(str(error), error.exit_code)
     except OSError as error:  # such as a full disk behind stdout

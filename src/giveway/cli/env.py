@@ -17,6 +17,7 @@ from giveway.errors import UsageError
 @click.option("--job", metavar="NAME", help="Processes that wait for each other give way together.")
 @options.memory
 @options.reserve
+@options.parkable
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.option(
@@ -34,6 +35,7 @@ def command(
     job: str | None,
     memory: str | None,
     reserve: str | None,
+    parkable: bool | None,
     device: str | None,
     form: str,
     **settings: str | None,
@@ -56,9 +58,9 @@ def command(
 
     before = dict(os.environ)
     chosen = devices.get(devices.default() if device is None else device)
-    number, given = choose(name or "", priority, {**settings, "memory": memory, "reserve": reserve})
+    number, given = choose(name or "", priority, settings, memory, reserve, parkable)
     environment = launch.environment(
-        os.environ, chosen.name, number, name or "-", given, job, memory, reserve
+        os.environ, chosen.name, number, name or "-", given, job, memory, reserve, parkable
     )
     if name is None:
         del environment["GIVEWAY_NAME"]

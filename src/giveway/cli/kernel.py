@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from giveway.cli.parts import options
+from giveway.cli.parts import files, options
 from giveway.cli.parts.help import Group
 from giveway.cli.parts.lines import echo_line
 
@@ -48,11 +48,10 @@ def install(
       giveway kernel install --priority -10 --name low
       giveway kernel install --priority 10 --name urgent --python .venv/bin/python
     """
-    import json
     import re
     import sys
 
-    from giveway.errors import UsageError
+    from giveway.errors import GivewayError, UsageError
 
     if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
         raise UsageError(f"name {name!r} is not letters, digits, '.', '_' and '-'")
@@ -72,8 +71,11 @@ def install(
         "metadata": {"debugger": True},
     }
     folder = (Path(sys.prefix, "share", "jupyter") if sys_prefix else _of_user()) / "kernels" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "kernel.json").write_text(json.dumps(kernel, indent=1) + "\n")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GivewayError(f"cannot make {folder}: {error.strerror}") from error
+    files.write_json(str(folder / "kernel.json"), kernel)
     echo_line(str(folder / "kernel.json"))
 
 

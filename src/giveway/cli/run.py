@@ -32,11 +32,7 @@ from giveway.cli.parts import options
 )
 @options.memory
 @options.reserve
-@click.option(
-    "--parkable",
-    is_flag=True,
-    help="Move CMD's GPU memory to host memory while a more urgent program needs it. NVIDIA only.",
-)
+@options.parkable
 @options.attributes
 @options.device("Device to share. [default: a GPU where there is one, cuda or hip; else cpu]")
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="CMD [ARGS]...")
@@ -49,7 +45,7 @@ def command(
     whole_process: bool,
     memory: str | None,
     reserve: str | None,
-    parkable: bool,
+    parkable: bool | None,
     **settings: str | None,
 ) -> None:
     """Run a program that shares a device by priority.
@@ -70,9 +66,9 @@ def command(
       giveway run --share 30 -- python tenant.py
 
     Where no option states them, the environment (GIVEWAY_PRIORITY, GIVEWAY_SLOWDOWN,
-    GIVEWAY_MEMORY, GIVEWAY_RESERVE) decides about priority, slowdown and memory, then the
-    configuration files (giveway config). Otherwise, the priority is 0, the slowdown 0%, and memory
-    is neither limited nor reserved.
+    GIVEWAY_MEMORY, GIVEWAY_RESERVE, GIVEWAY_PARKABLE) decides about priority, slowdown and memory,
+    then the configuration files (giveway config). Otherwise, the priority is 0, the slowdown 0%,
+    memory is neither limited nor reserved, and CMD is not parkable.
 
     Options marked [policies] have an effect under a policy that reads them (giveway serve).
 
@@ -84,7 +80,7 @@ def command(
     from giveway.cli.parts.settings import choose
 
     task = name if name is not None else launch.derive_name(cmd) if cmd else ""
-    number, given = choose(task, priority, {**settings, "memory": memory, "reserve": reserve})
+    number, given = choose(task, priority, settings, memory, reserve, parkable)
     launch.run(
         cmd,
         device=device,

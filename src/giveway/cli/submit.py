@@ -36,6 +36,9 @@ from giveway.cli.parts.lines import echo_line
     " device.",
 )
 @click.option("-n", "--name", metavar="S", help="Name of the task. [default: derived from CMD]")
+@options.memory
+@options.reserve
+@options.parkable
 @options.attributes
 @click.option(
     "-d",
@@ -58,6 +61,9 @@ def command(
     priority: int,
     name: str | None,
     device: str | None,
+    memory: str | None,
+    reserve: str | None,
+    parkable: bool | None,
     working_dir: str | None,
     **settings: str | None,
 ) -> int:
@@ -73,6 +79,7 @@ def command(
     Examples:
       giveway submit --address http://head:8265 --priority 10 -- python serve.py
       giveway submit --working-dir . -- python train.py --epochs 3
+      giveway submit --parkable -- python train.py
     """
     from giveway.ray.jobs import Job
 
@@ -87,6 +94,9 @@ def command(
         device=device,
         name=name,
         settings=given,
+        memory=memory,
+        reserve=reserve,
+        parkable=parkable,
         working_dir=working_dir,
     )
     echo_line(f"giveway: job {job.id}", err=True)

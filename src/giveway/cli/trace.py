@@ -115,7 +115,6 @@ def command(
 
 def _run(arguments: Sequence[str], folder: str, events: int) -> int:
     """Runs the program. Returns its exit code as a shell would, 128 + N after signal N."""
-    code = "from giveway.cli import main; main()"
     child: subprocess.Popen[bytes] | None = None
     ended = False
 
@@ -131,7 +130,7 @@ def _run(arguments: Sequence[str], folder: str, events: int) -> int:
     terminate = signal.signal(signal.SIGTERM, end)
     try:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-c", code, "run", *arguments],
+            [sys.executable, "-P", "-m", "giveway", "run", *arguments],
             env={**os.environ, "GIVEWAY_TRACE": folder, "GIVEWAY_TRACE_EVENTS": str(events)},
         )
         if ended:

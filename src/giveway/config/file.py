@@ -111,9 +111,9 @@ class _Reader:
             if key not in KEYS:
                 self._reject(table, number, key, f"unknown: {choices(key, [*others, *KEYS])}")
             kind = KEYS[key].kind
-            text = str(value)
+            text = str(value).lower() if isinstance(value, bool) else str(value)
             try:
-                if isinstance(value, bool) or not isinstance(value, str | int | float):
+                if not isinstance(value, str | int | float):
                     raise ValueError
                 kind.parse(text)
             except (ValueError, UsageError):

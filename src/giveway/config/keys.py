@@ -27,6 +27,12 @@ def _amount(text: str) -> str:
     return text if text.isdecimal() else memory.parse(text, "memory").setting()
 
 
+def _switch(text: str) -> str:
+    if text not in ("true", "false", "1", "0"):
+        raise ValueError
+    return "1" if text in ("true", "1") else "0"
+
+
 _AMOUNT: Final = "an amount such as 40GiB or 50%, or a number of bytes; 0: none"
 
 KEYS: Final = {
@@ -34,4 +40,5 @@ KEYS: Final = {
     "slowdown": Key(KINDS["slowdown"], "0%"),
     "memory": Key(Kind("memory", _amount, _AMOUNT), "0", _amount),
     "reserve": Key(Kind("reserve", _amount, _AMOUNT), "0", _amount),
+    "parkable": Key(Kind("parkable", _switch, "true or false"), "false", _switch),
 }

@@ -18,6 +18,7 @@ TASK_LABELS = (*DEVICE_LABELS, "pod", "namespace", "container", "pid", "name", "
 
 _MEMORY = {
     "memory": "GPU memory in use, as giveway counts it.",
+    "memory_host": "Memory of the task that is in host memory, because the task is parked.",
     "memory_peak": "The most that was in use.",
     "memory_limit": "The limit of giveway run --memory, if any.",
     "memory_reserve": "What giveway run --reserve keeps free, if anything.",
@@ -67,6 +68,9 @@ def _from_pages(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[M
     held = GaugeMetricFamily(
         "giveway_task_held", "1: the task has work and waits at its gate.", labels=TASK_LABELS
     )
+    parked = GaugeMetricFamily(
+        "giveway_task_parked", "1: the task has no GPU memory.", labels=TASK_LABELS
+    )
     priority = GaugeMetricFamily("giveway_task_priority", "Bigger first.", labels=TASK_LABELS)
     launches = CounterMetricFamily("giveway_task_launches", "Launches.", labels=TASK_LABELS)
     preemptions = CounterMetricFamily(
@@ -94,13 +98,24 @@ def _from_pages(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[M
                 family.add_metric(labels, value)
         if known.gpu_memory_bytes is not None:
             memory.add_metric(labels, known.gpu_memory_bytes)
-        active.add_metric(labels, float(task.state != "idle"))
+        active.add_metric(labels, float(task.state in ("active", "held")))
+        parked.add_metric(labels, float(task.state == "parked"))
         held.add_metric(labels, float(task.state == "held"))
         priority.add_metric(labels, task.priority)
         launches.add_metric(labels, task.launches)
         preemptions.add_metric(labels, task.preemptions)
         waited.add_metric(labels, task.held_seconds)
-    return [active, held, priority, launches, preemptions, waited, memory, *counted.values()]
+    return [
+        active,
+        held,
+        parked,
+        priority,
+        launches,
+        preemptions,
+        waited,
+        memory,
+        *counted.values(),
+    ]
 
 
 def _of_slack(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,10 @@ VARIABLE: Final = "GIVEWAY_HIP_LIBRARY"
 
 _DEVICE: Final = Path("/dev/kfd")
 _NODES: Final = Path("/sys/class/kfd/kfd/topology/nodes")
+_PROCESSES: Final = Path("/sys/class/kfd/kfd/proc")
+_NAMESPACE: Final = Path("/proc/self/ns/pid")
+_FIRST_NAMESPACE: Final = 0xEFFFFFFC
+"""The inode of the PID namespace that the kernel starts with, the same on all machines."""
 _FOLDERS: Final = ("/opt/rocm/lib",)
 
 
@@ -81,9 +86,30 @@ def gpu_numbers() -> dict[str, int]:
     return {gpu.page: number for number, gpu in enumerate(_gpus())}
 
 
+def memory(page: str) -> dict[int, int]:
+    """The bytes that each process uses on the GPU of a page, by pid. Empty where the kernel does
+    not say, and in a container: the kernel names processes by their pids outside.
+    """
+    node = next((node for node, gpu in _by_node(_NODES) if gpu.page == page), None)
+    try:
+        if node is None or _NAMESPACE.stat().st_ino != _FIRST_NAMESPACE:
+            return {}
+        file = f"vram_{(node / 'gpu_id').read_text().strip()}"
+    except OSError:
+        return {}
+    found = {}
+    for process in _PROCESSES.glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):  # it has ended, or does not use this GPU
+            found[int(process.name)] = int((process / file).read_text())
+    return found
+
+
 def _from_kernel(nodes: Path) -> list[Gpu]:
+    return [gpu for _, gpu in _by_node(nodes)]
+
+
+def _by_node(nodes: Path) -> Iterator[tuple[Path, Gpu]]:
     """Reads the GPUs from the driver's topology, without loading a library of AMD."""
-    gpus = []
     for node in sorted(nodes.glob("*"), key=lambda path: (len(path.name), path.name)):
         try:
             lines = (node / "properties").read_text(errors="replace").splitlines()
@@ -93,8 +119,7 @@ def _from_kernel(nodes: Path) -> list[Gpu]:
         pairs = (line.partition(" ") for line in lines)
         fields = {key: int(value) for key, _, value in pairs if value.isdigit()}
         if fields.get("simd_count", 0):  # nodes without SIMD units are CPUs
-            gpus.append(Gpu(_page(fields), model or "AMD GPU"))
-    return gpus
+            yield node, Gpu(_page(fields), model or "AMD GPU")
 
 
 def _page(fields: Mapping[str, int]) -> str:

@@ -20,10 +20,12 @@ class Wanted(NamedTuple):
 
     limit: Amount | None = None
     reserve: Amount | None = None
+    parkable: bool | None = None
+    """Whether more urgent programs that need memory may park the program."""
 
 
-def read(limit: str | None, reserve: str | None) -> Wanted:
-    """What the options ``--memory`` and ``--reserve`` say.
+def read(limit: str | None, reserve: str | None, parkable: bool | None = None) -> Wanted:
+    """What the options ``--memory``, ``--reserve`` and ``--parkable`` say.
 
     Raises:
         UsageError: one of them is no amount, or the reservation is above the limit.
@@ -31,6 +33,7 @@ def read(limit: str | None, reserve: str | None) -> Wanted:
     wanted = Wanted(
         None if limit is None else parse(limit, "--memory"),
         None if reserve is None else parse(reserve, "--reserve"),
+        parkable,
     )
     if wanted.limit is not None and wanted.reserve is not None:
         same = (wanted.limit.size is None) == (wanted.reserve.size is None)
@@ -57,9 +60,11 @@ def check(device: Device, wanted: Wanted) -> None:
     too little is known.
 
     Raises:
-        UsageError: no GPU can, or the device is no GPU.
+        UsageError: no GPU can, or the device is no GPU, or none whose driver moves memory.
     """
-    if wanted == NOTHING:
+    if wanted.parkable and device.name != "cuda":
+        raise UsageError(f"--parkable is for NVIDIA GPUs, not for --device {device.name}")
+    if wanted.limit is None and wanted.reserve is None:
         return
     if device.find_gpus is None:
         raise UsageError(f"--memory and --reserve are for GPUs, not for --device {device.name}")

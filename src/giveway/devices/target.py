@@ -46,7 +46,8 @@ def locate(program: str, env: Mapping[str, str]) -> Path | None:
     if "/" in program:
         return Path(program) if os.path.exists(program) else None
     candidates = [Path(folder, program) for folder in os.get_exec_path(dict(env)) if program]
-    return next((path for path in candidates if path.is_file()), None)
+    # Not Path.is_file, which raises an error for a folder without permission.
+    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def judge(path: Path, env: Mapping[str, str]) -> Ungated | None:

@@ -7,11 +7,16 @@ together with all other slots. On a GPU, the step is a CUDA graph.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import torch
 
 from giveway.models import llama
 from giveway.models.graphs import captured
+
+_PADDED: Final = 64
+"""A GPU computes prompts of a multiple of so many tokens: for each length, its libraries choose
+kernels anew, which takes longer than the prompt."""
 
 
 class Engine:
@@ -31,15 +36,21 @@ class Engine:
             self._token = torch.zeros(slots, 1, dtype=torch.long, device=device)
             self._position = torch.zeros(slots, 1, dtype=torch.long, device=device)
             self._next: Callable[[], object] = self._step
+            self._padded = 1
             if device.type == "cuda":
                 self._next = captured(self._step)
+                self._padded = _PADDED
+                for tokens in range(_PADDED, length + 1, _PADDED):
+                    self.prefill(0, tokens)
 
     @torch.inference_mode()
     def prefill(self, slot: int, tokens: int) -> int:
         """Computes a prompt of so many tokens in a slot; returns the first token of the answer."""
-        text, positions = self._text[:, :tokens], self._positions[:tokens]
+        padded = min(-(-tokens // self._padded) * self._padded, self._length)
+        text, positions = self._text[:, :padded], self._positions[:padded]
         caches = self._caches[:, :, slot : slot + 1]
-        states = self._model.states(text, positions, caches)[:, -1:]
+        # What stands in the cache behind the prompt is replaced before a token attends to it.
+        states = self._model.states(text, positions, caches)[:, tokens - 1 : tokens]
         self._token[slot] = self._model.head(states).argmax(-1)[0]
         self._position[slot] = tokens
         # Copying a token to the host waits for a device that works asynchronously.

@@ -63,13 +63,18 @@ class Inspector:
         self._known = {key(each): before.get(key(each)) or _find(each) for each in shown}
         devices = {each.device for each in shown}
         numbers = self.gpu_numbers(devices)
-        memory = {name: self._gpus.memory(name) for name in numbers if self._gpus is not None}
+        memory = {name: self._memory(name) for name in numbers}
         return {
             key(each): _details(
                 *self._known[key(each)], numbers.get(each.device), memory.get(each.device, {})
             )
             for each in shown
         }
+
+    def _memory(self, gpu: str) -> dict[int, int]:
+        """The bytes that each process uses on a GPU, by pid, from the driver of its maker."""
+        assert self._gpus is not None
+        return self._gpus.memory(gpu) or hip.memory(gpu)
 
     def gpu_numbers(self, devices: Iterable[str]) -> dict[str, int]:
         """The numbers of those of the devices that are GPUs, as nvidia-smi and rocm-smi count."""

@@ -12,7 +12,7 @@ from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
 from giveway.errors import PageError
-from giveway.page.library import ROWS, TaskInfo, error, library
+from giveway.page.library import ROWS, TaskInfo, declare, error, library
 from giveway.page.observer import Page
 
 
@@ -66,24 +66,22 @@ class Change(NamedTuple):
 @functools.cache
 def _library() -> ctypes.CDLL:
     lib = library()
-    pointer = ctypes.c_void_p
-    for name, arguments in (
-        ("gw_decider_take", (pointer,)),
-        ("gw_decider_beat", (pointer,)),
-        ("gw_events_fd", (pointer, ctypes.POINTER(ctypes.c_int))),
-        ("gw_changes", (pointer, ctypes.POINTER(ChangeStruct), ctypes.c_int)),
-        ("gw_decide", (pointer, pointer, pointer, pointer, ctypes.c_int)),
-        ("gw_decide_only", (pointer, pointer, pointer, ctypes.c_int)),
+    number, pointer = ctypes.c_int, ctypes.c_void_p
+    declare(
+        lib,
+        ("gw_decider_take", number, (pointer,)),
+        ("gw_decider_beat", number, (pointer,)),
+        ("gw_decider_leave", None, (pointer,)),
+        ("gw_events_fd", number, (pointer, ctypes.POINTER(number))),
+        ("gw_changes", number, (pointer, ctypes.POINTER(ChangeStruct), number)),
+        ("gw_decide", number, (pointer, pointer, pointer, pointer, number)),
+        ("gw_decide_only", number, (pointer, pointer, pointer, number)),
         (
             "gw_task_at",
+            number,
             (pointer, ctypes.c_uint32, ctypes.c_uint64, ctypes.POINTER(TaskInfo)),
         ),
-    ):
-        function = getattr(lib, name)
-        function.restype = ctypes.c_int
-        function.argtypes = arguments
-    lib.gw_decider_leave.restype = None
-    lib.gw_decider_leave.argtypes = (pointer,)
+    )
     return lib
 
 

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import os
 from pathlib import Path
+from typing import Any
 
 from giveway.errors import PageError
 
@@ -84,6 +85,14 @@ def hook_path(device: str) -> Path:
     return _library_folder() / f"libgiveway-{device}.so"
 
 
+def declare(lib: ctypes.CDLL, *functions: tuple[str, Any, tuple[Any, ...]]) -> None:
+    """Declares the name, the type of the result and those of the arguments of C functions."""
+    for name, result, arguments in functions:
+        function = getattr(lib, name)
+        function.restype = result
+        function.argtypes = arguments
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     """libgiveway, loaded once; in a program under ``giveway run``, the copy that gates the program.
@@ -97,7 +106,8 @@ def library() -> ctypes.CDLL:
     except OSError as error:
         raise PageError(f"cannot load {path}: {error}; install giveway again") from error
     task_out = ctypes.POINTER(ctypes.c_void_p)
-    for name, result, arguments in (
+    declare(
+        lib,
         ("gw_page_path", ctypes.c_int, (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t)),
         ("gw_page_open", ctypes.c_int, (ctypes.c_char_p, ctypes.c_int, task_out)),
         ("gw_page_check", ctypes.c_int, (ctypes.c_void_p,)),
@@ -135,10 +145,7 @@ def library() -> ctypes.CDLL:
         ("gw_clock_ahead", ctypes.c_int64, ()),
         ("gw_version", ctypes.c_char_p, ()),
         ("gw_hooked", ctypes.c_int, ()),
-    ):
-        function = getattr(lib, name)
-        function.restype = result
-        function.argtypes = arguments
+    )
     return lib
 
 

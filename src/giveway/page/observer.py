@@ -254,6 +254,7 @@ def as_task(info: TaskInfo) -> Task:
     elif info.active:
         state = "held" if info.gate_closed else "active"
     counts = bool(info.counts_memory and not info.is_thread)  # a process counts as a whole
+    on_host = info.parked in (Stage.PARKED, Stage.RESTORES)
     return Task(
         ticket=info.ticket,
         device=info.device.decode(),
@@ -274,7 +275,8 @@ def as_task(info: TaskInfo) -> Task:
         job=info.job.decode(errors="replace"),
         gate=GATES[info.gate_kind] if info.gate_kind < len(GATES) else "launches only",
         cores=info.width or None,
-        memory=info.memory if counts else None,
+        memory=(0 if on_host else info.memory) if counts else None,
+        memory_host=(info.memory if on_host else 0) if counts else None,
         memory_peak=info.memory_peak if counts else None,
         memory_limit=info.memory_limit or None,
         memory_reserve=info.memory_reserve or None,

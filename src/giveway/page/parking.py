@@ -33,7 +33,6 @@ class Refusal(IntEnum):
     NO_ROOM = 8
     WITHDRAWN = 9
     DRIVER = 10
-    DEVICES = 11
 
 
 class Parking(NamedTuple):

@@ -7,14 +7,15 @@ import functools
 import weakref
 
 from giveway.errors import PageError
-from giveway.page.library import library
+from giveway.page.library import declare, library
 
 
 @functools.cache
 def _library() -> ctypes.CDLL:
     lib = library()
     u64, pointer, scene = ctypes.c_uint64, ctypes.c_void_p, ctypes.c_int
-    for name, result, arguments in (
+    declare(
+        lib,
         ("gw_slack_new", pointer, (ctypes.c_double, u64, u64)),
         ("gw_slack_free", None, (pointer,)),
         ("gw_slack_begin", None, (pointer, u64, scene, u64)),
@@ -22,10 +23,7 @@ def _library() -> ctypes.CDLL:
         ("gw_slack_end", None, (pointer, u64)),
         ("gw_slack_together", ctypes.c_int, (pointer,)),
         ("gw_slack_speed", ctypes.c_double, (pointer,)),
-    ):
-        function = getattr(lib, name)
-        function.restype = result
-        function.argtypes = arguments
+    )
     return lib
 
 

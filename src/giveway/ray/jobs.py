@@ -52,6 +52,9 @@ class Job:
         device: ``cpu``, ``cuda`` or ``hip``; None: a GPU where the cluster has one.
         name: name of the task; None: derived from the command.
         settings: attributes for policies, such as ``deadline=20ms``.
+        memory: the limit of device memory, as ``40GiB`` or ``50%``.
+        reserve: the device memory that others leave to the command, in the same form.
+        parkable: whether more urgent programs that need device memory may park the command.
         working_dir: folder to send along, in which the command runs; None: no folder.
 
     Raises:
@@ -69,18 +72,22 @@ class Job:
         device: str | None = None,
         name: str | None = None,
         settings: Mapping[str, str] | None = None,
+        memory: str | None = None,
+        reserve: str | None = None,
+        parkable: bool | None = None,
         working_dir: str | None = None,
     ) -> None:
         wanted: dict[str, Any] = {"name": name or launch.derive_name(command)}
         if working_dir is not None:
             wanted["runtime_env"] = {"working_dir": working_dir}
+        asked: dict[str, Any] = {"memory": memory, "reserve": reserve, "parkable": parkable}
         # Mistakes in arguments are reported before any request to the cluster.
-        request(priority, device, settings or {}, wanted, on_gpu=False)
+        request(priority, device, settings or {}, wanted, on_gpu=device != "cpu", **asked)
         submission = load("ray.job_submission")
         with one_line(address or "its default address"), _first(address):
             self._client = submission.JobSubmissionClient()
             on_gpu = device != "cpu" if device else _has_gpu(self._client.get_address())
-        self._asked = request(priority, device, settings or {}, wanted, on_gpu=on_gpu)
+        self._asked = request(priority, device, settings or {}, wanted, on_gpu=on_gpu, **asked)
         check = _GATED + _ON_A_GPU if on_gpu and device is None else _GATED
         self._entrypoint = f"{check}exec {shlex.join(command)}"
         try:

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from giveway import devices, launch
+from giveway.devices import memory as device_memory
 from giveway.errors import UsageError, choices
 from giveway.ray.command import py_executable, python_of
 from giveway.ray.worker_start import WorkerStart
 from giveway.sched import attributes, placement
+from giveway.sched.memory import parse
 from giveway.sched.task import PRIORITY_MAX, PRIORITY_MIN, Attributes
 
 # Every node has exactly one of each resource with this prefix, without configuration. Ray Serve
@@ -40,6 +42,9 @@ def options(
     *,
     urgent: bool | None = None,
     settings: Mapping[str, object] | None = None,
+    gpu_memory: str | None = None,
+    gpu_reserve: str | None = None,
+    parkable: bool | None = None,
     **ray_options: Any,
 ) -> dict[str, Any]:
     """Ray options with which the worker process starts under giveway.
@@ -56,6 +61,11 @@ def options(
         urgent: whether the task takes the one urgent place of a device; by default, whether its
             priority is above 0.
         settings: attributes for policies, such as ``{"deadline": "20ms"}``.
+        gpu_memory: the limit of the worker's device memory, as ``40GiB`` or ``50%``. (Ray's own
+            ``memory`` is that of the host.)
+        gpu_reserve: the device memory that others leave to the worker, in the same form.
+        parkable: whether more urgent programs that need device memory may park the worker, on
+            NVIDIA GPUs.
         ray_options: Ray's own options, passed on. A ``num_gpus`` here replaces giveway's. ``name``
             is also the name in ``giveway ps``. A ``runtime_env`` is kept: its ``py_executable`` or
             LD_PRELOAD still applies, under giveway.
@@ -66,9 +76,22 @@ def options(
     """
     if device is not None and device not in devices.KINDS:
         raise UsageError(f"unknown device {device!r}: {choices(device, devices.KINDS)}")
+    for name, amount in (("gpu_memory", gpu_memory), ("gpu_reserve", gpu_reserve)):
+        if amount is not None:
+            parse(amount, name)
     on_gpu = _is_gpu(device, ray_options.get("num_gpus"))
     given = {**({} if share is None else {"share": share}), **(settings or {})}
-    return request(priority, device, given, ray_options, on_gpu=on_gpu, urgent=urgent)
+    return request(
+        priority,
+        device,
+        given,
+        ray_options,
+        on_gpu=on_gpu,
+        urgent=urgent,
+        memory=gpu_memory,
+        reserve=gpu_reserve,
+        parkable=parkable,
+    )
 
 
 def request(
@@ -79,6 +102,9 @@ def request(
     *,
     on_gpu: bool,
     urgent: bool | None = None,
+    memory: str | None = None,
+    reserve: str | None = None,
+    parkable: bool | None = None,
 ) -> dict[str, Any]:
     """The result of `options` for a known kind of device. Raises as `options` does.
 
@@ -89,6 +115,7 @@ def request(
         ray_options: as for `options`.
         on_gpu: whether the device is a GPU.
         urgent: as for `options`.
+        memory: as for `options`, as are ``reserve`` and ``parkable``.
     """
     if "priority" in settings:
         raise UsageError("priority is not a setting: use priority=N")
@@ -97,7 +124,11 @@ def request(
         device=device if on_gpu else "cpu",
         name=launch.derive_name([str(ray_options.get("name") or "ray")]),
         settings=tuple(f"{key}={value}" for key, value in settings.items()),
+        memory=memory,
+        reserve=reserve,
+        parkable=parkable,
     )
+    _check_memory(start, on_gpu=on_gpu)
     known = attributes.change(Attributes(), start.settings)
     takes_place = start.priority > 0 if urgent is None else urgent
     made = dict(ray_options)
@@ -126,6 +157,14 @@ def worker_resources(made: Mapping[str, Any]) -> dict[str, float]:
     names = {"num_cpus": "CPU", "num_gpus": "GPU"}
     resources = {name: made[key] for key, name in names.items() if made.get(key) is not None}
     return {**resources, **(made.get("resources") or {})}
+
+
+def _check_memory(start: WorkerStart, *, on_gpu: bool) -> None:
+    device_memory.read(start.memory, start.reserve)
+    if (start.memory is not None or start.reserve is not None) and not on_gpu:
+        raise UsageError("memory is limited and reserved on GPUs, not on the cpu device")
+    if start.parkable and (not on_gpu or start.device == "hip"):
+        raise UsageError("only programs on NVIDIA GPUs can be parkable")
 
 
 def _whole(priority: int) -> int:

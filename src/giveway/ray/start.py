@@ -7,6 +7,7 @@ import sys
 from typing import NoReturn
 
 from giveway import devices, launch
+from giveway.devices import memory
 from giveway.errors import GivewayError
 from giveway.ray.worker_start import WorkerStart
 from giveway.text import printable
@@ -34,7 +35,11 @@ def _become_gated(options: WorkerStart, command: list[str]) -> NoReturn:
         _warn("giveway finds no GPU, though one was requested: a worker shares the cpu device")
     if not device.gates:
         raise GivewayError(device.notice or f"{device.name} cannot be gated")
-    launch.become(command, device, options.priority, options.name, options.settings, _warn)
+    parkable = options.parkable if device.name == "cuda" else None  # others have no such calls
+    wanted = memory.read(options.memory, options.reserve, parkable)
+    launch.become(
+        command, device, options.priority, options.name, options.settings, _warn, wanted=wanted
+    )
 
 
 def _warn(message: str) -> None:

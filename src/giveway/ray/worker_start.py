@@ -20,6 +20,10 @@ class WorkerStart:
     """Name of the task, at most 47 bytes of UTF-8."""
     settings: tuple[str, ...] = ()
     """Attributes for policies, such as ``share=30``."""
+    memory: str | None = None
+    """As for `launch.environment`, as are ``reserve`` and ``parkable``."""
+    reserve: str | None = None
+    parkable: bool | None = None
     version: str = __version__
     """Version of giveway on the driver's side."""
 

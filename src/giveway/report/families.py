@@ -1,9 +1,13 @@
-"""Scenarios that one file describes: a sweep over loads, or pairs of programs; one row each."""
+"""Scenarios that one file describes: a sweep over loads, or pairs of programs; one table.
+
+A sweep has a row for each load and mode, because there are few of both. Pairs have one row each.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from giveway.report import price, words
@@ -30,7 +34,7 @@ class Family:
 
     @property
     def price(self) -> price.Time:
-        """The time of the urgent programs that the table shows."""
+        """The time of the urgent programs that the table of pairs shows."""
         return price.time(*self.members)
 
     @property
@@ -51,9 +55,16 @@ def of(results: Iterable[Scenario]) -> list[Family]:
 
 def columns(family: Family) -> list[Column]:
     """The titles of the columns of a family's table."""
+    if family.loads:
+        times = price.times(*family.members)
+        return [
+            *(Column("Load"), Column("Mode")),
+            *(Column(f"Urgent {each.title}", number=True) for each in times),
+            Column("Other", number=True),
+        ]
     modes = [mode_name(mode) for mode in family.modes]
     return [
-        Column("Load" if family.loads else "Programs"),
+        Column("Programs"),
         *(Column(f"Urgent {family.price.title} {mode}", number=True) for mode in modes),
         *(Column(f"Other {mode}", number=True) for mode in modes),
     ]
@@ -64,13 +75,16 @@ def rows(family: Family) -> Iterator[list[str]]:
 
     The last row of several pairs is their geometric mean.
     """
+    if family.loads:
+        yield from _rows_of_loads(family)
+        return
     for member in family.members:
         yield [
             member_name(member),
             *(words.ratio(estimate(member, mode, family.price.ratio)) for mode in family.modes),
             *(words.percentage(estimate(member, mode, _SHARE)) for mode in family.modes),
         ]
-    if not family.loads and len(family.members) > 1:
+    if len(family.members) > 1:
         yield [
             "geometric mean",
             *(_mean(family, mode, family.price.ratio, words.times) for mode in family.modes),
@@ -78,14 +92,25 @@ def rows(family: Family) -> Iterator[list[str]]:
         ]
 
 
+def _rows_of_loads(family: Family) -> Iterator[list[str]]:
+    times = price.times(*family.members)
+    for member, mode in product(family.members, family.modes):
+        yield [
+            member_name(member),
+            mode_name(mode),
+            *(words.ratio(estimate(member, mode, each.ratio)) for each in times),
+            words.percentage(estimate(member, mode, _SHARE)),
+        ]
+
+
 def contents(family: Family, anchors: Mapping[str, str]) -> Markup:
     """The rows as a table, with links to the sections of the page."""
-    names = [each["name"] for each in family.members]
+    sections = {member_name(each): anchors[each["name"]] for each in family.members}
     linked: list[list[Child]] = []
-    for number, (name, *rest) in enumerate(rows(family)):
+    for name, *rest in rows(family):
         first: Child = name
-        if number < len(names):
-            first = element("a", name, href=f"#{anchors[names[number]]}")
+        if name in sections:
+            first = element("a", name, href=f"#{sections[name]}")
         linked.append([first, *map(stacked, rest)])
     caption = f"{family.name}: relative to each program alone"
     return table(caption, columns(family), linked)

@@ -17,7 +17,6 @@ PASS: Final = "PASS"
 FAIL: Final = "FAIL"
 NOT_SHOWN: Final = "NOT SHOWN"
 NOT_MEASURED: Final = "NOT MEASURED"
-VERDICTS: Final = (PASS, FAIL, NOT_SHOWN, NOT_MEASURED)
 
 NEEDED: Final = {
     **dict.fromkeys(("p99_ms", "p99_ratio"), 100),
@@ -133,7 +132,9 @@ def _need(figure: str, figures: Mapping[str, Any]) -> str:
         return "needs the mode native, and a program without a given rate"
     if figure == "slo_share":
         return "needs an slo, and a program that measures the times that it limits"
-    if figure.startswith(("ttft", "tpot", "tokens")):
+    if figure.startswith("tpot"):
+        return "needs answers that come token by token"
+    if figure.startswith(("ttft", "tokens")):
         return "needs a program that answers with tokens"
     if figure.startswith("service"):
         return "needs a program that knows its work on a request"

@@ -105,7 +105,8 @@ def _not_alone(
     if service is not None and described.service_ms:
         factor = service / described.service_ms
         if not 1 / NEAR <= factor <= NEAR:
-            return f"{name} alone took {factor:.2g} times as long as when its rate was chosen"
+            when = "when its rate was chosen" if described.open_loop else "before the rounds"
+            return f"{name} alone took {factor:.2g} times as long as {when}"
     return None
 
 

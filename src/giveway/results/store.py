@@ -44,9 +44,9 @@ class Store:
 
     def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
         self.folder = folder
-        if any((folder / name).exists() for name in ("run.json", archive.NAME)):
-            raise UsageError(f"{folder} already holds a result; choose another --out")
         try:
+            if any((folder / name).exists() for name in ("run.json", archive.NAME)):
+                raise UsageError(f"{folder} already holds a result; choose another --out")
             folder.mkdir(parents=True, exist_ok=True)
             self._write("run.json", header)
         except OSError as error:
@@ -117,6 +117,8 @@ def records_of(folder: Path, scenario: str) -> Records:
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(archive.read(path))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"{path.parent} has no result of {KIND}") from error
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

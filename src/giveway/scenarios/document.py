@@ -35,6 +35,14 @@ def shipped() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def no_such(name: str) -> UsageError:
+    """The error for what is neither the name of a scenario nor the path of a file."""
+    return UsageError(
+        f"no scenario {name!r}: there are {', '.join(shipped())}; "
+        "for one of your own, give the path of a .toml file"
+    )
+
+
 def read_text(path: Path) -> str:
     """The text of a scenario file.
 

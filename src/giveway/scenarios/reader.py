@@ -10,7 +10,7 @@ from typing import Final, Literal
 from giveway.errors import UsageError, choices
 from giveway.scenarios import traces
 from giveway.scenarios.catalog import SERVING, SIZES
-from giveway.scenarios.document import Document, Values, read_text, shipped
+from giveway.scenarios.document import Document, Values, no_such, read_text, shipped
 from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Server, Size, Tokens
 from giveway.scenarios.traces import Arrival
 
@@ -18,6 +18,13 @@ __all__ = ["load", "load_all", "shipped"]
 
 _LENGTHS: Final = {"prompt_tokens": (128, 128), "output_tokens": (32, 32)}
 """The keys of the lengths of requests, with their defaults."""
+_CHOSEN: Final = {
+    "max_tokens": "bench sets it, to a length in output_tokens",
+    "prompt": "bench makes it, with a length in prompt_tokens",
+    "messages": "bench makes it, with a length in prompt_tokens",
+    "stream": "bench sets it, because it measures when tokens come",
+}
+"""Fields of a request that a scenario may not set, since the figures would not know of it."""
 
 
 def load(name: str, device: str) -> Scenario:
@@ -45,15 +52,14 @@ def load_all(name: str, device: str) -> list[Scenario]:
     file = base or name
     known = shipped()
     if file not in known and not file.endswith(".toml"):
-        raise UsageError(
-            f"no scenario {name!r}: there are {', '.join(known)}; "
-            "for one of your own, give the path of a .toml file"
-        )
+        raise no_such(name)
     path = known.get(file) or Path(file)
     found = scenarios(Document(path, read_text(path), "cpu" if device == "cpu" else "gpu"))
     if not base:
         return found
     named = {each.name.partition("@")[2]: each for each in found if each.family}
+    if not named:
+        raise UsageError(f"{file} has no variants: name it without @{variant}")
     if variant not in named:
         raise UsageError(f"{file} has no variant {variant!r}: {choices(variant, named)}")
     return [named[variant]]
@@ -179,7 +185,11 @@ def _server(document: Document, number: int, values: Values) -> Server | None:
     prompt: Literal["text", "tokens"] = values["prompt"] or "text"
     if prompt == "tokens" and url.endswith("/chat/completions"):
         document.reject("program", number, "prompt", "chat completions take text only")
-    return Server(url, prompt, values["request"] or {})
+    request = values["request"] or {}
+    for key, says in _CHOSEN.items():
+        if request.get(key, {}) != {}:  # an empty table leaves a field out
+            document.reject("program", number, "request", f"{key}: {says}")
+    return Server(url, prompt, request)
 
 
 def _slo(document: Document, number: int, values: Values) -> dict[str, float]:

@@ -73,6 +73,8 @@ class Task:
     """How many cores the task keeps busy at most; None: it may use the whole device."""
     memory: int | None = None
     """Bytes of device memory in use, the context included; None: the device has none of its own."""
+    memory_host: int | None = None
+    """Bytes of the task that are in host memory, because it is parked."""
     memory_peak: int | None = None
     """The most that was in use at a time."""
     memory_limit: int | None = None
@@ -140,75 +142,53 @@ class Attributes:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
-    """A task joined a device. The task is idle, and its gate is open."""
+class _OfTask:
+    """What has happened to one task."""
 
     task: TaskId
+
+    @property
+    def device(self) -> str:
+        return self.task.device
+
+
+@dataclass(frozen=True, slots=True)
+class Joined(_OfTask):
+    """A task joined a device. The task is idle, and its gate is open."""
+
     pid: int
     name: str
     attributes: Attributes = Attributes()
 
-    @property
-    def device(self) -> str:
-        return self.task.device
-
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Left(_OfTask):
     """A task has left: no decision can be about it any more."""
 
-    task: TaskId
-
-    @property
-    def device(self) -> str:
-        return self.task.device
-
 
 @dataclass(frozen=True, slots=True)
-class Active:
+class Active(_OfTask):
     """An idle task has become active."""
 
-    task: TaskId
-
-    @property
-    def device(self) -> str:
-        return self.task.device
-
 
 @dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(_OfTask):
     """An active task has become idle."""
 
-    task: TaskId
-
-    @property
-    def device(self) -> str:
-        return self.task.device
-
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(_OfTask):
     """The attributes of a task have changed."""
 
-    task: TaskId
     attributes: Attributes
-
-    @property
-    def device(self) -> str:
-        return self.task.device
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class Shares(_OfTask):
     """The task wants less urgent tasks to run beside it from now on, or no longer: it spends its
     attribute ``slowdown``. A policy may ignore this."""
 
-    task: TaskId
     shares: bool
-
-    @property
-    def device(self) -> str:
-        return self.task.device
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from giveway.errors import UsageError
-from giveway.scenarios.document import Document, Values, read_text, shipped
+from giveway.scenarios.document import Document, Values, no_such, read_text, shipped
 from giveway.scenarios.schema import ATTRIBUTES, LAUNCHES, MAX_TASKS, MODEL, RUN, Rule
 from giveway.sched.task import Attributes
 from giveway.simulate import measured
@@ -31,7 +32,10 @@ def load(path: Path) -> Scenario:
         UsageError: the file cannot be read or is invalid; the text has the file, the line, the key
             and the allowed values.
     """
-    path = shipped().get(str(path)) or path
+    name = str(path)
+    if name not in shipped() and not path.suffix and not os.path.exists(path):
+        raise no_such(name)
+    path = shipped().get(name) or path
     text = read_text(path)
     if text.lstrip().startswith("{"):
         try:

@@ -1,4 +1,4 @@
-"""Help that fits the terminal, however narrow."""
+"""Help that fits the terminal, however narrow, and where to find it after a mistake."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import textwrap
 from typing import Final
 
 import click
+
+from giveway.errors import UsageError, choices
 
 _LEAST: Final = 30
 """Columns; click itself never goes below 50."""
@@ -57,8 +59,32 @@ class Group(click.Group):
 
     context_class = Context
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The subcommand that the first argument names. Click's own error does not say which
+        subcommands there are."""
+        name = args[0]
+        known = self.get_command(ctx, name) is not None or name.startswith("-")
+        if not known and not ctx.resilient_parsing:  # as in a completion
+            raise UsageError(f"no command {name!r}: {choices(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists the commands with their full summaries. Click would cut off those of two lines."""
         commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
         with formatter.section("Commands"):
             formatter.write_dl([(n, c.get_short_help_str(limit=99)) for n, c in commands if c])
+
+
+_VAGUE: Final = (click.UsageError, click.MissingParameter, click.NoSuchOption)
+"""Errors of click that do not say what to write instead."""
+
+
+def in_one_line(error: click.ClickException) -> str:
+    """The text of an error, with the command whose help says what to write where it does not."""
+    text = error.format_message()
+    if type(error) not in _VAGUE or "Did you mean" in text:
+        return text
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return text if context is None else f"{text.rstrip('.')}; see {context.command_path} --help"

@@ -24,8 +24,10 @@ def examine(device: str, anyway: bool) -> dict[str, Any]:
     surroundings.refuse_under_run()
     found = surroundings.at_start(device, anyway)
     if (words := surroundings.load_in_words(found["load"])) is not None:
-        limit = f"{MOST_OTHERS:.0%}"
-        echo_line(f"giveway: {words}. Rounds with more than {limit} do not count.", err=True)
+        effect = f"Rounds with more than {MOST_OTHERS:.0%} do not count"
+        if anyway:
+            effect = "Rounds count all the same (--anyway)"
+        echo_line(f"giveway: {words}. {effect}.", err=True)
     return found
 
 

@@ -109,6 +109,16 @@ def reserve(command: _Command) -> _Command:
     )(command)
 
 
+def parkable(command: _Command) -> _Command:
+    """``--parkable`` and ``--no-parkable``; None without either: the configuration decides."""
+    return click.option(
+        "--parkable/--no-parkable",
+        default=None,
+        help="Move CMD's GPU memory to host memory while a more urgent program needs it. NVIDIA"
+        " only.",
+    )(command)
+
+
 def attributes(command: _Command) -> _Command:
     """``--deadline 20ms`` and so on: attributes for policies, as the user wrote them."""
     for name, (metavar, help_text) in reversed(_ATTRIBUTES.items()):

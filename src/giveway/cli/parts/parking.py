@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,11 +34,10 @@ _WHY: Final = {
     Refusal.SHARED: "it shares GPU memory with other processes (IPC)",
     Refusal.JOB: "it is a member of a job, whose other members would wait for it",
     Refusal.NO_HOST_MEMORY: "it has {memory} on the GPU, and host memory (of the machine, or of its"
-    " cgroup) has room for {room}",
+    " cgroup) has room for {room}; GIVEWAY_PARK_HOST_GIB states what the machine has",
     Refusal.NO_ROOM: "it has {memory}, and the GPU has room for {room}",
     Refusal.WITHDRAWN: "the request was withdrawn",
     Refusal.DRIVER: "the driver failed (error {number})",
-    Refusal.DEVICES: "it uses several GPUs",
 }
 
 
@@ -48,6 +47,39 @@ def why(parking: Parking, memory: int) -> str:
     return _WHY[parking.refusal].format(number=parking.number, **amounts)
 
 
+class _Process:
+    """A process on its GPUs: a page and a task for each. It is parked on all of them or on none."""
+
+    def __init__(self, pid: int, rows: Sequence[tuple[Page, Task]]) -> None:
+        self.pid = pid
+        self.rows = rows
+        self.task = rows[0][1]
+        self.title = f"{self.task.name} ({pid})"
+        self.sizes = [(task.memory or 0) + (task.memory_host or 0) for _, task in rows]
+        self.memory = sum(self.sizes)
+
+    def park(self) -> None:
+        """Asks to park it: a request on one page is enough."""
+        self.rows[0][0].park(self.task.ticket)
+
+    def unpark(self) -> None:
+        """Asks to bring it back, on every page: it stays parked while it is wanted on one."""
+        for page, task in self.rows:
+            page.unpark(task.ticket)
+
+    def read(self) -> list[Parking]:
+        """The parking of each row."""
+        return [page.parking(task.ticket) for page, task in self.rows]
+
+    def why(self, now: Sequence[Parking]) -> str:
+        """Why the last request was refused. Of several GPUs, the one that is too small counts."""
+        refused = next(each for each in now if each.refusal is not Refusal.NONE)
+        if refused.refusal is not Refusal.NO_ROOM:
+            return why(refused, self.memory)
+        short = min(range(len(now)), key=lambda at: now[at].room - self.sizes[at])
+        return why(refused._replace(room=now[short].room), self.sizes[short])
+
+
 def park(pid: int) -> None:
     """Parks a program.
 
@@ -55,21 +87,20 @@ def park(pid: int) -> None:
         NoSuchTaskError: the process is not gated, or another user's.
         ParkError: it cannot be parked, or was not; it goes on.
     """
-    page, task = _find(pid)
-    title = f"{task.name} ({pid})"
-    now = page.parking(task.ticket)
-    if now.stage is not Stage.NOT_PARKED:
-        raise ParkError(f"{title} is {task.state} already")
-    _check(title, task, now)
-    page.park(task.ticket)
+    process = _find(pid)
+    now = process.read()[0]
+    if now.stage not in (Stage.NOT_PARKED, Stage.RESTORES):
+        raise ParkError(f"{process.title} is {process.task.state} already")
+    _check(process.title, process.task, now)
+    process.park()
     try:
-        now = _wait(page, task, Stage.PARKED)
+        found = _wait(process, Stage.PARKED)
     except BaseException:
-        page.unpark(task.ticket)
+        process.unpark()
         raise
-    if now.stage is not Stage.PARKED:
-        raise ParkError(f"{title} was not parked: {why(now, task.memory or 0)}")
-    echo_line(f"{title}: parked, {show(task.memory or 0)} are in host memory")
+    if found[0].stage is not Stage.PARKED:
+        raise ParkError(f"{process.title} was not parked: {process.why(found)}")
+    echo_line(f"{process.title}: parked, {show(process.memory)} are in host memory")
 
 
 def unpark(pid: int) -> None:
@@ -79,24 +110,28 @@ def unpark(pid: int) -> None:
         NoSuchTaskError: the process is not gated, or another user's.
         ParkError: it is not parked, or stays so.
     """
-    page, task = _find(pid)
-    title = f"{task.name} ({pid})"
-    if page.parking(task.ticket).stage is Stage.NOT_PARKED:
-        raise ParkError(f"{title} is not parked")
-    _check_running(title, pid)
-    page.unpark(task.ticket)
-    now = _wait(page, task, Stage.NOT_PARKED)
-    if now.stage is not Stage.NOT_PARKED:
-        raise ParkError(f"{title} stays parked: {why(now, task.memory or 0)}")
-    echo_line(f"{title}: unparked, {show(task.memory or 0)} are back on the GPU")
+    process = _find(pid)
+    if process.read()[0].stage is Stage.NOT_PARKED:
+        raise ParkError(f"{process.title} is not parked")
+    _check_running(process.title, pid)
+    process.unpark()
+    found = _wait(process, Stage.NOT_PARKED)
+    if found[0].stage is not Stage.NOT_PARKED:
+        raise ParkError(f"{process.title} stays parked: {process.why(found)}")
+    echo_line(f"{process.title}: unparked, {show(process.memory)} are back on the GPU")
 
 
-def _find(pid: int) -> tuple[Page, Task]:
-    """The process's task, and its page."""
-    for page in tasks.pages():
-        for task in page.tasks():
-            if task.pid == pid and not task.is_thread:
-                return page, task
+def _find(pid: int) -> _Process:
+    """The process's tasks: those on GPUs, where it has any."""
+    found = [
+        (page, task)
+        for page in tasks.pages()
+        for task in page.tasks()
+        if task.pid == pid and not task.is_thread
+    ]
+    on_gpus = [(page, task) for page, task in found if task.device != "cpu"]
+    if found:
+        return _Process(pid, on_gpus or found)
     try:
         process = psutil.Process(pid)
         if process.uids().real != psutil.Process().uids().real:
@@ -128,23 +163,25 @@ def _check_running(title: str, pid: int) -> None:
         raise ParkError(f"{title} is stopped: let it go on first (kill -CONT {pid})")
 
 
-def _wait(page: Page, task: Task, wanted: Stage) -> Parking:
+def _wait(process: _Process, wanted: Stage) -> list[Parking]:
     """Waits for the wanted stage, or for a refusal; shows the progress."""
     began = time.monotonic()
-    resident = _resident(task.pid)
-    first = page.parking(task.ticket).stage
+    resident = _resident(process.pid)
+    first = process.read()[0].stage
+    rests = first in (Stage.NOT_PARKED, Stage.PARKED)
     stage = None
     with progress.bar() as update:
         while True:
-            now = page.parking(task.ticket)
-            if now.stage is wanted or now.refusal is not Refusal.NONE:
+            now = process.read()
+            reached = all(each.stage is wanted for each in now)
+            if reached or any(each.refusal is not Refusal.NONE for each in now):
                 return now
-            if now.stage is first and time.monotonic() - began > ANSWER_SECONDS:
-                raise ParkError(f"{task.name} ({task.pid}) does not answer: it goes on as before")
-            if now.stage is not stage or sys.stderr.isatty():
-                moved = _resident(task.pid) - resident
-                _show(update, now.stage, task, abs(moved) / max(task.memory or 0, 1))
-            stage = now.stage
+            if rests and now[0].stage is first and time.monotonic() - began > ANSWER_SECONDS:
+                raise ParkError(f"{process.title} does not answer: it goes on as before")
+            if now[0].stage is not stage or sys.stderr.isatty():
+                moved = _resident(process.pid) - resident
+                _show(update, now[0].stage, process, abs(moved) / max(process.memory, 1))
+            stage = now[0].stage
             time.sleep(POLL_SECONDS)
 
 
@@ -156,11 +193,11 @@ def _resident(pid: int) -> int:
         return 0
 
 
-def _show(update: Update, stage: Stage, task: Task, moved: float) -> None:
-    amount = show(task.memory or 0)
+def _show(update: Update, stage: Stage, process: _Process, moved: float) -> None:
+    name, amount = process.task.name, show(process.memory)
     if stage is Stage.DRAINS:
-        update(f"{task.name}: its work on the GPU ends", 0.0)
+        update(f"{name}: its work on the GPU ends", 0.0)
     elif stage is Stage.SAVES:
-        update(f"{task.name}: {amount} move to host memory", min(moved, 1.0))
+        update(f"{name}: {amount} move to host memory", min(moved, 1.0))
     elif stage is Stage.RESTORES:
-        update(f"{task.name}: {amount} move back to the GPU", min(moved, 1.0))
+        update(f"{name}: {amount} move back to the GPU", min(moved, 1.0))

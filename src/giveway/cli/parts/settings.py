@@ -10,7 +10,12 @@ from giveway.config.keys import KEYS
 
 
 def choose(
-    name: str, priority: int | None, options: Mapping[str, str | None]
+    name: str,
+    priority: int | None,
+    options: Mapping[str, str | None],
+    memory: str | None = None,
+    reserve: str | None = None,
+    parkable: bool | None = None,
 ) -> tuple[int, list[str]]:
     """The priority of a program, and its attributes as ``KEY=VALUE``.
 
@@ -19,12 +24,19 @@ def choose(
     Args:
         name: the name of the program's task.
         priority: that of the command line; None: not stated.
-        options: the other settings of the command line; None: not stated.
+        options: the attributes of the command line; None: not stated.
+        memory: as for `launch.run`, as are ``reserve`` and ``parkable``; None: not stated.
 
     Raises:
         UsageError: a configuration file or a variable is invalid.
     """
-    stated = {**options, "priority": None if priority is None else str(priority)}
+    stated = {
+        **options,
+        "priority": None if priority is None else str(priority),
+        "memory": memory,
+        "reserve": reserve,
+        "parkable": None if parkable is None else str(parkable).lower(),
+    }
     values = resolve.resolve(name, resolve.current_directory(), stated, os.environ)
     chosen = {key: value for key, value in values.items() if value.source != "built in"}
     for key, known in KEYS.items():

@@ -97,6 +97,12 @@ FIELDS: Final = (
     Field(Column("STATE", keep=100), lambda row: row.state),
     Field(Column("GPU-MEM", right=True, keep=70), _gpu_memory_bytes, size, optional=True),
     Field(
+        Column("HOST-MEM", right=True, keep=65),
+        _of_task(lambda task: task.memory_host or None),
+        size,
+        optional=True,
+    ),
+    Field(
         Column("MEM-PEAK", right=True, keep=15),
         _of_task(lambda task: task.memory_peak),
         size,

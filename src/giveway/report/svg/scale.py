@@ -54,7 +54,8 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A logarithmic axis from ``low`` to ``high``, both above zero."""
+    """A logarithmic axis from ``low`` to ``high``, both above zero. Values of zero are at its left
+    end: the lower edge of a wide interval may be rounded to zero."""
 
     low: float
     high: float
@@ -62,8 +63,10 @@ class Log:
 
     @classmethod
     def around(cls, values: Sequence[float], unit: str = "", margin: float = 0.04) -> Log:
-        """An axis that contains all values, with room at both ends and at least a factor of 3."""
-        low, high = min(values), max(values)
+        """An axis that contains all values above zero, with room at both ends and at least a factor
+        of 3."""
+        above = [value for value in values if value > 0] or [1.0]
+        low, high = min(above), max(above)
         if high < low * 3:
             middle = math.sqrt(low * high)
             low, high = middle / math.sqrt(3), middle * math.sqrt(3)
@@ -71,6 +74,8 @@ class Log:
         return cls(low / room, high * room, unit)
 
     def at(self, value: float) -> float:
+        if value <= 0:
+            return 0.0
         return math.log(value / self.low) / math.log(self.high / self.low)
 
     def ticks(self) -> list[Tick]:

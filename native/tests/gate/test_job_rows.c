@@ -1,0 +1,73 @@
+/* Members of a job whose rows others take away, as a mistaken reaper would. */
+#include "jobs.h"
+
+/* As a mistaken reaper would, and then another task takes the row. */
+static void take_away(struct gw_row *row) {
+  atomic_store(&row->ticket, 1u << 20);
+  atomic_store(&row->state, GW_IDLE);
+}
+
+/* The program's next launch takes another row. */
+static void lose_row(struct program *program) {
+  static struct gw_task_info infos[GW_ROWS];
+  uint64_t before = program->ticket;
+  take_away(&raw_page_of(program->device)->rows[program->row]);
+  clock_advance(41 * MS); /* its watcher sees that */
+  CHECK(may_launch(program));
+  int n = gw_tasks(open_page_of(program->device), infos, GW_ROWS);
+  for (int i = 0; i < n; i++) {
+    if (infos[i].pid == (uint32_t)program->process && infos[i].ticket != 1u << 20) {
+      program->row = infos[i].row;
+      program->ticket = infos[i].ticket;
+    }
+  }
+  CHECK(program->ticket != before);
+}
+
+static unsigned members_of(const struct gw_page_layout *job) {
+  unsigned count = 0;
+  for (uint32_t i = 0; i < GW_ROWS; i++) {
+    count += atomic_load(&job->rows[i].state) != GW_FREE;
+  }
+  return count;
+}
+
+static void a_member_that_has_lost_its_row_stays_in_its_job(void) {
+  begin();
+  struct program *members[2], *urgent = start_on("first", NULL, 10);
+  start_job(members, 0);
+  ask(members[1], collective);
+  ask(members[0], collective);
+  lose_row(members[1]);
+  clock_settle();
+  CHECK(members_of(raw_page_of("job.job")) == 2);
+  ask(urgent, gw_begin);
+  CHECK(closed(members[0]) && closed(members[1]) && !may_launch(members[1]));
+  ask(urgent, gw_end);
+  ask(urgent, gw_idle);
+  CHECK(until(finished(members[1]), 60000));
+  CHECK(!closed(members[0]) && !closed(members[1]));
+}
+
+/* Its next vote is in another row, which shows as many collectives. */
+static void a_member_that_has_lost_its_vote_votes_again(void) {
+  begin();
+  struct program *members[2], *urgent = start_on("first", NULL, 10);
+  start_job(members, 0);
+  ask(members[0], collective);
+  ask(members[1], collective);
+  struct gw_page_layout *job = raw_page_of("job.job");
+  uint32_t voter = job->rows[0].pid == (uint32_t)members[0]->process ? 0 : 1;
+  take_away(&job->rows[voter]);
+  ask(urgent, gw_begin);
+  CHECK(closed(members[0]) && closed(members[1]));
+  CHECK(!may_launch(members[0]) && !may_launch(members[1]));
+}
+
+static const struct test_case cases[] = {
+    {"a member that has lost its row stays in its job",
+     a_member_that_has_lost_its_row_stays_in_its_job},
+    {"a member that has lost its vote votes again", a_member_that_has_lost_its_vote_votes_again},
+};
+
+RUN_CASES(cases, 60)
