@@ -61,10 +61,18 @@ void gw_idle(gw_task *task) {
  * the task for one that has just launched. */
 void gw_rest(gw_task *task) {
   if (task != NULL && atomic_load(&task->active)) {
-    uint64_t launches = gw_launches_of(task);
+    uint64_t launches = gw_launches_of(task), now = gw_now();
     atomic_store(&task->seen_launches, launches);
-    atomic_store(&task->last_ns, gw_now());
+    atomic_store(&task->last_ns, now);
+    atomic_store(&task->rest_ns, now);
     /* Stored last: a thread that reads this count then reads a time that is as new. */
     atomic_store(&task->free_launches, launches);
+  }
+}
+
+void gw_work(gw_task *task) {
+  uint64_t since = task != NULL && GW_READ(task->rest_ns) != 0 ? atomic_load(&task->rest_ns) : 0;
+  if (since != 0 && atomic_compare_exchange_strong(&task->rest_ns, &since, 0)) {
+    atomic_fetch_add(&task->rested_ns, gw_now() - since);
   }
 }

@@ -119,9 +119,20 @@ static bool as_wanted(const struct gw_slack *slack) {
   return slack->together == (slack->scene == GW_TOGETHER) || slack->scene < GW_APART;
 }
 
+/* How long the task has worked since then. */
+static double worked(const struct gw_slack *slack, uint64_t now, uint64_t since,
+                     double rested_then) {
+  double rested = slack->rested_ns - rested_then, ns = (double)(now - since);
+  return ns > rested ? ns - rested : 0;
+}
+
+/* What such a task has submitted may be late, which it notices when it waits. */
+static bool is_asynchronous(const struct gw_slack *slack) { return slack->rested_ns > 0; }
+
 static void begin_part(struct gw_slack *slack, uint64_t now, uint64_t progress) {
   double ns = (double)(slack->end_ns - now), part = PART * unit_ns(slack);
   slack->part_ns = now;
+  slack->part_rested = slack->rested_ns;
   slack->part_progress = progress;
   slack->until_ns = now + (uint64_t)(slack->together && ns > 1.5 * part ? part : ns);
 }
@@ -134,6 +145,7 @@ static uint64_t settle(struct gw_slack *slack, uint64_t now, uint64_t progress) 
     slack->draining = false;
     slack->slower = slack->faster = 0;
     slack->began_ns = now;
+    slack->began_rested = slack->rested_ns;
     slack->began_with = slack->scene;
     slack->progress_at = progress;
     slack->end_ns = now + (uint64_t)slack->length_ns;
@@ -190,9 +202,10 @@ void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sc
                     uint64_t beside) {
   slack->alone_ns = slack->delay_ns = 0;
   slack->charged_delay_ns = slack->seen_delay_ns = slack->seen_variance = 0;
-  slack->corrected_ns = 0;
+  slack->corrected_ns = slack->pair.ns = 0;
   slack->apart_rate = slack->last_rate = -1;
   slack->charged_ns = now;
+  slack->charged_rested = slack->rested_ns;
   slack->together = slack->begun = false;
   slack->scene = scene;
   slack->beside = beside;
@@ -205,7 +218,7 @@ void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sc
 /* Time in which others ran at its beginning or its end counts as time together. A task that rests
  * or is held earns nothing. */
 static void charge(struct gw_slack *slack, uint64_t now, enum gw_slack_scene scene) {
-  double ns = (double)(now - slack->charged_ns), together = 0;
+  double ns = worked(slack, now, slack->charged_ns, slack->charged_rested), together = 0;
   if (slack->scene == GW_TOGETHER || scene == GW_TOGETHER) {
     together = ns;
     slack->unchecked_ns += ns;
@@ -218,6 +231,7 @@ static void charge(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sce
     slack->delay_ns += delay;
   }
   slack->charged_ns = now;
+  slack->charged_rested = slack->rested_ns;
   slack->scene = scene;
 }
 
@@ -233,7 +247,8 @@ static double positive(double value) { return value > 0 ? value : 0; }
  * all that is known costs what it must have cost. Returns whether to end the block and compare. */
 static bool watch(struct gw_slack *slack, uint64_t now, uint64_t progress) {
   const struct gw_evidence *phase = known(slack);
-  double ns = (double)(now - slack->part_ns), apart = gw_evidence_rate(phase);
+  double ns = worked(slack, now, slack->part_ns, slack->part_rested);
+  double apart = gw_evidence_rate(phase);
   double least = gw_slack_least_speed(slack);
   if (slack->scene != GW_TOGETHER || least <= 0 || apart <= 0 || ns <= 0) {
     return false;
@@ -279,10 +294,28 @@ static void note_burst(struct gw_slack *slack, double rate, double ns) {
   slack->last_rate = rate;
 }
 
+/* The work of others goes on after a block together, and what the task has submitted in the block
+ * may be late only when the task waits for it. So what the task loses until others have stopped
+ * counts as lost in the block. */
+static void finish_pair(struct gw_slack *slack, uint64_t now, uint64_t progress) {
+  double ns = slack->pair.ns, after = worked(slack, now, slack->pair.until_ns, slack->pair.rested);
+  if (ns <= 0 || slack->apart_rate < 0) {
+    return;
+  }
+  double lost = after * slack->apart_rate - (double)(progress - slack->pair.progress);
+  double rate = positive(slack->pair.rate - (is_asynchronous(slack) ? lost / ns : 0));
+  slack->pair.ns = 0;
+  charge_block(slack, ns, rate);
+  gw_evidence_add(&slack->known[slack->phase], needed(slack), slack->apart_rate, rate,
+                  slack->pair.units);
+}
+
 static void compare(struct gw_slack *slack, uint64_t now, uint64_t progress) {
-  double ns = (double)(now - slack->began_ns), units = ns / unit_ns(slack);
+  double ns = worked(slack, now, slack->began_ns, slack->began_rested), units = ns / unit_ns(slack);
   double rate = (double)(progress - slack->progress_at) / ns;
-  bool counts = slack->scene == slack->began_with && slack->scene >= GW_APART;
+  bool same =
+      slack->scene == slack->began_with || (slack->scene == GW_RESTS && is_asynchronous(slack));
+  bool counts = same && slack->began_with >= GW_APART && ns > (double)(now - slack->began_ns) / 2;
   if (!slack->together) {
     note_burst(slack, counts ? rate : -1, ns);
     slack->apart_rate = counts && choose(slack, rate) ? rate : -1;
@@ -292,9 +325,12 @@ static void compare(struct gw_slack *slack, uint64_t now, uint64_t progress) {
       slack->first = slack->phase;
     }
   } else if (counts && slack->apart_rate >= 0) {
-    charge_block(slack, ns, rate);
-    gw_evidence_add(&slack->known[slack->phase], needed(slack), slack->apart_rate, rate,
-                    units < 1 ? units : 1);
+    slack->pair.ns = ns;
+    slack->pair.rate = rate;
+    slack->pair.units = units < 1 ? units : 1;
+    slack->pair.until_ns = now;
+    slack->pair.rested = slack->rested_ns;
+    slack->pair.progress = progress;
     slack->unchecked_ns = 0;
   }
 }
@@ -303,6 +339,7 @@ static void compare(struct gw_slack *slack, uint64_t now, uint64_t progress) {
 static uint64_t begin_beside(struct gw_slack *slack, uint64_t beside, uint64_t now) {
   slack->beside = beside;
   slack->apart_rate = -1;
+  slack->pair.ns = 0;
   choose(slack, -1);
   slack->together = slack->together && !is_cheap(slack); /* `next` goes on where it is cheap */
   return next(slack, now);
@@ -319,6 +356,7 @@ uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress,
     return begin_beside(slack, beside, now);
   }
   if (!slack->measured) {
+    finish_pair(slack, now, progress);
     return settle(slack, now, progress);
   }
   bool ends = now >= slack->end_ns;
@@ -337,6 +375,10 @@ uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress,
     compare(slack, now, progress);
   }
   return next(slack, now);
+}
+
+void gw_slack_rested(struct gw_slack *slack, uint64_t ns) {
+  slack->rested_ns = (double)ns > slack->rested_ns ? (double)ns : slack->rested_ns;
 }
 
 /* A block that the end cuts short shows nothing. */

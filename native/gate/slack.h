@@ -49,6 +49,14 @@ struct gw_slack {
   /* The block. It is measured once the gates are as wanted and the work of others has stopped. */
   uint64_t wanted_ns, began_ns, until_ns, end_ns;
   double length_ns;
+  /* A block together whose end others may still delay: it is compared when they have stopped. */
+  struct {
+    double ns, rate, units, rested;
+    uint64_t until_ns, progress;
+  } pair;
+  /* For how long the task has rested, in all; what that was at the beginning of the block, of its
+   * part, and when time was last charged. */
+  double rested_ns, began_rested, part_rested, charged_rested;
   bool measured, draining; /* draining: work of the block together may still run */
   uint64_t progress_at;
   enum gw_slack_scene began_with;
@@ -76,6 +84,9 @@ GW_API void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_s
  * block together, as soon as the gates are open. A late call is no harm. */
 GW_API uint64_t gw_slack_step(struct gw_slack *slack, uint64_t now, uint64_t progress,
                               enum gw_slack_scene scene, uint64_t beside);
+/* For how long, in all, the task has had nothing to do, as far as that is known exactly. Such times
+ * are taken out of blocks. To be called before gw_slack_step. */
+GW_API void gw_slack_rested(struct gw_slack *slack, uint64_t ns);
 /* The episode is over. */
 GW_API void gw_slack_end(struct gw_slack *slack, uint64_t now);
 /* The speed together, of that apart: the estimate, and what it is at least, with confidence. */

@@ -71,16 +71,27 @@ static void set_shares(struct gw_task *task, bool shares, uint64_t now) {
 }
 
 /* Whether the task has nothing to do, and is active only until linger is over: a block that ends in
- * such a time shows nothing. */
+ * such a time shows nothing. A program that is bound by the host leaves its device free between two
+ * kernels, and works. */
 static bool is_resting(struct gw_task *task, uint64_t now) {
   if (atomic_load(&task->in_flight) != 0) {
     return false;
   }
-  if (task->options.busy != NULL) {
-    return gw_task_is_busy(task) == 0;
+  bool device = task->options.busy != NULL;
+  if (device && (gw_launches_of(task) != atomic_load(&task->seen_launches) || /* since the look */
+                 gw_task_is_busy(task) != 0)) {
+    return false;
   }
   uint64_t last = atomic_load(&task->last_ns);
   return now > last && now - last > REST_NS;
+}
+
+/* For how long in all the program has had nothing to do: between waits and the next launch. */
+static uint64_t rested(const struct gw_task *task, uint64_t now) {
+  uint64_t since = atomic_load(&task->rest_ns);
+  bool rests =
+      since != 0 && since < now && gw_launches_of(task) == atomic_load(&task->free_launches);
+  return atomic_load(&task->rested_ns) + (rests ? now - since : 0);
 }
 
 struct scene {
@@ -127,6 +138,7 @@ static uint64_t step(struct gw_task *task, uint64_t now, uint64_t launches) {
   uint64_t next = now;
   for (int tries = 0; tries < 3 && next <= now; tries++) {
     struct scene seen = look(task, now);
+    gw_slack_rested(&task->slack, rested(task, now));
     next = gw_slack_step(&task->slack, now, launches, seen.scene, seen.beside);
     set_shares(task, task->slack.together, now);
   }

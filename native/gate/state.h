@@ -48,7 +48,10 @@ struct gw_task {
   _Atomic uint64_t last_ns;       /* when a launch of the task last began or finished */
   _Atomic uint64_t seen_launches; /* the launches at that time, where ends are not reported */
   _Atomic uint64_t free_launches; /* the launches when the device was last found free */
-  _Atomic uint64_t late;          /* launches whose work was submitted late */
+  /* Since when the program has waited for all its work; 0: it has launched since. The time between
+   * such a wait and the next launch, in all. */
+  _Atomic uint64_t rest_ns, rested_ns;
+  _Atomic uint64_t late;    /* launches whose work was submitted late */
   _Atomic int last_thread;  /* of the last launch; negative: an operator, with no end reported */
   _Atomic uint32_t waiting; /* of the launches in flight, those at the closed gate */
 

@@ -233,6 +233,7 @@ struct gw_device *gw_device_known_of(gw_word stream) {
 }
 
 void gw_device_mark(struct gw_device *device, gw_word stream) {
+  gw_work(gw_device_task(device));
   unsigned home = gw_stream_slot(stream);
   gw_word other = atomic_exchange(&device->used[home], stream << 1 | 1);
   /* Another stream may have had this slot. That stream may still have work, so it moves to a free

@@ -74,6 +74,8 @@ GW_API int gw_in_job(const gw_task *task);
 GW_API void gw_operator(gw_task *task);
 /* All work of an asynchronous task is done: linger, the idle timeout, starts now. */
 GW_API void gw_rest(gw_task *task);
+/* A launch of an asynchronous task that may be the first after gw_rest. */
+GW_API void gw_work(gw_task *task);
 /* Makes the task idle without waiting for linger. Hooks of devices use gw_rest. */
 GW_API void gw_idle(gw_task *task);
 

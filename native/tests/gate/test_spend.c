@@ -11,14 +11,16 @@ static gw_task *urgent;
 static struct program *low;
 static double left; /* the work of the urgent task's launch that runs */
 
-static void begin_with(const char *attributes) {
+static void begin_with(const char *attributes, int (*busy)(void *)) {
   clock_stop();
   setenv("GIVEWAY_LINGER_MS", "2", 1);
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
   if (attributes != NULL) {
     setenv("GIVEWAY_ATTRIBUTES", attributes, 1);
   }
-  urgent = join(open_page(), 10);
+  struct gw_task_options options = {.name = "urgent", .priority = 10, .busy = busy};
+  CHECK(gw_join(open_page(), &options, &urgent) == GW_OK);
+  clock_await_sleepers(1); /* its watcher */
   unsetenv("GIVEWAY_ATTRIBUTES");
   low = start_program(0);
   left = LAUNCH;
@@ -48,7 +50,7 @@ static struct result work(double ms, double speed) {
 }
 
 static void where_it_costs_little_the_other_runs_beside_it(void) {
-  begin_with("slowdown=10%");
+  begin_with("slowdown=10%", NULL);
   ask(low, gw_begin);
   gw_begin(urgent);
   clock_settle();
@@ -59,7 +61,7 @@ static void where_it_costs_little_the_other_runs_beside_it(void) {
 }
 
 static void where_it_costs_much_the_other_gets_what_is_tolerated(void) {
-  begin_with("slowdown=10%");
+  begin_with("slowdown=10%", NULL);
   ask(low, gw_begin);
   gw_begin(urgent);
   step_ns = 50e3;
@@ -69,7 +71,7 @@ static void where_it_costs_much_the_other_gets_what_is_tolerated(void) {
 }
 
 static void without_tolerance_the_other_is_held(void) {
-  begin_with(NULL);
+  begin_with(NULL, NULL);
   ask(low, gw_begin);
   gw_begin(urgent);
   clock_settle();
@@ -79,7 +81,7 @@ static void without_tolerance_the_other_is_held(void) {
 static uint64_t ticket_of_urgent(void) { return info_of(urgent).ticket; }
 
 static void tolerance_changes_while_the_task_runs(void) {
-  begin_with("slowdown=10%");
+  begin_with("slowdown=10%", NULL);
   ask(low, gw_begin);
   gw_begin(urgent);
   work(400, 0.98);
@@ -93,7 +95,7 @@ static void tolerance_changes_while_the_task_runs(void) {
 
 /* Requests with pauses: the gate of the other does not close for each. */
 static void a_known_task_begins_beside_others(void) {
-  begin_with("slowdown=10%");
+  begin_with("slowdown=10%", NULL);
   ask(low, gw_begin);
   for (int request = 0; request < 80; request++) {
     gw_begin(urgent);
@@ -155,7 +157,7 @@ static void a_device_that_runs_side_by_side_is_not_waited_for(void) { CHECK(shor
 
 /* A task of middle priority without slack holds the lowest one, whoever runs above. */
 static void slack_is_for_the_next_class_first(void) {
-  begin_with("slowdown=10%");
+  begin_with("slowdown=10%", NULL);
   struct program *middle = start_program(5);
   ask(low, gw_begin);
   ask(middle, gw_begin);
@@ -170,12 +172,41 @@ static void slack_is_for_the_next_class_first(void) {
   CHECK(together > 35);
 }
 
+/* Kernels are shorter than the time in which the host launches one. */
+static int works_a_third_of_the_time(void *context) {
+  static _Atomic unsigned looks;
+  (void)context;
+  return atomic_fetch_add(&looks, 1) % 3 == 0;
+}
+
+static double requests_bound_by_the_host(int count) {
+  const double pauses_ms[] = {0.4, 1, 0.4, 1.6, 5}; /* at the last one the task becomes idle */
+  double together = 0;
+  for (int i = 0; i < count; i++) {
+    gw_work(urgent);
+    gw_admit(urgent);
+    together += work(5, 1).together;
+    gw_rest(urgent);
+    clock_advance((uint64_t)(pauses_ms[i % 5] * MS));
+  }
+  return together / (5 * count);
+}
+
+/* The device is free at most looks, and yet the task does not rest. */
+static void a_program_bound_by_the_host_shares_its_device(void) {
+  begin_with("slowdown=10%", works_a_third_of_the_time);
+  ask(low, gw_begin);
+  requests_bound_by_the_host(120);
+  CHECK(requests_bound_by_the_host(25) > 0.75);
+}
+
 static const struct test_case cases[] = {
     {"where it costs little", where_it_costs_little_the_other_runs_beside_it},
     {"where it costs much", where_it_costs_much_the_other_gets_what_is_tolerated},
     {"without tolerance the other is held", without_tolerance_the_other_is_held},
     {"tolerance changes while the task runs", tolerance_changes_while_the_task_runs},
     {"a known task begins beside others", a_known_task_begins_beside_others},
+    {"a program bound by the host", a_program_bound_by_the_host_shares_its_device},
     {"a device that serves in turn is waited for", a_device_that_serves_in_turn_is_waited_for},
     {"a device that runs side by side is not", a_device_that_runs_side_by_side_is_not_waited_for},
     {"slack is for the next class first", slack_is_for_the_next_class_first},

@@ -1,9 +1,14 @@
 /* When the hooks tell the gate that the device has nothing left to do. */
 #include "cuda_harness.h"
 
-static _Atomic int rests;
+static _Atomic int rests, beginnings;
 
 /* In the place of the library's, which hooks call. */
+GW_API void gw_work(gw_task *task) {
+  CHECK(task != NULL);
+  atomic_fetch_add(&beginnings, 1);
+}
+
 GW_API void gw_rest(gw_task *task) {
   CHECK(task != NULL);
   atomic_fetch_add(&rests, 1);
@@ -65,12 +70,23 @@ static void not_after_a_wait_that_failed(void) {
   CHECK(cuStreamSynchronize(streams[0]) == 719 && rests == 0);
 }
 
+static void only_the_first_launch_after_a_wait_tells(void) {
+  start();
+  for (int i = 1; i <= 3; i++) {
+    launch_on(1);
+    int before = beginnings;
+    launch_on(1);
+    CHECK(before >= i && beginnings == before && cuStreamSynchronize(streams[0]) == 0);
+  }
+}
+
 static const struct test_case cases[] = {
     {"after a wait", after_a_wait},
     {"after a wait for all", after_a_wait_for_all},
     {"after a query that finds all done", after_a_query_that_finds_all_done},
     {"not while another stream works", not_while_another_stream_works},
     {"not where nothing was launched", not_where_nothing_was_launched},
+    {"only the first launch after a wait tells", only_the_first_launch_after_a_wait_tells},
     {"not after a wait that failed", not_after_a_wait_that_failed},
 };
 RUN_CASES(cases, 240)
