@@ -10,7 +10,7 @@ void gw_before_alloc(struct gw_call *call) {
   call->allocation = (struct gw_allocation){
       .device = device,
       .bytes = call->memory[1],
-      .node = gw_device_unless_captured(device, call->stream) == NULL,
+      .node = device != NULL && gw_device_unless_captured(device, call->stream) == NULL,
   };
 }
 
