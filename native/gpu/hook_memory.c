@@ -16,6 +16,9 @@ void gw_before_alloc(struct gw_call *call) {
 
 static void keep(struct gw_call *call, enum gw_memory_kind kind, gw_word of) {
   gw_allocation_made(&call->allocation);
+  if (of != 0 && call->allocation.device != NULL) {
+    gw_device_note_context(call->allocation.device, of);
+  }
   gw_memory_add((struct gw_memory){.kind = kind,
                                    .key = *(const gw_word *)call->memory[0],
                                    .device = call->allocation.device,
