@@ -122,12 +122,17 @@ def read_symbols(path: Path) -> list[Symbol]:
     return sorted(symbols, key=lambda symbol: (symbol.size != 0, symbol.name))
 
 
-def match_hooks(path: Path, functions: list[Symbol]) -> dict[str, Hook]:
-    """Reads the hooks; returns the hook of every function that has one."""
+def match_hooks(path: Path, functions: list[Symbol], machine: str = "x86_64") -> dict[str, Hook]:
+    """Reads the hooks; returns the hook of every function that has one.
+
+    A row of NAME@MACHINE takes the place of the row of NAME there.
+    """
     listed = {}
-    for name, kind, *rest in rows(path):
-        words = int(rest[0]) if rest else 0
-        listed[name] = Hook(name, kind, words, *rest[1:])
+    for title, kind, *rest in sorted(rows(path), key=lambda row: "@" in row[0]):
+        name, _, only = title.partition("@")
+        if only in ("", machine):
+            words = int(rest[0]) if rest else 0
+            listed[name] = Hook(name, kind, words, *rest[1:])
     hooks = {}
     for name in (function.name for function in functions):
         found = VARIANT.fullmatch(name)
@@ -282,7 +287,8 @@ def main(
 ) -> None:
     """Writes all generated files."""
     known = read_symbols(folder / "symbols.txt")
-    hooks = match_hooks(folder / "hooks.txt", [symbol for symbol in known if not symbol.size])
+    callable_ = [symbol for symbol in known if not symbol.size]
+    hooks = match_hooks(folder / "hooks.txt", callable_, machine)
     symbols = [symbol for symbol in known if symbol.is_in(generation)]
     functions = [symbol for symbol in symbols if not symbol.size]
     names = [function.name for function in functions]

@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 #define GW_PAGE_MAGIC UINT64_C(0x3179617765766967) /* "giveway1", little endian */
-#define GW_ABI_VERSION 6u
+#define GW_ABI_VERSION 7u
 #define GW_ROWS 256u
 #define GW_CACHE_LINE 64
 #define GW_NAME_SIZE 48 /* bytes, the terminating NUL included */

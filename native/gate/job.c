@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "futex.h"
+#include "job_name.h"
 #include "liveness.h"
 #include "lock.h"
 #include "rule.h"
@@ -60,19 +61,26 @@ static void show_collectives(const struct gw_member *member) {
   grow(&gw_row_of(&member->vote)->launches, atomic_load(&member->collectives));
 }
 
-/* A vote whose row is lost (somebody wrote to the job's page) takes another one. */
+/* A vote whose row is lost (somebody wrote to the job's page) takes another one, as soon as there
+ * is one. */
 static bool stays_member(struct gw_member *member) {
-  if (is_member(member)) {
-    return true;
+  while (!is_member(member)) {
+    uint32_t flags = atomic_load(&member->row->flags);
+    pthread_mutex_lock(&gw_process.lock);
+    bool may = has_task(member) && GW_READ(member->vote.page->broken) == 0;
+    bool votes = may && (!gw_task_lost(&member->vote) || gw_row_retake(&member->vote) == GW_OK);
+    if (votes) {
+      show_collectives(member);
+    }
+    pthread_mutex_unlock(&gw_process.lock);
+    if (!may) {
+      return false;
+    }
+    if (!votes) {
+      gw_futex_wait(&member->row->flags, flags, LOOK_NS, true);
+    }
   }
-  pthread_mutex_lock(&gw_process.lock);
-  bool stays = has_task(member) && GW_READ(member->vote.page->broken) == 0 &&
-               (!gw_task_lost(&member->vote) || gw_row_retake(&member->vote) == GW_OK);
-  if (stays) {
-    show_collectives(member);
-  }
-  pthread_mutex_unlock(&gw_process.lock);
-  return stays;
+  return true;
 }
 
 static void tell_members(struct gw_page *job) {
@@ -234,6 +242,15 @@ static bool any_held(const struct gw_page *job) {
 
 int gw_in_job(const gw_task *task) { return task != NULL && task->member != NULL; }
 
+/* What was counted for a member that has been replaced belongs to the new one. A thread that counts
+ * while the member is replaced, and the thread that replaces it, both carry over what they find. */
+static void carry_over(struct gw_member *from, struct gw_member *to) {
+  uint64_t counted = atomic_exchange(&from->collectives, 0);
+  if (to != NULL) {
+    atomic_fetch_add(&to->collectives, counted);
+  }
+}
+
 /* Counts first, then reads the votes. A member that votes later reads the count at its gate. */
 void gw_collective(gw_task *task) {
   struct gw_member *member = task != NULL ? task->member : NULL;
@@ -241,7 +258,12 @@ void gw_collective(gw_task *task) {
     return;
   }
   atomic_fetch_add(&member->collectives, 1);
-  if (!is_member(member)) {
+  struct gw_member *now = task->member;
+  if (now != member) {
+    carry_over(member, now);
+    member = now;
+  }
+  if (member == NULL || !is_member(member)) {
     return;
   }
   show_collectives(member);
@@ -251,29 +273,6 @@ void gw_collective(gw_task *task) {
 }
 
 /* ---- joining and leaving ------------------------------------------------------------------ */
-
-static uint64_t mix(uint64_t hash, const char *text) { /* FNV-1a */
-  for (; text != NULL && *text != '\0'; text++) {
-    hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-  }
-  return (hash ^ 0xff) * UINT64_C(0x100000001b3);
-}
-
-static bool read_name(char *name, size_t size) {
-  const char *given = getenv("GIVEWAY_JOB"), *run = getenv("TORCHELASTIC_RUN_ID");
-  if (given != NULL) {
-    snprintf(name, size, "%s", given);
-    return *given != '\0';
-  }
-  if (run == NULL) {
-    return false;
-  }
-  /* torchrun calls a run "none" where its user does not name it. */
-  uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), run);
-  hash = mix(mix(hash, getenv("MASTER_ADDR")), getenv("MASTER_PORT"));
-  snprintf(name, size, "torchrun-%016lx", (unsigned long)hash);
-  return true;
-}
 
 /* The last member removes the page, so another try may find that it has gone. */
 static int take_row(const char *name, struct gw_task *vote) {
@@ -324,7 +323,7 @@ static void state_job(const struct gw_task *task, const char *job) {
 
 static struct gw_member *join(struct gw_task *task, uint64_t collectives) {
   char job[GW_DEVICE_SIZE - sizeof ".job"], name[GW_DEVICE_SIZE];
-  struct gw_member *member = read_name(job, sizeof job) ? calloc(1, sizeof *member) : NULL;
+  struct gw_member *member = gw_job_name(job, sizeof job) ? calloc(1, sizeof *member) : NULL;
   if (member == NULL) {
     return NULL;
   }
@@ -366,7 +365,12 @@ void gw_job_renew(struct gw_task *task) {
   gw_job_leave(old);
   pthread_mutex_unlock(&gw_process.lock);
   gw_futex_wake(&old->row->flags, true); /* its thread ends */
-  task->member = join(task, atomic_load(&old->collectives));
+  struct gw_member *new = join(task, atomic_exchange(&old->collectives, 0));
+  task->member = new;
+  carry_over(old, new);
+  if (new != NULL && is_member(new)) {
+    show_collectives(new);
+  }
 }
 
 void gw_job_leave(struct gw_member *member) {

@@ -1,15 +1,18 @@
 /* A task's allocation has failed for lack of device memory: less urgent tasks are parked, the least
  * urgent first, if their users allow it. Each parks itself; this task waits, for a limited time. */
+#include <stdio.h>
+
 #include "clock.h"
 #include "futex.h"
+#include "kernel_state.h"
 #include "liveness.h"
 #include "lock.h"
 #include "park_request.h"
 #include "settings.h"
 
 #define LOOK_NS (50 * GW_MS) /* how often it looks whether the other task is alive */
-/* A task that has begun takes the time that its memory takes: so many times as long as one that has
- * not begun. A stopped process must not be waited for without end. */
+/* While a task moves its memory, an allocation waits for it: in all so many times as long as for
+ * one that has not begun. */
 #define MOVING 30
 
 static bool was_asked(const struct gw_room_search *search, uint32_t row) {
@@ -46,13 +49,27 @@ static struct gw_row *choose(gw_page *page, struct gw_seat own, struct gw_room_s
   return best;
 }
 
+/* Whether the process is stopped, by a signal or a debugger. Of a process in another PID namespace
+ * nobody here can tell. */
+static bool is_stopped(struct gw_seat other, struct gw_seat own) {
+  if (GW_READ(other.row->pid_namespace) != GW_READ(own.row->pid_namespace)) {
+    return false;
+  }
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%u/stat", GW_READ(other.row->pid));
+  char state = gw_kernel_state(path);
+  return state == 'T' || state == 't';
+}
+
+static bool moves(uint32_t parked) { return parked == GW_PARK_SAVES || parked == GW_PARK_RESTORES; }
+
 /* True: the task has parked itself, or has left. */
 static bool await(gw_page *page, struct gw_seat other, struct gw_seat own) {
-  uint64_t start = gw_now(), most = gw_settings()->park_room_ns;
-  while (gw_now() - start < most) {
+  uint64_t start = gw_now(), moved = start, most = gw_settings()->park_room_ns;
+  for (uint64_t now = start; now - moved < most && now - start < MOVING * most; now = gw_now()) {
     uint32_t parked = GW_READ(other.row->parked);
-    if (parked != GW_NOT_PARKED) {
-      most = MOVING * gw_settings()->park_room_ns;
+    if (moves(parked) && !is_stopped(other, own)) {
+      moved = now;
     }
     if (parked == GW_PARKED || gw_seat_lost(other)) {
       return true;

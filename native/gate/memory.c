@@ -179,6 +179,10 @@ int gw_memory_take(gw_task *task, uint64_t bytes) {
   return may;
 }
 
+int gw_memory_may_take(gw_task *task, uint64_t bytes) {
+  return task != NULL ? may_use(task, add(GW_READ(task->memory), bytes)) : 1;
+}
+
 void gw_memory_taken(gw_task *task) {
   if (task != NULL) {
     note_peak(task, GW_READ(task->memory));

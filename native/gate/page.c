@@ -297,6 +297,7 @@ static int find_or_open(const char *device, int create, struct gw_page **out) {
     *out = page;
     return r;
   }
+  fresh->parked.available = UINT64_MAX;
   fresh->next = gw_process.pages;
   gw_process.pages = fresh;
   *out = fresh;

@@ -56,13 +56,16 @@ static bool await_threads(void) {
   return true;
 }
 
-/* Under the driver's lock on the process. */
+/* Under the driver's lock on the process. A device may have been used for the first time before
+ * the lock. What is free there cannot be asked for under it. */
 static struct gw_refusal save(void) {
   struct gw_refusal result = {.error = GW_PARK_OK};
   if (!await_threads()) {
     result.error = GW_PARK_BUSY;
   } else if (!gw_park_read_requests().wanted) {
     result.error = GW_PARK_WITHDRAWN;
+  } else if (!gw_park_knows_room()) {
+    result.error = GW_PARK_ROOM_UNKNOWN;
   } else {
     gw_park_show(GW_PARK_SAVES, NULL);
     result.error = gw_parker()->save(&result.number);
@@ -77,6 +80,9 @@ static struct gw_refusal try_to_park(const struct gw_park_requests *requests) {
     return result;
   }
   gw_park_note_room();
+  if (!gw_park_knows_room()) {
+    return (struct gw_refusal){.error = GW_PARK_ROOM_UNKNOWN};
+  }
   gw_park_show(GW_PARK_DRAINS, NULL);
   result.error =
       parker->lock((uint32_t)(gw_settings()->park_wait_ns / (uint64_t)GW_MS), &result.number);
@@ -92,6 +98,9 @@ static struct gw_refusal try_to_park(const struct gw_park_requests *requests) {
 
 static void park(const struct gw_park_requests *requests) {
   struct gw_refusal result = try_to_park(requests);
+  if (result.error == GW_PARK_ROOM_UNKNOWN) { /* the new device is known now */
+    result = try_to_park(requests);
+  }
   parked_ns = gw_now();
   failed = false;
   gw_park_show(result.error == GW_PARK_OK ? GW_PARKED : GW_NOT_PARKED, &result);

@@ -33,11 +33,21 @@ static uint64_t own_memory(const struct gw_page *page) {
 
 void gw_park_note_room(void) {
   for (struct gw_page *page = first_page(); page != NULL; page = page->next) {
-    page->parked.available = gw_parker()->available(page);
+    page->parked.own = own_memory(page);
     page->parked.others = memory_of_others(page);
+    page->parked.available = gw_parker()->available(page);
   }
 }
 
+bool gw_park_knows_room(void) {
+  bool all = true;
+  for (struct gw_page *page = first_page(); page != NULL; page = page->next) {
+    all = all && (page->parked.available != UINT64_MAX || own_memory(page) == 0);
+  }
+  return all;
+}
+
+/* What the process has taken since the note was free then, and is counted as such. */
 static bool fits_on(struct gw_page *page) {
   uint64_t own = own_memory(page), now = memory_of_others(page);
   uint64_t taken = now > page->parked.others ? now - page->parked.others : 0;
@@ -45,7 +55,7 @@ static bool fits_on(struct gw_page *page) {
   if (page->parked.available == UINT64_MAX || own == 0) {
     return true;
   }
-  uint64_t there = own + page->parked.available;
+  uint64_t there = page->parked.own + page->parked.available;
   page->parked.room = there > taken ? there - taken : 0;
   return own <= page->parked.room;
 }

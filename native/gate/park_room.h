@@ -8,6 +8,8 @@
 
 /* Before the process is parked: notes what is free on each of its devices. */
 void gw_park_note_room(void);
+/* Whether that is noted of every device where the process has memory now. */
+bool gw_park_knows_room(void);
 /* Whether it fits now, on all of them. Each page then has the room on its device. */
 bool gw_park_fits(void);
 

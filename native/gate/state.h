@@ -32,8 +32,8 @@ struct gw_page {
   struct gw_seen *seen;           /* what the daemon has seen of the page */
   bool serves_requests;           /* under gw_process.lock: a thread waits for requests to park */
   struct { /* of the thread that parks: bytes on the device, UINT64_MAX: unknown */
-    uint64_t available, others; /* when it was parked: what was free, and what other tasks had */
-    uint64_t room;              /* what there was when it was to come back */
+    uint64_t available, own, others; /* before: what was free, and what its tasks and others had */
+    uint64_t room;                   /* what there was when it was to come back */
   } parked;
   char device[GW_DEVICE_SIZE];
   char path[PATH_MAX];

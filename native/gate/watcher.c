@@ -4,10 +4,7 @@
  */
 #include "watcher.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "activity.h"
 #include "clock.h"
@@ -15,6 +12,7 @@
 #include "decider.h"
 #include "futex.h"
 #include "grace.h"
+#include "kernel_state.h"
 #include "lock.h"
 #include "rule.h"
 #include "settings.h"
@@ -47,17 +45,10 @@ static bool thread_runs(const struct gw_task *task, uint64_t now, uint64_t last)
   if (thread == 0 || now - last > believed) {
     return false;
   }
-  char path[64], text[512];
+  char path[64];
   snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread < 0 ? -thread : thread);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return false; /* the thread is gone */
-  }
-  ssize_t size = read(fd, text, sizeof text - 1);
-  close(fd);
-  text[size > 0 ? size : 0] = '\0';
-  const char *name_end = strrchr(text, ')');
-  return name_end != NULL && name_end[1] == ' ' && (name_end[2] == 'R' || name_end[2] == 'D');
+  char state = gw_kernel_state(path);
+  return state == 'R' || state == 'D';
 }
 
 static void end_quantum(struct gw_task *task, uint64_t now) {

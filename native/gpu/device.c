@@ -180,7 +180,8 @@ static struct gw_device *join_once(int index) {
   if (device == NULL && named && is_time(index)) {
     device = join(index, name, &memory, side_by_side);
     if (device != NULL) {
-      gw_park_uses(device->page, context);
+      atomic_store(&device->context, context);
+      gw_park_uses(device->page, &device->context);
     }
   }
   if (device != NULL) {
@@ -251,6 +252,16 @@ void gw_device_mark(struct gw_device *device, gw_word stream) {
                only ? gw_driver_current_context() : gw_driver_stream_context(stream));
 }
 
+void gw_device_note_context(struct gw_device *device, gw_word context) {
+  if (GW_LIKELY(atomic_load_explicit(&device->context, memory_order_relaxed) != 0)) {
+    return;
+  }
+  gw_word none = 0;
+  if (context != 0 && known(gw_driver_context_device(context)) == device) {
+    atomic_compare_exchange_strong(&device->context, &none, context);
+  }
+}
+
 void gw_device_sync_begin(struct gw_device *device, gw_word stream) {
   for (int i = 0; i < GW_STREAM_SLOTS; i++) {
     gw_word used = stream << 1 | 1;
@@ -304,7 +315,13 @@ void gw_device_forget_stream(gw_word stream) {
 
 void gw_device_forget_context(gw_word context) {
   forget_used(0, true);
-  EACH_DEVICE(device) { gw_windows_forget_context(&device->windows, context); }
+  EACH_DEVICE(device) {
+    gw_word known_one = atomic_load(&device->context);
+    if (context == 0 || context == known_one) {
+      atomic_compare_exchange_strong(&device->context, &known_one, 0);
+    }
+    gw_windows_forget_context(&device->windows, context);
+  }
 }
 
 void gw_device_forget_kind(uint64_t key) {

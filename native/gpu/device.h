@@ -18,7 +18,8 @@
 struct gw_device {
   gw_page *page;
   gw_task *task;
-  _Atomic gw_word context; /* one of the device's contexts, to query default streams */
+  /* One of the device's contexts, to query default streams and what is free; 0: unknown. */
+  _Atomic gw_word context;
   /* stream << 1 | whether it was used since a thread last began to wait for it; 0: no known work. A
    * stream that is not in its home slot is in a later slot. Streams for which there is no slot are
    * not queried: their task is active for linger after each launch. */
@@ -44,6 +45,8 @@ struct gw_device *gw_device_known_of(gw_word stream);
 struct gw_device *gw_device_known(void);
 /* The slow half of gw_device_use: notes that the stream has work. */
 void gw_device_mark(struct gw_device *device, gw_word stream);
+/* The same for a context, where the device has none yet. */
+void gw_device_note_context(struct gw_device *device, gw_word context);
 /* A thread begins to wait for a stream; all work that was submitted before the wait is done. */
 void gw_device_sync_begin(struct gw_device *device, gw_word stream);
 void gw_device_sync_end(struct gw_device *device, gw_word stream);

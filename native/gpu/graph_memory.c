@@ -36,12 +36,27 @@ struct gw_allocation gw_graph_allocation_of_any(gw_word node) {
   return gw_graph_allocation(allocates ? (gw_word)&wanted->alloc : 0);
 }
 
+/* Updates that have begun. */
+static _Atomic uint32_t updates;
+
+static void update(struct gw_device *device, int index) {
+  uint64_t now = gw_driver_graph_memory(index);
+  gw_memory_change(device, atomic_exchange(&device->graph_memory, now), now);
+}
+
+/* Threads may launch graphs at once, and no lock is held while the driver is asked. What this
+ * thread has read may be older than what another one has noted before it. Then the other one began
+ * later, so this one reads again. */
 void gw_graph_memory_update(void) {
-  for (int i = 0; i < GW_DEVICES; i++) {
-    struct gw_device *device = atomic_load(&gw_devices[i]);
-    if (device != NULL) {
-      uint64_t now = gw_driver_graph_memory(i);
-      gw_memory_change(device, atomic_exchange(&device->graph_memory, now), now);
+  uint32_t seen, now = atomic_fetch_add(&updates, 1) + 1;
+  do {
+    seen = now;
+    for (int i = 0; i < GW_DEVICES; i++) {
+      struct gw_device *device = atomic_load(&gw_devices[i]);
+      if (device != NULL) {
+        update(device, i);
+      }
     }
-  }
+    now = atomic_load(&updates);
+  } while (now != seen);
 }

@@ -10,12 +10,15 @@ void gw_before_alloc(struct gw_call *call) {
   call->allocation = (struct gw_allocation){
       .device = device,
       .bytes = call->memory[1],
-      .node = gw_device_unless_captured(device, call->stream) == NULL,
+      .node = device != NULL && gw_device_unless_captured(device, call->stream) == NULL,
   };
 }
 
 static void keep(struct gw_call *call, enum gw_memory_kind kind, gw_word of) {
   gw_allocation_made(&call->allocation);
+  if (of != 0 && call->allocation.device != NULL) {
+    gw_device_note_context(call->allocation.device, of);
+  }
   gw_memory_add((struct gw_memory){.kind = kind,
                                    .key = *(const gw_word *)call->memory[0],
                                    .device = call->allocation.device,

@@ -1,12 +1,18 @@
 #include "limit.h"
 
+/* The task has what the pool of the device has already. A node is not counted even for a moment,
+ * in which it would be in the way of another thread's allocation. */
+static int may_take_node(const struct gw_allocation *node) {
+  uint64_t pool = atomic_load(&node->device->graph_memory);
+  return gw_memory_may_take(node->device->task, node->bytes > pool ? node->bytes - pool : 0);
+}
+
 bool gw_allocation_admitted(struct gw_allocation *allocation) {
   bool counts = allocation->device != NULL && !allocation->context;
-  int taken = counts ? gw_memory_take(allocation->device->task, allocation->bytes) : 1;
+  int taken = !counts            ? 1
+              : allocation->node ? may_take_node(allocation)
+                                 : gw_memory_take(allocation->device->task, allocation->bytes);
   allocation->counted = counts && taken == 1 && !allocation->node;
-  if (counts && taken == 1 && allocation->node) {
-    gw_memory_give(allocation->device->task, allocation->bytes);
-  }
   allocation->kept = taken < 0;
   return taken == 1;
 }

@@ -1,12 +1,10 @@
 #include "park.h"
 
-#include <stdatomic.h>
-
 #define DEVICES 64
 
 static struct use {
   const gw_page *page;
-  gw_word context;
+  const _Atomic gw_word *context;
 } uses[DEVICES];
 static _Atomic unsigned use_count;
 
@@ -22,7 +20,7 @@ static uint32_t examine(uint32_t *number) {
 static gw_word context_of(const gw_page *page) {
   for (unsigned i = atomic_load(&use_count); i-- > 0;) {
     if (uses[i].page == page) {
-      return uses[i].context;
+      return atomic_load(uses[i].context);
     }
   }
   return 0;
@@ -37,7 +35,7 @@ static uint64_t available(const gw_page *page) {
   return memory.free_known ? memory.free : UINT64_MAX;
 }
 
-void gw_park_uses(const gw_page *page, gw_word context) {
+void gw_park_uses(const gw_page *page, const _Atomic gw_word *context) {
   unsigned i = atomic_load(&use_count);
   if (i < DEVICES) {
     uses[i] = (struct use){page, context};

@@ -152,6 +152,7 @@ enum gw_park_error {
   GW_PARK_NO_ROOM = 8,        /* unpark: the memory would not fit on the device */
   GW_PARK_WITHDRAWN = 9,      /* the request was taken back */
   GW_PARK_DRIVER = 10,        /* the driver failed */
+  GW_PARK_ROOM_UNKNOWN = 11,  /* what is free on a device of the process is not known */
 };
 
 /* Asks the task's process to park itself. for_ticket: the task that needs the memory, and until

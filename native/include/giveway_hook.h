@@ -96,6 +96,8 @@ GW_API void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context);
 /* Counts an allocation, and returns 1. Or does not count it, and returns 0: it is beyond the task's
  * own limit; -1: other tasks have what it needs, or have reserved it. */
 GW_API int gw_memory_take(gw_task *task, uint64_t bytes);
+/* What gw_memory_take would return, without counting anything. */
+GW_API int gw_memory_may_take(gw_task *task, uint64_t bytes);
 /* What gw_memory_take has counted has been allocated: it counts for the peak. */
 GW_API void gw_memory_taken(gw_task *task);
 /* Counts what has been allocated already. */

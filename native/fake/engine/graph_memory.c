@@ -66,10 +66,16 @@ FAKE int cuGraphAddNode_v2(void **node, struct graph *graph, void *const *after,
              : INVALID_VALUE;
 }
 
+/* For tests: the driver has looked, and its caller does not know yet. */
+static int was_read(void) {
+  COUNT(graph_pool_was_read)
+  return SUCCESS;
+}
+
 FAKE int cuDeviceGetGraphMemAttribute(int device, int attribute, uint64_t *value) {
   CALL(cuDeviceGetGraphMemAttribute)
   *value = pools[device];
-  return attribute == RESERVED_NOW ? SUCCESS : INVALID_VALUE;
+  return attribute == RESERVED_NOW ? was_read() : INVALID_VALUE;
 }
 
 FAKE int cuDeviceGraphMemTrim(int device) {

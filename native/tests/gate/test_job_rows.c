@@ -64,10 +64,37 @@ static void a_member_that_has_lost_its_vote_votes_again(void) {
   CHECK(!may_launch(members[0]) && !may_launch(members[1]));
 }
 
+/* The job's page is full for a while. The rows are those of a process that is alive. */
+static void fill(struct gw_page_layout *job, uint32_t state) {
+  for (uint32_t i = 2; i < GW_ROWS; i++) {
+    atomic_store(&job->rows[i].holder, state != GW_FREE ? job->rows[0].holder : 0);
+    atomic_store(&job->rows[i].ticket, state != GW_FREE ? (2u << 20) + i : 0);
+    atomic_store(&job->rows[i].state, state);
+  }
+}
+
+static void a_member_that_finds_no_row_tries_again(void) {
+  begin();
+  struct program *members[2], *urgent = start_on("first", NULL, 10);
+  start_job(members, 0);
+  struct gw_page_layout *job = raw_page_of("job.job");
+  fill(job, GW_IDLE);
+  uint32_t voter = job->rows[0].pid == (uint32_t)members[0]->process ? 0 : 1;
+  take_away(&job->rows[voter]);
+  ask(urgent, gw_begin);
+  CHECK(closed(members[0]) && !closed(members[1]));
+  clock_advance(31 * MS); /* it has tried */
+  CHECK(closed(members[0]) && !closed(members[1]));
+  fill(job, GW_FREE);
+  clock_advance(31 * MS);
+  CHECK(closed(members[0]) && closed(members[1]));
+}
+
 static const struct test_case cases[] = {
     {"a member that has lost its row stays in its job",
      a_member_that_has_lost_its_row_stays_in_its_job},
     {"a member that has lost its vote votes again", a_member_that_has_lost_its_vote_votes_again},
+    {"a member that finds no row tries again", a_member_that_finds_no_row_tries_again},
 };
 
 RUN_CASES(cases, 60)

@@ -237,6 +237,69 @@ static void no_room_on_the_other_device(void) {
   CHECK(gw_unpark(pages[0], rows[0]->ticket) == GW_OK && both(GW_NOT_PARKED));
 }
 
+struct properties {
+  int type, handle_types, location_type, location;
+  uint64_t rest[4];
+};
+
+/* Memory of the second device, while the first one is current. */
+static void use_second_from_first(void) {
+  setenv("GIVEWAY_FAKE_DEVICES", "2", 1);
+  start_with_work();
+  CHECK(cuCtxGetCurrent(&contexts[0]) == 0);
+  struct properties wanted = {.type = 1, .location_type = 1, .location = 1};
+  void *handle;
+  CHECK(cuMemCreate(&handle, 2 * MIB, &wanted, 0) == 0);
+  CHECK(gw_page_open(SECOND, 0, &pages[1]) == GW_OK);
+  rows[0] = own_row(DEVICE);
+  rows[1] = own_row(SECOND);
+}
+
+/* Its memory is not moved where nobody could say later whether it fits. */
+static void a_device_without_a_context(void) {
+  use_second_from_first();
+  ask_to_park();
+  CHECK(until(rows[0]->park_error == GW_PARK_ROOM_UNKNOWN, 60000) && rows[0]->parked == 0);
+  CHECK(fake_calls("cuCheckpointProcessLock") == 0);
+  CUdeviceptr memory;
+  CHECK(cuDevicePrimaryCtxRetain(&contexts[1], 1) == 0 && cuCtxSetCurrent(contexts[1]) == 0);
+  CHECK(cuMemAlloc_v2(&memory, 10 * MIB) == 0);
+  CHECK(gw_park(page, rows[0]->ticket, 0) == GW_OK && both(GW_PARKED));
+  CHECK(gw_unpark(page, rows[0]->ticket) == GW_OK && both(GW_NOT_PARKED));
+  CHECK(cuDevicePrimaryCtxReset_v2(1) == 0); /* the handle stays */
+  CHECK(gw_park(page, rows[0]->ticket, 0) == GW_OK);
+  CHECK(until(rows[0]->park_error == GW_PARK_ROOM_UNKNOWN, 60000) && rows[0]->parked == 0);
+}
+
+static void *use_second(void *unused) {
+  CUmodule other;
+  CUfunction function;
+  CHECK(cuCtxSetCurrent(contexts[1]) == 0 && cuModuleLoadData(&other, "") == 0);
+  CHECK(cuModuleGetFunction(&function, other, "ns_1000") == 0 && launch(function, NULL) == 0);
+  return unused;
+}
+
+/* What was free there is noted before its memory moves. */
+static void a_device_is_first_used_while_another_drains(void) {
+  setenv("GIVEWAY_FAKE_DEVICES", "2", 1);
+  setenv("GIVEWAY_CONTEXT_MIB", "100", 1);
+  start_with_work();
+  CHECK(cuDevicePrimaryCtxRetain(&contexts[1], 1) == 0);
+  stop_at("cuCheckpointProcessLock");
+  ask_to_park();
+  await_stop();
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, use_second, NULL) == 0);
+  CHECK(until(gw_page_open(SECOND, 0, &pages[1]) == GW_OK, 60000));
+  struct gw_page_layout *second = raw_page_of(SECOND);
+  CHECK(until(second->rows[0].memory == 100 * MIB, 60000));
+  go_on();
+  CHECK(reach(GW_PARKED) == GW_PARKED && second->rows[0].parked == GW_PARKED);
+  CHECK(fake_calls("cuCheckpointProcessLock") == 2);
+  unpark();
+  CHECK(pthread_join(thread, NULL) == 0);
+}
+
 static const struct test_case cases[] = {
     {"asked while it comes back", asked_while_it_comes_back},
     {"a second urgent task", a_second_urgent_task},
@@ -246,5 +309,7 @@ static const struct test_case cases[] = {
     {"all devices at once", all_devices_at_once},
     {"a request on each device", a_request_on_each_device},
     {"no room on the other device", no_room_on_the_other_device},
+    {"a device without a context", a_device_without_a_context},
+    {"a device is first used while another drains", a_device_is_first_used_while_another_drains},
 };
 RUN_CASES(cases, 120)

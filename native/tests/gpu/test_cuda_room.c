@@ -121,12 +121,12 @@ static void *finish_late(void *unused) {
   return NULL;
 }
 
-static void a_task_that_moves_its_memory_is_waited_for(void) {
-  setenv("GIVEWAY_PARK_ROOM_MS", "500", 1);
-  gw_task *task = rival(), *other;
+/* A process that carries out nothing, beside a task of this one. */
+static pid_t start_moving(uint32_t parked) {
+  gw_task *other;
   struct gw_task_options options = {.name = "other", .priority = -5};
   page = open_page_of(DEVICE);
-  pid_t pid = fork(); /* a process that carries out nothing */
+  pid_t pid = fork();
   if (pid == 0) {
     CHECK(gw_join(open_page_of(DEVICE), &options, &other) == GW_OK);
     pause();
@@ -135,7 +135,14 @@ static void a_task_that_moves_its_memory_is_waited_for(void) {
   CHECK(until(rows[1].state != GW_FREE, 60000));
   moving = &rows[1];
   atomic_fetch_or(&moving->flags, GW_ROW_CAN_PARK | GW_ROW_PARKABLE);
-  atomic_store(&moving->parked, GW_PARK_SAVES);
+  atomic_store(&moving->parked, parked);
+  return pid;
+}
+
+static void a_task_that_moves_its_memory_is_waited_for(void) {
+  setenv("GIVEWAY_PARK_ROOM_MS", "500", 1);
+  gw_task *task = rival();
+  pid_t pid = start_moving(GW_PARK_SAVES);
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, finish_late, NULL) == 0);
   struct gw_room_search search = {{0}, 0};
@@ -146,6 +153,27 @@ static void a_task_that_moves_its_memory_is_waited_for(void) {
   CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
   search = (struct gw_room_search){{0}, 0};
   CHECK(gw_make_room(task, &search) == 0);
+}
+
+/* Whether a search gives up long before the time that one waits for memory to move: 15 seconds. */
+static bool gives_up(gw_task *task) {
+  struct gw_room_search search = {{0}, 0};
+  uint64_t start = now_ns();
+  CHECK(gw_make_room(task, &search) == 0);
+  gw_make_room_end(task, &search);
+  return now_ns() - start < 10000 * MS;
+}
+
+static void a_task_that_does_not_move_its_memory_is_not(void) {
+  setenv("GIVEWAY_PARK_ROOM_MS", "500", 1);
+  gw_task *task = rival();
+  pid_t pid = start_moving(GW_PARK_DRAINS);
+  CHECK(gives_up(task));
+  atomic_store(&moving->parked, GW_PARK_SAVES);
+  CHECK(kill(pid, SIGSTOP) == 0);
+  CHECK(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WSTOPPED | WNOWAIT) == 0);
+  CHECK(gives_up(task));
+  CHECK(kill(pid, SIGKILL) == 0);
 }
 
 /* A search neither takes the place of a user's request nor withdraws it, and its end changes no
@@ -361,6 +389,7 @@ static const struct test_case cases[] = {
     {"the least urgent task is parked first", the_least_urgent_task_is_parked_first},
     {"a stopped task is not waited for", a_stopped_task_is_not_waited_for},
     {"a task that moves its memory is waited for", a_task_that_moves_its_memory_is_waited_for},
+    {"a task that does not move its memory is not", a_task_that_does_not_move_its_memory_is_not},
     {"a search leaves other requests alone", a_search_leaves_other_requests_alone},
     {"a search beside another", a_search_beside_another},
     {"back when there is room again", back_when_there_is_room_again},

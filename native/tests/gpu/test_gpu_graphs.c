@@ -204,8 +204,76 @@ static void graphs_are_limited(void) {
   CHECK(add_allocation(wanted, 60 * MIB) == 0 && in_use() == 0);
   CHECK(run(instantiate(wanted)) == 0 && in_use() == 60 * MIB);
   CHECK(get(&memory, 41 * MIB) == OUT_OF_MEMORY && get(&memory, 40 * MIB) == 0);
-  CHECK(add_allocation(wanted, 1 * MIB) == OUT_OF_MEMORY);
+  CHECK(add_allocation(wanted, 61 * MIB) == OUT_OF_MEMORY);
 }
+
+/* The pool keeps what a graph had that is destroyed. */
+static void a_graph_is_built_again(void) {
+  setenv("GIVEWAY_MEMORY", "104857600", 1);
+  gpu_start();
+  graph wanted = new_graph(), captured;
+  CHECK(add_allocation(wanted, 60 * MIB) == 0 && run(instantiate(wanted)) == 0);
+  CHECK(add_allocation(new_graph(), 60 * MIB) == 0);
+  CHECK(capture(gpu_new_stream(), 60 * MIB, &captured) == 0 && in_use() == 60 * MIB);
+  CHECK(add_allocation(new_graph(), 100 * MIB) == 0);
+  CHECK(add_allocation(new_graph(), 101 * MIB) == OUT_OF_MEMORY);
+}
+
+static _Atomic bool enough;
+
+static void *add_nodes(void *unused) {
+  graph wanted = new_graph();
+  while (!enough) {
+    CHECK(add_allocation(wanted, 60 * MIB) == 0);
+  }
+  return unused;
+}
+
+/* A node takes nothing, not even for a moment. */
+static void a_node_is_not_in_the_way(void) {
+  setenv("GIVEWAY_MEMORY", "104857600", 1);
+  gpu_start();
+  pthread_t thread;
+  address memory;
+  CHECK(get(&memory, 1) == 0 && pthread_create(&thread, NULL, add_nodes, NULL) == 0);
+  struct gw_row *row = &raw_page_of(GPU_DEVICE)->rows[gpu_task_of(getpid()).row];
+  for (int i = 0; i < 20000; i++) {
+    CHECK(row->memory == 1);
+  }
+  enough = true;
+  CHECK(pthread_join(thread, NULL) == 0);
+}
+
+#ifndef GENERATION
+static void *fake_function(const char *name) {
+  void *function = dlsym(dlopen(getenv(GPU_LIBRARY), RTLD_LAZY), name);
+  CHECK(function != NULL);
+  return function;
+}
+
+static CUcontext context;
+
+static void *run_in_thread(void *what) {
+  CHECK(cuCtxSetCurrent(context) == 0 && run(what) == 0);
+  return NULL;
+}
+
+/* The thread that has read the pool first notes last what it has read. */
+static void two_graphs_run_at_once(void) {
+  gpu_start();
+  graph small = new_graph(), large = new_graph();
+  CHECK(add_allocation(small, 60 * MIB) == 0 && add_allocation(large, 90 * MIB) == 0);
+  executable first = instantiate(small), second = instantiate(large);
+  CHECK(cuCtxGetCurrent(&context) == 0 && run(first) == 0 && in_use() == 60 * MIB);
+  ((void (*)(const char *))fake_function("fake_block"))("graph_pool_was_read");
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, run_in_thread, first) == 0);
+  CHECK(until(((bool (*)(void))fake_function("fake_blocked"))(), 60000));
+  CHECK(run(second) == 0 && in_use() == 90 * MIB);
+  ((void (*)(void))fake_function("fake_unblock"))();
+  CHECK(pthread_join(thread, NULL) == 0 && in_use() == 90 * MIB);
+}
+#endif
 
 static const struct test_case cases[] = {
     {"arrays have sizes", arrays_have_sizes},
@@ -220,5 +288,10 @@ static const struct test_case cases[] = {
 #endif
     {"a captured allocation is a node", a_captured_allocation_is_a_node},
     {"graphs are limited", graphs_are_limited},
+    {"a graph is built again", a_graph_is_built_again},
+    {"a node is not in the way", a_node_is_not_in_the_way},
+#ifndef GENERATION
+    {"two graphs run at once", two_graphs_run_at_once},
+#endif
 };
 RUN_CASES(cases, 240)

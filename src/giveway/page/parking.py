@@ -33,6 +33,7 @@ class Refusal(IntEnum):
     NO_ROOM = 8
     WITHDRAWN = 9
     DRIVER = 10
+    ROOM_UNKNOWN = 11
 
 
 class Parking(NamedTuple):

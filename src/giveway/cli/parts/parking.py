@@ -38,6 +38,8 @@ _WHY: Final = {
     Refusal.NO_ROOM: "it has {memory}, and the GPU has room for {room}",
     Refusal.WITHDRAWN: "the request was withdrawn",
     Refusal.DRIVER: "the driver failed (error {number})",
+    Refusal.ROOM_UNKNOWN: "it has memory on a GPU where it has no context to ask what is free, so"
+    " that its memory might find no room to come back",
 }
 
 
