@@ -85,23 +85,60 @@ struct gw_mark *gw_marks_first(struct gw_marks *marks) {
   return marks->count > 0 ? &marks->marks[marks->first] : NULL;
 }
 
-void gw_marks_drop_first(struct gw_marks *marks, bool reusable) {
-  struct gw_mark *first = &marks->marks[marks->first];
+static struct gw_mark *at(struct gw_marks *marks, unsigned place) {
+  return &marks->marks[(marks->first + place) % GW_MARKS];
+}
+
+struct gw_mark *gw_marks_first_of(struct gw_marks *marks, gw_word stream) {
+  for (unsigned i = 0; i < marks->count; i++) {
+    if (at(marks, i)->stream == stream) {
+      return at(marks, i);
+    }
+  }
+  return NULL;
+}
+
+struct gw_mark *gw_marks_find(struct gw_marks *marks, uint64_t number) {
+  for (unsigned i = 0; i < marks->count; i++) {
+    if (at(marks, i)->number == number) {
+      return at(marks, i);
+    }
+  }
+  return NULL;
+}
+
+uint64_t gw_marks_behind_first(struct gw_marks *marks, gw_word stream) {
+  struct gw_mark *first = gw_marks_first_of(marks, stream);
+  uint64_t ns = gw_tail_of(marks, stream)->ns;
+  for (unsigned i = 0; i < marks->count; i++) {
+    struct gw_mark *mark = at(marks, i);
+    ns += mark->stream == stream && mark != first ? mark->ns : 0;
+  }
+  return ns;
+}
+
+/* Of the launches before a mark it is known that they are finished once the older marks, which are
+ * on other streams, have gone. */
+void gw_marks_remove(struct gw_marks *marks, struct gw_mark *mark, bool reusable) {
   if (reusable) {
-    gw_event_give(marks, first->event);
-    gw_event_give(marks, first->before);
+    gw_event_give(marks, mark->event);
+    gw_event_give(marks, mark->before);
   }
-  if (first->launches > marks->finished) {
-    marks->finished = first->launches;
+  if (mark == at(marks, 0) && mark->launches > marks->finished) {
+    marks->finished = mark->launches;
   }
-  leave(marks, first->ns);
+  leave(marks, mark->ns);
+  unsigned place = ((unsigned)(mark - marks->marks) + GW_MARKS - marks->first) % GW_MARKS;
+  for (; place > 0; place--) {
+    *at(marks, place) = *at(marks, place - 1);
+  }
   marks->first = (marks->first + 1) % GW_MARKS;
   marks->count--;
 }
 
 void gw_marks_drop(struct gw_marks *marks) {
   while (marks->count > 0) {
-    gw_marks_drop_first(marks, false);
+    gw_marks_remove(marks, gw_marks_first(marks), false);
   }
   marks->tail_count = 0;
   marks->in_flight = 0;

@@ -25,6 +25,7 @@ struct gw_tail {
   gw_word stream;
   uint64_t ns;
   uint64_t closing; /* of the task's gate, when the last gate was put on the stream */
+  bool unbounded;   /* a launch has waited in vain for the stream */
 };
 
 struct gw_marks {
@@ -58,8 +59,13 @@ void gw_marks_add(struct gw_marks *marks, gw_word stream, gw_word event, gw_word
                   uint64_t key);
 /* The oldest mark; NULL: there is none. */
 struct gw_mark *gw_marks_first(struct gw_marks *marks);
-/* The oldest mark's work is done; not reusable: its events failed. */
-void gw_marks_drop_first(struct gw_marks *marks, bool reusable);
+/* The oldest mark of the stream; the mark of that number; NULL: there is none. */
+struct gw_mark *gw_marks_first_of(struct gw_marks *marks, gw_word stream);
+struct gw_mark *gw_marks_find(struct gw_marks *marks, uint64_t number);
+/* The stream's work behind its oldest mark. */
+uint64_t gw_marks_behind_first(struct gw_marks *marks, gw_word stream);
+/* The mark's work is done; not reusable: its events failed. */
+void gw_marks_remove(struct gw_marks *marks, struct gw_mark *mark, bool reusable);
 /* Forgets all work in flight, whose events may never be done: they are not used again. */
 void gw_marks_drop(struct gw_marks *marks);
 /* Forgets the stream's work, and with `events` also its marks. */

@@ -11,11 +11,11 @@
 #define PATIENCE_NS UINT64_C(100000000)
 #define SUSPENSION_NS UINT64_C(1000000000)
 #define SPIN_NS UINT64_C(20000)
-#define POLL_NS UINT64_C(20000)
+#define POLL_NS 20000
 /* For a task that no other task outranks. A queue of that length lets the device work on while the
- * program does something else, and does not run dry between two polls. */
+ * program does something else. */
 #define AHEAD_NS UINT64_C(100000000)
-#define AHEAD_POLL_NS UINT64_C(1000000)
+#define AHEAD_POLL_NS 100000
 
 static uint64_t size_ns;
 static pthread_once_t sized = PTHREAD_ONCE_INIT;
@@ -29,8 +29,8 @@ uint64_t gw_room_size(void) {
   return size_ns;
 }
 
-static bool fits(const struct gw_window *window, uint64_t ns, uint64_t size) {
-  return window->marks.in_flight == 0 || window->marks.in_flight + ns <= size;
+static bool fits(const struct gw_window *window, uint64_t ns) {
+  return window->marks.in_flight == 0 || window->marks.in_flight + ns <= size_ns;
 }
 
 static bool is_closed(gw_task *task) {
@@ -57,45 +57,32 @@ static void mark_tail(struct gw_window *window, gw_word stream, gw_word id) {
   }
 }
 
-/* False: the device did not get on. */
-static bool await_room(struct gw_window *window, gw_task *task, uint64_t ns, uint64_t size,
-                       uint64_t poll) {
+static void await_room(struct gw_window *window, gw_task *task, uint64_t ns) {
   uint64_t start = gw_now(), now = start, oldest = 0;
-  while (!fits(window, ns, size) && !atomic_load(&window->gone) && !is_closed(task)) {
+  while (!fits(window, ns) && !atomic_load(&window->gone) && !is_closed(task)) {
     struct gw_mark *first = gw_marks_first(&window->marks);
     if (first == NULL) { /* what is left has no fence: short ends of other streams */
       window->marks.in_flight = 0;
       window->marks.tail_count = 0;
-      return true;
+      return;
     }
     if (first->number != oldest) { /* the device gets on */
       oldest = first->number;
       start = now;
     }
     if (now - start > PATIENCE_NS) {
-      return false;
+      gw_marks_drop(&window->marks);
+      window->suspended_until = now + SUSPENSION_NS;
+      return;
     }
     if (now - start > SPIN_NS) {
       gw_window_unlock(window);
-      gw_sleep_ns((long)poll);
+      gw_sleep_ns(POLL_NS);
       gw_window_lock(window);
     }
     gw_window_look(window);
     now = gw_now();
   }
-  return true;
-}
-
-static bool make_room(struct gw_window *window, gw_task *task, gw_word stream, gw_word id,
-                      uint64_t ns, uint64_t size, uint64_t poll) {
-  if (window->marks.in_flight + ns > size / 2 || window->marks.count == GW_MARKS) {
-    gw_window_look(window);
-  }
-  if (fits(window, ns, size)) {
-    return true;
-  }
-  mark_tail(window, stream, id);
-  return await_room(window, task, ns, size, poll);
 }
 
 bool gw_room_make(struct gw_window *window, gw_task *task, gw_word stream, gw_word id,
@@ -104,18 +91,49 @@ bool gw_room_make(struct gw_window *window, gw_task *task, gw_word stream, gw_wo
     return false;
   }
   window->suspended_until = 0;
-  if (!make_room(window, task, stream, id, ns, size_ns, POLL_NS)) {
-    gw_marks_drop(&window->marks);
-    window->suspended_until = gw_now() + SUSPENSION_NS;
+  if (window->marks.in_flight + ns > size_ns / 2 || window->marks.count == GW_MARKS) {
+    gw_window_look(window);
+  }
+  if (!fits(window, ns)) {
+    mark_tail(window, stream, id);
+    await_room(window, task, ns);
   }
   return window->suspended_until == 0;
 }
 
+/* Only of a stream that still has 10 ms to do when its oldest fence is reached: no stream runs dry,
+ * and an empty one is never waited for. */
+static bool is_ahead(struct gw_marks *marks, gw_word id) {
+  return marks->in_flight > AHEAD_NS && gw_marks_first_of(marks, id) != NULL &&
+         gw_marks_behind_first(marks, id) > GW_SPARSE_NS;
+}
+
+static void look(struct gw_window *window, gw_word id) {
+  gw_window_look(window);
+  gw_window_look_at(window, id);
+}
+
 /* What is in flight stays counted, for another task may come. */
-void gw_room_await_ahead(struct gw_window *window, gw_word stream, gw_word id, uint64_t ns) {
-  if (window->unbounded_until != 0 && gw_now() <= window->unbounded_until) {
-    return;
+void gw_room_await_ahead(struct gw_window *window, gw_word id) {
+  struct gw_marks *marks = &window->marks;
+  if (is_ahead(marks, id)) {
+    look(window, id);
   }
-  bool made = make_room(window, NULL, stream, id, ns, AHEAD_NS, AHEAD_POLL_NS);
-  window->unbounded_until = made ? 0 : gw_now() + SUSPENSION_NS;
+  if (gw_marks_behind_first(marks, id) <= GW_SPARSE_NS) {
+    gw_tail_of(marks, id)->unbounded = false;
+  }
+  uint64_t start = gw_now(), waited = 0;
+  while (is_ahead(marks, id) && !gw_tail_of(marks, id)->unbounded && !atomic_load(&window->gone)) {
+    if (waited > PATIENCE_NS) {
+      gw_tail_of(marks, id)->unbounded = true;
+      return;
+    }
+    if (waited > SPIN_NS) {
+      gw_window_unlock(window);
+      gw_sleep_ns(AHEAD_POLL_NS);
+      gw_window_lock(window);
+    }
+    look(window, id);
+    waited = gw_now() - start;
+  }
 }

@@ -14,7 +14,9 @@ uint64_t gw_room_size(void);
  * closed: then the work waits there. With the lock held, which is released meanwhile. False: the
  * window is suspended, so that the work is not counted. task: NULL if the device cannot hold it. */
 bool gw_room_make(struct gw_window *window, gw_task *task, gw_word stream, gw_word id, uint64_t ns);
-/* The same for a task that no other task outranks, and for a bound of its own. */
-void gw_room_await_ahead(struct gw_window *window, gw_word stream, gw_word id, uint64_t ns);
+/* For a task that no other task outranks: waits, for 100 ms at most, while the context and the
+ * stream are far ahead of the device. After a wait in vain, launches on the stream do not wait
+ * until the device has caught up with it. */
+void gw_room_await_ahead(struct gw_window *window, gw_word id);
 
 #endif

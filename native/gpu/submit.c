@@ -129,12 +129,12 @@ static bool choose_room(struct decision *d, gw_task *task, uint32_t shortest) {
 /* No task outranks this one: now and then a gate, or where the device holds nothing a fence, so
  * that it is known what is in flight when another task comes, and a wait where that is very much.
  * Work beside the kernels leaves the gate to them. */
-static void choose_sparsely(struct decision *d, uint32_t longest) {
+static void choose_sparsely(struct decision *d, uint32_t shortest, uint32_t longest) {
   struct gw_window *window = d->window;
   uint64_t unknown = d->work == GW_GRAPH ? GW_SPARSE_NS : GW_SPARSE_NS / UNKNOWN_PARTS;
   d->call->ns = charge(longest, unknown, GW_SPARSE_NS / GW_SPARSE_LAUNCHES);
   if (!d->gates) {
-    gw_room_await_ahead(window, d->call->stream, d->call->id, d->call->ns);
+    gw_room_await_ahead(window, d->call->id);
   }
   bool due = !d->beside && window->since_gate + d->call->ns > GW_SPARSE_NS;
   if (longest == 0 || due) {
@@ -147,6 +147,9 @@ static void choose_sparsely(struct decision *d, uint32_t longest) {
       d->call->timed ||
       (!d->gates && gw_tail_of(&window->marks, d->call->id)->ns + d->call->ns > GW_SPARSE_NS);
   d->call->counted = !d->gates;
+  if (d->call->counted) { /* as beside an urgent task: a wait for too much would be in vain */
+    d->call->ns = charge(shortest, gw_room_size() / 2, 0);
+  }
   gw_sparse_begin(&window->of->sparse,
                   GW_SPARSE_NS > window->since_gate ? GW_SPARSE_NS - window->since_gate : 0,
                   window->several_until != 0 ? 0 : window->kernel_handle);
@@ -185,7 +188,7 @@ static bool decide(struct decision *d, gw_task *task) {
   struct gw_estimate *estimate = gw_estimate_find(&d->window->of->estimates, call->key);
   call->timed = gw_estimate_wants_time(estimate);
   if (!d->outranked) {
-    choose_sparsely(d, estimate->longest_ns);
+    choose_sparsely(d, estimate->ns, estimate->longest_ns);
   } else if (d->gates) {
     choose_gate(d, estimate->longest_ns);
   } else {

@@ -49,28 +49,40 @@ void gw_window_leave(struct gw_window *window) {
   pthread_mutex_unlock(&windows->lock);
 }
 
-/* One thread looks at a time. In the meantime another one may have dropped the mark. */
-void gw_window_look(struct gw_window *window) {
+/* Removes the mark if its work is done. In the meantime another thread may have removed it. */
+static bool look_at(struct gw_window *window, struct gw_mark mark) {
   struct gw_marks *marks = &window->marks;
-  struct gw_mark *first;
-  while (marks->looked_at == 0 && (first = gw_marks_first(marks)) != NULL) {
-    struct gw_mark mark = *first;
-    marks->looked_at = mark.stream;
-    gw_window_unlock(window);
-    enum gw_busy busy = gw_driver_event_query(mark.event);
-    uint64_t ns =
-        busy == GW_DONE && mark.before != 0 ? gw_driver_event_elapsed(mark.before, mark.event) : 0;
-    gw_window_lock(window);
-    marks->looked_at = 0;
-    first = gw_marks_first(marks);
-    if (busy == GW_BUSY || first == NULL || first->number != mark.number) {
-      return;
-    }
-    if (ns != 0) {
-      gw_estimate_learn(&window->of->estimates, mark.key, ns);
-    }
-    gw_marks_drop_first(marks, busy == GW_DONE);
+  marks->looked_at = mark.stream;
+  gw_window_unlock(window);
+  enum gw_busy busy = gw_driver_event_query(mark.event);
+  uint64_t ns =
+      busy == GW_DONE && mark.before != 0 ? gw_driver_event_elapsed(mark.before, mark.event) : 0;
+  gw_window_lock(window);
+  marks->looked_at = 0;
+  struct gw_mark *found = gw_marks_find(marks, mark.number);
+  if (busy == GW_BUSY || found == NULL) {
+    return false;
   }
+  if (ns != 0) {
+    gw_estimate_learn(&window->of->estimates, mark.key, ns);
+  }
+  gw_marks_remove(marks, found, busy == GW_DONE);
+  return true;
+}
+
+/* One thread looks at a time. */
+void gw_window_look(struct gw_window *window) {
+  struct gw_mark *first;
+  do {
+    first = window->marks.looked_at == 0 ? gw_marks_first(&window->marks) : NULL;
+  } while (first != NULL && look_at(window, *first));
+}
+
+void gw_window_look_at(struct gw_window *window, gw_word stream) {
+  struct gw_mark *first;
+  do {
+    first = window->marks.looked_at == 0 ? gw_marks_first_of(&window->marks, stream) : NULL;
+  } while (first != NULL && look_at(window, *first));
 }
 
 static struct gw_window *first_with_marks(struct gw_windows *windows) {

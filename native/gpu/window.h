@@ -21,7 +21,7 @@ struct gw_window {
   unsigned users;    /* threads that submit something, or look at an event */
   _Atomic bool gone; /* the context is: freed with the last user */
   bool released;
-  uint64_t suspended_until, unbounded_until;
+  uint64_t suspended_until;
   gw_word kernel_stream;  /* of the last kernel or graph; 0: none yet */
   gw_word kernel_handle;  /* of that stream */
   uint64_t several_until; /* 0: launches have kept to one stream */
@@ -50,6 +50,8 @@ void gw_window_leave(struct gw_window *window);
 /* Removes the fences whose work is done, oldest first, and learns from those that were timed. Asks
  * the driver with the lock released. */
 void gw_window_look(struct gw_window *window);
+/* The same for the fences of one stream, which may be reached before older ones of others. */
+void gw_window_look_at(struct gw_window *window, gw_word stream);
 
 /* Whether a fence is not reached yet; from a thread without a context. */
 bool gw_windows_busy(struct gw_windows *windows);

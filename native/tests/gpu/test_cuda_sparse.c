@@ -198,8 +198,8 @@ static uint64_t most_in_flight(CUfunction f, const CUstream *streams, int count)
   return most;
 }
 
-/* No gate can stop their backlog, so it has a bound. There is none for a second where the machine
- * is too busy to simulate the device: then the test tries again. */
+/* No gate can stop their backlog, so it has a bound. A stream has none until it is empty
+ * where the machine was too busy to simulate the device: then the test tries again. */
 static void several_streams_are_not_far_ahead(void) {
   start_patiently();
   CUstream streams[4];

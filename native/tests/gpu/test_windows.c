@@ -130,6 +130,30 @@ static void one_thread_looks_at_a_time(void) {
   gw_window_leave(window);
 }
 
+/* Fences that are reached may be behind those of a stream that stands still. */
+static void a_stream_is_looked_at_by_itself(void) {
+  gw_windows_init(&windows);
+  struct gw_window *window = enter(1);
+  done = 0;
+  for (gw_word event = 10; event > 0; event--) { /* the odd ones are on the stream 7 */
+    gw_marks_count(&window->marks, event % 2 == 0 ? 1 : 7, 100);
+    gw_marks_add(&window->marks, event % 2 == 0 ? 1 : 7, event, 0, 0);
+  }
+  done = 9;
+  gw_window_look(window);
+  CHECK(window->marks.count == 10);
+  gw_window_look_at(window, 7);
+  CHECK(window->marks.count == 5 && window->marks.in_flight == 500);
+  CHECK(gw_marks_first_of(&window->marks, 7) == NULL);
+  for (gw_word event = 10; event > 0; event -= 2) {
+    done = event;
+    CHECK(gw_marks_first(&window->marks)->event == event);
+    gw_marks_remove(&window->marks, gw_marks_first(&window->marks), true);
+  }
+  CHECK(window->marks.in_flight == 0);
+  gw_window_leave(window);
+}
+
 /* The newest takes the place of the one before it. */
 static void more_fences_than_places(void) {
   gw_windows_init(&windows);
@@ -165,6 +189,7 @@ static const struct test_case cases[] = {
     {"each is released once", each_is_released_once},
     {"work is in flight until its fence is reached", work_is_in_flight_until_its_fence_is_reached},
     {"one thread looks at a time", one_thread_looks_at_a_time},
+    {"a stream is looked at by itself", a_stream_is_looked_at_by_itself},
     {"more fences than places", more_fences_than_places},
     {"more streams than tails", more_streams_than_tails},
 };
