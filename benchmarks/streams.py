@@ -13,9 +13,11 @@ pause; their fp32 products of 4096 take some 2.7 ms each:
 ==========  =======================================================================================
 
 Modes, in turn within each round: ``alone``, ``native`` (together, without giveway), ``giveway``,
-and with ``--before SHIM`` the shim of another build. Prints JSON lines: the latencies of all bursts
-of a segment, and the steps per second of the other program. Needs PyTorch and one GPU; the last two
-need two.
+with ``--before SHIM`` the shim of another build, and with ``--mps`` also ``mps`` and
+``mps+giveway`` (clients of NVIDIA's MPS, the other program with the lower client priority). Then
+the other program by itself, without giveway and with it. Prints JSON lines: the latencies of all
+bursts of a segment, and the steps per second of the other program. Needs PyTorch and one GPU;
+``ddp`` and ``mixed`` need two.
 """
 
 from __future__ import annotations
@@ -28,8 +30,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from giveway.devices import mps
 
 SIZE: Final = 4096
 PRODUCTS: Final = 30
@@ -64,7 +69,7 @@ def urgent(seconds: float, waits: int) -> dict[str, Any]:
         latencies.append((time.monotonic() - began) * 1e3)
         due = max(due + PERIOD, time.monotonic() + 0.002)
         time.sleep(due - time.monotonic())
-    return {"latencies_ms": [round(each, 3) for each in latencies[WARM_BURSTS:]]}
+    return {"latencies_ms": [round(each, 3) for each in latencies[WARM_BURSTS:]], "ended": end}
 
 
 # ---- the other program ---------------------------------------------------------------------------
@@ -140,14 +145,22 @@ def low(kind: str, rank: int, ready: Path) -> None:
 # ---- both ----------------------------------------------------------------------------------------
 
 
+class Mode(NamedTuple):
+    """How the programs share the device."""
+
+    shim: Path | None = None
+    pipes: Path | None = None
+    """The folder of the MPS control daemon; None: without MPS."""
+
+
 class Programs:
-    """How to start the programs, with a shim or without."""
+    """How to start the programs in each mode."""
 
     def __init__(self, folder: Path, seconds: float) -> None:
         self._folder, self._seconds = folder, seconds
 
     def _start(
-        self, shim: Path | None, priority: int, visible: str | None, *words: str
+        self, mode: Mode, priority: int, visible: str | None, *words: str
     ) -> subprocess.Popen[str]:
         pages = self._folder / "pages"
         environment = {**os.environ, "GIVEWAY_DIR": str(pages), "GIVEWAY_PRIORITY": str(priority)}
@@ -155,30 +168,48 @@ class Programs:
             environment["GIVEWAY_JOB"] = "training"
         if visible is not None:
             environment["CUDA_VISIBLE_DEVICES"] = visible
-        if shim is not None:
-            environment |= {"LD_PRELOAD": str(shim), "LD_LIBRARY_PATH": str(shim.parent)}
+        if mode.shim is not None:
+            folder = str(mode.shim.parent)
+            environment |= {"LD_PRELOAD": str(mode.shim), "LD_LIBRARY_PATH": folder}
+        if mode.pipes is not None:
+            below = "1" if priority == 0 else "0"
+            environment = mps.environment(environment, mode.pipes) | {mps.PRIORITY: below}
         command = [sys.executable, __file__, *words]
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
-    def burst(self, shim: Path | None, waits: int) -> dict[str, Any]:
+    def burst(self, mode: Mode, waits: int) -> dict[str, Any]:
         """The urgent program, to its end."""
         words = ("--role", "urgent", "--seconds", f"{self._seconds:g}", "--waits", str(waits))
-        out, _ = self._start(shim, 10, "0", *words).communicate()
+        out, _ = self._start(mode, 10, "0", *words).communicate()
         found: dict[str, Any] = json.loads(out)
         return found
 
-    def together(self, kind: str, shim: Path | None, waits: int) -> dict[str, Any]:
+    def together(self, kind: str, mode: Mode, waits: int) -> dict[str, Any]:
+        """The bursts beside the other program, and the steps of that one."""
+        with self._others(kind, mode) as progress:
+            found = self.burst(mode, waits)
+            end = found.pop("ended")
+            steps = rate(progress.read_text(), end - self._seconds, end)
+            return found | {"low_steps_per_s": steps}
+
+    def by_itself(self, kind: str, mode: Mode) -> dict[str, Any]:
+        """The steps of the other program, without bursts."""
+        with self._others(kind, mode) as progress:
+            time.sleep(self._seconds)
+            end = time.monotonic()
+            return {"low_steps_per_s": rate(progress.read_text(), end - self._seconds, end)}
+
+    @contextmanager
+    def _others(self, kind: str, mode: Mode) -> Iterator[Path]:
         ranks = range(2) if kind in TRAININGS else range(1)
         ready = [self._folder / f"rank{rank}" for rank in ranks]
         started = [
-            self._start(shim, 0, None, "--role", kind, "--rank", str(rank), "--ready", str(path))
+            self._start(mode, 0, None, "--role", kind, "--rank", str(rank), "--ready", str(path))
             for rank, path in zip(ranks, ready, strict=True)
         ]
         try:
             self._wait_for(started, ready)
-            began = time.monotonic()
-            found = self.burst(shim, waits)
-            return found | {"low_steps_per_s": rate(ready[0].read_text(), began)}
+            yield ready[0]
         finally:
             for program in started:
                 program.kill()
@@ -194,37 +225,63 @@ class Programs:
             time.sleep(0.1)
 
 
-def rate(progress: str, began: float) -> float:
-    """Steps a second since a moment, from lines of steps and times."""
+def rate(progress: str, began: float, ended: float) -> float:
+    """Steps a second between two moments, from lines of steps and times."""
     lines = [line.split() for line in progress.splitlines()]
     since = [
         (int(s), float(t))
         for s, t in (line for line in lines if len(line) == 2)
-        if float(t) > began
+        if began < float(t) < ended
     ]
     (first, start), (last, end) = since[0], since[-1]
     return round((last - first) / (end - start), 2)
 
 
 def segments(
-    programs: Programs, options: argparse.Namespace
+    programs: Programs, options: argparse.Namespace, pipes: Path | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """One round: a name, and what was measured."""
-    shims: dict[str, Path | None] = {"native": None}
+    shim = options.shim.absolute()
+    modes = {"native": Mode()}
     if options.before is not None:
-        shims["before"] = options.before.absolute()
-    shims["giveway"] = options.shim.absolute()
+        modes["before"] = Mode(options.before.absolute())
+    modes["giveway"] = Mode(shim)
+    if pipes is not None:
+        modes |= {"mps": Mode(None, pipes), "mps+giveway": Mode(shim, pipes)}
     for waits in (1, 3):
-        yield f"alone, {waits} waits", programs.burst(None, waits)
+        found = programs.burst(Mode(), waits)
+        found.pop("ended")
+        yield f"alone, {waits} waits", found
     for kind in options.low.split(","):
-        for mode, shim in shims.items():
-            yield f"{kind}, {mode}", programs.together(kind, shim, 1)
+        for name, mode in modes.items():
+            yield f"{kind}, {name}", programs.together(kind, mode, 1)
+        for name in ("native", "giveway"):
+            yield f"{kind} by itself, {name}", programs.by_itself(kind, modes[name])
     if "one" in options.low.split(","):
-        for mode, shim in shims.items():
-            yield f"one, {mode}, 3 waits", programs.together("one", shim, 3)
+        for name, mode in modes.items():
+            yield f"one, {name}, 3 waits", programs.together("one", mode, 3)
+
+
+@contextmanager
+def multi_process_service(folder: Path) -> Iterator[Path]:
+    """A control daemon of MPS; the folder of its pipes."""
+    folder.mkdir()
+    command = [mps.CONTROL, "-f"]
+    with subprocess.Popen(command, env=mps.daemon_environment(folder)) as daemon:
+        try:
+            while not (folder / "control").exists():
+                if daemon.poll() is not None:
+                    raise SystemExit("MPS does not start")
+                time.sleep(0.05)
+            yield folder
+        finally:
+            mps.command(folder, "quit -t 1")
+            daemon.kill()
 
 
 def percentiles(measured: dict[str, Any]) -> dict[str, Any]:
+    if "latencies_ms" not in measured:
+        return measured
     ordered = sorted(measured["latencies_ms"])
     at = {f"p{p}": ordered[min(len(ordered) - 1, len(ordered) * p // 100)] for p in (50, 90, 99)}
     return at | measured
@@ -234,6 +291,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shim", type=Path, help="libgiveway-cuda.so")
     parser.add_argument("--before", type=Path, help="the shim of another build")
+    parser.add_argument("--mps", action="store_true", help="with MPS too")
     parser.add_argument("--low", default="one,two,events", help=f"of {', '.join(LOWS)}")
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--repeats", type=int, default=3)
@@ -250,11 +308,14 @@ def main() -> None:
         parser.error("--shim says which library to preload")
     else:
         # Drivers hold on to a page in memory, not to a file on a disk.
-        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-            (Path(folder) / "pages").mkdir(mode=0o700)
-            programs = Programs(Path(folder), options.seconds)
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as name, ExitStack() as stack:
+            folder = Path(name)
+            (folder / "pages").mkdir(mode=0o700)
+            programs = Programs(folder, options.seconds)
+            service = multi_process_service(folder / "mps")
+            pipes = stack.enter_context(service) if options.mps else None
             for number in range(options.repeats):
-                for name, found in segments(programs, options):
+                for name, found in segments(programs, options, pipes):
                     line = {"round": number, "segment": name, **percentiles(found)}
                     print(json.dumps(line), flush=True)
 
