@@ -45,7 +45,7 @@ def line(event: Mapping[str, Any]) -> str:
     elif "device" in event:
         words.append(event["device"])
     if event.get("by"):
-        words.append(f"for {_task(event['by'])}")
+        words.append(f"{'beside' if event['what'] == 'opened' else 'for'} {_task(event['by'])}")
     if event.get("attributes"):
         words += [f"{name}={value}" for name, value in event["attributes"].items()]
     if "policy" in event:
