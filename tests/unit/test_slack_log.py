@@ -81,11 +81,25 @@ def test_the_gate_of_a_held_task_is_logged_when_others_may_always_run_and_when_n
     assert [e["what"] for e in (first, opened, held)] == ["held", "opened", "held"]
     urgent = {"device": "cpu", "pid": os.getpid(), "name": "task2"}
     assert opened["by"] == held["by"] == urgent
-    assert opened["why"] == "slack: slowdown 3.1%, at most 10% at 3 standard errors"
-    assert held["why"] == "slack: slowdown 150.0%, more than 10% at 3 standard errors"
-    assert "opened     task1" in line(opened)
-    assert " beside task2 (" in line(opened)
-    assert " for task2 (" in line(held)
+    assert opened["why"] == "slowdown 3.1%, at most 10% at 3 standard errors"
+    assert held["why"] == "slowdown 150.0%, more than 10% at 3 standard errors"
+    assert [e.get("slack") for e in (first, opened, held)] == [None, "within", "beyond"]
+    task = f"task2 ({os.getpid()})"
+    assert line(opened).endswith(f" beside {task} ({opened['why']}; slack within)")
+    assert line(held).endswith(f" for {task} ({held['why']}; slack beyond)")
+
+
+def test_a_task_that_is_held_by_priority_is_told_the_slack_of_the_other() -> None:
+    machine = Pair()
+    machine.urgent.slack = BEYOND
+    machine.run(200)
+    machine.page.set_active(machine.urgent, False)
+    machine.run(1)
+    machine.page.set_active(machine.urgent, True)
+    machine.run(1)
+    held = machine.gates[-1]
+    assert (held["what"], held["why"], held["slack"]) == ("held", "priority", "beyond")
+    assert line(held).endswith(" (priority; slack beyond)")
 
 
 def test_a_task_that_tolerates_nothing_any_more_holds_others_again() -> None:
@@ -95,7 +109,7 @@ def test_a_task_that_tolerates_nothing_any_more_holds_others_again() -> None:
     machine.urgent.slack = NONE
     machine.run(200)
     assert [e["what"] for e in machine.gates] == ["held", "opened", "held"]
-    assert machine.gates[-1]["why"] == "slack: the tolerance is 0 now"
+    assert machine.gates[-1]["why"] == "the tolerance is 0 now"
 
 
 def test_a_slack_that_keeps_changing_is_logged_less_and_less_often() -> None:

@@ -51,7 +51,8 @@ def line(event: Mapping[str, Any]) -> str:
     if "policy" in event:
         words.append(f"policy {event['policy']}")
     if event.get("why"):
-        words.append(f"({event['why']})")
+        of_gate = event["what"] != "slack" and event.get("slack")
+        words.append(f"({event['why']}{f'; slack {of_gate}' if of_gate else ''})")
     trace = str(event.get("traceback", "")).rstrip()
     lines = [" ".join(words), *(f"    {each}" for each in trace.splitlines())]
     return "\n".join(map(printable, lines))

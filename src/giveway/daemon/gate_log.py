@@ -76,6 +76,7 @@ class GateLog:
 
     def _add(self, task: HostTask, gate: Gate, by: HostTask | None, why: str) -> None:
         task.told = gate
-        about: dict[str, Any] = task.about
-        what = "opened" if gate is OPEN else "held"
-        self._log.add(what, **about, by=None if by is None else by.about, why=why)
+        fields: dict[str, Any] = {**task.about, "by": None if by is None else by.about}
+        if by is not None and by.slack.last:
+            fields["slack"] = by.slack.last
+        self._log.add("opened" if gate is OPEN else "held", **fields, why=why)

@@ -58,7 +58,7 @@ class SlackLog:
             self._add(task, info, now)
         if seen.fields:
             gate = OPEN if seen.logged == "within" else CLOSED
-            self._gate_log.tell(task, gate, f"slack: {_compare(seen.fields)}")
+            self._gate_log.tell(task, gate, _compare(seen.fields))
 
     def _add(self, task: HostTask, info: TaskInfo, now: int) -> None:
         seen, found = task.slack, slack(info)
