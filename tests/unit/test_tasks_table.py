@@ -87,6 +87,11 @@ def test_slack_has_columns_where_a_task_tolerates_a_slowdown() -> None:
         "        -         -  -             -         -",
     ]
     assert "SLOWDOWN" not in shown(SERVE, TRAIN)[0]
+    words = {"TOLERANCE", "SLOWDOWN", "CREDIT", "TOGETHER"}
+    narrow = shown(tolerant, TRAIN, width=80)
+    assert words | {"PID", "NAME", "STATE"} <= {*narrow[0].split()}
+    assert all(len(line) <= 80 for line in narrow)
+    assert words & {*shown(tolerant, TRAIN, width=60)[0].split()} == {"SLOWDOWN", "CREDIT"}
 
 
 def test_a_column_that_nobody_has_a_value_for_is_left_out() -> None:

@@ -146,8 +146,8 @@ class Attributes:
     job: str = ""
     """The job that the process is a rank of; its tasks give way together. Fixed at the start."""
     slowdown: float = 0.0
-    """By how many percent other tasks may slow down an episode of the task's work. The task says
-    when it spends it (`Shares`)."""
+    """The tolerance: by how many percent less urgent tasks may slow down an episode of the task's
+    work. The task says when they may run beside it (`Shares`)."""
 
 
 @dataclass(frozen=True, slots=True)
