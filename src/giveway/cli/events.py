@@ -24,6 +24,7 @@ def command(follow: bool, as_json: bool) -> None:
     \b
     Examples:
       giveway events | grep held
+      giveway events --follow | grep slack
       giveway events --follow --json | jq 'select(.what == "failed")'
     """
     from giveway.daemon.client import Client
