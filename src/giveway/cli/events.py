@@ -19,7 +19,7 @@ from giveway.text import printable
 def command(follow: bool, as_json: bool) -> None:
     """Show what the daemon did: which task held which, when and why.
 
-    The daemon keeps the last 10,000 events.
+    The daemon keeps the last 10,000 openings and closings of gates, and as many other events.
 
     \b
     Examples:
