@@ -79,7 +79,7 @@ def measured(daemon: Daemon) -> list[dict[str, Any]]:
 
 
 def test_under_a_daemon_the_task_asks_and_the_log_says_why(
-    serve: Serve, spawn: Spawner, cuda: Path
+    serve: Serve, spawn: Spawner, cuda: Path, giveway: Runner
 ) -> None:
     daemon = serve("--policy", "priority")
     pair = Pair(spawn, str(cuda / "kinds"))
@@ -91,4 +91,6 @@ def test_under_a_daemon_the_task_asks_and_the_log_says_why(
     assert "at most 50% at 3 standard errors, credit " in event["why"]
     # Less than a dozen pairs of blocks show nothing.
     assert sum(event["blocks"] for event in daemon.events("slack")) >= 10
+    shown = giveway("events").stdout
+    assert f" slack      urgent ({pair.urgent.pid}) on {UUID} ({event['why']})\n" in shown
     assert daemon.policy("rr") == "rr"  # it knows no slack
