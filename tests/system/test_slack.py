@@ -64,9 +64,7 @@ def pair(spawn: Spawner, cuda: Path) -> Pair:
     return Pair(spawn, str(cuda / "kinds"))
 
 
-def test_the_slowdown_is_measured_and_changes_with_the_work(
-    pair: Pair, giveway: Runner
-) -> None:
+def test_the_slowdown_is_measured_and_changes_with_the_work(pair: Pair, giveway: Runner) -> None:
     assert eventually(lambda: pair.urgent.slack == "within", 120)
     assert eventually(pair.runs_together, 120)
     assert goes_on(pair.low.pid, 500, UUID)
