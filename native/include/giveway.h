@@ -75,7 +75,7 @@ struct gw_task_info {
   uint64_t
       stopped_ns; /* when the work that ran at that closing was seen to have stopped; 0: never */
   /* Slack: 0 where the task tolerates no slowdown. Ratios are in millionths. */
-  uint32_t slack_verdict;   /* 1: its price is not known; 2: below the tolerance; 3: above it */
+  uint32_t slack_verdict;   /* 1: slowdown not known; 2: within the tolerance; 3: beyond it */
   uint32_t slack_tolerance; /* the slowdown that the task tolerates */
   uint32_t slack_speed;     /* beside others, of that without, and one; 0: not known */
   uint32_t reserved0;

@@ -188,6 +188,7 @@ def run(
     """
     if not command:
         raise UsageError("no command: write giveway run [OPTIONS] -- CMD [ARGS]")
+    attributes.changes(settings)  # a mistake is the only line: no notice comes before it
     chosen = devices.choose(device)
     if device is None and chosen.name == "cpu" and (missed := devices.missed()):
         _warn(f"no GPU was found, although {missed}: the program shares the cpu device")

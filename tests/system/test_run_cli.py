@@ -246,6 +246,9 @@ def test_a_fall_back_to_the_cpu_is_said_where_there_might_be_a_gpu(
     )
     done = giveway("run", "--device", "cpu", "--", "true", env=env)
     assert (done.returncode, done.stderr) == (0, "")
+    done = giveway("run", "--slowdown", "-5%", "--", "true", env=env)
+    assert done.returncode == 2
+    assert one_line(done.stderr).startswith("giveway: slowdown cannot be '-5%'")
 
 
 def test_the_program_is_the_process_that_was_started(spawn: Spawner) -> None:

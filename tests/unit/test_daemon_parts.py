@@ -23,6 +23,22 @@ def test_the_log_knows_the_last_events() -> None:
     assert list(log.after(log.last + 5)) == []
 
 
+def test_gates_do_not_displace_rare_events() -> None:
+    log = Log(lambda: 5.5)
+    log.add("joined")
+    for _ in range(2 * KEPT):
+        log.add("opened")
+    log.add("slack")
+    log.add("held")
+    events = list(log.after(0))
+    assert [event["what"] for event in events[:2]] == ["joined", "opened"]
+    assert [event["what"] for event in events[-3:]] == ["opened", "slack", "held"]
+    numbers = [event["event"] for event in events]
+    assert numbers == sorted(numbers)
+    assert len(events) == KEPT + 2
+    assert [event["event"] for event in log.after(log.last - 2)] == numbers[-2:]
+
+
 def test_a_histogram_counts_a_value_below_the_first_bound_that_is_not_less() -> None:
     histogram = Histogram((1.0, 2.0))
     for value in (0.5, 1.0, 1.5, 3.0):

@@ -220,19 +220,3 @@ def test_a_policy_that_knows_no_slack_is_left_alone() -> None:
     machine.page.share(urgent, True)
     machine.run(1000)
     assert machine.ran(urgent) + machine.ran(other) == pytest.approx(1, abs=0.02)
-
-
-def test_the_log_says_when_others_run_beside_a_task_and_why() -> None:
-    machine = on("priority")
-    urgent = machine.page.join("slowdown=10%", priority=10)
-    for price in ((1, 0, 100_000), (2, 970_000, 100_000), (3, 400_000, 100_000), (0, 0, 0)):
-        urgent.price = price
-        machine.run(200)
-    events = [
-        (e["what"], e["why"]) for e in machine.host.log.after(0) if "others" in str(e.get("why"))
-    ]
-    assert events == [
-        ("measures", "what others cost is not known: they run as the credit allows"),
-        ("together", "others cost 3.1% of 10%: they run beside it"),
-        ("apart", "others cost 150.0% of 10%: they run as the credit allows"),
-    ]

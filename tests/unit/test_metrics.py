@@ -148,11 +148,12 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 def test_slack_is_a_metric_of_tasks_that_tolerate_a_slowdown() -> None:
     tolerant = replace(
-        SERVE, tolerance=10, price="dear", slowdown=150, credit_seconds=0.01, beside_seconds=2
+        SERVE, tolerance=10, slack="beyond", slowdown=150, credit_seconds=0.01, together_seconds=2
     )
     found = samples(None, [tolerant, TRAIN], DETAILS, {})
     values = {name: [v for _, v in each] for name, each in found.items()}
-    assert values["giveway_task_slowdown_tolerated_ratio"] == [0.1]
+    assert values["giveway_task_tolerance_ratio"] == [0.1]
     assert values["giveway_task_slowdown_ratio"] == [1.5]
-    assert values["giveway_task_slack_credit_seconds"] == [0.01]
-    assert values["giveway_task_beside_seconds_total"] == [2]
+    assert values["giveway_task_slack"] == [0, 0, 1]  # unknown, within, beyond
+    assert values["giveway_task_credit_seconds"] == [0.01]
+    assert values["giveway_task_together_seconds_total"] == [2]

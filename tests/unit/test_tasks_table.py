@@ -73,20 +73,25 @@ def test_slack_has_columns_where_a_task_tolerates_a_slowdown() -> None:
     tolerant = replace(
         SERVE,
         tolerance=10,
-        price="cheap",
+        slack="within",
         slowdown=2.9,
         credit_seconds=0.0123,
-        beside_seconds=9.5,
+        together_seconds=9.5,
         contended_seconds=10.0,
     )
-    fresh = replace(tolerant, price="unknown", slowdown=None, contended_seconds=0.0)
-    assert shown(tolerant, fresh, TRAIN, chosen="slowdown,together") == [
-        "SLOWDOWN     TOGETHER",
-        "  3%/10%  95% +12.3ms",
-        "   ?/10%            -",
-        "       -            -",
+    fresh = replace(tolerant, slack="unknown", slowdown=None, contended_seconds=0.0)
+    assert shown(tolerant, fresh, TRAIN, chosen="tolerance,slowdown,slack,credit,together") == [
+        "TOLERANCE  SLOWDOWN  SLACK    CREDIT  TOGETHER",
+        "      10%      2.9%  within   12.3ms       95%",
+        "      10%         ?  unknown  12.3ms         -",
+        "        -         -  -             -         -",
     ]
     assert "SLOWDOWN" not in shown(SERVE, TRAIN)[0]
+    words = {"TOLERANCE", "SLOWDOWN", "CREDIT", "TOGETHER"}
+    narrow = shown(tolerant, TRAIN, width=80)
+    assert words | {"PID", "NAME", "STATE"} <= {*narrow[0].split()}
+    assert all(len(line) <= 80 for line in narrow)
+    assert words & {*shown(tolerant, TRAIN, width=60)[0].split()} == {"SLOWDOWN", "CREDIT"}
 
 
 def test_a_column_that_nobody_has_a_value_for_is_left_out() -> None:

@@ -36,14 +36,15 @@ class Row:
         self.due_ns = 0
         self.left_ns = 0
         self.shares = False
-        self.price = (0, 0, 0)
+        self.slack = (0, 0, 0)
         """The verdict, the speed and the tolerance of its slack, as the page has them."""
+        self.beside_ns = self.contended_ns = 0
         self.done = 0
         """The number of finished jobs. A program that is always busy finishes none."""
 
     def info(self) -> SimpleNamespace:
         name = f"task{self.ticket}".encode()
-        verdict, speed, tolerance = self.price
+        verdict, speed, tolerance = self.slack
         return SimpleNamespace(
             pid=os.getpid(),
             name=name,
@@ -52,6 +53,9 @@ class Row:
             slack_verdict=verdict,
             slack_speed=speed,
             slack_tolerance=tolerance,
+            slack_credit_ns=4_100_000,
+            beside_ns=self.beside_ns,
+            contended_ns=self.contended_ns,
         )
 
 

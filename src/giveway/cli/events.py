@@ -19,11 +19,12 @@ from giveway.text import printable
 def command(follow: bool, as_json: bool) -> None:
     """Show what the daemon did: which task held which, when and why.
 
-    The daemon keeps the last 10,000 events.
+    The daemon keeps the last 10,000 openings and closings of gates, and as many other events.
 
     \b
     Examples:
       giveway events | grep held
+      giveway events --follow | grep slack
       giveway events --follow --json | jq 'select(.what == "failed")'
     """
     from giveway.daemon.client import Client
@@ -45,13 +46,14 @@ def line(event: Mapping[str, Any]) -> str:
     elif "device" in event:
         words.append(event["device"])
     if event.get("by"):
-        words.append(f"for {_task(event['by'])}")
+        words.append(f"{'beside' if event['what'] == 'opened' else 'for'} {_task(event['by'])}")
     if event.get("attributes"):
         words += [f"{name}={value}" for name, value in event["attributes"].items()]
     if "policy" in event:
         words.append(f"policy {event['policy']}")
     if event.get("why"):
-        words.append(f"({event['why']})")
+        of_gate = event["what"] != "slack" and event.get("slack")
+        words.append(f"({event['why']}{f'; slack {of_gate}' if of_gate else ''})")
     trace = str(event.get("traceback", "")).rstrip()
     lines = [" ".join(words), *(f"    {each}" for each in trace.splitlines())]
     return "\n".join(map(printable, lines))

@@ -33,6 +33,12 @@ def command(
     LAUNCHES     launches so far
     HELD         time spent at a closed gate, summed over threads
     PREEMPTIONS  how often the gate closed while the task had work
+    TOLERANCE    slowdown that the task tolerates (run --slowdown)
+    SLOWDOWN     by how much less urgent tasks slow the task down while they
+                 run beside it; ?: not known
+    SLACK        the slowdown is within the tolerance, beyond it, or unknown
+    CREDIT       delay that is tolerated in this episode and has not happened
+    TOGETHER     part of the contended time in which less urgent tasks ran
     GATE         what a closed gate stops: OpenMP regions, operators of
                  torch, the whole process, launches only (not what runs),
                  or what the task submits to a GPU (device)

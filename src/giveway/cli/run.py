@@ -18,7 +18,7 @@ from giveway.cli.parts import options
 @click.option(
     "--slowdown",
     metavar="PERCENT",
-    help="How much slower less urgent programs may make CMD.",
+    help="The tolerance: by how much less urgent programs may slow CMD down, 0% to 100%.",
 )
 @click.option(
     "--job",

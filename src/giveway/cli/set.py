@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.argument("settings", nargs=-1, metavar="[ATTRIBUTE=VALUE]...")
 @options.priority
 @click.option(
-    "--slowdown", metavar="PERCENT", help="How much slower less urgent programs may make the task."
+    "--slowdown",
+    metavar="PERCENT",
+    help="The tolerance: by how much less urgent programs may slow the task down, 0% to 100%.",
 )
 @click.option("-n", "--name", metavar="S", help="Which task of PID. [default: that of the process]")
 @options.memory

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, ParamSpec, TypeVar
 
 from giveway.daemon.figures import DECISION_BOUNDS, Busy, Histogram
+from giveway.daemon.gate_log import GateLog
 from giveway.daemon.host_task import CLOSED, OPEN, HostTask, read_nice
 from giveway.daemon.limit import TimeLimit
 from giveway.daemon.log import Log
-from giveway.daemon.prices import Prices
+from giveway.daemon.slack_log import SlackLog
 from giveway.errors import GivewayError, PageError, UsageError
 from giveway.page.decider import Change, Flags, Gate, Gates
 from giveway.sched import attributes
@@ -64,7 +65,8 @@ class Host:
         """The time from the daemon's wake-up to the written gates, in seconds."""
         self.busy: dict[str, Busy] = {}
         self._limit = limit
-        self._prices = Prices(log)
+        self._gate_log = GateLog(log)
+        self._slack_log = SlackLog(log, self._gate_log)
         self.clock = clock
         self._todo: dict[HostTask, Gate] = {}
         """Gates still to be written, the last value of each."""
@@ -135,7 +137,7 @@ class Host:
         for device, gates in list(self.pages.items()):
             try:
                 gates.beat()
-                self._prices.look(gates, self.tasks.values())
+                self._slack_log.look(gates, self.tasks.values(), self.clock())
                 if device in self._behind:
                     self._behind.remove(device)
                     self.read_changes(device)
@@ -211,7 +213,9 @@ class Host:
         if flags & BECAME_ACTIVE:
             self._set_active(task, True, now)
         if flags & SLACK_CHANGED:
+            self._gate_log.spender = task
             self._send(Shares(id_, bool(change.shares)), now)
+            self._gate_log.spender = None
 
     def _join(self, id_: TaskId, change: Change, now: int) -> None:
         info = self.pages[id_.device].info(change.row, change.ticket)
@@ -224,7 +228,7 @@ class Host:
             info.name.decode(errors="replace"),
             bool(info.is_thread),
         )
-        task.gate = CLOSED if info.gate_closed else OPEN
+        task.gate = task.told = CLOSED if info.gate_closed else OPEN
         self.tasks[id_] = task
         self.log.add("joined", **task.about)
         self._send(
@@ -236,6 +240,8 @@ class Host:
         task = self.tasks.pop(id_, None)
         if task is not None:
             self.log.add("left", **task.about)
+            task.active = False
+            self._gate_log.forget(task)
             self._todo.pop(task, None)
             self._written.pop(task, None)
             self._send(Left(id_), now)
@@ -327,6 +333,7 @@ class Host:
             if task is None or task.paused:
                 continue
             gate = OPEN if view.open else CLOSED
+            self._gate_log.note(task)
             if view.id.device == written:
                 self._todo.pop(task, None)
                 self._written[task] = gate
@@ -365,6 +372,7 @@ class Host:
         noted, self._written = self._written | todo, {}
         for task, gate in noted.items():
             self._record_gate(task, gate, now)
+        self._gate_log.settle(self.scheduler.policy.name)
         for device, busy in self.busy.items():
             view = self.scheduler.view
             busy.update(any(task.running_since_ns is not None for task in view.on(device)), now)
@@ -383,14 +391,8 @@ class Host:
             return
         task.gate = gate
         self._update_figures(task, now)
-        if task.active:
-            by = self.tasks.get(self._views[task.id].held_by)
-            self.log.add(
-                "opened" if gate is OPEN else "held",
-                **task.about,
-                by=None if by is None else by.about,
-                why=self.scheduler.policy.name,
-            )
+        by = self.tasks.get(self._views[task.id].held_by)
+        self._gate_log.record(task, by, self.scheduler.policy.name)
 
     def _update_figures(self, task: HostTask, now: int) -> None:
         task.figures.update(task.active, task.gate is OPEN, now)

@@ -3,15 +3,47 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Any, Final
 
 from giveway.daemon.figures import TaskFigures
 from giveway.page.decider import Gate
-from giveway.sched.task import Price, TaskId
+from giveway.sched.task import Slack, TaskId
 
 OPEN: Final = Gate.OPEN
 CLOSED: Final = Gate.CLOSED
 """Constants, because a lookup in the enum takes as long as writing a gate."""
+
+
+class SlackOf:
+    """What the log has said about the slack of a task."""
+
+    __slots__ = (
+        "blocks",
+        "changes",
+        "contended_ns",
+        "fields",
+        "gap_ns",
+        "last",
+        "logged",
+        "logged_ns",
+        "together_ns",
+    )
+
+    def __init__(self) -> None:
+        self.logged: Slack = ""
+        self.logged_ns = -(10**18)
+        self.gap_ns = 0
+        """The least time from the last event to the next."""
+        self.fields: dict[str, Any] = {}
+        """Those of the last event."""
+        self.last: Slack = ""
+        """The slack at the last look."""
+        self.changes = 0
+        """Of the slack, since the last event."""
+        self.blocks = 0
+        """How often gates opened for the slack since the last event."""
+        self.together_ns = self.contended_ns = 0
+        """The counts of the page at the last event."""
 
 
 class HostTask:
@@ -29,8 +61,9 @@ class HostTask:
         "name",
         "paused",
         "pid",
-        "price",
         "row",
+        "slack",
+        "told",
     )  # fmt: skip
 
     def __init__(self, id_: TaskId, row: int, pid: int, name: str, is_thread: bool) -> None:
@@ -48,8 +81,9 @@ class HostTask:
         self.gate = OPEN
         """The gate last written to the page."""
         self.attributes_text = ""
-        self.price: Price = ""
-        """As last logged."""
+        self.told = OPEN
+        """The gate according to the log, which leaves out openings and closings for slack."""
+        self.slack = SlackOf()
         self.figures = TaskFigures()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from giveway.observe.details import UNKNOWN, Details, Key
-from giveway.sched.task import Task, TaskId
+from giveway.sched.task import SLACKS, Task, TaskId
 from giveway.text import printable
 
 if TYPE_CHECKING:
@@ -121,23 +121,28 @@ def _from_pages(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[M
 def _of_slack(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-    tolerated = GaugeMetricFamily(
-        "giveway_task_slowdown_tolerated_ratio",
-        "By how much others may slow the task down: 0.1 for 10 %.",
+    tolerance = GaugeMetricFamily(
+        "giveway_task_tolerance_ratio",
+        "By how much less urgent tasks may slow the task down: 0.1 for 10 %.",
         labels=TASK_LABELS,
     )
-    measured = GaugeMetricFamily(
+    slowdown = GaugeMetricFamily(
         "giveway_task_slowdown_ratio",
-        "By how much others slow the task down while they run, where that is known.",
+        "By how much less urgent tasks slow the task down while they run beside it, where known.",
         labels=TASK_LABELS,
+    )
+    slack = GaugeMetricFamily(
+        "giveway_task_slack",
+        "1: the slowdown is within the tolerance, beyond it, or unknown.",
+        labels=(*TASK_LABELS, "slack"),
     )
     credit = GaugeMetricFamily(
-        "giveway_task_slack_credit_seconds",
+        "giveway_task_credit_seconds",
         "The delay that is tolerated in this episode and has not happened.",
         labels=TASK_LABELS,
     )
-    beside = CounterMetricFamily(
-        "giveway_task_beside_seconds",
+    together = CounterMetricFamily(
+        "giveway_task_together_seconds",
         "Time with work in which less urgent tasks ran.",
         labels=TASK_LABELS,
     )
@@ -147,17 +152,19 @@ def _of_slack(tasks: Iterable[Task], details: Mapping[Key, Details]) -> list[Met
         labels=TASK_LABELS,
     )
     for task in tasks:
-        if not task.price:
+        if not task.slack:
             continue
         known = details.get(TaskId(task.device, task.ticket), UNKNOWN)
         labels = _task_labels(task.device, task.pid, task.name, task.ticket, known)
-        tolerated.add_metric(labels, task.tolerance / 100)
+        tolerance.add_metric(labels, task.tolerance / 100)
         if task.slowdown is not None:
-            measured.add_metric(labels, task.slowdown / 100)
+            slowdown.add_metric(labels, task.slowdown / 100)
+        for each in SLACKS[1:]:
+            slack.add_metric([*labels, each], float(each == task.slack))
         credit.add_metric(labels, task.credit_seconds)
-        beside.add_metric(labels, task.beside_seconds)
+        together.add_metric(labels, task.together_seconds)
         contended.add_metric(labels, task.contended_seconds)
-    return [tolerated, measured, credit, beside, contended]
+    return [tolerance, slowdown, slack, credit, together, contended]
 
 
 def _from_daemon(status: Mapping[str, Any], gpus: Mapping[str, int]) -> list[Metric]:

@@ -22,7 +22,7 @@ from giveway.page.library import (
     library,
 )
 from giveway.page.parking import Parking, Refusal, Stage
-from giveway.sched.task import GATES, PRICES, Price, State, Task
+from giveway.sched.task import GATES, SLACKS, Slack, State, Task
 
 _PATH_SIZE = 4096
 _PARKING: Final[dict[int, State]] = {
@@ -236,14 +236,19 @@ def _seconds(page_ns: int) -> float:
     return (page_ns + library().gw_clock_ahead()) / 1e9 if page_ns else 0.0
 
 
-def price(info: TaskInfo) -> Price:
-    """What it costs the task that less urgent ones run beside it."""
-    return PRICES[info.slack_verdict] if info.slack_verdict < len(PRICES) else "unknown"
+_LEAST_SPEED: Final = 1000
+"""In millionths: a task that stands still counts as slowed down a thousandfold."""
+
+
+def slack(info: TaskInfo) -> Slack:
+    """How the slowdown of the task compares with its tolerance."""
+    return SLACKS[info.slack_verdict] if info.slack_verdict < len(SLACKS) else "unknown"
 
 
 def slowdown(info: TaskInfo) -> float | None:
-    """By how many percent less urgent tasks slow the task down; None: not known."""
-    return 100 * (1e6 / info.slack_speed - 1) if info.slack_speed else None
+    """By how many percent less urgent tasks slow the task down while they run beside it; None: not
+    known."""
+    return 100 * (1e6 / max(info.slack_speed - 1, _LEAST_SPEED) - 1) if info.slack_speed else None
 
 
 def as_task(info: TaskInfo) -> Task:
@@ -281,9 +286,9 @@ def as_task(info: TaskInfo) -> Task:
         memory_limit=info.memory_limit or None,
         memory_reserve=info.memory_reserve or None,
         tolerance=info.slack_tolerance / 1e4,
-        price=price(info),
         slowdown=slowdown(info),
+        slack=slack(info),
         credit_seconds=info.slack_credit_ns / 1e9,
-        beside_seconds=info.beside_ns / 1e9,
+        together_seconds=info.beside_ns / 1e9,
         contended_seconds=info.contended_ns / 1e9,
     )

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 State = Literal["active", "idle", "held", "parking", "parked", "unparking"]
-Price = Literal["", "unknown", "cheap", "dear"]
-PRICES: Final[tuple[Price, ...]] = get_args(Price)
+Slack = Literal["", "unknown", "within", "beyond"]
+SLACKS: Final[tuple[Slack, ...]] = get_args(Slack)
 """In the order of ``enum gw_slack_verdict``."""
 Gate = Literal["regions", "operators", "whole process", "launches only", "device"]
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
@@ -83,22 +83,31 @@ class Task:
     """What other tasks leave to this one; None: nothing."""
     tolerance: float = 0.0
     """By how many percent less urgent tasks may slow the task down, as the task has read it."""
-    price: Price = ""
-    """Of time together with less urgent tasks: ``cheap``: less than is tolerated, so they run;
-    ``dear``: more, so they run for the credit; ``unknown`` so far; empty: nothing is tolerated."""
     slowdown: float | None = None
-    """By how many percent less urgent tasks slow the task down while they run; None: unknown."""
+    """By how many percent less urgent tasks slow the task down while they run beside it; None: not
+    known."""
+    slack: Slack = ""
+    """How the slowdown compares with the tolerance, at three standard errors. ``within``: less
+    urgent tasks run nearly all the time; ``beyond``: they run as the credit allows; ``unknown``:
+    they run in short blocks, as the credit allows; empty: the tolerance is 0."""
     credit_seconds: float = 0.0
     """The delay that is tolerated in this episode and has not happened."""
-    beside_seconds: float = 0.0
-    """Time in which the task had work and less urgent tasks ran, while something is tolerated."""
+    together_seconds: float = 0.0
+    """Time in which the task had work and less urgent tasks ran, while the tolerance is not 0."""
     contended_seconds: float = 0.0
     """The same, and the time in which the task made them wait."""
     unseen: bool = False
     """Whether the process of an idle task computes: giveway does not see this work."""
 
+    @property
+    def together(self) -> float | None:
+        """Time together as a percentage of the contended time, since the task joined; None: there
+        was none."""
+        contended = self.contended_seconds
+        return 100 * self.together_seconds / contended if contended > 0 else None
+
     def to_json(self) -> dict[str, object]:
-        return asdict(self)
+        return asdict(self) | {"together": self.together}
 
 
 class TaskId(NamedTuple):
@@ -137,8 +146,8 @@ class Attributes:
     job: str = ""
     """The job that the process is a rank of; its tasks give way together. Fixed at the start."""
     slowdown: float = 0.0
-    """By how many percent other tasks may slow down an episode of the task's work. The task says
-    when it spends it (`Shares`)."""
+    """The tolerance: by how many percent less urgent tasks may slow down an episode of the task's
+    work. The task says when they may run beside it (`Shares`)."""
 
 
 @dataclass(frozen=True, slots=True)

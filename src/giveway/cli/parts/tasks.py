@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from giveway.cli.parts import slack, table
+from giveway.cli.parts import table
 from giveway.cli.parts.lines import echo_line
 from giveway.cli.parts.table import Column, terminal_width
 from giveway.errors import UsageError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 NO_TASKS: Final = "No program runs under giveway. Start one with: giveway run -- CMD"
 
 _NONE: Final = "-"
+_UNKNOWN: Final = ""
+"""A value that there will be: its column is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ def _of_task(read: Callable[[Task], Any]) -> Callable[[Row], Any]:
     return lambda row: None if row.task is None else read(row.task)
 
 
+def _of_slack(read: Callable[[Task], Any]) -> Callable[[Row], Any]:
+    """Reads a task that tolerates a slowdown."""
+    return _of_task(lambda task: read(task) if task.slack else None)
+
+
 def _gpu_memory_bytes(row: Row) -> int | None:
     """The task's memory on its GPU, from the best of the counts that there are."""
     counted = row.task.memory if row.task is not None else None
@@ -115,8 +122,31 @@ FIELDS: Final = (
         lambda seconds: f"{seconds:.1f}s",
     ),
     Field(Column("PREEMPTIONS", right=True, keep=25), _of_task(lambda task: task.preemptions)),
-    Field(Column("SLOWDOWN", right=True, keep=28), _of_task(slack.slowdown), optional=True),
-    Field(Column("TOGETHER", right=True, keep=27), _of_task(slack.together), optional=True),
+    Field(
+        Column("TOLERANCE", right=True, keep=82),
+        _of_slack(lambda task: task.tolerance),
+        lambda percent: f"{percent:g}%",
+        optional=True,
+    ),
+    Field(
+        Column("SLOWDOWN", right=True, keep=85),
+        _of_slack(lambda task: _UNKNOWN if task.slowdown is None else round(task.slowdown, 1)),
+        lambda percent: "?" if percent is _UNKNOWN else f"{percent:g}%",
+        optional=True,
+    ),
+    Field(Column("SLACK", keep=81), _of_slack(lambda task: task.slack), optional=True),
+    Field(
+        Column("CREDIT", right=True, keep=84),
+        _of_slack(lambda task: round(task.credit_seconds, 6)),
+        lambda seconds: f"{1e3 * seconds:.1f}ms",
+        optional=True,
+    ),
+    Field(
+        Column("TOGETHER", right=True, keep=83),
+        _of_slack(lambda task: None if task.together is None else round(task.together, 1)),
+        lambda percent: f"{percent:.0f}%",
+        optional=True,
+    ),
     Field(Column("GATE", keep=10), _of_task(lambda task: task.gate)),
     Field(Column("POD", keep=35, least=12), lambda row: row.details.pod.pod or None, optional=True),
     Field(Column("COMMAND", keep=40, least=12), lambda row: row.details.command, optional=True),

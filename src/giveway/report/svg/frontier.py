@@ -93,7 +93,7 @@ def chart(scenario: Scenario) -> Markup | None:
     entries = [(_sample(place.mode), f"{mode_name(place.mode)}: {place.said}") for place in found]
     note = (
         f"To the left, {urgent} is faster; further up, {other} has more of its throughput alone. "
-        "The line is giveway by the slowdown that it is allowed."
+        f"The line is giveway by the tolerance of {urgent}."
     )
     return plot.figure(
         "frontier", title, note, plot.legend(entries), element("div", picture, class_="plot")
