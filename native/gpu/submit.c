@@ -119,9 +119,12 @@ static bool choose_room(struct decision *d, gw_task *task, uint32_t shortest) {
   if (!gw_room_make(d->window, d->can_hold ? task : NULL, call->stream, call->id, call->ns)) {
     return false;
   }
+  /* The time that work takes on several streams counts from the first of it. */
+  call->first = marks->in_flight == 0;
+  call->timed = call->timed || call->first;
   /* No more than half of a window is without a fence, on all streams together. */
   call->counted = true;
-  call->marked = call->timed || marks->in_flight + call->ns > size / 2 ||
+  call->marked = call->timed || marks->in_flight + call->ns > gw_room_of(d->window) / 2 ||
                  gw_tail_of(marks, call->id)->ns + call->ns >= size / MARKS_PER_WINDOW;
   return true;
 }
@@ -281,7 +284,8 @@ void gw_submit_end(struct gw_submission *call, bool submitted) {
     gw_marks_uncount(marks, call->id, call->ns);
   }
   if (recorded) {
-    gw_marks_add(marks, call->id, call->after, call->timed ? call->before : 0, call->key);
+    gw_word before = call->timed ? call->before : 0;
+    gw_marks_add(marks, call->id, call->after, before, call->key)->first = call->first;
   } else {
     gw_event_give(marks, call->after);
   }
