@@ -124,7 +124,7 @@ uint64_t gw_marks_behind_first(struct gw_marks *marks, gw_word stream) {
 void gw_marks_shrink(struct gw_marks *marks, uint64_t key, double part) {
   for (unsigned i = 0; i < marks->count; i++) {
     struct gw_mark *mark = at(marks, i);
-    uint64_t less = mark->key == key ? (uint64_t)((double)mark->ns * part) : 0;
+    uint64_t less = mark->limited && mark->key == key ? (uint64_t)((double)mark->ns * part) : 0;
     mark->ns -= less;
     leave(marks, less);
   }

@@ -18,6 +18,7 @@ struct gw_mark {
   uint64_t ns, key;
   uint64_t launches; /* submitted to the context up to here */
   uint64_t number;   /* of the mark; never used again */
+  bool limited;      /* by the window, so that the last piece stands for all of the work */
   bool first;        /* `before` is in front of all of the work, and nothing else was in flight */
 };
 

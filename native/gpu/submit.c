@@ -120,6 +120,7 @@ static bool choose_room(struct decision *d, gw_task *task, uint32_t shortest) {
     return false;
   }
   /* The time that work takes on several streams counts from the first of it. */
+  call->limited = true;
   call->first = marks->in_flight == 0;
   call->timed = call->timed || call->first;
   /* No more than half of a window is without a fence, on all streams together. */
@@ -285,7 +286,9 @@ void gw_submit_end(struct gw_submission *call, bool submitted) {
   }
   if (recorded) {
     gw_word before = call->timed ? call->before : 0;
-    gw_marks_add(marks, call->id, call->after, before, call->key)->first = call->first;
+    struct gw_mark *mark = gw_marks_add(marks, call->id, call->after, before, call->key);
+    mark->limited = call->limited;
+    mark->first = call->first && before != 0;
   } else {
     gw_event_give(marks, call->after);
   }
