@@ -119,9 +119,10 @@ static bool choose_room(struct decision *d, gw_task *task, uint32_t shortest) {
   if (!gw_room_make(d->window, d->can_hold ? task : NULL, call->stream, call->id, call->ns)) {
     return false;
   }
-  /* The time that work takes on several streams counts from the first of it. */
+  /* How fast the device works on several streams is measured from the first of their work on. That
+   * takes events that outlive their streams. */
   call->limited = true;
-  call->first = marks->in_flight == 0;
+  call->first = marks->in_flight == 0 && marks->tail_count > 1 && !gw_driver_events_touch_streams;
   call->timed = call->timed || call->first;
   /* No more than half of a window is without a fence, on all streams together. */
   call->counted = true;

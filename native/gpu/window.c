@@ -90,7 +90,7 @@ static bool look_at(struct gw_window *window, struct gw_mark mark) {
     gw_marks_shrink(marks, mark.key, part);
     gw_drain_shrink(&window->drain, part);
   }
-  if (done && !gw_driver_events_touch_streams) {
+  if (done) {
     count_drained(window, found, since, mark.first ? ns : later);
   }
   gw_marks_remove(marks, found, done);
