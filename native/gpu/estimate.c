@@ -55,13 +55,15 @@ static uint32_t towards(uint32_t from, uint32_t to) {
  * measurement longer, so the shortest one is near the work itself. But work of one kind may differ
  * in length (a matrix product has the same grid for any inner dimension), so the longest one counts
  * too. */
-void gw_estimate_learn(struct gw_estimates *table, uint64_t key, uint64_t ns) {
+double gw_estimate_learn(struct gw_estimates *table, uint64_t key, uint64_t ns) {
   struct gw_estimate *entry = gw_estimate_find(table, key);
   uint32_t measured = ns == 0 ? 1 : ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
   uint32_t shortest = READ(entry->ns), longest = READ(entry->longest_ns);
   bool first = shortest == 0;
   WRITE(entry->longest_ns, first || measured > longest ? measured : towards(longest, measured));
-  WRITE(entry->ns, first || measured < shortest ? measured : towards(shortest, measured));
+  bool shorter = !first && measured < shortest;
+  WRITE(entry->ns, first || shorter ? measured : towards(shortest, measured));
+  return shorter ? 1 - (double)measured / shortest : 0;
 }
 
 void gw_estimate_forget(struct gw_estimates *table, uint64_t key) {

@@ -37,7 +37,8 @@ struct gw_estimate *gw_estimate_known(struct gw_estimates *table, uint64_t key);
 struct gw_estimate *gw_estimate_find(struct gw_estimates *table, uint64_t key);
 /* Counts a launch; whether it should be timed. */
 bool gw_estimate_wants_time(struct gw_estimate *entry);
-void gw_estimate_learn(struct gw_estimates *table, uint64_t key, uint64_t ns);
+/* By which part the estimate has got shorter; 0: it has not. */
+double gw_estimate_learn(struct gw_estimates *table, uint64_t key, uint64_t ns);
 /* The handle that the key is made of has gone, or stands for other work by now. */
 void gw_estimate_forget(struct gw_estimates *table, uint64_t key);
 void gw_estimates_clear(struct gw_estimates *table);

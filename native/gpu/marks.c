@@ -66,19 +66,20 @@ bool gw_marks_expect(struct gw_marks *marks) {
   return true;
 }
 
-void gw_marks_add(struct gw_marks *marks, gw_word stream, gw_word event, gw_word before,
-                  uint64_t key) {
+struct gw_mark *gw_marks_add(struct gw_marks *marks, gw_word stream, gw_word event, gw_word before,
+                             uint64_t key) {
   struct gw_tail *tail = gw_tail_of(marks, stream);
-  marks->marks[(marks->first + marks->count++) % GW_MARKS] =
-      (struct gw_mark){.event = event,
-                       .before = before,
-                       .stream = stream,
-                       .ns = tail->ns,
-                       .key = key,
-                       .launches = marks->submitted,
-                       .number = ++marks->numbers};
+  struct gw_mark *mark = &marks->marks[(marks->first + marks->count++) % GW_MARKS];
+  *mark = (struct gw_mark){.event = event,
+                           .before = before,
+                           .stream = stream,
+                           .ns = tail->ns,
+                           .key = key,
+                           .launches = marks->submitted,
+                           .number = ++marks->numbers};
   marks->marked = marks->submitted;
   tail->ns = 0;
+  return mark;
 }
 
 struct gw_mark *gw_marks_first(struct gw_marks *marks) {
@@ -107,14 +108,26 @@ struct gw_mark *gw_marks_find(struct gw_marks *marks, uint64_t number) {
   return NULL;
 }
 
-uint64_t gw_marks_behind_first(struct gw_marks *marks, gw_word stream) {
-  struct gw_mark *first = gw_marks_first_of(marks, stream);
+uint64_t gw_marks_of(struct gw_marks *marks, gw_word stream) {
   uint64_t ns = gw_tail_of(marks, stream)->ns;
   for (unsigned i = 0; i < marks->count; i++) {
-    struct gw_mark *mark = at(marks, i);
-    ns += mark->stream == stream && mark != first ? mark->ns : 0;
+    ns += at(marks, i)->stream == stream ? at(marks, i)->ns : 0;
   }
   return ns;
+}
+
+uint64_t gw_marks_behind_first(struct gw_marks *marks, gw_word stream) {
+  const struct gw_mark *first = gw_marks_first_of(marks, stream);
+  return gw_marks_of(marks, stream) - (first != NULL ? first->ns : 0);
+}
+
+void gw_marks_shrink(struct gw_marks *marks, uint64_t key, double part) {
+  for (unsigned i = 0; i < marks->count; i++) {
+    struct gw_mark *mark = at(marks, i);
+    uint64_t less = mark->limited && mark->key == key ? (uint64_t)((double)mark->ns * part) : 0;
+    mark->ns -= less;
+    leave(marks, less);
+  }
 }
 
 /* Of the launches before a mark it is known that they are finished once the older marks, which are

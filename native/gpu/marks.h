@@ -18,6 +18,8 @@ struct gw_mark {
   uint64_t ns, key;
   uint64_t launches; /* submitted to the context up to here */
   uint64_t number;   /* of the mark; never used again */
+  bool limited;      /* by the window, so that the last piece stands for all of the work */
+  bool first;        /* `before` is in front of all of the work, and nothing else was in flight */
 };
 
 /* A stream, and the work submitted to it after its last mark. */
@@ -55,15 +57,18 @@ void gw_marks_uncount(struct gw_marks *marks, gw_word stream, uint64_t ns);
 bool gw_marks_expect(struct gw_marks *marks);
 /* The event is behind all work of the stream; `before`, if it is not 0, is in front of the last
  * piece, which is of the kind `key`. */
-void gw_marks_add(struct gw_marks *marks, gw_word stream, gw_word event, gw_word before,
-                  uint64_t key);
+struct gw_mark *gw_marks_add(struct gw_marks *marks, gw_word stream, gw_word event, gw_word before,
+                             uint64_t key);
 /* The oldest mark; NULL: there is none. */
 struct gw_mark *gw_marks_first(struct gw_marks *marks);
 /* The oldest mark of the stream; the mark of that number; NULL: there is none. */
 struct gw_mark *gw_marks_first_of(struct gw_marks *marks, gw_word stream);
 struct gw_mark *gw_marks_find(struct gw_marks *marks, uint64_t number);
-/* The stream's work behind its oldest mark. */
+/* All of the stream's work, and what is behind its oldest mark. */
+uint64_t gw_marks_of(struct gw_marks *marks, gw_word stream);
 uint64_t gw_marks_behind_first(struct gw_marks *marks, gw_word stream);
+/* Work of the kind takes less time than was thought, by that part of it. */
+void gw_marks_shrink(struct gw_marks *marks, uint64_t key, double part);
 /* The mark's work is done; not reusable: its events failed. */
 void gw_marks_remove(struct gw_marks *marks, struct gw_mark *mark, bool reusable);
 /* Forgets all work in flight, whose events may never be done: they are not used again. */

@@ -10,6 +10,9 @@
  * A longer wait for the window might then be a deadlock. */
 #define PATIENCE_NS UINT64_C(100000000)
 #define SUSPENSION_NS UINT64_C(1000000000)
+/* In under 1 % of the time the device may have one kernel more to finish. */
+#define TRY_EVERY 2048
+#define TRIES 16
 #define SPIN_NS UINT64_C(20000)
 #define POLL_NS 20000
 /* For a task that no other task outranks. A queue of that length lets the device work on while the
@@ -29,8 +32,31 @@ uint64_t gw_room_size(void) {
   return size_ns;
 }
 
-static bool fits(const struct gw_window *window, uint64_t ns) {
-  return window->marks.in_flight == 0 || window->marks.in_flight + ns <= size_ns;
+uint64_t gw_room_of(const struct gw_window *window) {
+  return gw_drain_work(&window->drain, window->marks.tail_count, size_ns);
+}
+
+/* A window on the work's own stream, and as much on all of them together as is done in the time of
+ * a window. The kernels that run at a time fit however long they are. */
+static bool fits(struct gw_window *window, gw_word id, uint64_t ns) {
+  struct gw_marks *marks = &window->marks;
+  uint64_t all = marks->in_flight + ns;
+  if (marks->in_flight == 0 || all <= size_ns) {
+    return true;
+  }
+  uint64_t own = gw_marks_of(marks, id);
+  return (own == 0 || own + ns <= size_ns) &&
+         (all <= gw_room_of(window) ||
+          all <= ns * gw_drain_kernels(&window->drain, marks->tail_count));
+}
+
+/* Of a kernel that is nearly as long as the window only one fits, and the rate stays 1. Now and
+ * then one more goes, on a stream that has nothing to do, and shows whether it runs beside the
+ * others. */
+static bool tries_more(struct gw_window *window, gw_word id, uint64_t ns) {
+  struct gw_marks *marks = &window->marks;
+  return ++window->refused % TRY_EVERY < TRIES && gw_marks_of(marks, id) == 0 &&
+         marks->in_flight <= ns * gw_drain_kernels(&window->drain, marks->tail_count);
 }
 
 static bool is_closed(gw_task *task) {
@@ -57,9 +83,9 @@ static void mark_tail(struct gw_window *window, gw_word stream, gw_word id) {
   }
 }
 
-static void await_room(struct gw_window *window, gw_task *task, uint64_t ns) {
+static void await_room(struct gw_window *window, gw_task *task, gw_word id, uint64_t ns) {
   uint64_t start = gw_now(), now = start, oldest = 0;
-  while (!fits(window, ns) && !atomic_load(&window->gone) && !is_closed(task)) {
+  while (!fits(window, id, ns) && !atomic_load(&window->gone) && !is_closed(task)) {
     struct gw_mark *first = gw_marks_first(&window->marks);
     if (first == NULL) { /* what is left has no fence: short ends of other streams */
       window->marks.in_flight = 0;
@@ -91,12 +117,12 @@ bool gw_room_make(struct gw_window *window, gw_task *task, gw_word stream, gw_wo
     return false;
   }
   window->suspended_until = 0;
-  if (window->marks.in_flight + ns > size_ns / 2 || window->marks.count == GW_MARKS) {
+  if (window->marks.in_flight + ns > gw_room_of(window) / 2 || window->marks.count == GW_MARKS) {
     gw_window_look(window);
   }
-  if (!fits(window, ns)) {
+  if (!fits(window, id, ns) && !tries_more(window, id, ns)) {
     mark_tail(window, stream, id);
-    await_room(window, task, ns);
+    await_room(window, task, id, ns);
   }
   return window->suspended_until == 0;
 }

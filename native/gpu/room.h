@@ -10,6 +10,8 @@
 
 /* The bound in nanoseconds; 0: the user wants none. */
 uint64_t gw_room_size(void);
+/* The estimated time of what fits into the window: more where work runs side by side. */
+uint64_t gw_room_of(const struct gw_window *window);
 /* Waits until work of that time on the stream fits into the window, or until the task's gate is
  * closed: then the work waits there. With the lock held, which is released meanwhile. False: the
  * window is suspended, so that the work is not counted. task: NULL if the device cannot hold it. */

@@ -119,9 +119,14 @@ static bool choose_room(struct decision *d, gw_task *task, uint32_t shortest) {
   if (!gw_room_make(d->window, d->can_hold ? task : NULL, call->stream, call->id, call->ns)) {
     return false;
   }
+  /* How fast the device works on several streams is measured from the first of their work on. That
+   * takes events that outlive their streams. */
+  call->limited = true;
+  call->first = marks->in_flight == 0 && marks->tail_count > 1 && !gw_driver_events_touch_streams;
+  call->timed = call->timed || call->first;
   /* No more than half of a window is without a fence, on all streams together. */
   call->counted = true;
-  call->marked = call->timed || marks->in_flight + call->ns > size / 2 ||
+  call->marked = call->timed || marks->in_flight + call->ns > gw_room_of(d->window) / 2 ||
                  gw_tail_of(marks, call->id)->ns + call->ns >= size / MARKS_PER_WINDOW;
   return true;
 }
@@ -281,7 +286,10 @@ void gw_submit_end(struct gw_submission *call, bool submitted) {
     gw_marks_uncount(marks, call->id, call->ns);
   }
   if (recorded) {
-    gw_marks_add(marks, call->id, call->after, call->timed ? call->before : 0, call->key);
+    gw_word before = call->timed ? call->before : 0;
+    struct gw_mark *mark = gw_marks_add(marks, call->id, call->after, before, call->key);
+    mark->limited = call->limited;
+    mark->first = call->first && before != 0;
   } else {
     gw_event_give(marks, call->after);
   }

@@ -30,6 +30,8 @@ struct gw_submission {
   bool timed;       /* with an event in front of it */
   bool marked;      /* with an event behind it */
   bool counted;     /* as in flight */
+  bool limited;     /* by the window */
+  bool first;       /* ... and alone in it */
   bool behind;      /* with a stream gate in front of it */
   bool ahead;       /* the task's gate is closed: the device holds it, and the program goes on */
 };

@@ -49,14 +49,36 @@ void gw_window_leave(struct gw_window *window) {
   pthread_mutex_unlock(&windows->lock);
 }
 
+static void stop_counting(struct gw_window *window) {
+  gw_event_give(&window->marks, window->drain.since);
+  window->drain.since = 0;
+}
+
+/* Counts the mark's work, which was done so much later than the work before it. Begins with the
+ * first work in an empty window, so that no time counts in which there was nothing to do. */
+static void count_drained(struct gw_window *window, struct gw_mark *mark, gw_word since,
+                          uint64_t later) {
+  if (mark->ns == 0 || window->drain.since != since || (since == 0 && !mark->first)) {
+    return;
+  }
+  gw_drain_add(&window->drain, mark->ns, later);
+  if (later != 0) { /* the event stays, as the one to count from */
+    gw_event_give(&window->marks, since);
+    window->drain.since = mark->event;
+    mark->event = 0;
+  }
+}
+
 /* Removes the mark if its work is done. In the meantime another thread may have removed it. */
 static bool look_at(struct gw_window *window, struct gw_mark mark) {
   struct gw_marks *marks = &window->marks;
+  gw_word since = window->drain.since;
   marks->looked_at = mark.stream;
   gw_window_unlock(window);
   enum gw_busy busy = gw_driver_event_query(mark.event);
-  uint64_t ns =
-      busy == GW_DONE && mark.before != 0 ? gw_driver_event_elapsed(mark.before, mark.event) : 0;
+  bool done = busy == GW_DONE;
+  uint64_t ns = done && mark.before != 0 ? gw_driver_event_elapsed(mark.before, mark.event) : 0;
+  uint64_t later = done && since != 0 ? gw_driver_event_elapsed(since, mark.event) : 0;
   gw_window_lock(window);
   marks->looked_at = 0;
   struct gw_mark *found = gw_marks_find(marks, mark.number);
@@ -64,9 +86,17 @@ static bool look_at(struct gw_window *window, struct gw_mark mark) {
     return false;
   }
   if (ns != 0) {
-    gw_estimate_learn(&window->of->estimates, mark.key, ns);
+    double part = gw_estimate_learn(&window->of->estimates, mark.key, ns);
+    gw_marks_shrink(marks, mark.key, part);
+    gw_drain_shrink(&window->drain, part);
   }
-  gw_marks_remove(marks, found, busy == GW_DONE);
+  if (done) {
+    count_drained(window, found, since, mark.first ? ns : later);
+  }
+  gw_marks_remove(marks, found, done);
+  if (marks->in_flight == 0) {
+    stop_counting(window);
+  }
   return true;
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "drain.h"
 #include "driver.h"
 #include "estimate.h"
 #include "marks.h"
@@ -27,6 +28,8 @@ struct gw_window {
   uint64_t several_until; /* 0: launches have kept to one stream */
   uint64_t since_gate;    /* nanoseconds submitted after the last gate or fence */
   struct gw_marks marks;
+  struct gw_drain drain;
+  uint64_t refused; /* launches that found no room */
   struct gw_stream_gates gates;
 };
 

@@ -155,9 +155,97 @@ static void finish(struct stream *stream, uint64_t now) {
   pthread_cond_broadcast(&progress);
 }
 
+/* ---- kernels of several streams at a time ----------------------------------------------------
+ *
+ * GIVEWAY_FAKE_STREAMS=8: the first eight, in the order of submission, side by side.
+ * GIVEWAY_FAKE_STREAMS=8/2: the same, but they get as much done as two. */
+#define MOST_AT_A_TIME 32
+#define GRAIN_NS UINT64_C(25000) /* how soon a kernel joins those that run */
+
+static unsigned at_a_time;
+static double full; /* so many run at full speed */
+
+static void read_streams(void) {
+  const char *text = getenv("GIVEWAY_FAKE_STREAMS");
+  char *end = NULL;
+  unsigned long number = text != NULL ? strtoul(text, &end, 10) : 1;
+  at_a_time = number < MOST_AT_A_TIME ? (unsigned)number : MOST_AT_A_TIME;
+  full = end != NULL && *end == '/' ? strtod(end + 1, NULL) : at_a_time;
+}
+
+/* The streams whose kernels or copies run at that time, oldest first; how many there are. *next:
+ * when more begin at the latest. Operations that take no time are done with. */
+static unsigned find_running(int device, uint64_t now, struct stream **found, uint64_t *next) {
+  struct context *context = &fake_contexts[device];
+  unsigned count = 0;
+  context->legacy.next = context->streams;
+  for (struct stream *s = &context->legacy; s != NULL; s = s->next) {
+    while (runnable(s) && s->first->ns == 0) {
+      uint64_t ready = ready_at(s->first);
+      finish(s, ready > now ? ready : now);
+    }
+    if (!runnable(s)) {
+      continue;
+    }
+    uint64_t ready = ready_at(s->first);
+    if (ready > now) {
+      *next = ready < *next ? ready : *next;
+      continue;
+    }
+    unsigned at = count < at_a_time ? count++ : count;
+    for (; at > 0 && found[at - 1]->first->sequence > s->first->sequence; at--) {
+      if (at < at_a_time) {
+        found[at] = found[at - 1];
+      }
+    }
+    if (at < at_a_time) {
+      found[at] = s;
+    }
+  }
+  return count;
+}
+
+/* Runs them for a while, with the lock released. False: there are none. */
+static bool run_side_by_side(int device, uint64_t *clock) {
+  struct stream *streams[MOST_AT_A_TIME];
+  uint64_t next = UINT64_MAX;
+  unsigned count = find_running(device, *clock, streams, &next);
+  if (count == 0) {
+    *clock = next != UINT64_MAX ? next : *clock;
+    return next != UINT64_MAX;
+  }
+  double speed = count > full ? full / count : 1;
+  uint64_t ns = next - *clock < GRAIN_NS ? next - *clock : GRAIN_NS, began = 0;
+  for (unsigned i = 0; i < count; i++) {
+    struct op *op = streams[i]->first;
+    op->left = op->left != 0 ? op->left : (double)op->ns;
+    uint64_t rest = (uint64_t)(op->left / speed) + 1;
+    ns = rest < ns ? rest : ns;
+  }
+  pthread_mutex_unlock(&lock);
+  uint64_t end = share_run(device, ns, streams[0]->first->of, *clock, &began);
+  pthread_mutex_lock(&lock);
+  for (unsigned i = 0; i < count; i++) {
+    struct op *op = streams[i]->first;
+    if (op->began != NULL && op->left == (double)op->ns) {
+      *op->began = began;
+    }
+    op->left -= (double)ns * speed;
+    if (op->left < 1) {
+      if (op->ended != NULL) {
+        *op->ended = end;
+      }
+      finish(streams[i], end);
+    }
+  }
+  *clock = end;
+  return true;
+}
+
 static void *engine(void *unused) {
   (void)unused;
   prctl(PR_SET_TIMERSLACK, 1);
+  read_streams();
   uint64_t clock[DEVICES] = {0}; /* when each device was done with this process's last work */
   pthread_mutex_lock(&lock);
   for (;;) {
@@ -167,6 +255,16 @@ static void *engine(void *unused) {
         continue;
       }
       bool here = false;
+      if (at_a_time > 1) {
+        choose(device, &here);
+        any = any || here;
+        if (run_side_by_side(device, &clock[device])) {
+          ran = true;
+        } else {
+          share_yield(device, true);
+        }
+        continue;
+      }
       struct stream *stream = choose(device, &here);
       any = any || here;
       if (stream == NULL) {

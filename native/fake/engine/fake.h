@@ -57,6 +57,7 @@ struct op {
   enum op_kind kind;
   uint64_t sequence, ready_ns;
   uint64_t ns;             /* OP_WORK, OP_COPY: how long it takes */
+  double left;             /* ... and still takes, beside other streams' work; 0: has not begun */
   uint32_t of;             /* the kind of kernel, see beside.c; 0: not a kernel */
   uint64_t *began, *ended; /* where to write the times; NULL: nowhere */
   struct event *event;
@@ -195,7 +196,7 @@ void memory_close_context(struct context *context);
 uint64_t copy_ns(size_t size); /* how long a copy takes */
 int memory_device(void);       /* of the calling thread's context; the first where it has none */
 
-/* engine.c */
+/* engine.c: streams take turns, or run side by side */
 void engine_reset(void); /* a forked child has no engine */
 void engine_submit(struct stream *stream, struct op op);
 void engine_wait_stream(struct stream *stream);
