@@ -200,7 +200,7 @@ def hook_source(name: str, hook: Hook) -> str:
   }}
   call.stream = gw_stream({stream}, GW_STREAM_{default});
   call.key = {mixed};
-  call.after = GW_DONE_WITH;
+  call.submission.window = NULL;
   gw_count_call(GW_{counted}, call.stream);{remembered}
   if (__builtin_expect(gw_tracing, 0)) {{
     gw_trace_begin(&call.traced, GW_ID_{name}, GW_{counted}, {traced});

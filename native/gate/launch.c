@@ -14,7 +14,6 @@
 #include "state.h"
 #include "task.h"
 #include "wait.h"
-#include "wake.h"
 
 /* Counts the launch first, then checks that the task is active. gw_deactivate works in the opposite
  * order, so that at least one of the two sees the other. */
@@ -43,7 +42,6 @@ static bool make_active(struct gw_task *task) {
 
 static void admit_slowly(struct gw_task *task) {
   if (make_active(task) && gw_is_held(task, gw_seat_of(task)) && gw_may_wait()) {
-    gw_wake_put_off_end(); /* a held task needs its watcher */
     gw_wait_at_gate(task);
   }
 }
@@ -98,20 +96,6 @@ void gw_admit(gw_task *task) {
     admit_asynchronous(task);
   }
 }
-
-static __attribute__((noinline)) int admit_early(struct gw_task *task) {
-  gw_wake_put_off();
-  admit_asynchronous(task);
-  bool due = gw_wake_due();
-  if (!due) {
-    gw_wake_put_off_end();
-  }
-  return due;
-}
-
-int gw_admit_early(gw_task *task) { return task != NULL && !passes(task) && admit_early(task); }
-
-void gw_admitted_early(void) { gw_wake_put_off_end(); }
 
 void gw_admit_held(gw_task *task) {
   if (task == NULL) {

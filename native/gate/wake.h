@@ -17,10 +17,5 @@ extern struct gw_wake gw_wake;
 void gw_wake_idle_watcher(void);
 /* In any case: a quantum has begun. */
 void gw_wake_watcher(void);
-/* From now on the calling thread puts off gw_wake_idle_watcher until gw_wake_put_off_end. */
-void gw_wake_put_off(void);
-/* Whether it has put it off. */
-bool gw_wake_due(void);
-void gw_wake_put_off_end(void);
 
 #endif

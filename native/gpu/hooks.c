@@ -29,17 +29,7 @@ void gw_before_submission(struct gw_call *call, gw_task *task, enum gw_work work
   }
   call->submission.stream = call->stream;
   call->submission.key = call->key;
-  call->submission.window = NULL;
   gw_submit_begin(&call->device->windows, task, gw_outranked(task), work, &call->submission);
-  call->after = call->submission.window != NULL ? GW_SUBMITS : GW_DONE_WITH;
-}
-
-void gw_after_submission(struct gw_call *call, int result) {
-  if (call->after == GW_WAKES) {
-    gw_admitted_early();
-  } else {
-    gw_submit_end(&call->submission, result == 0);
-  }
 }
 
 void gw_submitted_late(const struct gw_call *call) {

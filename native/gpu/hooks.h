@@ -26,7 +26,6 @@ struct gw_call {
   gw_word stream;
   struct gw_device *device; /* of a launch or copy; NULL: not gated */
   uint64_t key;             /* of work; other hooks note here what they need after the call */
-  enum { GW_DONE_WITH, GW_WAKES, GW_SUBMITS } after; /* what is left to do after the call */
   struct gw_submission submission;
   struct gw_loan loan;
   struct gw_traced traced;
@@ -94,7 +93,6 @@ void gw_passed(struct gw_call *call);
 
 /* The work is held, waits, gets a gate or a fence, or its time is not known yet. */
 void gw_before_submission(struct gw_call *call, gw_task *task, enum gw_work work);
-void gw_after_submission(struct gw_call *call, int result);
 
 /* Work for the device. */
 static inline void gw_before_work(struct gw_call *call, enum gw_work work) {
@@ -109,7 +107,7 @@ static inline void gw_before_work(struct gw_call *call, enum gw_work work) {
   if (GW_LIKELY(!gw_outranked(task) &&
                 gw_sparse_passes(&device->windows.sparse, &device->windows.estimates, call->key,
                                  call->stream))) {
-    call->after = gw_admit_early(task); /* GW_WAKES */
+    gw_admit(task);
   } else {
     gw_before_submission(call, task, work);
   }
@@ -133,8 +131,8 @@ static inline void gw_submitted(const struct gw_call *call) {
 
 static inline void gw_after_work(struct gw_call *call, int result) {
   gw_submitted(call);
-  if (__builtin_expect(call->after != GW_DONE_WITH, 0)) {
-    gw_after_submission(call, result);
+  if (__builtin_expect(call->submission.window != NULL, 0)) {
+    gw_submit_end(&call->submission, result == 0);
   }
 }
 

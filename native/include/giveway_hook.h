@@ -58,11 +58,6 @@ GW_API void gw_end(gw_task *task);
 /* An asynchronous launch: returns when the launch may be submitted. The task's busy function tells
  * whether the work is done. */
 GW_API void gw_admit(gw_task *task);
-/* The same for a launch that takes the driver no longer than usual. 1: the caller is to call
- * gw_admitted_early, from the same thread, once the launch is submitted. Then the launch need not
- * wait while the watcher is woken, which may take as long as the launch itself. */
-GW_API int gw_admit_early(gw_task *task);
-GW_API void gw_admitted_early(void);
 /* An asynchronous launch behind a stream gate: returns without a wait, because the device itself
  * holds the launch while the gate is closed. */
 GW_API void gw_admit_held(gw_task *task);

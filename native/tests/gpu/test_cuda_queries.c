@@ -1,7 +1,4 @@
 /* Which streams the watcher asks the driver about, and when it does not ask. */
-#include <dirent.h>
-#include <sys/syscall.h>
-
 #include "cuda_harness.h"
 
 static _Atomic uint32_t word;
@@ -67,70 +64,19 @@ static void nothing_at_the_end_of_the_process(void) {
   exit(1);
 }
 
-/* From now on every call of that function begins with the other one. */
-static void call_during(const char *name, void (*function)(void)) {
-  void *fake = dlopen(getenv("GIVEWAY_CUDA_LIBRARY"), RTLD_LAZY);
-  void (*during)(const char *, void (*)(void)) =
-      (void (*)(const char *, void (*)(void)))dlsym(fake, "fake_during");
-  CHECK(during != NULL);
-  during(name, function);
-}
-
 /* As the first launch of a kernel that the driver loads only then. */
 static void become_idle_during_the_call(void) { CHECK(becomes_idle()); }
 
 static void a_launch_that_takes_long_is_submitted_by_an_active_task(void) {
   start_cuda();
-  call_during("cuLaunchKernel", become_idle_during_the_call);
+  void *fake = dlopen(getenv("GIVEWAY_CUDA_LIBRARY"), RTLD_LAZY);
+  void (*during)(const char *, void (*)(void)) =
+      (void (*)(const char *, void (*)(void)))dlsym(fake, "fake_during");
+  CHECK(during != NULL);
+  during("cuLaunchKernel", become_idle_during_the_call);
   CHECK(launch(kernel(FOR_EVER), NULL) == 0 && own_task().active);
   await_watcher();
   CHECK(own_task().active);
-}
-
-/* Whether the watcher waits for a call, without a time limit. */
-static bool watcher_sleeps(void) {
-  bool found = false;
-  DIR *threads = opendir("/proc/self/task");
-  for (struct dirent *entry; (entry = readdir(threads)) != NULL;) {
-    char path[300], name[32] = "", timeout[32] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
-    FILE *file = fopen(path, "r");
-    bool watcher = file != NULL && fscanf(file, "%31s", name) == 1 && strcmp(name, "giveway") == 0;
-    if (file != NULL) {
-      fclose(file);
-    }
-    snprintf(path, sizeof path, "/proc/self/task/%s/syscall", entry->d_name);
-    if (watcher && (file = fopen(path, "r")) != NULL) {
-      int number = 0;
-      found = fscanf(file, "%d %*s %*s %*s %31s", &number, timeout) == 2 && number == SYS_futex &&
-              strcmp(timeout, "0x0") == 0;
-      fclose(file);
-    }
-  }
-  closedir(threads);
-  return found;
-}
-
-static int submissions;
-static void see_the_watcher(void) {
-  usleep(20000); /* it would have noticed */
-  submissions += watcher_sleeps();
-}
-
-/* To wake another thread may take as long as the launch. Now and then a launch is one that gets a
- * gate; its watcher is woken at once. */
-static void the_watcher_is_woken_after_the_launch(void) {
-  start_cuda();
-  CUfunction f = kernel("ns_1000");
-  for (int i = 0; i < 10; i++) { /* until the shim knows how long it takes */
-    CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
-  }
-  call_during("cuLaunchKernel", see_the_watcher);
-  for (int i = 0; i < 20 && submissions == 0; i++) {
-    CHECK(becomes_idle() && until(watcher_sleeps(), 60000));
-    CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
-  }
-  CHECK(submissions == 1 && becomes_idle());
 }
 
 static const struct test_case cases[] = {
@@ -138,7 +84,6 @@ static const struct test_case cases[] = {
     {"no stream that is being captured", no_stream_that_is_being_captured},
     {"a capture that could not begin is none", a_capture_that_could_not_begin_is_none},
     {"a launch that takes long", a_launch_that_takes_long_is_submitted_by_an_active_task},
-    {"the watcher is woken after the launch", the_watcher_is_woken_after_the_launch},
     {"nothing at the end of the process", nothing_at_the_end_of_the_process},
 };
 RUN_CASES(cases, 240)
