@@ -56,17 +56,20 @@ static bool await_threads(void) {
   return true;
 }
 
-/* Under the driver's lock on the process. A device may have been used for the first time before
- * the lock. What is free there cannot be asked for under it. */
+/* Under the driver's lock on the process. Before it, the program went on: it may have got more
+ * memory, or some that cannot be moved, and may have used a device for the first time. What is free
+ * there cannot be asked for under the lock. */
 static struct gw_refusal save(void) {
-  struct gw_refusal result = {.error = GW_PARK_OK};
   if (!await_threads()) {
-    result.error = GW_PARK_BUSY;
-  } else if (!gw_park_read_requests().wanted) {
+    return (struct gw_refusal){.error = GW_PARK_BUSY};
+  }
+  struct gw_park_requests requests = gw_park_read_requests();
+  struct gw_refusal result = examine(&requests);
+  if (!requests.wanted) {
     result.error = GW_PARK_WITHDRAWN;
-  } else if (!gw_park_knows_room()) {
+  } else if (result.error == GW_PARK_OK && !gw_park_knows_room()) {
     result.error = GW_PARK_ROOM_UNKNOWN;
-  } else {
+  } else if (result.error == GW_PARK_OK) {
     gw_park_show(GW_PARK_SAVES, NULL);
     result.error = gw_parker()->save(&result.number);
   }

@@ -107,12 +107,67 @@ static void asked_again_after_a_refusal(void) {
   CHECK(is(GW_PARKED) && me().park_error == GW_PARK_OK);
 }
 
+/* ---- memory that the program gets while its work ends ------------------------------------------
+ */
+
+#define MIB (UINT64_C(1) << 20)
+
+/* Stops the process before it is locked. */
+static void begin_to_park(void) {
+  stop_at("cuCheckpointProcessLock");
+  ask_to_park();
+  await_stop();
+}
+
+static void refused_late(uint32_t error) {
+  go_on();
+  CHECK(reach(GW_PARKED) == GW_NOT_PARKED && me().park_error == error);
+  CHECK(fake_calls("cuCheckpointProcessCheckpoint") == 0);
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+static void more_than_the_host_has(void) {
+  setenv("GIVEWAY_PARK_HOST_GIB", "1", 1);
+  start_with_work();
+  begin_to_park();
+  CUdeviceptr memory;
+  CHECK(cuMemAlloc_v2(&memory, 2048 * MIB) == 0);
+  refused_late(GW_PARK_NO_HOST_MEMORY);
+}
+
+static void memory_that_cannot_be_moved(void) {
+  start_with_work();
+  begin_to_park();
+  CUdeviceptr memory;
+  CHECK(cuMemAllocManaged(&memory, MIB, 1) == 0);
+  refused_late(GW_PARK_MANAGED);
+}
+
+/* It was free when that was asked for, and is not free twice. */
+static void memory_that_was_free_before(void) {
+  setenv("GIVEWAY_FAKE_MEMORY", "104857600", 1);
+  setenv("GIVEWAY_FAKE_CONTEXT", "0", 1);
+  start_with_work();
+  CUdeviceptr memory;
+  CHECK(cuMemAlloc_v2(&memory, 10 * MIB) == 0);
+  begin_to_park();
+  CHECK(cuMemAlloc_v2(&memory, 20 * MIB) == 0 && me().memory == 30 * MIB);
+  go_on();
+  CHECK(reach(GW_PARKED) == GW_PARKED);
+  struct gw_task_info other; /* takes all but 20 MiB */
+  pid_t pid = other_process(&other);
+  raw_page_of(DEVICE)->rows[other.row].memory = 80 * MIB;
+  CHECK(gw_unpark(page, me().ticket) == GW_OK);
+  CHECK(until(me().park_error == GW_PARK_NO_ROOM, 60000) && me().parked == GW_PARKED);
+  CHECK(me().park_room == 20 * MIB && fake_calls("cuCheckpointProcessRestore") == 0);
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+  unpark();
+}
+
 /* ---- several devices ---------------------------------------------------------------------------
  */
 
 #define SECOND "GPU-fafafafa-fafa-fafa-fafa-fafafafafa01"
-#define MIB (UINT64_C(1) << 20)
-
 static gw_page *pages[2];
 static CUcontext contexts[2];
 static struct gw_row *rows[2];
@@ -306,6 +361,9 @@ static const struct test_case cases[] = {
     {"asked while it is refused", asked_while_it_is_refused},
     {"taken back while it is saved", taken_back_while_it_is_saved},
     {"asked again after a refusal", asked_again_after_a_refusal},
+    {"more than the host has", more_than_the_host_has},
+    {"memory that cannot be moved", memory_that_cannot_be_moved},
+    {"memory that was free before", memory_that_was_free_before},
     {"all devices at once", all_devices_at_once},
     {"a request on each device", a_request_on_each_device},
     {"no room on the other device", no_room_on_the_other_device},
