@@ -50,4 +50,23 @@ __attribute__((unused)) static void start_with_work(void) {
   CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
 }
 
+/* A process that carries out nothing, beside a task of this one. */
+static struct gw_row *moving;
+__attribute__((unused)) static pid_t start_moving(uint32_t parked) {
+  gw_task *other;
+  struct gw_task_options options = {.name = "other", .priority = -5};
+  page = open_page_of(DEVICE);
+  pid_t pid = fork();
+  if (pid == 0) {
+    CHECK(gw_join(open_page_of(DEVICE), &options, &other) == GW_OK);
+    pause();
+  }
+  struct gw_row *rows = raw_page_of(DEVICE)->rows;
+  CHECK(until(rows[1].state != GW_FREE, 60000));
+  moving = &rows[1];
+  atomic_fetch_or(&moving->flags, GW_ROW_CAN_PARK | GW_ROW_PARKABLE);
+  atomic_store(&moving->parked, parked);
+  return pid;
+}
+
 #endif
