@@ -42,6 +42,25 @@ __attribute__((unused)) static pid_t other_process(struct gw_task_info *info) {
   return pid;
 }
 
+__attribute__((unused)) static void *fake_function(const char *name) {
+  void *function = dlsym(dlopen(getenv("GIVEWAY_CUDA_LIBRARY"), RTLD_LAZY), name);
+  CHECK(function != NULL);
+  return function;
+}
+
+__attribute__((unused)) static bool is_blocked(void) {
+  return ((bool (*)(void))fake_function("fake_blocked"))();
+}
+
+/* The next call of that step does not return until go_on. */
+__attribute__((unused)) static void stop_at(const char *step) {
+  ((void (*)(const char *))fake_function("fake_block"))(step);
+}
+__attribute__((unused)) static void await_stop(void) { CHECK(until(is_blocked(), 60000)); }
+__attribute__((unused)) static void go_on(void) {
+  ((void (*)(void))fake_function("fake_unblock"))();
+}
+
 static CUfunction short_kernel;
 
 __attribute__((unused)) static void start_with_work(void) {
