@@ -24,7 +24,7 @@ static const int asks_to_end[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
  * there. So a relay keeps its handler for good, and a further handler gets a relay of its own. */
 #define RELAYS 4
 static struct sigaction handlers[SIGNALS][RELAYS];
-static int used[SIGNALS]; /* by the watcher alone */
+static int used[SIGNALS]; /* under gw_process.lock */
 
 static _Atomic uint64_t asked_ns; /* when the last such signal came; 0: never */
 
@@ -108,9 +108,16 @@ void gw_grace_watch(void) {
   }
 }
 
-void gw_grace_update(struct gw_task *task, uint64_t now) {
+/* When the grace period ends; 0: there is none. */
+static uint64_t end_of_grace(uint64_t now) {
   uint64_t asked = atomic_load(&asked_ns), end = asked + gw_settings()->grace_ns;
-  uint64_t wanted = asked != 0 && now < end ? end : 0;
+  return asked != 0 && now < end ? end : 0;
+}
+
+bool gw_grace_is_on(void) { return end_of_grace(gw_now()) != 0; }
+
+void gw_grace_update(struct gw_task *task, uint64_t now) {
+  uint64_t wanted = end_of_grace(now);
   if (GW_READ(gw_row_of(task)->grace_end_ns) == wanted || gw_page_lock(task->page) != GW_OK) {
     return;
   }

@@ -4,9 +4,11 @@
 
 #include "state.h"
 
-/* Arranges that this process notices signals that ask it to end. Handlers that the program installs
- * later are found by the next call. */
+/* Under gw_process.lock: arranges that this process notices signals that ask it to end. Handlers
+ * that the program installs later are found by the next call. */
 void gw_grace_watch(void);
+/* Whether it was told to end, and has its grace period. */
+bool gw_grace_is_on(void);
 /* Under gw_process.lock: begins or ends the task's grace period. */
 void gw_grace_update(struct gw_task *task, uint64_t now);
 

@@ -36,9 +36,9 @@
 struct gw_member {
   struct gw_task vote; /* the row on the job's page */
   struct gw_page *page;
-  struct gw_row *row; /* the task's, on the page of its device */
+  const struct gw_task *task; /* until the vote is left */
+  struct gw_row *row;         /* the task's, on the page of its device */
   uint64_t ticket;
-  _Atomic uint64_t collectives; /* counted here: the row that shows them may be lost */
   _Atomic bool replaced;
 };
 
@@ -58,7 +58,7 @@ static void grow(_Atomic uint64_t *to, uint64_t least) {
 }
 
 static void show_collectives(const struct gw_member *member) {
-  grow(&gw_row_of(&member->vote)->launches, atomic_load(&member->collectives));
+  grow(&gw_row_of(&member->vote)->launches, atomic_load(&member->task->collectives));
 }
 
 /* A vote whose row is lost (somebody wrote to the job's page) takes another one, as soon as there
@@ -242,27 +242,14 @@ static bool any_held(const struct gw_page *job) {
 
 int gw_in_job(const gw_task *task) { return task != NULL && task->member != NULL; }
 
-/* What was counted for a member that has been replaced belongs to the new one. A thread that counts
- * while the member is replaced, and the thread that replaces it, both carry over what they find. */
-static void carry_over(struct gw_member *from, struct gw_member *to) {
-  uint64_t counted = atomic_exchange(&from->collectives, 0);
-  if (to != NULL) {
-    atomic_fetch_add(&to->collectives, counted);
-  }
-}
-
-/* Counts first, then reads the votes. A member that votes later reads the count at its gate. */
+/* Counts first, then reads the member and the votes. A member that votes later reads the count at
+ * its gate, and one that takes this one's place shows it. */
 void gw_collective(gw_task *task) {
-  struct gw_member *member = task != NULL ? task->member : NULL;
-  if (member == NULL) {
+  if (task == NULL) {
     return;
   }
-  atomic_fetch_add(&member->collectives, 1);
-  struct gw_member *now = task->member;
-  if (now != member) {
-    carry_over(member, now);
-    member = now;
-  }
+  atomic_fetch_add(&task->collectives, 1);
+  const struct gw_member *member = task->member;
   if (member == NULL || !is_member(member)) {
     return;
   }
@@ -321,7 +308,7 @@ static void state_job(const struct gw_task *task, const char *job) {
   gw_page_unlock(task->page);
 }
 
-static struct gw_member *join(struct gw_task *task, uint64_t collectives) {
+struct gw_member *gw_job_join(struct gw_task *task) {
   char job[GW_DEVICE_SIZE - sizeof ".job"], name[GW_DEVICE_SIZE];
   struct gw_member *member = gw_job_name(job, sizeof job) ? calloc(1, sizeof *member) : NULL;
   if (member == NULL) {
@@ -330,6 +317,7 @@ static struct gw_member *join(struct gw_task *task, uint64_t collectives) {
   snprintf(name, sizeof name, "%s.job", job);
   state_job(task, job);
   member->page = task->page;
+  member->task = task;
   member->row = gw_row_of(task);
   member->ticket = GW_READ(task->ticket);
   memcpy(member->vote.name, task->name, sizeof task->name);
@@ -339,7 +327,6 @@ static struct gw_member *join(struct gw_task *task, uint64_t collectives) {
     warn(r, job);
     return NULL;
   }
-  atomic_store(&member->collectives, collectives);
   show_collectives(member);
   int error = gw_thread_start(vote, member);
   error = error == 0 ? gw_thread_start(follow, member) : error;
@@ -352,8 +339,6 @@ static struct gw_member *join(struct gw_task *task, uint64_t collectives) {
   return member;
 }
 
-struct gw_member *gw_job_join(struct gw_task *task) { return join(task, 0); }
-
 /* The first thread that notices does it. */
 void gw_job_renew(struct gw_task *task) {
   struct gw_member *old = task->member;
@@ -365,9 +350,8 @@ void gw_job_renew(struct gw_task *task) {
   gw_job_leave(old);
   pthread_mutex_unlock(&gw_process.lock);
   gw_futex_wake(&old->row->flags, true); /* its thread ends */
-  struct gw_member *new = join(task, atomic_exchange(&old->collectives, 0));
+  struct gw_member *new = gw_job_join(task);
   task->member = new;
-  carry_over(old, new);
   if (new != NULL && is_member(new)) {
     show_collectives(new);
   }

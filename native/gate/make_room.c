@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "futex.h"
+#include "grace.h"
 #include "kernel_state.h"
 #include "liveness.h"
 #include "lock.h"
@@ -63,7 +64,14 @@ static bool is_stopped(struct gw_seat other, struct gw_seat own) {
 
 static bool moves(uint32_t parked) { return parked == GW_PARK_SAVES || parked == GW_PARK_RESTORES; }
 
-/* True: the task has parked itself, or has left. */
+/* A program may handle the signal that tells it to end when its allocation has returned. */
+static void watch_signals(void) {
+  pthread_mutex_lock(&gw_process.lock);
+  gw_grace_watch();
+  pthread_mutex_unlock(&gw_process.lock);
+}
+
+/* True: the task has parked itself, or has left. False: it has not, or this program is to end. */
 static bool await(gw_page *page, struct gw_seat other, struct gw_seat own) {
   uint64_t start = gw_now(), moved = start, most = gw_settings()->park_room_ns;
   for (uint64_t now = start; now - moved < most && now - start < MOVING * most; now = gw_now()) {
@@ -76,6 +84,9 @@ static bool await(gw_page *page, struct gw_seat other, struct gw_seat own) {
     }
     if ((GW_READ(other.row->park_request) & 1) == 0) { /* refused, or a user wants it back */
       return false;
+    }
+    if (gw_grace_is_on()) {
+      break;
     }
     gw_futex_wait(&other.row->parked, parked, LOOK_NS, true);
     if (!gw_row_alive(page, (uint32_t)(other.row - page->map->rows))) {
@@ -100,10 +111,8 @@ int gw_make_room(gw_task *task, struct gw_room_search *search) {
   if (task == NULL || GW_READ(task->page->broken) != 0 || GW_READ(task->left)) {
     return 0;
   }
-  for (;;) {
-    if (gw_page_lock(task->page) != GW_OK) {
-      return 0;
-    }
+  watch_signals();
+  while (!gw_grace_is_on() && gw_page_lock(task->page) == GW_OK) {
     struct gw_row *row = gw_seat_lost(own) ? NULL : choose(task->page, own, search);
     struct gw_seat other = {row, row != NULL ? GW_READ(row->ticket) : 0};
     if (row != NULL) {
@@ -117,6 +126,7 @@ int gw_make_room(gw_task *task, struct gw_room_search *search) {
       return 1;
     }
   }
+  return 0;
 }
 
 /* Without the page's lock: another process may have it for long. */

@@ -79,15 +79,15 @@ static const struct {
 
 /* Reads an amount, or a percentage of the total. */
 static bool read_amount(const char *text, uint64_t total, uint64_t *amount) {
-  char *end;
-  double value = strtod(text, &end), bytes = -1;
+  const char *end;
+  double value = gw_decimal(text, &end), bytes = -1;
   if (strcmp(end, "%") == 0) {
     bytes = (double)total * value / 100;
   }
   for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
     bytes = strcasecmp(end, units[i].name) == 0 ? value * units[i].bytes : bytes;
   }
-  if (end == text || !(bytes >= 0 && bytes < 1e18)) { /* NaN, too */
+  if (end == text || bytes < 0 || bytes >= 1e18) {
     return false;
   }
   *amount = (uint64_t)bytes;

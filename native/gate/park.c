@@ -18,6 +18,8 @@
 #define LOOK_NS (200 * GW_MS)
 /* How often it looks whether a thread is still in the driver. */
 #define INSIDE_NS (1 * GW_MS)
+/* How long a thread whose work has ended takes to leave the driver. */
+#define LATE_NS (100 * GW_MS)
 /* The driver has freed the memory of a process so long after its end. */
 #define SETTLE_NS (1000 * GW_MS)
 /* The driver needs a little more host memory than the memory that it moves. */
@@ -45,10 +47,10 @@ static struct gw_refusal examine(const struct gw_park_requests *requests) {
   return result;
 }
 
-/* Nobody waits in the driver any more: the work has ended. */
-static bool await_threads(void) {
+/* Waits until no thread is in a call of the driver that counts. */
+static bool await_threads(uint64_t most) {
   for (uint64_t start = gw_now(); atomic_load(&gw_process.inside) != 0;) {
-    if (gw_now() - start > gw_settings()->park_wait_ns) {
+    if (gw_now() - start > most) {
       return false;
     }
     gw_futex_wait(&gw_process.parked, GW_PARK_DRAINS, INSIDE_NS, false);
@@ -56,17 +58,35 @@ static bool await_threads(void) {
   return true;
 }
 
-/* Under the driver's lock on the process. A device may have been used for the first time before
- * the lock. What is free there cannot be asked for under it. */
+/* Locks the driver when all work has ended, so that no thread waits for work any more. A thread
+ * that was counted and reaches the driver only now waits for the lock instead. It goes on while the
+ * lock is given back for a moment; further threads stay out. */
+static uint32_t lock_driver(uint32_t *number) {
+  const struct gw_parker *parker = gw_parker();
+  uint64_t most = gw_settings()->park_wait_ns;
+  for (;;) {
+    uint32_t unused, error = parker->lock((uint32_t)(most / (uint64_t)GW_MS), number);
+    if (error != GW_PARK_OK || await_threads(most < LATE_NS ? most : LATE_NS)) {
+      return error;
+    }
+    parker->unlock(&unused);
+    if (!await_threads(most)) {
+      return GW_PARK_BUSY;
+    }
+  }
+}
+
+/* Under the driver's lock on the process. Before it, the program went on: it may have got more
+ * memory, or some that cannot be moved, and may have used a device for the first time. What is free
+ * there cannot be asked for under the lock. */
 static struct gw_refusal save(void) {
-  struct gw_refusal result = {.error = GW_PARK_OK};
-  if (!await_threads()) {
-    result.error = GW_PARK_BUSY;
-  } else if (!gw_park_read_requests().wanted) {
+  struct gw_park_requests requests = gw_park_read_requests();
+  struct gw_refusal result = examine(&requests);
+  if (!requests.wanted) {
     result.error = GW_PARK_WITHDRAWN;
-  } else if (!gw_park_knows_room()) {
+  } else if (result.error == GW_PARK_OK && !gw_park_knows_room()) {
     result.error = GW_PARK_ROOM_UNKNOWN;
-  } else {
+  } else if (result.error == GW_PARK_OK) {
     gw_park_show(GW_PARK_SAVES, NULL);
     result.error = gw_parker()->save(&result.number);
   }
@@ -84,8 +104,7 @@ static struct gw_refusal try_to_park(const struct gw_park_requests *requests) {
     return (struct gw_refusal){.error = GW_PARK_ROOM_UNKNOWN};
   }
   gw_park_show(GW_PARK_DRAINS, NULL);
-  result.error =
-      parker->lock((uint32_t)(gw_settings()->park_wait_ns / (uint64_t)GW_MS), &result.number);
+  result.error = lock_driver(&result.number);
   if (result.error == GW_PARK_OK) {
     result = save();
     uint32_t unused;

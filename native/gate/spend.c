@@ -1,9 +1,9 @@
 #include "spend.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "lock.h"
+#include "number.h"
 #include "rule.h"
 #include "task.h"
 
@@ -14,17 +14,6 @@
 #define DEVICE_SLICE_NS (2 * GW_MS)
 #define HOST_DRAIN_NS (GW_MS / 5)
 
-static double read_percent(const char *text) { /* strtod would follow the program's locale */
-  char *end;
-  double value = (double)strtol(text, &end, 10), digit = 0.1;
-  if (*end == '.') {
-    for (end++; *end >= '0' && *end <= '9'; end++, digit /= 10) {
-      value += digit * (*end - '0');
-    }
-  }
-  return value;
-}
-
 /* The attribute slowdown, as 10%. Another process may be writing the text: then this reads it once
  * more when the count of changes has moved on. */
 static double read_tolerance(const char *text) {
@@ -34,7 +23,8 @@ static double read_tolerance(const char *text) {
   copy[GW_ATTRIBUTES_SIZE] = '\0';
   for (const char *at = copy; (at = strstr(at, key)) != NULL; at++) {
     if (at == copy || at[-1] == ' ') {
-      double percent = read_percent(at + strlen(key));
+      const char *end;
+      double percent = gw_decimal(at + strlen(key), &end);
       return percent > 0 && percent <= 100 ? percent / 100 : 0;
     }
   }

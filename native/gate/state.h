@@ -85,6 +85,7 @@ struct gw_task {
   uint64_t park_gone_ns; /* when the task that needs the memory was first seen to be gone */
 
   struct gw_member *_Atomic member; /* of the job; NULL: of none. See gw_job_renew */
+  _Atomic uint64_t collectives;     /* a row of the job that shows them may be lost */
   struct gw_task *next;
   struct gw_task *sibling; /* the same thread's task on another page */
   bool leaving;            /* under gw_process.lock: leaves as soon as it is idle */

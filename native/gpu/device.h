@@ -26,7 +26,8 @@ struct gw_device {
   _Atomic gw_word used[GW_STREAM_SLOTS];
   struct gw_windows windows;
   _Atomic uint64_t
-      graph_memory; /* of the task, in the device's pool for graphs; see graph_memory.h */
+      graph_memory;       /* of the task, in the device's pool for graphs; see graph_memory.h */
+  uint64_t graph_reading; /* of the driver's answer that says so; in graph_memory.c alone */
 };
 
 extern _Atomic(struct gw_device *) gw_devices[GW_DEVICES];

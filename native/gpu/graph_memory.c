@@ -1,5 +1,6 @@
 #include "graph_memory.h"
 
+#include <pthread.h>
 #include <stddef.h>
 
 _Atomic bool gw_graphs_allocate;
@@ -36,27 +37,27 @@ struct gw_allocation gw_graph_allocation_of_any(gw_word node) {
   return gw_graph_allocation(allocates ? (gw_word)&wanted->alloc : 0);
 }
 
-/* Updates that have begun. */
-static _Atomic uint32_t updates;
+/* Threads may launch graphs at once, and no lock is held while the driver is asked. So readings
+ * have numbers, from before the driver looks, and of two readings the later one counts. A thread
+ * that has changed the pool reads it afterwards. */
+static _Atomic uint64_t readings;
+static pthread_mutex_t noting = PTHREAD_MUTEX_INITIALIZER;
 
 static void update(struct gw_device *device, int index) {
-  uint64_t now = gw_driver_graph_memory(index);
-  gw_memory_change(device, atomic_exchange(&device->graph_memory, now), now);
+  uint64_t reading = atomic_fetch_add(&readings, 1) + 1, now = gw_driver_graph_memory(index);
+  pthread_mutex_lock(&noting);
+  if (reading > device->graph_reading) {
+    device->graph_reading = reading;
+    gw_memory_change(device, atomic_exchange(&device->graph_memory, now), now);
+  }
+  pthread_mutex_unlock(&noting);
 }
 
-/* Threads may launch graphs at once, and no lock is held while the driver is asked. What this
- * thread has read may be older than what another one has noted before it. Then the other one began
- * later, so this one reads again. */
 void gw_graph_memory_update(void) {
-  uint32_t seen, now = atomic_fetch_add(&updates, 1) + 1;
-  do {
-    seen = now;
-    for (int i = 0; i < GW_DEVICES; i++) {
-      struct gw_device *device = atomic_load(&gw_devices[i]);
-      if (device != NULL) {
-        update(device, i);
-      }
+  for (int i = 0; i < GW_DEVICES; i++) {
+    struct gw_device *device = atomic_load(&gw_devices[i]);
+    if (device != NULL) {
+      update(device, i);
     }
-    now = atomic_load(&updates);
-  } while (now != seen);
+  }
 }

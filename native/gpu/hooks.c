@@ -148,8 +148,11 @@ void gw_before_context_release(struct gw_call *call) { gw_before_context_destroy
 
 /* The context is destroyed when nothing in the process retains it any more. */
 void gw_after_context_release(struct gw_call *call, int result) {
+  struct gw_device *device = gw_device_known();
   if (gw_driver_current_device() < 0) {
     gw_after_context_destroy(call, result);
+  } else if (device != NULL) {
+    gw_device_note_context(device, gw_driver_current_context());
   }
 }
 

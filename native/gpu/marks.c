@@ -16,8 +16,19 @@ static void leave(struct gw_marks *marks, uint64_t ns) {
   marks->in_flight -= ns < marks->in_flight ? ns : marks->in_flight;
 }
 
-/* A context with more streams than there are tails loses the oldest one: what that stream has
- * behind its last mark is not counted any more. */
+/* The oldest tail. Rather not that of a stream for which a launch has waited in vain, or one would
+ * wait for it again. */
+static struct gw_tail *victim(struct gw_marks *marks) {
+  struct gw_tail *tail;
+  unsigned looked = 0;
+  do {
+    tail = &marks->tails[marks->next_victim++ % GW_TAILS];
+  } while (tail->unbounded && ++looked < GW_TAILS);
+  return tail;
+}
+
+/* A context with more streams than there are tails loses one: what that stream has behind its last
+ * mark is not counted any more. */
 struct gw_tail *gw_tail_of(struct gw_marks *marks, gw_word stream) {
   for (unsigned i = 0; i < marks->tail_count; i++) {
     if (marks->tails[i].stream == stream) {
@@ -28,7 +39,7 @@ struct gw_tail *gw_tail_of(struct gw_marks *marks, gw_word stream) {
   if (marks->tail_count < GW_TAILS) {
     tail = &marks->tails[marks->tail_count++];
   } else {
-    tail = &marks->tails[marks->next_victim++ % GW_TAILS];
+    tail = victim(marks);
     leave(marks, tail->ns);
   }
   *tail = (struct gw_tail){.stream = stream};

@@ -81,6 +81,9 @@ def test_two_programs_have_half_of_the_gpu_each(
     assert raised.stdout == f"two ({pid}): memory 8.0 GiB → 10.0 GiB\n"
     assert two.allocates(1 * GIB)
     assert two.sees() == (1 * GIB, 10 * GIB)
+    lowered = giveway("set", pid, "--memory", "4GiB")
+    assert lowered.stdout == f"two ({pid}): memory 10.0 GiB → 4.0 GiB, and 9.0 GiB are in use\n"
+    assert giveway("set", pid, "--memory", "10GiB").returncode == 0
     refused = giveway("set", pid, "--memory", "17GiB")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == f"giveway: --memory 17.0 GiB is more than the 16.0 GiB of {UUID}\n"

@@ -94,8 +94,8 @@ def test_an_urgent_program_gets_the_memory_of_a_parkable_one(
     assert low.allocates(64 * MIB)
     code, line = refused(giveway, "park", pid)
     assert code == 10
-    assert "was not parked: it has 224 MiB on the GPU, and host memory" in line
-    assert " has room for 205 MiB; GIVEWAY_PARK_HOST_GIB states " in line
+    assert "it has 224 MiB on the GPU, which take 238 MiB of host memory, and the machine" in line
+    assert " has 205 MiB left; GIVEWAY_PARK_HOST_GIB states " in line
     assert low.sees() == (32 * MIB, 256 * MIB)
 
     assert low.ask("free") == "0"

@@ -45,6 +45,7 @@ def test_amounts(text: str, setting: str, of_a_gpu_of_16_gib: int) -> None:
         ("-1GiB", "'-1GiB' is not an amount of memory: write 40GiB or 50%"),
         ("40", "'40' has no unit: there are %, GB, GiB, MB, MiB, TB, TiB"),
         ("40G", "unknown unit 'G' in '40G': did you mean 'GB'?"),
+        ("40KiB", "unknown unit 'KiB' in '40KiB': there are %, GB, GiB, MB, MiB, TB, TiB"),
         ("0%", "0% is not more than 0 and at most 100%"),
         ("101%", "101% is not more than 0 and at most 100%"),
         ("0GiB", "0GiB is not more than 0 and less than a million TiB"),

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from giveway.cli.parts import parking
-from giveway.errors import ParkError
+from giveway.errors import NoSuchTaskError, ParkError
 from giveway.page.parking import Parking, Refusal, Stage
 from tests.unit.test_preemption import LOW
 
 GIB = 1 << 30
-REST = Parking(True, Stage.NOT_PARKED, Refusal.NONE, 0, 0)
+REST = Parking(True, Stage.NOT_PARKED, Refusal.NONE, 0, 0, 0)
 
 
 class Page:
@@ -77,10 +77,27 @@ def test_all_gpus_are_waited_for(now: list[float]) -> None:
 
 
 def test_of_several_gpus_the_one_that_is_too_small_is_named(now: list[float]) -> None:
-    large = REST._replace(stage=Stage.PARKED, room=5 * GIB)
-    small = large._replace(room=GIB, refusal=Refusal.NO_ROOM)
+    large = REST._replace(stage=Stage.PARKED, room=5 * GIB, memory=GIB)
+    small = large._replace(room=GIB, refusal=Refusal.NO_ROOM, memory=2 * GIB)
     both = process(now, [(0, large)], [(0, small)])
     assert both.why(both.read()) == "it has 2.0 GiB, and the GPU has room for 1.0 GiB"
-    host = REST._replace(refusal=Refusal.NO_HOST_MEMORY, room=GIB)
+    host = REST._replace(refusal=Refusal.NO_HOST_MEMORY, room=GIB, memory=8 * GIB)
     both = process(now, [(0, host)], [(0, host)])
-    assert both.why(both.read()).startswith("it has 3.0 GiB on the GPU, and host memory")
+    assert both.why(both.read()).startswith(
+        "it has 16.0 GiB on the GPU, which take 17.0 GiB of host memory, and the machine, or its"
+        " cgroup, has 1.0 GiB left; "
+    )
+
+
+def test_the_end_of_a_program_is_noticed(now: list[float]) -> None:
+    class Emptied(Page):
+        def parking(self, ticket: int) -> Parking:
+            if self.now[0] > 1:
+                raise NoSuchTaskError(f"task {ticket} on GPU-0 has ended")
+            return super().parking(ticket)
+
+    rows: Any = [(Emptied(now, at((0, Stage.SAVES))), LOW)]
+    one = parking._Process(4242, rows)
+    with pytest.raises(NoSuchTaskError) as error:
+        parking._wait(one, Stage.PARKED)
+    assert str(error.value) == f"{LOW.name} (4242) has ended"

@@ -32,6 +32,17 @@ static unsigned members_of(const struct gw_page_layout *job) {
   return count;
 }
 
+/* The collectives that the member's row on the job's page shows. */
+static uint64_t shown_by(const struct gw_page_layout *job, const struct program *member) {
+  for (uint32_t i = 0; i < GW_ROWS; i++) {
+    const struct gw_row *row = &job->rows[i];
+    if (row->state != GW_FREE && row->ticket != 1u << 20 && row->pid == (uint32_t)member->process) {
+      return row->launches;
+    }
+  }
+  return UINT64_MAX;
+}
+
 static void a_member_that_has_lost_its_row_stays_in_its_job(void) {
   begin();
   struct program *members[2], *urgent = start_on("first", NULL, 10);
@@ -41,8 +52,11 @@ static void a_member_that_has_lost_its_row_stays_in_its_job(void) {
   lose_row(members[1]);
   clock_settle();
   CHECK(members_of(raw_page_of("job.job")) == 2);
+  CHECK(shown_by(raw_page_of("job.job"), members[1]) == 1);
   ask(urgent, gw_begin);
-  CHECK(closed(members[0]) && closed(members[1]) && !may_launch(members[1]));
+  /* The clock does not know the threads of the new member before they sleep. */
+  CHECK(until(closed(members[0]) && closed(members[1]), 60000));
+  CHECK(!may_launch(members[1]));
   ask(urgent, gw_end);
   ask(urgent, gw_idle);
   CHECK(until(finished(members[1]), 60000));
@@ -85,9 +99,28 @@ static void a_member_that_finds_no_row_tries_again(void) {
   CHECK(closed(members[0]) && !closed(members[1]));
   clock_advance(31 * MS); /* it has tried */
   CHECK(closed(members[0]) && !closed(members[1]));
+  ask(urgent, gw_end);
+  ask(urgent, gw_idle);
+  ask(members[0], collective);
   fill(job, GW_FREE);
   clock_advance(31 * MS);
+  CHECK(shown_by(job, members[0]) == 1); /* counted while it had no row */
+  ask(urgent, gw_begin);
   CHECK(closed(members[0]) && closed(members[1]));
+}
+
+/* The row of its task is lost as well. It goes on as a program of its own. */
+static void a_member_without_any_row_is_none(void) {
+  begin();
+  struct program *members[2], *urgent = start_on("first", NULL, 10);
+  start_job(members, 0);
+  struct gw_page_layout *job = raw_page_of("job.job");
+  fill(job, GW_IDLE);
+  take_away(&job->rows[job->rows[0].pid == (uint32_t)members[1]->process ? 0 : 1]);
+  lose_row(members[1]);
+  ask(members[1], collective);
+  ask(urgent, gw_begin);
+  CHECK(closed(members[0]) && !closed(members[1]) && may_launch(members[1]));
 }
 
 static const struct test_case cases[] = {
@@ -95,6 +128,7 @@ static const struct test_case cases[] = {
      a_member_that_has_lost_its_row_stays_in_its_job},
     {"a member that has lost its vote votes again", a_member_that_has_lost_its_vote_votes_again},
     {"a member that finds no row tries again", a_member_that_finds_no_row_tries_again},
+    {"a member without any row is none", a_member_without_any_row_is_none},
 };
 
 RUN_CASES(cases, 60)

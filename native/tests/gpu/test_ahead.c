@@ -10,12 +10,12 @@
 #define LOOKS_MS 5           /* a launch that does not wait */
 #define EVENTS 16384
 
-enum { A, B, C, D, STREAMS };
+enum { A, B, C, D, STREAMS, MANY = 100 };
 /* Kinds of work. */
 enum { MS_2 = 64, MS_3 = 128, MS_5 = 192, MS_12 = 256, MS_120 = 320, RECEIVE = 384 };
 
 static uint64_t now = 1000 * MS;
-static unsigned submitted[STREAMS], finished[STREAMS];
+static unsigned submitted[MANY], finished[MANY];
 static unsigned stream_of[EVENTS], behind[EVENTS], events;
 static void (*meanwhile)(void); /* runs with each look */
 static struct gw_windows windows;
@@ -172,6 +172,18 @@ static void each_stream_that_stands_still_is_waited_for_once(void) {
   }
 }
 
+static void it_is_waited_for_once_beside_many_others(void) {
+  start();
+  CHECK(waits(A, MS_3, 60) == 1);
+  for (unsigned i = 0; i < 5; i++) {
+    for (unsigned stream = STREAMS; stream < MANY; stream++) {
+      CHECK(waits(stream, MS_2, 1) == 0);
+      synchronise(stream);
+    }
+    CHECK(waits(A, MS_3, 1) == 0);
+  }
+}
+
 static void it_does_not_delay_other_streams(void) {
   start();
   waits(A, MS_3, 300);
@@ -228,6 +240,7 @@ static const struct test_case cases[] = {
     {"long work is not delayed by short work", long_work_is_not_delayed_by_short_work},
     {"each stream that stands still is waited for once",
      each_stream_that_stands_still_is_waited_for_once},
+    {"it is waited for once beside many others", it_is_waited_for_once_beside_many_others},
     {"it does not delay other streams", it_does_not_delay_other_streams},
     {"a program that sets the pace itself waits once",
      a_program_that_sets_the_pace_itself_waits_once},

@@ -4,21 +4,6 @@
 /* ---- a request that arrives while another one is carried out -----------------------------------
  */
 
-static void *fake_function(const char *name) {
-  void *function = dlsym(dlopen(getenv("GIVEWAY_CUDA_LIBRARY"), RTLD_LAZY), name);
-  CHECK(function != NULL);
-  return function;
-}
-
-static bool is_blocked(void) { return ((bool (*)(void))fake_function("fake_blocked"))(); }
-
-/* The next call of that step does not return until go_on. */
-static void stop_at(const char *step) {
-  ((void (*)(const char *))fake_function("fake_block"))(step);
-}
-static void await_stop(void) { CHECK(until(is_blocked(), 60000)); }
-static void go_on(void) { ((void (*)(void))fake_function("fake_unblock"))(); }
-
 static bool is(uint32_t parked) { return until(me().parked == parked, 60000); }
 
 static void asked_while_it_comes_back(void) {
@@ -107,12 +92,84 @@ static void asked_again_after_a_refusal(void) {
   CHECK(is(GW_PARKED) && me().park_error == GW_PARK_OK);
 }
 
+/* ---- memory that the program gets while its work ends ------------------------------------------
+ */
+
+#define MIB (UINT64_C(1) << 20)
+
+/* Stops the process before it is locked. */
+static void begin_to_park(void) {
+  stop_at("cuCheckpointProcessLock");
+  ask_to_park();
+  await_stop();
+}
+
+static void refused_late(uint32_t error) {
+  go_on();
+  CHECK(reach(GW_PARKED) == GW_NOT_PARKED && me().park_error == error);
+  CHECK(fake_calls("cuCheckpointProcessCheckpoint") == 0);
+  CHECK(launch(short_kernel, NULL) == 0 && cuCtxSynchronize() == 0);
+}
+
+static void more_than_the_host_has(void) {
+  setenv("GIVEWAY_PARK_HOST_GIB", "1", 1);
+  start_with_work();
+  begin_to_park();
+  CUdeviceptr memory;
+  CHECK(cuMemAlloc_v2(&memory, 2048 * MIB) == 0);
+  refused_late(GW_PARK_NO_HOST_MEMORY);
+}
+
+static void memory_that_cannot_be_moved(void) {
+  start_with_work();
+  begin_to_park();
+  CUdeviceptr memory;
+  CHECK(cuMemAllocManaged(&memory, MIB, 1) == 0);
+  refused_late(GW_PARK_MANAGED);
+}
+
+/* It was free when that was asked for, and is not free twice. */
+static void memory_that_was_free_before(void) {
+  setenv("GIVEWAY_FAKE_MEMORY", "104857600", 1);
+  setenv("GIVEWAY_FAKE_CONTEXT", "0", 1);
+  start_with_work();
+  CUdeviceptr memory;
+  CHECK(cuMemAlloc_v2(&memory, 10 * MIB) == 0);
+  begin_to_park();
+  CHECK(cuMemAlloc_v2(&memory, 20 * MIB) == 0 && me().memory == 30 * MIB);
+  go_on();
+  CHECK(reach(GW_PARKED) == GW_PARKED);
+  struct gw_task_info other; /* takes all but 20 MiB */
+  pid_t pid = other_process(&other);
+  raw_page_of(DEVICE)->rows[other.row].memory = 80 * MIB;
+  CHECK(gw_unpark(page, me().ticket) == GW_OK);
+  CHECK(until(me().park_error == GW_PARK_NO_ROOM, 60000) && me().parked == GW_PARKED);
+  CHECK(me().park_room == 20 * MIB && fake_calls("cuCheckpointProcessRestore") == 0);
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+  unpark();
+}
+
+/* A thread is counted, and then late: the driver has been locked before it asks. */
+static void a_thread_that_reaches_a_locked_driver(void) {
+  setenv("GIVEWAY_PARK_WAIT_MS", "60000", 1);
+  start_with_work();
+  int (*get_state)(int, int *) = (int (*)(int, int *))fake_function("cuCheckpointProcessGetState");
+  int locked = 0, count;
+  gw_call_begin();
+  ask_to_park();
+  CHECK(until((get_state(getpid(), &locked) == 0 && locked == 1) ||
+                  fake_calls("cuCheckpointProcessUnlock") != 0, /* it was, for a moment */
+              60000));
+  CHECK(cuDeviceGetCount(&count) == 0);
+  gw_call_end();
+  CHECK(reach(GW_PARKED) == GW_PARKED);
+  unpark();
+}
+
 /* ---- several devices ---------------------------------------------------------------------------
  */
 
 #define SECOND "GPU-fafafafa-fafa-fafa-fafa-fafafafafa01"
-#define MIB (UINT64_C(1) << 20)
-
 static gw_page *pages[2];
 static CUcontext contexts[2];
 static struct gw_row *rows[2];
@@ -271,6 +328,16 @@ static void a_device_without_a_context(void) {
   CHECK(until(rows[0]->park_error == GW_PARK_ROOM_UNKNOWN, 60000) && rows[0]->parked == 0);
 }
 
+/* A library has retained the context, too, and gives it back. The program launches nothing more. */
+static void a_context_that_is_still_there(void) {
+  start_with_work();
+  CUdeviceptr memory;
+  CHECK(cuMemAlloc_v2(&memory, MIB) == 0);
+  CHECK(cuDevicePrimaryCtxRetain(&contexts[0], 0) == 0 && cuDevicePrimaryCtxRelease_v2(0) == 0);
+  park();
+  unpark();
+}
+
 static void *use_second(void *unused) {
   CUmodule other;
   CUfunction function;
@@ -306,10 +373,15 @@ static const struct test_case cases[] = {
     {"asked while it is refused", asked_while_it_is_refused},
     {"taken back while it is saved", taken_back_while_it_is_saved},
     {"asked again after a refusal", asked_again_after_a_refusal},
+    {"more than the host has", more_than_the_host_has},
+    {"memory that cannot be moved", memory_that_cannot_be_moved},
+    {"memory that was free before", memory_that_was_free_before},
+    {"a thread that reaches a locked driver", a_thread_that_reaches_a_locked_driver},
     {"all devices at once", all_devices_at_once},
     {"a request on each device", a_request_on_each_device},
     {"no room on the other device", no_room_on_the_other_device},
     {"a device without a context", a_device_without_a_context},
+    {"a context that is still there", a_context_that_is_still_there},
     {"a device is first used while another drains", a_device_is_first_used_while_another_drains},
 };
 RUN_CASES(cases, 120)

@@ -111,32 +111,12 @@ static void a_stopped_task_is_not_waited_for(void) {
 }
 
 /* The other task has begun: it takes as long as its memory takes. */
-static struct gw_row *moving;
-
 static void *finish_late(void *unused) {
   (void)unused;
   CHECK(until((moving->park_request & 1) == 1, 60000));
   usleep(1000000); /* longer than the allocation waits for one that has not begun */
   atomic_store(&moving->parked, GW_PARKED);
   return NULL;
-}
-
-/* A process that carries out nothing, beside a task of this one. */
-static pid_t start_moving(uint32_t parked) {
-  gw_task *other;
-  struct gw_task_options options = {.name = "other", .priority = -5};
-  page = open_page_of(DEVICE);
-  pid_t pid = fork();
-  if (pid == 0) {
-    CHECK(gw_join(open_page_of(DEVICE), &options, &other) == GW_OK);
-    pause();
-  }
-  struct gw_row *rows = raw_page_of(DEVICE)->rows;
-  CHECK(until(rows[1].state != GW_FREE, 60000));
-  moving = &rows[1];
-  atomic_fetch_or(&moving->flags, GW_ROW_CAN_PARK | GW_ROW_PARKABLE);
-  atomic_store(&moving->parked, parked);
-  return pid;
 }
 
 static void a_task_that_moves_its_memory_is_waited_for(void) {

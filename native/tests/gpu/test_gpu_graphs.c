@@ -272,6 +272,31 @@ static void two_graphs_run_at_once(void) {
   CHECK(run(second) == 0 && in_use() == 90 * MIB);
   ((void (*)(void))fake_function("fake_unblock"))();
   CHECK(pthread_join(thread, NULL) == 0 && in_use() == 90 * MIB);
+  /* Each launch asks once, however many others there are meanwhile. */
+  CHECK(gpu_fake_calls("cuDeviceGetGraphMemAttribute") == 3);
+}
+
+static void spoil_page(void) {
+  int status;
+  pid_t pid = fork();
+  if (pid == 0) {
+    open_page_of(GPU_DEVICE);
+    raw_page_of(GPU_DEVICE)->header.magic = 1;
+    _exit(0);
+  }
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* On a device whose page cannot be used. The graph is on another one. */
+static void an_allocation_without_a_task_is_no_node(void) {
+  setenv("GIVEWAY_FAKE_DEVICES", "2", 1);
+  spoil_page();
+  gpu_start();
+  address memory;
+  CHECK(get(&memory, MIB) == 0);
+  CHECK(cuDevicePrimaryCtxRetain(&context, 1) == 0 && cuCtxSetCurrent(context) == 0);
+  CHECK(get(&memory, MIB) == 0 && run(instantiate(new_graph())) == 0);
+  CHECK(gpu_fake_calls("cuDeviceGetGraphMemAttribute") == 0);
 }
 #endif
 
@@ -292,6 +317,7 @@ static const struct test_case cases[] = {
     {"a node is not in the way", a_node_is_not_in_the_way},
 #ifndef GENERATION
     {"two graphs run at once", two_graphs_run_at_once},
+    {"an allocation without a task is no node", an_allocation_without_a_task_is_no_node},
 #endif
 };
 RUN_CASES(cases, 240)

@@ -247,6 +247,18 @@ static void no_page_no_limit(void) {
   CHECK(size_of_device() == CARD);
 }
 
+/* As in a program whose locale has a comma: giveway calls the program's function, if any. */
+__attribute__((visibility("default"))) double strtod(const char *text, char **end) {
+  return (double)strtol(text, end, 10);
+}
+
+static void a_limit_in_a_program_with_a_comma(void) {
+  setenv("GIVEWAY_MEMORY", "12.5%", 1);
+  setenv("GIVEWAY_CONTEXT_MIB", "0", 1);
+  gpu_start();
+  CHECK(sees(2 * GIB, 2 * GIB));
+}
+
 static const struct test_case cases[] = {
     {"beyond the limit there is none", beyond_the_limit_there_is_none},
     {"a limit is the size of the device", a_limit_is_the_size_of_the_device},
@@ -260,6 +272,7 @@ static const struct test_case cases[] = {
     {"a reservation that cannot be met", a_reservation_that_cannot_be_met},
     {"nonsense is no limit", nonsense_is_no_limit},
     {"amounts have units", amounts_have_units},
+    {"a limit in a program with a comma", a_limit_in_a_program_with_a_comma},
     {"no page, no limit", no_page_no_limit},
 };
 RUN_CASES(cases, 240)

@@ -112,7 +112,9 @@ def _memory_report(task: Task, limit: int) -> str:
         memory_amounts.show(size) if size else attributes.NONE
         for size in (task.memory_limit, limit)
     )
-    return f"memory {before} → {after}"
+    used = task.memory or 0
+    beyond = f", and {memory_amounts.show(used)} are in use" if 0 < limit < used else ""
+    return f"memory {before} → {after}{beyond}"
 
 
 def _report(task: Task, changes: dict[str, str | None]) -> list[str]:

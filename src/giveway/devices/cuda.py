@@ -40,7 +40,7 @@ def capabilities() -> dict[str, Capability]:
         "stream_gate": stream_gate(DEFAULT_US),
         "interrupt": Capability(False, "a running kernel is not stopped"),
         "memory_limit": Capability(
-            True, "allocations beyond it fail, CUDA and NVML show it; not textures, nor in graphs"
+            True, "allocations, arrays and graphs beyond it fail; CUDA and NVML show it"
         ),
         "parking": parking(),
     }

@@ -36,7 +36,7 @@ def capabilities() -> dict[str, Capability]:
         "interrupt": Capability(False, "a running kernel is not stopped"),
         "memory_limit": Capability(
             True,
-            "allocations beyond it fail, HIP shows it; not textures, nor in graphs, nor in SMI",
+            "allocations, arrays and graphs beyond it fail; HIP shows it, SMI does not",
         ),
         "parking": Capability(False, "AMD's driver cannot move a program's memory to the host"),
     }

@@ -211,6 +211,7 @@ class Page:
                     Refusal(info.park_error),
                     info.park_number,
                     info.park_room,
+                    info.memory,
                 )
         raise NoSuchTaskError(f"task {ticket} on {self.device} has ended")
 

@@ -48,3 +48,5 @@ class Parking(NamedTuple):
     """The driver's error of the refusal."""
     room: int
     """With NO_HOST_MEMORY and NO_ROOM: the bytes that there were."""
+    memory: int
+    """What the task has on the device, or in host memory while it is parked, in bytes."""

@@ -52,7 +52,9 @@ def parse(text: str, option: str) -> Amount:
     factor = next((_UNITS[name] for name in _UNITS if name.lower() == unit.lower()), None)
     if factor is None:
         what = f"unknown unit {unit!r} in {text!r}" if unit else f"{text!r} has no unit"
-        raise UsageError(f"{option}: {what}: {choices(unit, {*_UNITS, '%'})}")
+        names = {*_UNITS, "%"}
+        near = {name for name in names if name[0] == unit[:1].upper()}  # no TiB for a KiB
+        raise UsageError(f"{option}: {what}: {choices(unit if near else '', names)}")
     size = round(float(number) * factor)
     if not 0 < size < 1 << 60:
         raise UsageError(f"{option}: {text} is not more than 0 and less than a million TiB")

@@ -20,6 +20,8 @@ from giveway.sched.memory import show
 from giveway.sched.task import Task
 
 POLL_SECONDS: Final = 0.02
+SPARE: Final = 16
+"""The driver takes host memory for this part of the moved memory besides, as in ``park.c``."""
 ANSWER_SECONDS: Final = 10.0
 """A program that has not begun with a request after this time does not answer."""
 
@@ -33,8 +35,9 @@ _WHY: Final = {
     Refusal.MANAGED: "it has managed memory, which the driver cannot move",
     Refusal.SHARED: "it shares GPU memory with other processes (IPC)",
     Refusal.JOB: "it is a member of a job, whose other members would wait for it",
-    Refusal.NO_HOST_MEMORY: "it has {memory} on the GPU, and host memory (of the machine, or of its"
-    " cgroup) has room for {room}; GIVEWAY_PARK_HOST_GIB states what the machine has",
+    Refusal.NO_HOST_MEMORY: "it has {memory} on the GPU, which take {needed} of host memory, and"
+    " the machine, or its cgroup, has {room} left; GIVEWAY_PARK_HOST_GIB states what the machine"
+    " has",
     Refusal.NO_ROOM: "it has {memory}, and the GPU has room for {room}",
     Refusal.WITHDRAWN: "the request was withdrawn",
     Refusal.DRIVER: "the driver failed (error {number})",
@@ -45,7 +48,8 @@ _WHY: Final = {
 
 def why(parking: Parking, memory: int) -> str:
     """Why a request was refused, as a clause about the program, which has ``memory`` bytes."""
-    amounts = {"memory": show(memory), "room": show(parking.room)}
+    needed = memory + memory // SPARE
+    amounts = {"memory": show(memory), "needed": show(needed), "room": show(parking.room)}
     return _WHY[parking.refusal].format(number=parking.number, **amounts)
 
 
@@ -57,8 +61,7 @@ class _Process:
         self.rows = rows
         self.task = rows[0][1]
         self.title = f"{self.task.name} ({pid})"
-        self.sizes = [(task.memory or 0) + (task.memory_host or 0) for _, task in rows]
-        self.memory = sum(self.sizes)
+        self.memory = sum((task.memory or 0) + (task.memory_host or 0) for _, task in rows)
 
     def park(self) -> None:
         """Asks to park it: a request on one page is enough."""
@@ -70,16 +73,25 @@ class _Process:
             page.unpark(task.ticket)
 
     def read(self) -> list[Parking]:
-        """The parking of each row."""
-        return [page.parking(task.ticket) for page, task in self.rows]
+        """The parking of each row.
+
+        Raises:
+            NoSuchTaskError: the process has ended.
+        """
+        try:
+            now = [page.parking(task.ticket) for page, task in self.rows]
+        except NoSuchTaskError as error:
+            raise NoSuchTaskError(f"{self.title} has ended") from error
+        self.memory = sum(each.memory for each in now)
+        return now
 
     def why(self, now: Sequence[Parking]) -> str:
         """Why the last request was refused. Of several GPUs, the one that is too small counts."""
         refused = next(each for each in now if each.refusal is not Refusal.NONE)
         if refused.refusal is not Refusal.NO_ROOM:
             return why(refused, self.memory)
-        short = min(range(len(now)), key=lambda at: now[at].room - self.sizes[at])
-        return why(refused._replace(room=now[short].room), self.sizes[short])
+        short = min(now, key=lambda each: each.room - each.memory)
+        return why(refused._replace(room=short.room), short.memory)
 
 
 def park(pid: int) -> None:
@@ -97,6 +109,8 @@ def park(pid: int) -> None:
     process.park()
     try:
         found = _wait(process, Stage.PARKED)
+    except NoSuchTaskError:
+        raise
     except BaseException:
         process.unpark()
         raise
@@ -160,7 +174,10 @@ def _check(title: str, task: Task, now: Parking) -> None:
 
 def _check_running(title: str, pid: int) -> None:
     """A stopped program would answer only after it goes on."""
-    text = Path(f"/proc/{pid}/stat").read_text()
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError as error:
+        raise NoSuchTaskError(f"{title} has ended") from error
     if text.rpartition(")")[2].split()[0] in "Tt":
         raise ParkError(f"{title} is stopped: let it go on first (kill -CONT {pid})")
 
