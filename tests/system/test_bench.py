@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -153,3 +154,33 @@ def test_a_killed_bench_leaves_no_process_and_keeps_what_was_measured(
     assert found["complete"] is False
     assert of(found, "one")["status"] == "measured"
     assert of(found, "two")["status"] == "incomplete"
+
+
+# Ends the bench inside `Popen`, when a program has started and the bench does not know it yet.
+AT_THE_START = """
+import os, signal, subprocess, sys
+from giveway.cli import main
+
+class Signalled(subprocess.Popen):
+    def __init__(self, command, **options):
+        super().__init__(command, **options)
+        if "GIVEWAY_BENCH_FD" in (options.get("env") or {}):
+            os.kill(os.getpid(), int(sys.argv[1]))
+
+subprocess.Popen = Signalled
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_program_starts_leaves_no_process(
+    tmp_path: Path, giveway_dir: Path, number: signal.Signals
+) -> None:
+    options = arguments(tmp_path, scenario(tmp_path, "mine", SILENT), modes=BRIEFLY)
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_START, str(int(number)), *options],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == (130 if number == signal.SIGINT else -number), done.stderr
+    assert "Traceback" not in done.stderr
+    assert eventually(lambda: started_under(giveway_dir) == [])
