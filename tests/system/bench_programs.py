@@ -61,9 +61,11 @@ at_most = 1e9
 BRIEFLY = "nice"
 
 
-def scenario(folder: Path, name: str, high: str, low: str = WORK, answer: int = 60) -> str:
+def scenario(
+    folder: Path, name: str, high: str, low: str = WORK, answer: int = 60, **others: str
+) -> str:
     text = f'title = "{name}"\nstart_timeout = 60\nanswer_timeout = {answer}\n'
-    for number, (program, code) in enumerate((("high", high), ("low", low))):
+    for number, (program, code) in enumerate({"high": high, "low": low, **others}.items()):
         path = folder / f"{name}-{program}.py"
         path.write_text(code)
         command = json.dumps(["python3", str(path)])

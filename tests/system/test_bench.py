@@ -112,20 +112,28 @@ def test_the_rest_goes_on_and_nothing_is_left(
     assert eventually(lambda: started_under(folder / "pages") == [])
 
 
+# Reports that the bench ends it.
+ENDED = """
+import os, pathlib, signal
+def end(*_):
+    pathlib.Path(__file__).with_name("ended").touch()
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+"""
+
+
 def start(spawn: Spawner, tmp_path: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
     """A bench in its second scenario, which never ends, with all child processes."""
     first = scenario(tmp_path, "one", SERVE)
-    second = scenario(tmp_path, "two", CHILD + SILENT, answer=1000)
+    programs_of_two = {"high": ENDED + SERVE, "low": CHILD + SILENT, "third": SILENT}
+    second = scenario(tmp_path, "two", answer=1000, **programs_of_two)
     options = arguments(tmp_path, first, second, modes=BRIEFLY)
     process = spawn(GIVEWAY, *options, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("two: round 1"):
-            break
-    bench = psutil.Process(process.pid)
-    # What guards the programs, both programs, and the child of one.
-    assert eventually(lambda: len(bench.children(recursive=True)) == 4)
-    return process, bench.children(recursive=True)
+    # The bench ends the first program after the segment, for which all programs were started.
+    assert eventually((tmp_path / "ended").exists, 60)
+    programs = psutil.Process(process.pid).children(recursive=True)
+    assert len(programs) >= 4  # what guards the programs, two programs, and the child of one
+    return process, programs
 
 
 def test_ctrl_c_leaves_no_process_and_keeps_what_was_measured(
