@@ -29,8 +29,8 @@ while True:
 """
 SILENT = """
 import os, time
-os.write(int(os.environ["GIVEWAY_BENCH_FD"]), b"ready\\n")
 print("about to do nothing", flush=True)
+os.write(int(os.environ["GIVEWAY_BENCH_FD"]), b"ready\\n")
 time.sleep(1000)
 """
 # With a child of its own, which is not to be left behind either.

@@ -180,7 +180,6 @@ def test_models_are_measured(tmp_path: Path) -> None:
     assert small["status"] == "measured"
     for program in small["modes"]["giveway"].values():
         assert program["launches"] > 0
-    assert small["modes"]["giveway"]["low"]["throughput"] > 0
     high = small["modes"]["giveway"]["high"]
     assert high["service_p50_ms"] > 0
     assert 0 < high["ttft_p50_ms"] < high["p50_ms"]
