@@ -1,8 +1,8 @@
 """A small server of the OpenAI interface, for the bench; good, or bad in one way.
 
 Run as ``python completion_server.py PORT [BEHAVIOUR]``. It answers each request on its own: a token
-every 2 ms. Prompts of requests are appended to the file that ``PROMPTS`` names, and a line for each
-start of a server to the file that ``STARTS`` names.
+every 2 ms, or every ``TOKEN_SECONDS``. Prompts of requests are appended to the file that
+``PROMPTS`` names, and a line for each start of a server to the file that ``STARTS`` names.
 
 ``stall``  answers 13 requests, and the next 30 of them only when all 30 wait
 ``500``    answers every request with an error
@@ -35,7 +35,7 @@ import os
 import subprocess
 import sys
 
-TOKEN_SECONDS = 0.002
+TOKEN_SECONDS = float(os.environ.get("TOKEN_SECONDS", "0.002"))
 
 
 class Server:

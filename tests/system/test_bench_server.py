@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from giveway.results import result
+from giveway.results.rounds import last_attempts
 from giveway.results.store import records_of
 from tests.conftest import GIVEWAY, Spawner
 from tests.system.processes import all_gone, started_under
@@ -30,6 +31,8 @@ name = "high"
 priority = 10
 command = {command}
 openai = "http://127.0.0.1:{port}"
+# A round counts unless an answer takes many times this; no stall of a machine takes as long.
+environment = {{ TOKEN_SECONDS = "{token}" }}
 arrivals = "poisson"
 rate = 60
 prompt_tokens = [4, 8]
@@ -53,8 +56,8 @@ BAD = {
     "dies": "ended with exit code 3",
     "silent": "did not answer ",
 }
+# Not of a server that never answers: it may be given up before it has written anything.
 LAST_LINES = {
-    "deaf": "looking for weights",
     "500": "out of memory",
     "dies": "segmentation fault",
 }
@@ -70,6 +73,7 @@ def scenario(folder: Path, behaviour: str, answer: int = 60) -> str:
         SCENARIO.format(
             behaviour=behaviour, port=port, command=json.dumps(command),
             start=1 if behaviour == "deaf" else 60, answer=answer,
+            token=0.02 if behaviour == "well" else 0.002,
         )
     )  # fmt: skip
     return str(path)
@@ -129,7 +133,8 @@ def test_the_rest_goes_on(done: tuple[Path, subprocess.CompletedProcess[str]]) -
     assert high["tokens_per_s"] > 0
     assert high["slo_share"]["value"] == 1
     assert [bar["verdict"] for bar in well["bars"]] == ["PASS"]
-    segments = [each for each in records_of(folder / "out", "well") if each["kind"] == "segment"]
+    records = records_of(folder / "out", "well")
+    segments = last_attempts(each for each in records if each["kind"] == "segment")
     first, native, last = (each["programs"]["high"] for each in segments[:3])
     assert first["tokens"] + last["tokens"] == native["tokens"], "the same requests in every mode"
     assert "PASS         slo_share of high ≥ 0.9" in process.stdout

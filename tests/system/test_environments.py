@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import GIVEWAY, UNPRIVILEGED, Runner
+from tests.conftest import GIVEWAY, UNPRIVILEGED, Runner, one_line
 
 SHELLS = ("sh", "bash", "zsh", "fish")
 
@@ -70,18 +71,12 @@ def test_bash_completes_commands_and_options(giveway: Runner) -> None:
 
 
 def test_a_kernel_is_installed_for_jupyter(giveway: Runner, tmp_path: Path) -> None:
+    # The name of an environment's Python is a link to the system's, and stays.
+    python = tmp_path / "python"
+    python.symlink_to(sys.executable)
     done = giveway(
-        *(
-            "kernel",
-            "install",
-            "--priority",
-            "-10",
-            "--name",
-            "low",
-            "--python",
-            "/opt/x/bin/python",
-        ),
-        env={**os.environ, "JUPYTER_DATA_DIR": str(tmp_path)},
+        *("kernel", "install", "--priority", "-10", "--name", "low", "--python", str(python)),
+        env={"JUPYTER_DATA_DIR": str(tmp_path)},
     )
     written = tmp_path / "kernels" / "low" / "kernel.json"
     assert done.stdout == f"{written}\n"
@@ -89,7 +84,7 @@ def test_a_kernel_is_installed_for_jupyter(giveway: Runner, tmp_path: Path) -> N
     assert Path(kernel["argv"][0]).name == "giveway"
     assert Path(kernel["argv"][0]).exists()
     assert kernel["argv"][1:] == [
-        *("run", "--priority", "-10", "--name", "notebook low", "--", "/opt/x/bin/python"),
+        *("run", "--priority", "-10", "--name", "notebook low", "--", str(python)),
         *("-m", "ipykernel_launcher", "-f", "{connection_file}"),
     ]
     assert kernel["language"] == "python"
@@ -108,6 +103,20 @@ def test_a_kernel_that_cannot_be_named_is_not_written(giveway: Runner, tmp_path:
     environment = {**os.environ, "JUPYTER_DATA_DIR": str(tmp_path)}
     done = giveway("kernel", "install", "--name", "../x", env=environment)
     assert done.returncode == 2
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("python", "says"),
+    [("/no/such/python", "does not exist"), ("/etc/passwd", "is not executable")],
+)
+def test_a_kernel_whose_python_cannot_start_is_not_written(
+    giveway: Runner, tmp_path: Path, python: str, says: str
+) -> None:
+    environment = {"JUPYTER_DATA_DIR": str(tmp_path)}
+    done = giveway("kernel", "install", "--python", python, env=environment)
+    assert done.returncode == 2
+    assert f"{python}' {says}" in one_line(done.stderr)
     assert not list(tmp_path.iterdir())
 
 

@@ -28,6 +28,8 @@ from tests.waiting import eventually
 
 SERVER = str(Path(__file__).with_name("completion_server.py"))
 RATE = 50.0
+REQUESTS = 15
+"""That are due in the counted 0.3 s; when they are answered depends on the machine."""
 Start = Callable[..., ServerRunner]
 
 
@@ -109,7 +111,12 @@ def test_figures_of_answers(start: Start) -> None:
         assert ttft + (tokens - 1) * tpot <= latency + 1
         assert latency >= 2000 * tokens
     assert answer["busy_seconds"] is None
-    assert answer["tokens_done"] > 0
+    counted_spans = [span for span in answer["spans"] if 0.1 <= span[0] < 0.4]
+    within = [
+        tokens for (*_, ended), tokens in zip(counted_spans, counted, strict=True) if ended < 0.4
+    ]
+    assert answer["done"] >= len(within)
+    assert answer["tokens_done"] >= sum(within)
 
 
 def test_the_role_of_a_chat_is_not_its_first_token(start: Start) -> None:
@@ -151,7 +158,7 @@ def test_a_server_is_warm_for_several_requests_together(start: Start, tmp_path: 
 
 
 def test_a_server_that_loads_is_waited_for(start: Start) -> None:
-    assert measured(start("loading"))["done"] > 0
+    assert len(measured(start("loading"))["latencies_us"]) == REQUESTS
 
 
 def test_requests_without_an_answer_are_a_failure(start: Start) -> None:
@@ -215,7 +222,7 @@ def test_the_server_of_another_mode_ends_first(start: Start) -> None:
     assert first.session == process.pid
     second.prepare()
     assert all_gone([process])
-    assert measured(second)["done"] > 0
+    assert len(measured(second)["latencies_us"]) == REQUESTS
 
 
 def test_a_server_that_ends_between_two_segments_is_not_started_again(start: Start) -> None:

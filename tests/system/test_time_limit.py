@@ -61,16 +61,16 @@ def test_its_timer_does_not_wake_who_calls_nothing(limit: TimeLimit) -> None:
 
 STARVED = """
 import os, subprocess, sys, time
-from giveway.daemon.limit import TimeLimit
+from giveway.daemon import limit
+from giveway.daemon.limit import TimeLimit, TooSlowError
 
 def work():
     # For so long that it has waited longer than the limit, and computed for less.
     began, used = time.monotonic(), time.thread_time()
-    while time.monotonic() - began < 0.3 and time.thread_time() - used < 0.04:
+    while time.monotonic() - began < 0.3 and time.thread_time() - used < 0.03:
         pass
-    return time.monotonic() - began
 
-limit = TimeLimit()
+time_limit = TimeLimit()
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 spin = (sys.executable, "-c", "print(flush=True)\\nwhile True: pass")
 busy = [subprocess.Popen(spin, stdout=subprocess.PIPE) for _ in range(2)]
@@ -78,7 +78,17 @@ for process in busy:
     process.stdout.readline()
 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 try:
-    print(limit.call(work))
+    waited = 0
+    while waited < 0.2:
+        time_limit.sample_waiting()
+        began, before = time.monotonic(), limit._waited()
+        try:
+            time_limit.call(work)
+        except TooSlowError:
+            # What else took time: the machine stood still, or the process was stopped.
+            charged = time.monotonic() - began - (limit._waited() - before)
+            assert charged >= limit.LIMIT_SECONDS * limit.ROUNDING, charged
+        waited = limit._waited() - before
 finally:
     for process in busy:
         process.kill()
@@ -87,9 +97,8 @@ finally:
 
 def test_to_have_no_core_is_no_fault(spawn: Spawner) -> None:
     process = spawn(sys.executable, "-c", STARVED, stderr=subprocess.PIPE)
-    out, err = process.communicate(timeout=100)
+    _, err = process.communicate(timeout=100)
     assert process.returncode == 0, err
-    assert float(out) > 0.2  # else nothing was shown
 
 
 STOPPED = """

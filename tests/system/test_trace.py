@@ -70,6 +70,19 @@ def test_a_file_that_cannot_be_written_is_said_before_the_program_runs(
         assert "no/file" in one_line(done.stderr)
 
 
+def test_a_program_that_cannot_be_started_has_no_report(giveway: Runner, tmp_path: Path) -> None:
+    for options in ((), ("--perfetto", str(tmp_path / "calls"))):
+        done = giveway("trace", *options, "-d", "cpu", "--", "/no/such")
+        assert (done.returncode, done.stdout) == (127, "")
+        assert one_line(done.stderr) == "giveway: /no/such: no such file"
+
+
+def test_a_program_that_ends_with_127_has_a_report(giveway: Runner) -> None:
+    done = giveway("trace", "-d", "cpu", "--", "sh", "-c", "exit 127")
+    assert (done.returncode, done.stderr) == (127, "")
+    assert "No process used the device" in done.stdout
+
+
 def test_a_signal_that_comes_at_once_is_one_to_the_program_too() -> None:
     """Before trace has seen that the program runs."""
     code = (

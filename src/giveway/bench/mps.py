@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from giveway.bench.guard import Guard
-from giveway.bench.process import Process, ProgramFailedError
+from giveway.bench.process import Process
 from giveway.devices import mps
 
 _SECONDS = 10.0
@@ -32,7 +32,7 @@ class Mps:
                 if time.monotonic() > deadline:
                     raise self._daemon.failed(f"did not start within {_SECONDS:.0f} s")
                 time.sleep(0.05)
-        except ProgramFailedError:
+        except BaseException:  # also Ctrl-C
             self.__exit__()
             raise
         return folder

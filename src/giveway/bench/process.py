@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from giveway.bench.guard import Guard, kill_session
+from giveway.bench.signals import delayed
 from giveway.errors import ProgramError
 
 _LAST_LINES = 3
@@ -46,19 +47,20 @@ class Process:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": self._output}
         try:
-            self.popen: subprocess.Popen[bytes] = subprocess.Popen(
-                list(command),
-                stderr=self._output,
-                env=dict(environment),
-                start_new_session=True,
-                bufsize=0,
-                **streams | options,
-            )
+            with delayed():
+                self.popen: subprocess.Popen[bytes] = subprocess.Popen(
+                    list(command),
+                    stderr=self._output,
+                    env=dict(environment),
+                    start_new_session=True,
+                    bufsize=0,
+                    **streams | options,
+                )
+                guard.add(self.popen.pid)
         except OSError as error:
             self._output.close()
             what = f"cannot be started: {command[0]}: {error.strerror}"
             raise ProgramFailedError(title, what) from error
-        guard.add(self.popen.pid)
 
     @property
     def pid(self) -> int:

@@ -23,7 +23,8 @@ def command() -> None:
 @options.device("Device to share. [default: that of the machine where the kernel starts]")
 @click.option(
     "--python",
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, executable=True, path_type=Path),
+    metavar="PATH",
     help="Python of the notebooks, with ipykernel. [default: the one that runs giveway]",
 )
 @click.option(

@@ -25,6 +25,17 @@ EVENTS: Final = 1_000_000
 """How many of the last calls a Perfetto trace keeps for each process."""
 SHOWN_KERNELS: Final = 20
 
+_FAILED: Final = "failed"
+# `giveway run` becomes the program. So it ends by itself only if the program cannot be started.
+_START: Final = f"""
+import os
+from giveway.__main__ import main
+try:
+    main()
+finally:
+    open(os.path.join(os.environ["GIVEWAY_TRACE"], "{_FAILED}"), "w").close()
+"""
+
 _CALLS: Final = {
     "launches": "launches",
     "legacy_launches": "  on the NULL stream",
@@ -98,6 +109,8 @@ def command(
     with tempfile.TemporaryDirectory(prefix="giveway-trace-") as folder:
         start = time.monotonic()
         code = _run([*arguments, "--", *cmd], folder, EVENTS if perfetto else 0)
+        if Path(folder, _FAILED).exists():  # giveway run has said why
+            return code
         seconds = time.monotonic() - start
         processes = read(Path(folder))
     if perfetto is not None:
@@ -130,7 +143,7 @@ def _run(arguments: Sequence[str], folder: str, events: int) -> int:
     terminate = signal.signal(signal.SIGTERM, end)
     try:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "giveway", "run", *arguments],
+            [sys.executable, "-P", "-c", _START, "run", *arguments],
             env={**os.environ, "GIVEWAY_TRACE": folder, "GIVEWAY_TRACE_EVENTS": str(events)},
         )
         if ended:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import psutil
 
+from giveway.bench.signals import delayed
 from giveway.verify import stacks
 
 _POLL_SECONDS: Final = 0.02
@@ -74,22 +75,25 @@ def run(
     began = time.monotonic()
     with log.open("wb") as out:
         # In a new session, Ctrl-C on the terminal does not reach the program.
-        popen = subprocess.Popen(
-            [*command, str(folder), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            env=dict(environment),
-            start_new_session=True,
-        )
+        popen: subprocess.Popen[bytes] | None = None
         children: list[psutil.Process] = []
         try:
+            with delayed():
+                popen = subprocess.Popen(
+                    [*command, str(folder), str(os.getpid())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    env=dict(environment),
+                    start_new_session=True,
+                )
             problem = _wait(popen.pid, began + limits.seconds, memory, stop)
             children = _children(popen.pid)
             if problem == "hung":
                 stacks.write([popen.pid, *(each.pid for each in children)], out)
         finally:
-            _kill(popen, children)
+            if popen is not None:
+                _kill(popen, children)
     seconds = time.monotonic() - began
     if problem is None:
         return _ended(popen.returncode, folder, log, seconds)

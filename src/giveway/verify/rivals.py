@@ -49,9 +49,9 @@ class Rivals:
         self._threads = [threading.Thread(target=self._keep, args=(each,)) for each in environments]
 
     def __enter__(self) -> Rivals:
-        for thread in self._threads:
-            thread.start()
         try:
+            for thread in self._threads:
+                thread.start()
             with self._changed:
                 self._changed.wait_for(
                     lambda: self._problem is not None or self.worked >= len(self._threads)
@@ -66,7 +66,8 @@ class Rivals:
     def __exit__(self, *exception: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():  # Ctrl-C may have come before all of them were started
+                thread.join()
 
     def _keep(self, environment: dict[str, str]) -> None:
         while not self._stop.is_set() and self._problem is None:

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -122,13 +122,12 @@ def _run_all(
     # The longest checks start first, so that none of them runs alone at the end.
     order = sorted(range(len(checks)), key=lambda number: -checks[number][1].limit)
     with ThreadPoolExecutor(session.options.jobs) as pool:
-        futures = {
-            pool.submit(session.run, *checks[number]): number
-            for number in order
-            if not checks[number][1].alone
-        }
+        futures: dict[Future[Outcome], int] = {}
         finished = set()
         try:
+            for number in order:
+                if not checks[number][1].alone:
+                    futures[pool.submit(session.run, *checks[number])] = number
             for future in as_completed(futures):
                 finished.add(future)
                 finish(futures[future], future.result())

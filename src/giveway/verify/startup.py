@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import select
@@ -12,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from giveway.bench.signals import delayed
 from giveway.verify.check import Finding
 
 MOST_SECONDS: Final = 0.05
@@ -103,20 +105,21 @@ def _import_seconds(environment: Mapping[str, str]) -> float:
         ChildProcessError: the process ended before torch was imported.
     """
     began = time.monotonic()
-    with subprocess.Popen(
-        [sys.executable, "-P", "-c", _PROGRAM],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=dict(environment),
-        start_new_session=True,
-    ) as popen:
+    with contextlib.ExitStack() as stack:
+        with delayed():
+            popen = subprocess.Popen(
+                [sys.executable, "-P", "-c", _PROGRAM],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=dict(environment),
+                start_new_session=True,
+            )
+            stack.enter_context(popen)
+            stack.callback(popen.kill)  # also at Ctrl-C
         assert popen.stdout is not None
-        try:
-            if not select.select([popen.stdout], [], [], _LIMIT_SECONDS)[0]:
-                raise TimeoutError(f"hung: not done after {_LIMIT_SECONDS:g} s")
-            if not os.read(popen.stdout.fileno(), 1):
-                raise ChildProcessError("ended before it was done")
-            return time.monotonic() - began
-        finally:
-            popen.kill()  # also at Ctrl-C
+        if not select.select([popen.stdout], [], [], _LIMIT_SECONDS)[0]:
+            raise TimeoutError(f"hung: not done after {_LIMIT_SECONDS:g} s")
+        if not os.read(popen.stdout.fileno(), 1):
+            raise ChildProcessError("ended before it was done")
+        return time.monotonic() - began
