@@ -96,7 +96,8 @@ static struct gw_row *start_both(void (*run)(void)) {
   return row;
 }
 
-/* Where the machine keeps the urgent program from its heartbeat, the gate is open until the next. */
+/* Where the machine keeps the urgent program from its heartbeat, the gate is open until the next.
+ */
 static bool stays_narrow(const struct gw_row *row) {
   return until(atomic_load(&row->gate) == GW_NARROW, 60000);
 }

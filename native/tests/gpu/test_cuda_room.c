@@ -86,7 +86,8 @@ static void the_least_urgent_task_is_parked_first(void) {
   gw_make_room_end(task, &search);
 }
 
-/* A new search. It fails where the machine keeps a task that could answer from answering in time. */
+/* A new search. It fails where the machine keeps a task that could answer from answering in time.
+ */
 static bool makes_room(gw_task *task, struct gw_room_search *search) {
   *search = (struct gw_room_search){{0}, 0};
   if (gw_make_room(task, search) == 1) {
