@@ -23,6 +23,7 @@ int lock_for_real(pthread_mutex_t *lock, uint64_t wait_ns);
 
 #define SLICE_NS UINT64_C(200000)
 #define SLEEPERS 512
+#define STOPPED 4
 #define PAGE 4096 /* a word has the same offset in its page in every mapping */
 
 enum { FREE, AWAKE, ASLEEP };
@@ -41,6 +42,7 @@ static struct {
   _Atomic uint64_t round, changes; /* changes: of all threads, from asleep to awake and back */
   _Atomic uint64_t woken[PAGE];    /* by the offset of a futex word: the number of wakes */
   struct sleeper sleepers[SLEEPERS];
+  _Atomic pid_t stopped_processes[STOPPED]; /* by the test; 0: none */
 } *shared;
 
 static _Thread_local struct sleeper *own;
@@ -68,6 +70,9 @@ uint64_t gw_now(void) {
 void clock_stop(void) {
   for (int i = 0; i < SLEEPERS; i++) {
     atomic_store(&shared->sleepers[i].state, FREE);
+  }
+  for (int i = 0; i < STOPPED; i++) {
+    atomic_store(&shared->stopped_processes[i], 0);
   }
   atomic_store(&shared->now_ns, kernels_now());
   atomic_store(&shared->stopped, true);
@@ -193,7 +198,25 @@ static char state_of(pid_t process, pid_t thread) {
   return end != NULL && end[1] == ' ' ? end[2] : '?';
 }
 
-/* Whether the thread sleeps through this round, or is stopped or dead. */
+static _Atomic pid_t *place_of(pid_t process) {
+  for (int i = 0; i < STOPPED; i++) {
+    if (atomic_load(&shared->stopped_processes[i]) == process) {
+      return &shared->stopped_processes[i];
+    }
+  }
+  return NULL;
+}
+
+void clock_expect_stop(pid_t process, bool stopped) {
+  _Atomic pid_t *place = place_of(stopped ? 0 : process);
+  if (place == NULL) {
+    fprintf(stderr, "more stopped processes than the clock has room for\n");
+    abort();
+  }
+  atomic_store(place, stopped ? process : 0);
+}
+
+/* Whether the thread sleeps through this round, or is dead or stopped by the test. */
 static bool quiet(struct sleeper *sleeper, uint64_t round) {
   int state = atomic_load(&sleeper->state);
   if (state == FREE || (state == ASLEEP && atomic_load(&sleeper->round) >= round)) {
@@ -204,7 +227,7 @@ static bool quiet(struct sleeper *sleeper, uint64_t round) {
     atomic_store(&sleeper->state, FREE);
     return true;
   }
-  return now == 'T';
+  return now == 'T' && place_of(atomic_load(&sleeper->process)) != NULL;
 }
 
 /* In a round without a thread that fell asleep or woke up, no thread can have woken another one. */

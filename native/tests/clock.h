@@ -13,10 +13,13 @@ uint64_t gw_now(void);
 void clock_stop(void);
 
 /* Returns once every thread of the gate, in all processes, sleeps and has no reason to wake up. A
- * thread that has come out of a gate counts as awake until it calls clock_leave. Stopped and killed
- * processes do not count. */
+ * thread that has come out of a gate counts as awake until it calls clock_leave. Processes that the
+ * test has stopped and killed processes do not count. */
 void clock_settle(void);
 void clock_leave(void);
+
+/* The test stops the process, or lets it go on. Any other stop is a delay of the machine. */
+void clock_expect_stop(pid_t process, bool stopped);
 
 /* Returns once so many other threads of this process sleep. The clock does not know a new thread
  * before its first sleep. */

@@ -124,6 +124,7 @@ __attribute__((unused)) static void kill_program(struct program *program) {
 
 __attribute__((unused)) static void stop_program(struct program *program) {
   int status;
+  clock_expect_stop(program->process, true);
   CHECK(kill(program->process, SIGSTOP) == 0);
   CHECK(waitpid(program->process, &status, WUNTRACED) == program->process && WIFSTOPPED(status));
 }
@@ -132,6 +133,7 @@ __attribute__((unused)) static void continue_program(struct program *program) {
   int status;
   CHECK(kill(program->process, SIGCONT) == 0);
   CHECK(waitpid(program->process, &status, WCONTINUED) == program->process);
+  clock_expect_stop(program->process, false);
   clock_settle();
 }
 

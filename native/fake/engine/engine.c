@@ -10,7 +10,8 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER, progress = PTHREAD_COND_INITIALIZER;
-static bool running;
+static bool running, paused;
+static uint64_t resumed_ns;
 static uint64_t sequence;
 
 void engine_lock(void) { pthread_mutex_lock(&lock); }
@@ -20,7 +21,7 @@ void engine_reset(void) {
   pthread_mutex_init(&lock, NULL);
   pthread_cond_init(&work, NULL);
   pthread_cond_init(&progress, NULL);
-  running = false;
+  running = paused = false;
 }
 
 /* The legacy stream and the blocking ones wait for each other's earlier work. */
@@ -39,6 +40,8 @@ static bool in_order(const struct stream *stream) {
   return true;
 }
 
+static bool awaits_word(const struct op *op) { return (int32_t)(*op->word - op->value) < 0; }
+
 static bool runnable(struct stream *stream) {
   struct op *op = stream->first;
   if (op == NULL || !in_order(stream)) {
@@ -47,7 +50,7 @@ static bool runnable(struct stream *stream) {
   if (op->kind == OP_WAIT_EVENT) {
     return op->event->done_version >= op->version;
   }
-  if (op->kind == OP_WAIT_VALUE && (int32_t)(*op->word - op->value) < 0) {
+  if (op->kind == OP_WAIT_VALUE && awaits_word(op)) {
     op->waited = true;
     return false;
   }
@@ -55,8 +58,12 @@ static bool runnable(struct stream *stream) {
 }
 
 /* When the operation may begin. After a real wait for a word it begins now. Otherwise it begins
- * when it was ready: the delay until this thread notices costs no device time. */
-static uint64_t ready_at(const struct op *op) { return op->waited ? fake_now() : op->ready_ns; }
+ * when it was ready, or when the device went on: the delay until this thread notices costs no
+ * device time. */
+static uint64_t ready_at(const struct op *op) {
+  uint64_t ready = op->waited ? fake_now() : op->ready_ns;
+  return ready > resumed_ns ? ready : resumed_ns;
+}
 
 /* The runnable stream with the oldest first operation; *any: whether any stream has work. */
 static struct stream *choose(int device, bool *any) {
@@ -124,6 +131,23 @@ bool fake_held(void) {
 void fake_occupy(void) {
   engine_lock();
   engine_submit(&fake_current->legacy, (struct op){.kind = OP_WORK, .ns = UINT64_C(1000000000000)});
+  engine_unlock();
+}
+
+/* For tests: the device begins nothing from now on. */
+void fake_pause(void) {
+  engine_lock();
+  paused = true;
+  engine_unlock();
+}
+
+/* What was submitted in the meantime follows without gaps, so that events measure exactly how long
+ * each piece takes, however slowly the program submitted it. */
+void fake_resume(void) {
+  engine_lock();
+  paused = false;
+  resumed_ns = fake_now();
+  pthread_cond_broadcast(&work);
   engine_unlock();
 }
 
@@ -250,6 +274,9 @@ static void *engine(void *unused) {
   pthread_mutex_lock(&lock);
   for (;;) {
     bool any = false, ran = false;
+    while (paused) {
+      pthread_cond_wait(&work, &lock);
+    }
     for (int device = 0; device < DEVICES; device++) {
       if (!fake_contexts[device].alive) {
         continue;
@@ -308,6 +335,8 @@ void engine_submit(struct stream *stream, struct op op) {
   copy->next = NULL;
   copy->sequence = ++sequence;
   copy->ready_ns = fake_now();
+  /* Whether or not the engine's thread looks before the word changes. */
+  copy->waited = op.kind == OP_WAIT_VALUE && awaits_word(&op);
   if (stream->last != NULL) {
     stream->last->next = copy;
   } else {
@@ -350,7 +379,7 @@ void engine_wait_stream(struct stream *stream) {
 void engine_record(struct event *event, struct stream *stream) {
   event->recorded = true;
   event->version++;
-  if (engine_stream_free(stream)) {
+  if (engine_stream_free(stream) && !paused) {
     event->done_version = event->version;
     event->ns = fake_now();
     return;

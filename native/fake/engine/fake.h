@@ -219,6 +219,8 @@ PROBE void fake_during(const char *name, void (*run)(void));
 PROBE uint64_t fake_in_flight_ns(void);
 PROBE bool fake_held(void);
 PROBE void fake_occupy(void);
+PROBE void fake_pause(void);
+PROBE void fake_resume(void);
 
 #pragma GCC visibility pop
 

@@ -56,15 +56,19 @@ static struct gw_row *row_of(pid_t pid) {
   return NULL;
 }
 
-/* All threads of the region sleep at the gate, and none does another step. */
+/* All threads of the region sleep at the gate, and none does another step. Where the machine keeps
+ * the urgent program from its heartbeat, the region goes on until the next one. */
 static bool comes_to_a_stand(pid_t pid) {
   struct gw_row *row = row_of(pid);
-  if (!until(atomic_load(&row->waiters) >= THREADS, 60000)) {
-    return false;
-  }
-  uint64_t steps = atomic_load(&shared->steps);
-  await_looks(row, 3);
-  return atomic_load(&shared->steps) == steps;
+  uint64_t steps;
+  do {
+    if (!until(atomic_load(&row->waiters) >= THREADS, 60000)) {
+      return false;
+    }
+    steps = atomic_load(&shared->steps);
+    await_looks(row, 3);
+  } while (atomic_load(&shared->steps) != steps);
+  return true;
 }
 
 static bool goes_on(void) { return eventually(&shared->steps, atomic_load(&shared->steps), 60000); }
@@ -72,12 +76,14 @@ static bool goes_on(void) { return eventually(&shared->steps, atomic_load(&share
 /* The region runs on, although its gate is closed and its watcher has looked. */
 static bool never_stops(pid_t pid) {
   struct gw_row *row = row_of(pid);
-  CHECK(until(atomic_load(&row->gate) == GW_CLOSED, 60000));
   for (int i = 0; i < 5; i++) {
+    if (!until(atomic_load(&row->gate) == GW_CLOSED, 60000)) {
+      return false;
+    }
     await_looks(row, 1);
     CHECK(eventually(&shared->steps, atomic_load(&shared->steps) + 1000, 60000));
   }
-  return atomic_load(&row->gate) == GW_CLOSED;
+  return true;
 }
 
 static void finish(pid_t other, pid_t urgent) {

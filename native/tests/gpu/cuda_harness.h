@@ -36,9 +36,9 @@ __attribute__((unused)) static bool fake_held(void) {
   return f();
 }
 
-__attribute__((unused)) static void fake_occupy(void) {
+__attribute__((unused)) static void ask_fake(const char *what) {
   void *fake = dlopen(getenv("GIVEWAY_CUDA_LIBRARY"), RTLD_LAZY);
-  void (*f)(void) = (void (*)(void))dlsym(fake, "fake_occupy");
+  void (*f)(void) = (void (*)(void))dlsym(fake, what);
   CHECK(f != NULL);
   f();
 }
@@ -81,6 +81,17 @@ __attribute__((unused)) static struct gw_task_info own_task(void) {
   return (struct gw_task_info){.row = UINT32_MAX};
 }
 
+/* Launches the kernel so many times, each time once the last one is over. The device begins when
+ * the shim's events are there too, so that they measure exactly as long as the kernel takes. */
+__attribute__((unused)) static void make_known(CUfunction f, int launches) {
+  for (int i = 0; i < launches; i++) {
+    ask_fake("fake_pause");
+    CHECK(launch(f, NULL) == 0);
+    ask_fake("fake_resume");
+    CHECK(cuCtxSynchronize() == 0);
+  }
+}
+
 #define FOR_EVER "ns_1000000000000" /* longer than any test runs */
 
 /* The device time that fits into the window while the device is busy for ever. A launch that
@@ -88,11 +99,9 @@ __attribute__((unused)) static struct gw_task_info own_task(void) {
  * from then on. */
 __attribute__((unused)) static uint64_t window_of(CUfunction f) {
   gw_task *urgent = rival();
-  for (int i = 0; i < 300; i++) { /* until the shim knows how long they take */
-    CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
-  }
+  make_known(f, 300);
   gw_leave(urgent);
-  fake_occupy();
+  ask_fake("fake_occupy");
   uint64_t before = fake_in_flight_ns(), found = 0;
   rival();
   for (int i = 0; i < 12; i++) {

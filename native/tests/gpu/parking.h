@@ -28,6 +28,12 @@ __attribute__((unused)) static void unpark(void) {
   CHECK(until(me().parked == 0, 60000));
 }
 
+/* How far that task is parked; 100: it has gone. */
+__attribute__((unused)) static uint32_t parked(const struct gw_task_info *info) {
+  struct gw_task_info now;
+  return gw_task_at(page, info->row, info->ticket, &now) == GW_OK ? now.parked : 100;
+}
+
 /* Another process with a task on the device. */
 __attribute__((unused)) static pid_t other_process(struct gw_task_info *info) {
   int ends[2];

@@ -7,9 +7,7 @@ static uint64_t gates(void) { return fake_calls("cuStreamWaitValue32_v2"); }
 
 static CUfunction known(const char *name) {
   CUfunction f = kernel(name);
-  for (int i = 0; i < 10; i++) {
-    CHECK(launch(f, NULL) == 0 && cuCtxSynchronize() == 0);
-  }
+  make_known(f, 10);
   return f;
 }
 
@@ -117,7 +115,7 @@ static void short_kernels_are_counted_too(void) {
   setenv("GIVEWAY_STREAM_GATE_US", "1000000", 1); /* whatever they are measured to take */
   start_cuda();
   rival();
-  CUfunction f = known("ns_1");
+  CUfunction f = known("ns_100");
   uint64_t before = gates();
   for (int i = 0; i < 650; i++) {
     CHECK(launch(f, NULL) == 0);
@@ -132,7 +130,7 @@ static void the_first_launch_behind_a_closed_gate_is_behind_one(void) {
   setenv("GIVEWAY_STREAM_GATE_US", "1000000", 1);
   start_cuda();
   gw_task *urgent = rival();
-  CUfunction f = known("ns_1");
+  CUfunction f = known("ns_100");
   gw_begin(urgent);
   uint64_t before = gates();
   for (int i = 0; i < 3; i++) {

@@ -18,10 +18,11 @@ static void no_stream_that_was_destroyed(void) {
   start_cuda();
   CUstream stream;
   CUfunction f = kernel("ns_1000");
-  CHECK(launch(f, NULL) == 0 && becomes_idle() && queries() == 1);
+  CHECK(launch(f, NULL) == 0 && becomes_idle() && queries() > 0);
   CHECK(cuStreamCreate(&stream, 1) == 0 && launch(f, stream) == 0);
   CHECK(cuStreamDestroy_v2(stream) == 0);
-  CHECK(becomes_idle() && queries() == 1);
+  uint64_t before = queries();
+  CHECK(becomes_idle() && queries() == before);
 }
 
 /* That would end the capture. */

@@ -73,7 +73,7 @@ static void cold_start_of_unknown_kernels(void) {
 /* However short they are thought to be. */
 static void cold_start_of_kernels_that_have_become_longer(void) {
   start_patiently();
-  CUfunction f = known_kernel("ns_1", NULL);
+  CUfunction f = known_kernel("ns_100", NULL);
   uint64_t before = gates();
   stop(NULL);
   for (int i = 0; i < 2100; i++) {
@@ -167,8 +167,7 @@ static void gates_are_sparse(void) {
   }
   uint64_t found = gates() - before - 1;
   let_go();
-  CHECK(found >= 4000 / 1024 &&
-        found <= 2 * 8 + 4); /* one every 500; a busy machine measures more */
+  CHECK(found >= 7 && found <= 9); /* one every 500 */
   CHECK(cuCtxSynchronize() == 0);
 }
 
