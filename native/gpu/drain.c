@@ -11,7 +11,9 @@ void gw_drain_add(struct gw_drain *drain, uint64_t work, uint64_t elapsed) {
   if (drain->elapsed > RECENT_NS) {
     drain->work /= 2;
     drain->elapsed /= 2;
+    drain->longest /= 2;
   }
+  drain->longest = work > drain->longest ? work : drain->longest;
 }
 
 void gw_drain_shrink(struct gw_drain *drain, double part) {
@@ -29,6 +31,6 @@ uint64_t gw_drain_work(const struct gw_drain *drain, unsigned streams, uint64_t 
   return (uint64_t)(rate(drain, streams) * (double)ns);
 }
 
-uint64_t gw_drain_kernels(const struct gw_drain *drain, unsigned streams) {
-  return (uint64_t)(rate(drain, streams) + 0.5);
+uint64_t gw_drain_kernels(const struct gw_drain *drain, unsigned streams, uint64_t ns) {
+  return ns / 2 <= drain->longest ? (uint64_t)(rate(drain, streams) + 0.5) : 1;
 }

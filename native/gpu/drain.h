@@ -13,6 +13,7 @@
 struct gw_drain {
   gw_word since; /* the latest event up to which work has been counted; 0: none */
   uint64_t work, elapsed;
+  uint64_t longest; /* that has been counted of late behind one event */
 };
 
 /* Work has been done in the time that has passed since the event. */
@@ -21,7 +22,7 @@ void gw_drain_add(struct gw_drain *drain, uint64_t work, uint64_t elapsed);
 void gw_drain_shrink(struct gw_drain *drain, double part);
 /* How much estimated time on so many streams the device gets done in `ns`. */
 uint64_t gw_drain_work(const struct gw_drain *drain, unsigned streams, uint64_t ns);
-/* The number of kernels that run at a time. */
-uint64_t gw_drain_kernels(const struct gw_drain *drain, unsigned streams);
+/* The number of kernels of `ns` that run at a time; 1 where the rate is that of shorter ones. */
+uint64_t gw_drain_kernels(const struct gw_drain *drain, unsigned streams, uint64_t ns);
 
 #endif

@@ -36,27 +36,33 @@ uint64_t gw_room_of(const struct gw_window *window) {
   return gw_drain_work(&window->drain, window->marks.tail_count, size_ns);
 }
 
+/* The kernels like this one that run at a time. */
+static uint64_t kernels(const struct gw_window *window, struct gw_piece piece) {
+  return gw_drain_kernels(&window->drain, window->marks.tail_count, piece.ns);
+}
+
 /* A window on the work's own stream, and as much on all of them together as is done in the time of
- * a window. The kernels that run at a time fit however long they are. */
-static bool fits(struct gw_window *window, gw_word id, uint64_t ns) {
+ * a window. The kernels that run at a time fit however long they are. A piece that has not been
+ * measured may be long and fill the device: for it, work is added up as if it ran one after the
+ * other. */
+static bool fits(struct gw_window *window, struct gw_piece piece) {
   struct gw_marks *marks = &window->marks;
-  uint64_t all = marks->in_flight + ns;
+  uint64_t all = marks->in_flight + piece.ns;
   if (marks->in_flight == 0 || all <= size_ns) {
     return true;
   }
-  uint64_t own = gw_marks_of(marks, id);
-  return (own == 0 || own + ns <= size_ns) &&
-         (all <= gw_room_of(window) ||
-          all <= ns * gw_drain_kernels(&window->drain, marks->tail_count));
+  uint64_t own = gw_marks_of(marks, piece.id);
+  return piece.known && (own == 0 || own + piece.ns <= size_ns) &&
+         (all <= gw_room_of(window) || all <= piece.ns * kernels(window, piece));
 }
 
 /* Of a kernel that is nearly as long as the window only one fits, and the rate stays 1. Now and
  * then one more goes, on a stream that has nothing to do, and shows whether it runs beside the
  * others. */
-static bool tries_more(struct gw_window *window, gw_word id, uint64_t ns) {
+static bool tries_more(struct gw_window *window, struct gw_piece piece) {
   struct gw_marks *marks = &window->marks;
-  return ++window->refused % TRY_EVERY < TRIES && gw_marks_of(marks, id) == 0 &&
-         marks->in_flight <= ns * gw_drain_kernels(&window->drain, marks->tail_count);
+  return piece.known && ++window->refused % TRY_EVERY < TRIES &&
+         gw_marks_of(marks, piece.id) == 0 && marks->in_flight <= piece.ns * kernels(window, piece);
 }
 
 static bool is_closed(gw_task *task) {
@@ -83,9 +89,9 @@ static void mark_tail(struct gw_window *window, gw_word stream, gw_word id) {
   }
 }
 
-static void await_room(struct gw_window *window, gw_task *task, gw_word id, uint64_t ns) {
+static void await_room(struct gw_window *window, gw_task *task, struct gw_piece piece) {
   uint64_t start = gw_now(), now = start, oldest = 0;
-  while (!fits(window, id, ns) && !atomic_load(&window->gone) && !is_closed(task)) {
+  while (!fits(window, piece) && !atomic_load(&window->gone) && !is_closed(task)) {
     struct gw_mark *first = gw_marks_first(&window->marks);
     if (first == NULL) { /* what is left has no fence: short ends of other streams */
       window->marks.in_flight = 0;
@@ -111,18 +117,18 @@ static void await_room(struct gw_window *window, gw_task *task, gw_word id, uint
   }
 }
 
-bool gw_room_make(struct gw_window *window, gw_task *task, gw_word stream, gw_word id,
-                  uint64_t ns) {
+bool gw_room_make(struct gw_window *window, gw_task *task, struct gw_piece piece) {
   if (window->suspended_until != 0 && gw_now() <= window->suspended_until) {
     return false;
   }
   window->suspended_until = 0;
-  if (window->marks.in_flight + ns > gw_room_of(window) / 2 || window->marks.count == GW_MARKS) {
+  if (window->marks.in_flight + piece.ns > gw_room_of(window) / 2 ||
+      window->marks.count == GW_MARKS) {
     gw_window_look(window);
   }
-  if (!fits(window, id, ns) && !tries_more(window, id, ns)) {
-    mark_tail(window, stream, id);
-    await_room(window, task, id, ns);
+  if (!fits(window, piece) && !tries_more(window, piece)) {
+    mark_tail(window, piece.stream, piece.id);
+    await_room(window, task, piece);
   }
   return window->suspended_until == 0;
 }

@@ -116,7 +116,8 @@ static bool choose_room(struct decision *d, gw_task *task, uint32_t shortest) {
   struct gw_marks *marks = &d->window->marks;
   uint64_t size = gw_room_size();
   call->ns = shortest != 0 ? shortest : size / 2; /* careful with the unknown */
-  if (!gw_room_make(d->window, d->can_hold ? task : NULL, call->stream, call->id, call->ns)) {
+  struct gw_piece piece = {call->stream, call->id, call->ns, shortest != 0};
+  if (!gw_room_make(d->window, d->can_hold ? task : NULL, piece)) {
     return false;
   }
   /* How fast the device works on several streams is measured from the first of their work on. That

@@ -294,11 +294,27 @@ static void kernels_that_no_longer_run_side_by_side(void) {
   CHECK(run(8, 200 * US, 4).over == 0);
 }
 
+/* Nothing is known of kernels of 20 ms where short ones run side by side. */
+static void long_kernels_after_short_ones(void) {
+  start(8, 8);
+  run(8, 200 * US, 4);
+  device.at_a_time = 1;
+  CHECK(run(8, 20 * MS, 1).residue <= 2 * 20 * (double)MS); /* they have not been measured */
+  start(1, 1);
+  run(8, 20 * MS, 20);
+  device.at_a_time = 8;
+  device.full = 8;
+  CHECK(run(8, 200 * US, 4).used > 6);
+  device.at_a_time = 1;
+  CHECK(run(8, 20 * MS, 1).residue <= 20 * (double)MS);
+}
+
 static const struct test_case cases[] = {
     {"kernels that run side by side", kernels_that_run_side_by_side},
     {"kernels that run one at a time", kernels_that_run_one_at_a_time},
     {"kernels that slow each other down", kernels_that_slow_each_other_down},
     {"long kernels", long_kernels},
     {"kernels that no longer run side by side", kernels_that_no_longer_run_side_by_side},
+    {"long kernels after short ones", long_kernels_after_short_ones},
 };
 RUN_CASES(cases, 60)
