@@ -87,7 +87,7 @@ static bool read_amount(const char *text, uint64_t total, uint64_t *amount) {
   for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
     bytes = strcasecmp(end, units[i].name) == 0 ? value * units[i].bytes : bytes;
   }
-  if (end == text || bytes < 0 || bytes >= 1e18) {
+  if (end == text || !(bytes >= 0 && bytes < 1e18)) { /* NaN, too: of endless digits */
     return false;
   }
   *amount = (uint64_t)bytes;

@@ -218,6 +218,19 @@ static void nonsense_is_no_limit(void) {
   }
 }
 
+/* Neither the digits nor the decimals fit into a double, and their quotient is not a number. */
+static void endless_digits_are_no_limit(void) {
+  char text[1024];
+  memset(text, '9', sizeof text);
+  text[500] = '.';
+  strcpy(text + 1000, "GiB");
+  setenv("GIVEWAY_MEMORY", text, 1);
+  gpu_one_line(allocate, "GIVEWAY_MEMORY is 999");
+  strcpy(text + 1000, "%");
+  setenv("GIVEWAY_MEMORY", text, 1);
+  gpu_one_line(allocate, "GIVEWAY_MEMORY is 999");
+}
+
 static void amounts_have_units(void) {
   setenv("GIVEWAY_MEMORY", "1.5GiB", 1);
   gpu_start();
@@ -271,6 +284,7 @@ static const struct test_case cases[] = {
     {"less than a context", less_than_a_context},
     {"a reservation that cannot be met", a_reservation_that_cannot_be_met},
     {"nonsense is no limit", nonsense_is_no_limit},
+    {"endless digits are no limit", endless_digits_are_no_limit},
     {"amounts have units", amounts_have_units},
     {"a limit in a program with a comma", a_limit_in_a_program_with_a_comma},
     {"no page, no limit", no_page_no_limit},
