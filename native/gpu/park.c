@@ -43,8 +43,9 @@ void gw_park_uses(const gw_page *page, const _Atomic gw_word *context) {
   }
 }
 
+/* The driver takes 0 for no limit. */
 static uint32_t lock(uint32_t timeout_ms, uint32_t *number) {
-  return gw_driver_checkpoint(GW_CHECKPOINT_LOCK, timeout_ms, number);
+  return gw_driver_checkpoint(GW_CHECKPOINT_LOCK, timeout_ms != 0 ? timeout_ms : 1, number);
 }
 
 static uint32_t save(uint32_t *number) {

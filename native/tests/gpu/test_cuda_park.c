@@ -197,8 +197,8 @@ static void memory_of_another_process(void) {
   refused_as_shared();
 }
 
-static void work_that_does_not_end(void) {
-  setenv("GIVEWAY_PARK_WAIT_MS", "200", 1);
+static void work_does_not_end(const char *wait_ms) {
+  setenv("GIVEWAY_PARK_WAIT_MS", wait_ms, 1);
   start_cuda();
   short_kernel = kernel("ns_1000");
   static _Atomic uint32_t never;
@@ -210,6 +210,11 @@ static void work_that_does_not_end(void) {
   atomic_store(&never, 1);
   CHECK(cuCtxSynchronize() == 0);
 }
+
+static void work_that_does_not_end(void) { work_does_not_end("200"); }
+
+/* The driver takes 0 for no limit. */
+static void no_time_for_work_that_does_not_end(void) { work_does_not_end("0"); }
 
 static void too_little_host_memory(void) {
   setenv("GIVEWAY_PARK_HOST_GIB", "1", 1);
@@ -309,6 +314,7 @@ static const struct test_case cases[] = {
     {"memory of another process", memory_of_another_process},
     {"managed memory", managed_memory},
     {"work that does not end", work_that_does_not_end},
+    {"no time for work that does not end", no_time_for_work_that_does_not_end},
     {"too little host memory", too_little_host_memory},
     {"host memory that the user states", host_memory_that_the_user_states},
     {"a limit of the group counts in any case", a_limit_of_the_group_counts_in_any_case},
