@@ -7,7 +7,7 @@ gw_word gw_event_take(struct gw_marks *marks) {
 }
 
 void gw_event_give(struct gw_marks *marks, gw_word event) {
-  if (event != 0 && marks->spare_count < 2 * GW_MARKS) {
+  if (event != 0 && marks->spare_count < GW_SPARES) {
     marks->spare[marks->spare_count++] = event;
   }
 }

@@ -11,6 +11,8 @@
 
 #define GW_MARKS 64 /* events in flight */
 #define GW_TAILS 64 /* streams */
+/* Events: two for each mark, and the one from which done work is counted. */
+#define GW_SPARES (2 * GW_MARKS + 1)
 
 /* An event behind a piece of work. */
 struct gw_mark {
@@ -41,7 +43,7 @@ struct gw_marks {
   uint64_t numbers;
   struct gw_tail tails[GW_TAILS];
   unsigned tail_count, next_victim;
-  gw_word spare[2 * GW_MARKS]; /* events */
+  gw_word spare[GW_SPARES];
   unsigned spare_count;
 };
 

@@ -172,6 +172,29 @@ static void more_fences_than_places(void) {
   gw_window_leave(window);
 }
 
+/* As many as are in use at a time: two for each fence, and the one from which work is counted. */
+static void every_event_is_used_again(void) {
+  gw_windows_init(&windows);
+  struct gw_window *window = enter(1);
+  struct gw_marks *marks = &window->marks;
+  window->drain.since = 1;
+  for (gw_word i = 0; i < GW_MARKS; i++) {
+    gw_marks_count(marks, 1, 100);
+    CHECK(gw_marks_expect(marks));
+    marks->coming--;
+    gw_marks_add(marks, 1, 2 * i + 3, 2 * i + 2, 64);
+  }
+  gw_window_look(window);
+  CHECK(marks->in_flight == 0 && window->drain.since == 0);
+  gw_word sum = 0;
+  for (gw_word event; (event = gw_event_take(marks)) != 0;) {
+    sum += event;
+  }
+  const gw_word most = 2 * GW_MARKS + 1;
+  CHECK(sum == most * (most + 1) / 2);
+  gw_window_leave(window);
+}
+
 static void more_streams_than_tails(void) {
   gw_windows_init(&windows);
   struct gw_window *window = enter(1);
@@ -191,6 +214,7 @@ static const struct test_case cases[] = {
     {"one thread looks at a time", one_thread_looks_at_a_time},
     {"a stream is looked at by itself", a_stream_is_looked_at_by_itself},
     {"more fences than places", more_fences_than_places},
+    {"every event is used again", every_event_is_used_again},
     {"more streams than tails", more_streams_than_tails},
 };
 RUN_CASES(cases, 60)
