@@ -62,9 +62,13 @@ static bool is_relay(const struct sigaction *action) {
   return false;
 }
 
+/* The C library reserves more room for a set than the kernel has signals, and leaves in it what was
+ * there before. */
+#define SET_BYTES ((_NSIG - 1) / 8)
+
 static bool same(const struct sigaction *a, const struct sigaction *b) {
   return a->sa_handler == b->sa_handler && a->sa_flags == b->sa_flags &&
-         memcmp(&a->sa_mask, &b->sa_mask, sizeof a->sa_mask) == 0;
+         memcmp(&a->sa_mask, &b->sa_mask, SET_BYTES) == 0;
 }
 
 /* The relay for this handler; negative: the program has installed more handlers than there are

@@ -1,5 +1,6 @@
 /* A task's allocation has failed for lack of device memory: less urgent tasks are parked, the least
  * urgent first, if their users allow it. Each parks itself; this task waits, for a limited time. */
+#include <signal.h>
 #include <stdio.h>
 
 #include "clock.h"
@@ -64,11 +65,16 @@ static bool is_stopped(struct gw_seat other, struct gw_seat own) {
 
 static bool moves(uint32_t parked) { return parked == GW_PARK_SAVES || parked == GW_PARK_RESTORES; }
 
-/* A program may handle the signal that tells it to end when its allocation has returned. */
+/* A program may handle the signal that tells it to end when its allocation has returned. No handler
+ * runs under the lock: it might fork, for which the lock must be free. */
 static void watch_signals(void) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_mutex_lock(&gw_process.lock);
   gw_grace_watch();
   pthread_mutex_unlock(&gw_process.lock);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* True: the task has parked itself, or has left. False: it has not, or this program is to end. */
