@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -101,3 +103,10 @@ def test_the_end_of_a_program_is_noticed(now: list[float]) -> None:
     with pytest.raises(NoSuchTaskError) as error:
         parking._wait(one, Stage.PARKED)
     assert str(error.value) == f"{LOW.name} (4242) has ended"
+
+
+def test_the_reserve_of_host_memory_is_that_of_the_c_part() -> None:
+    source = (Path(__file__).parents[2] / "native/gate/park.c").read_text(encoding="utf-8")
+    found = re.search(r"#define RESERVE\(bytes\) \(\(bytes\) / (\d+)\)", source)
+    assert found is not None
+    assert int(found[1]) == parking.RESERVE

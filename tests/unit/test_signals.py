@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from giveway.bench.signals import delayed
+from giveway.bench.signals import delayed_signals
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,7 +25,7 @@ def test_ctrl_c_waits_for_the_end_of_the_block() -> None:
     done = []
 
     def start() -> None:
-        with delayed():
+        with delayed_signals():
             signal.raise_signal(signal.SIGINT)
             done.append("block")
 
@@ -40,7 +40,7 @@ def test_ctrl_c_waits_for_the_end_of_the_block() -> None:
 def test_a_delayed_signal_meets_the_handler_of_the_program(number: signal.Signals) -> None:
     told = []
     signal.signal(number, lambda number, _: told.append(number))
-    with delayed():
+    with delayed_signals():
         signal.raise_signal(number)
         assert told == []
     assert told == [number]
@@ -51,7 +51,7 @@ def test_a_signal_is_delayed_when_the_block_fails() -> None:
     signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
 
     def fail() -> None:
-        with delayed():
+        with delayed_signals():
             signal.raise_signal(signal.SIGTERM)
             raise OSError("no such program")
 
@@ -62,7 +62,7 @@ def test_a_signal_is_delayed_when_the_block_fails() -> None:
 
 def test_an_ignored_signal_stays_ignored_in_a_program_that_starts() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with delayed():
+    with delayed_signals():
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
@@ -70,7 +70,7 @@ def test_another_thread_changes_no_handler() -> None:
     seen = []
 
     def start() -> None:
-        with delayed():
+        with delayed_signals():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=start)

@@ -32,6 +32,12 @@ static void device_of(uint64_t bytes, const char *context) {
   setenv("GIVEWAY_MAX_WAIT_MS", "0", 1);
 }
 
+static void start_urgent(void) {
+  setenv("GIVEWAY_PRIORITY", "10", 1);
+  start_with_work();
+  page = open_page_of(DEVICE);
+}
+
 #define MIB (UINT64_C(1) << 20)
 
 /* Two programs that each need more than half of the device. */
@@ -40,9 +46,7 @@ static void an_allocation_makes_room(void) {
   size_t available, total;
   device_of(100 * MIB, "0");
   holder(true, 70 * MIB, &low);
-  setenv("GIVEWAY_PRIORITY", "10", 1);
-  start_with_work();
-  page = open_page_of(DEVICE);
+  start_urgent();
   /* Servers look how much there is before they allocate. */
   CHECK(cuMemGetInfo_v2(&available, &total) == 0);
   CHECK(available == 100 * MIB && total == 100 * MIB);
@@ -58,9 +62,7 @@ static void only_what_may_be_parked(void) {
   size_t available, total;
   device_of(100 * MIB, "0");
   holder(false, 70 * MIB, &low);
-  setenv("GIVEWAY_PRIORITY", "10", 1);
-  start_with_work();
-  page = open_page_of(DEVICE);
+  start_urgent();
   CHECK(cuMemGetInfo_v2(&available, &total) == 0 && available == 30 * MIB);
   CUdeviceptr memory;
   CHECK(cuMemAlloc_v2(&memory, 80 * MIB) == 2);
@@ -72,10 +74,8 @@ static void nobody_is_parked_for_a_limit(void) {
   struct gw_task_info low;
   device_of(100 * MIB, "0");
   holder(true, 10 * MIB, &low);
-  setenv("GIVEWAY_PRIORITY", "10", 1);
   setenv("GIVEWAY_MEMORY", "20971520", 1);
-  start_with_work();
-  page = open_page_of(DEVICE);
+  start_urgent();
   CUdeviceptr memory;
   CHECK(cuMemAlloc_v2(&memory, 30 * MIB) == 2);
   CHECK(parked(&low) == 0);
@@ -87,9 +87,7 @@ static void more_than_there_is(void) {
   struct gw_task_info low;
   device_of(100 * MIB, "0");
   holder(true, 70 * MIB, &low);
-  setenv("GIVEWAY_PRIORITY", "10", 1);
-  start_with_work();
-  page = open_page_of(DEVICE);
+  start_urgent();
   CUdeviceptr memory;
   CHECK(cuMemAlloc_v2(&memory, 200 * MIB) == 2);
   CHECK(until(parked(&low) == 0, 60000)); /* there is room */
@@ -100,9 +98,7 @@ static void a_context_makes_room(void) {
   struct gw_task_info low;
   device_of(100 * MIB, "20971520");
   holder(true, 70 * MIB, &low);
-  setenv("GIVEWAY_PRIORITY", "10", 1);
-  start_with_work();
-  page = open_page_of(DEVICE);
+  start_urgent();
   CHECK(parked(&low) == 3);
 }
 

@@ -5,6 +5,7 @@
 #include "../../gpu/room.h"
 #include "../../gpu/submit.h"
 #include "harness.h"
+#include "no_stream_gates.h"
 
 #define US UINT64_C(1000)
 #define WINDOW (500 * US)
@@ -162,25 +163,6 @@ uint64_t gw_driver_event_elapsed(gw_word start, gw_word end) {
   CHECK(events[start].reached != 0 && events[end].reached != 0);
   return events[end].reached > events[start].reached ? events[end].reached - events[start].reached
                                                      : 0;
-}
-
-/* The device has no stream gates. */
-bool gw_stream_gates_wanted(void) { return false; }
-unsigned gw_stream_gates_in_graphs(void) { return 0; }
-uint64_t gw_stream_gates_spacing(const struct gw_stream_gate *gate) { return gate->closing; }
-bool gw_stream_gates_ready(const struct gw_stream_gates *gates, const struct gw_stream_gate *gate) {
-  return gates->word == gate->word && gates->state == GW_GATE_WORKS;
-}
-bool gw_stream_gates_try(struct gw_stream_gates *gates, const struct gw_stream_gate *gate) {
-  return gw_stream_gates_ready(gates, gate);
-}
-gw_word gw_stream_gates_register(const struct gw_stream_gate *gate) { return gate->page_size; }
-void gw_stream_gates_registered(struct gw_stream_gates *gates, const struct gw_stream_gate *gate,
-                                gw_word address) {
-  gates->address = address + gate->page_size;
-}
-bool gw_stream_gates_put(gw_word stream, gw_word address, uint32_t open) {
-  return stream != address + open;
 }
 
 /* ---- the program ----------------------------------------------------------------------------- */

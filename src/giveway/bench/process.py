@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from giveway.bench.guard import Guard, kill_session
-from giveway.bench.signals import delayed
+from giveway.bench.signals import delayed_signals
 from giveway.errors import ProgramError
 
 _LAST_LINES = 3
@@ -47,7 +47,7 @@ class Process:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": self._output}
         try:
-            with delayed():
+            with delayed_signals():
                 self.popen: subprocess.Popen[bytes] = subprocess.Popen(
                     list(command),
                     stderr=self._output,

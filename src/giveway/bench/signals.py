@@ -19,7 +19,7 @@ _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
-def delayed() -> Iterator[None]:
+def delayed_signals() -> Iterator[None]:
     """Delays SIGINT, SIGTERM and SIGHUP until the block has ended.
 
     Python runs handlers in the main thread only, so that nothing interrupts a block in another

@@ -151,8 +151,8 @@ class Attributes:
 
 
 @dataclass(frozen=True, slots=True)
-class _OfTask:
-    """What has happened to one task."""
+class _TaskEvent:
+    """Something has happened to one task."""
 
     task: TaskId
 
@@ -162,7 +162,7 @@ class _OfTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined(_OfTask):
+class Joined(_TaskEvent):
     """A task joined a device. The task is idle, and its gate is open."""
 
     pid: int
@@ -171,29 +171,29 @@ class Joined(_OfTask):
 
 
 @dataclass(frozen=True, slots=True)
-class Left(_OfTask):
+class Left(_TaskEvent):
     """A task has left: no decision can be about it any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Active(_OfTask):
+class Active(_TaskEvent):
     """An idle task has become active."""
 
 
 @dataclass(frozen=True, slots=True)
-class Idle(_OfTask):
+class Idle(_TaskEvent):
     """An active task has become idle."""
 
 
 @dataclass(frozen=True, slots=True)
-class Changed(_OfTask):
+class Changed(_TaskEvent):
     """The attributes of a task have changed."""
 
     attributes: Attributes
 
 
 @dataclass(frozen=True, slots=True)
-class Shares(_OfTask):
+class Shares(_TaskEvent):
     """The task wants less urgent tasks to run beside it from now on, or no longer: it spends its
     attribute ``slowdown``. A policy may ignore this."""
 

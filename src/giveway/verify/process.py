@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import psutil
 
-from giveway.bench.signals import delayed
+from giveway.bench.signals import delayed_signals
 from giveway.verify import stacks
 
 _POLL_SECONDS: Final = 0.02
@@ -78,7 +78,7 @@ def run(
         popen: subprocess.Popen[bytes] | None = None
         children: list[psutil.Process] = []
         try:
-            with delayed():
+            with delayed_signals():
                 popen = subprocess.Popen(
                     [*command, str(folder), str(os.getpid())],
                     stdin=subprocess.DEVNULL,

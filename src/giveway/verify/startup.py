@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from giveway.bench.signals import delayed
+from giveway.bench.signals import delayed_signals
 from giveway.verify.check import Finding
 
 MOST_SECONDS: Final = 0.05
@@ -106,7 +106,7 @@ def _import_seconds(environment: Mapping[str, str]) -> float:
     """
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
-        with delayed():
+        with delayed_signals():
             popen = subprocess.Popen(
                 [sys.executable, "-P", "-c", _PROGRAM],
                 stdin=subprocess.DEVNULL,

@@ -20,8 +20,8 @@ from giveway.sched.memory import show
 from giveway.sched.task import Task
 
 POLL_SECONDS: Final = 0.02
-SPARE: Final = 16
-"""The driver takes host memory for this part of the moved memory besides, as in ``park.c``."""
+RESERVE: Final = 16
+"""The driver needs more host memory than it moves, by one part in so many; as in ``park.c``."""
 ANSWER_SECONDS: Final = 10.0
 """A program that has not begun with a request after this time does not answer."""
 
@@ -48,7 +48,7 @@ _WHY: Final = {
 
 def why(parking: Parking, memory: int) -> str:
     """Why a request was refused, as a clause about the program, which has ``memory`` bytes."""
-    needed = memory + memory // SPARE
+    needed = memory + memory // RESERVE
     amounts = {"memory": show(memory), "needed": show(needed), "room": show(parking.room)}
     return _WHY[parking.refusal].format(number=parking.number, **amounts)
 

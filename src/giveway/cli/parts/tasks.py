@@ -24,7 +24,7 @@ NO_TASKS: Final = "No program runs under giveway. Start one with: giveway run --
 
 _NONE: Final = "-"
 _UNKNOWN: Final = ""
-"""A value that there will be: its column is shown."""
+"""Stands for a value that is not known yet, so that its column is shown."""
 
 
 @dataclass(frozen=True, slots=True)
