@@ -8,6 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import GIVEWAY, Spawner
@@ -44,17 +45,14 @@ def test_two_jax_programs_take_three_quarters_of_their_halves(spawn: Spawner) ->
 
 @pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
 def test_vllm_starts_beside_a_training_that_fills_the_gpu(spawn: Spawner) -> None:
-    """vLLM takes nine tenths of the GPU that it sees, which has the size of its limit. A third
-    program has the rest, because parking all of a large GPU takes minutes."""
-    code = f"import torch; x = torch.empty({free_memory() - 50 * GIB}, dtype=torch.uint8, device=0)"
-    filler = spawn(sys.executable, "-c", f"{code}; print(flush=True); input()")
-    assert filler.stdout is not None
-    assert filler.stdout.readline()
-    low = train(spawn, "low", 40 * GIB, 100000, "--parkable")
+    """vLLM takes nine tenths of the GPU that it sees, which has the size of its limit. The training
+    leaves it a tenth of that, unless the host has no room for so much."""
+    room = psutil.virtual_memory().available - 24 * GIB
+    low = train(spawn, "low", min(free_memory() - 12 * GIB, room), 100000, "--parkable")
     assert low.stdout is not None
     assert low.stdout.readline()
-    high = run(spawn, "high", "vllm_program.py", "--priority", "10", "--memory", "44GiB")
+    high = run(spawn, "high", "vllm_program.py", "--priority", "10", "--memory", "95%")
     out, _ = high.communicate(timeout=600)
     assert high.returncode == 0
-    assert out.splitlines()[-1] == "8"
+    assert "8" in out.splitlines()  # its engine writes to the same output, and ends later
     assert eventually(lambda: state("low") in ("active", "idle"), 120)

@@ -69,7 +69,7 @@ def test_a_sweep_over_loads_starts_its_programs_once(
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
     # Only native and giveway have timelines, which take longer than all else here.
-    options = arguments(tmp_path, str(path), modes="giveway 10%")
+    options = arguments(tmp_path, str(path), modes="giveway 0%,giveway 10%")
     process = spawn(GIVEWAY, *options, "--load", "0.6,0.2", stderr=subprocess.PIPE)
     _, err = process.communicate(timeout=200)
     assert process.returncode == 9, err  # the bar is of a mode that was not requested
@@ -83,10 +83,12 @@ def test_a_sweep_over_loads_starts_its_programs_once(
     assert fast["rate"] == pytest.approx(3 * slow["rate"], rel=0.01)
     assert slow["rate"] == pytest.approx(0.2 / (slow["service_ms"] / 1e3), rel=0.01)
     for each in found["results"]:
-        assert set(each["modes"]) == {"giveway 10%"}
+        assert set(each["modes"]) == {"giveway 0%", "giveway 10%"}
         segments = [one for one in records_of(tmp_path / "out", each["name"]) if "load" in one]
         gated = [one for one in segments if one["mode"] == "giveway 10%"][-1]["programs"]
         assert "launches" in gated["low"]
+        for one in segments:
+            assert not one["intruders"], "programs of other modes wait, and are no intruders"
     assert "chart sweep" in page(load([tmp_path / "out"]))
 
 

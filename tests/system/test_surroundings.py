@@ -67,8 +67,8 @@ def test_a_task_that_comes_later_is_seen_too(
     reader = Reader("cpu")
     own = regions("--name", "own")
     session = os.getsid(own.pid)
-    assert reader.intruders({"own": session}) == []
-    assert reader.intruders({"other": None}) == [f"the task 'own' (pid {own.pid})"]
+    assert reader.intruders({session}) == []
+    assert reader.intruders(set()) == [f"the task 'own' (pid {own.pid})"]
 
 
 def test_the_load_of_others_is_measured_and_its_program_named(spawn: Spawner) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -72,11 +72,10 @@ class Reader:
                     found[name].append(task)
         return found
 
-    def intruders(self, sessions: Mapping[str, int | None]) -> list[str]:
-        """The daemon, and the tasks of programs with other sessions, in words."""
+    def intruders(self, own: Collection[int]) -> list[str]:
+        """The daemon, and the tasks of processes that are not in own sessions, in words."""
         self._open()
         decider = next((pid for page in self._pages if (pid := page.decider())), 0)
-        own = set(sessions.values())
         others = []
         for task in (task for page in self._pages for task in page.tasks()):
             with contextlib.suppress(ProcessLookupError):

@@ -106,7 +106,7 @@ class _Group:
         )
         self._at = ("", 0)
         self._mps: str | None = None
-        self._of_point = [Segments(point, settings) for point in points]
+        self._of_point = [Segments(point, settings, guard.sessions) for point in points]
         self._segments = self._of_point[0]
         self._is_anew = False
         """Whether a rate was chosen anew in this round."""
@@ -121,14 +121,7 @@ class _Group:
 
     def failure(self, failure: ProgramFailedError) -> dict[str, Any]:
         mode, number = self._at
-        return {
-            "kind": "failure",
-            "program": failure.title,
-            "mode": mode,
-            "round": number,
-            "what": failure.what,
-            "last_lines": failure.last_lines,
-        }
+        return {"kind": "failure", "mode": mode, "round": number, **failure.to_json()}
 
     def measure(self, progress: Progress) -> None:
         settings = self._settings
@@ -306,12 +299,18 @@ class _Group:
         return swept and program.tokens is not None
 
     def _load(self, program: Program, first: ModelRunner, size: Size) -> None:
-        """Loads the chosen size of a program in all modes."""
-        for mode, runners in list(self._runners.items()):
-            other = runners[program.name]
-            assert isinstance(other, ModelRunner)
-            if other is not first:
-                self._or_drop(mode, partial(other.load, size))
+        """Loads the chosen size of a program in all other modes, at the same time."""
+        others = [
+            (mode, other)
+            for mode, runners in self._runners.items()
+            if isinstance(other := runners[program.name], ModelRunner) and other is not first
+        ]
+        send = partial(ModelRunner.send_load, size=size)
+        finish = partial(ModelRunner.finish_load, limit=0)
+        for step in (send, finish):
+            for mode, other in others:
+                if mode in self._runners:
+                    self._or_drop(mode, partial(step, other))
 
     def _round(self, mode: str, number: int, part: Part, again: Callable[[str], object]) -> None:
         """Measures one mode in one round: a segment, or one for each program."""

@@ -42,6 +42,10 @@ def _processes_of(session: int) -> set[int]:
 class Guard:
     """Starts the guard process and registers sessions with it; a context manager."""
 
+    def __init__(self) -> None:
+        self.sessions: set[int] = set()
+        """The sessions of the programs that run."""
+
     def __enter__(self) -> Guard:
         self._popen = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],
@@ -53,9 +57,11 @@ class Guard:
         return self
 
     def add(self, session: int) -> None:
+        self.sessions.add(session)
         self._send(f"+{session}")
 
     def remove(self, session: int) -> None:
+        self.sessions.discard(session)
         self._send(f"-{session}")
 
     def _send(self, line: str) -> None:

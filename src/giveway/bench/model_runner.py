@@ -69,12 +69,20 @@ class ModelRunner:
         If a run takes more than twice ``limit`` seconds, fewer runs are timed, because the caller
         rejects such a size.
         """
-        timeout = self._scenario.start_timeout
+        self.send_load(size)
+        return self.finish_load(limit)
+
+    def send_load(self, size: Size) -> None:
+        """Begins to build the model at a size."""
         tokens = self._program.tokens
         lengths = None if tokens is None else (tokens.prompt, tokens.output)
         self._send(
             "load", self._program.model, self._program.task, dict(size), self._stream, lengths
         )
+
+    def finish_load(self, limit: float) -> float:
+        """Waits until the model is built, and warms it, as ``load`` does."""
+        timeout = self._scenario.start_timeout
         self._read_answer(timeout)
         # The first run is slower than all others: it loads kernels and chooses algorithms.
         for count in (1, 3, 7):

@@ -25,6 +25,9 @@ class ProgramFailedError(ProgramError):
         self.what = what
         self.last_lines = list(last_lines)
 
+    def to_json(self) -> dict[str, Any]:
+        return {"program": self.title, "what": self.what, "last_lines": self.last_lines}
+
 
 class Process:
     """A running program and its children; a context manager that ends all of them.

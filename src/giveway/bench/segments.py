@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -63,10 +63,18 @@ class Settings:
 
 
 class Segments:
-    """Measures the segments of a scenario."""
+    """Measures the segments of a scenario.
 
-    def __init__(self, point: Point, settings: Settings) -> None:
+    Args:
+        point: the scenario.
+        settings: what to measure of it.
+        own: the sessions of all programs of this measurement, those of other modes included: such
+            a program waits, and keeps its task.
+    """
+
+    def __init__(self, point: Point, settings: Settings, own: Collection[int]) -> None:
         self._scenario, self._settings, self.record = point.scenario, settings, point.record
+        self._own = own
         self.described: dict[str, rounds.Described] = {}
         """What is known about the programs, by which a segment counts or not."""
         self.chosen: dict[str, Chosen] = {}
@@ -122,7 +130,7 @@ class Segments:
         before, earlier = self._mark(mode, runners), load.read()
         sleep_until(segment.end)
         after, later = self._mark(mode, runners), load.read()
-        intruders = self._intruders(mode, runners)
+        intruders = self.reader.intruders(self._own) if gated(mode) else []
         answers = {name: runner.finish() for name, runner in runners.items()}
         for name in runners:
             answers[name] |= after[name].since(before[name])
@@ -150,11 +158,6 @@ class Segments:
         """The seed of a program's arrivals, which is the same in every mode of a round."""
         names = [each.name for each in self._scenario.programs]
         return 1000 * number + names.index(name)
-
-    def _intruders(self, mode: str, runners: Mapping[str, Runner]) -> list[str]:
-        if not gated(mode):
-            return []
-        return self.reader.intruders({name: each.session for name, each in runners.items()})
 
     def _tail(self, runners: Mapping[str, Runner]) -> float:
         """The tail of a segment in seconds.
