@@ -183,12 +183,12 @@ static int may_use(gw_task *task, uint64_t bytes) {
   return others.reserved == 0 || add(bytes, others.kept) <= total ? 1 : -1;
 }
 
-int gw_memory_take(gw_task *task, uint64_t bytes) {
+int gw_memory_take(gw_task *task, uint64_t bytes, uint64_t *in_use) {
   if (task == NULL) {
     return 1;
   }
-  uint64_t now = add_use(task, bytes);
-  int may = may_use(task, now);
+  *in_use = add_use(task, bytes);
+  int may = may_use(task, *in_use);
   if (may != 1) {
     gw_memory_give(task, bytes);
   }
@@ -199,9 +199,9 @@ int gw_memory_may_take(gw_task *task, uint64_t bytes) {
   return task != NULL ? may_use(task, add(GW_READ(task->memory), bytes)) : 1;
 }
 
-void gw_memory_taken(gw_task *task) {
+void gw_memory_taken(gw_task *task, uint64_t in_use) {
   if (task != NULL) {
-    note_peak(task, GW_READ(task->memory));
+    note_peak(task, in_use);
   }
 }
 

@@ -77,6 +77,36 @@ static void threads_allocate_and_free_at_the_limit(void) {
   CHECK(get(&memory, LIMIT) == 0 && in_use() == LIMIT);
 }
 
+static _Atomic bool over;
+
+static void *ask_for_too_much(void *unused) {
+  address memory;
+  CHECK(gpu_retain() == 0);
+  while (!atomic_load(&over)) {
+    CHECK(get(&memory, 2 * LIMIT) == OUT_OF_MEMORY);
+    atomic_fetch_add(&refused, 1);
+  }
+  return unused;
+}
+
+/* An allocation may be refused because of another one that is refused at that moment. */
+static void refused_allocations_do_not_count_for_the_peak(void) {
+  setenv("GIVEWAY_MEMORY", "65536", 1);
+  gpu_start();
+  pthread_t thread;
+  address memory;
+  CHECK(pthread_create(&thread, NULL, ask_for_too_much, NULL) == 0);
+  for (int i = 0; i < 10 * TURNS || atomic_load(&refused) < 10 * TURNS;) {
+    if (get(&memory, KIB) == 0) {
+      i++;
+      CHECK(give(memory) == 0);
+    }
+  }
+  atomic_store(&over, true);
+  pthread_join(thread, NULL);
+  CHECK(gpu_task_of(getpid()).memory_peak == KIB);
+}
+
 /* ---- beside a reservation that comes and goes --------------------------------------------------
  */
 
@@ -87,7 +117,6 @@ static void threads_allocate_and_free_at_the_limit(void) {
 /* Two bits: there is none, it comes, it is there, it goes. Above them: how often that was. */
 static _Atomic uint64_t phase;
 static _Atomic uint64_t seen; /* allocations that began and ended in this phase */
-static _Atomic bool over;
 enum { NONE, COMES, THERE, GOES };
 
 static bool is(uint64_t now, unsigned what) { return (now & 3) == what; }
@@ -195,6 +224,8 @@ static void a_reservation_comes_and_is_killed(void) {
 
 static const struct test_case cases[] = {
     {"threads allocate and free at the limit", threads_allocate_and_free_at_the_limit},
+    {"refused allocations do not count for the peak",
+     refused_allocations_do_not_count_for_the_peak},
     {"a reservation comes and is killed", a_reservation_comes_and_is_killed},
 };
 RUN_CASES(cases, 240)
