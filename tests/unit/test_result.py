@@ -304,11 +304,25 @@ def test_a_p99_that_differs_as_its_requests_explain_is_no_noise() -> None:
 
 
 def test_a_queue_that_only_grows_is_pointed_out() -> None:
-    assert warnings(scenario_of(native=(49, 49, 49))) == []
+    assert warnings(busy_without_giveway(49, 1.0)) == []
     # A request every 50 ms, and the typical one waits for longer than that.
-    (warning,) = warnings(scenario_of(native=(51, 51, 51)))
+    (warning,) = warnings(busy_without_giveway(51, 1.0))
     assert "could not keep up" in warning
     assert warning.startswith("Without giveway, high could not keep up")
+
+
+def test_a_long_queue_of_a_high_load_does_not_only_grow() -> None:
+    """At 90 % of its capacity, a program has several requests in its queue most of the time."""
+    assert warnings(busy_without_giveway(51, 0.9)) == []
+
+
+def busy_without_giveway(latency: float, share: float) -> dict[str, Any]:
+    """The scenario with requests that take so many ms, and a program at work for that share."""
+    raw = records(native=(latency, latency, latency))
+    for each in raw:
+        if each.get("mode") == "native":
+            each["programs"]["high"] |= {"busy_seconds": 5 * share}
+    return scenario_of(raw)
 
 
 def test_times() -> None:

@@ -23,6 +23,9 @@ _MODES: Final = ("alone", "native", "giveway")
 _IN_TIME: Final = 0.8
 """The share of the requests in time below which a program cannot keep up; edges and chance of a
 segment explain a smaller lack."""
+_ALL_THE_TIME: Final = 0.98
+"""The busy share from which on a program that answers one request at a time has no time left.
+Below, its queue is long because requests come irregularly, and ends."""
 _SLOWER: Final = 2.0
 """The ratio to alone above which the answers of such a program show a queue."""
 CLEARLY: Final = {"p50_ratio": 1.25, _FIGURE: 1.5, "share_of_alone": 1.25}
@@ -179,7 +182,8 @@ def _falls_behind(program: Mapping[str, Any], figures: Mapping[str, Any]) -> boo
         ratio = figures["p50_ratio"]
         late = ratio is not None and ratio["value"] > _SLOWER
         return bool(late and figures["throughput"] < _IN_TIME * program["rate"])
-    return bool(figures["p50_ms"] * program["rate"] > 1e3)
+    waits = figures["p50_ms"] * program["rate"] > 1e3
+    return bool(waits and (figures["busy_share"] or 0.0) >= _ALL_THE_TIME)
 
 
 def at_start(result: Mapping[str, Any]) -> list[str]:
