@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from giveway.bench import load, segments
 from giveway.bench.arrivals import due_times
-from giveway.bench.counters import Counters
+from giveway.bench.counters import Counters, Reader
 from giveway.bench.runner import Assignment
 from giveway.bench.segments import Point, Segments, Settings
 from giveway.results.rounds import Described
@@ -60,7 +61,7 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(load, "read", lambda: load.Load(1000.0, 2, 0.0, 0.0, 0.0, None))
     records: list[dict[str, Any]] = []
     point = Point(SCENARIO, lambda record: records.append(dict(record)))
-    measured = Segments(point, SETTINGS)
+    measured = Segments(point, SETTINGS, own=())
     monkeypatch.setattr(
         measured.reader, "counters", lambda sessions, gated: dict.fromkeys(sessions, Counters())
     )
@@ -112,3 +113,14 @@ def test_a_segment_says_why_it_does_not_count(
     fault, record = measure("alone", "before", a=FakeRunner())
     assert fault == "other programs used 50% of the processor time"
     assert record["load"]["others"] == 0.5
+
+
+def test_a_task_of_any_program_of_the_run_is_no_intruder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of other modes wait meanwhile, and keep their tasks."""
+    task = SimpleNamespace(name="bench-low", pid=os.getpid())
+    page = SimpleNamespace(tasks=lambda: [task], decider=lambda: 0)
+    reader = Reader("cpu")
+    monkeypatch.setattr(reader, "_missing", [])
+    monkeypatch.setattr(reader, "_pages", [page])
+    assert reader.intruders({os.getsid(0), 1}) == []
+    assert reader.intruders({1}) == [f"the task 'bench-low' (pid {os.getpid()})"]
