@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +13,12 @@ import pytest
 from giveway.bench import load, segments
 from giveway.bench.arrivals import due_times
 from giveway.bench.counters import Counters, Reader
+from giveway.bench.loops import Segment
 from giveway.bench.runner import Assignment
 from giveway.bench.segments import Point, Segments, Settings
 from giveway.results.rounds import Described
 from giveway.scenarios.model import Arrivals, Program, Scenario
+from giveway.scenarios.traces import Arrival
 
 PROGRAMS = tuple(
     Program(name, Arrivals("poisson", rate=20), priority=-number, model="resnet18")
@@ -29,8 +33,10 @@ class FakeRunner:
 
     session = None
 
-    def __init__(self) -> None:
+    def __init__(self, trace: Sequence[Arrival] = ()) -> None:
         self.assignments: list[Assignment] = []
+        self._process = "trace" if trace else "poisson"
+        self._trace = [each.at for each in trace]
 
     def prepare(self) -> None: ...
 
@@ -47,7 +53,9 @@ class FakeRunner:
         given = self.assignments[number]
         segment = given.segment
         span = segment.over - segment.start
-        moments = due_times("poisson", 20, segment.start, span, given.seed, skip=given.skip)
+        moments = due_times(
+            self._process, 20, segment.start, span, given.seed, self._trace, given.skip
+        )
         counted = [each for each in moments if segment.counted_from <= each < segment.end]
         return [round(each - segment.counted_from, 6) for each in counted]
 
@@ -88,6 +96,27 @@ def test_every_program_has_the_same_arrivals_in_every_mode(measure: Any) -> None
         assert len(together) > 10
         every.append(tuple(together))
     assert len(set(every)) == 3
+
+
+def test_a_trace_goes_on_from_round_to_round(measure: Any) -> None:
+    """Each round had the beginning of the trace, so that nothing of its rest was ever measured."""
+    trace = tuple(Arrival(float(at * at)) for at in range(40))
+    program = replace(PROGRAMS[0], arrivals=Arrivals("trace", rate=20, trace=trace))
+    runner = FakeRunner(trace)
+    point = Point(replace(SCENARIO, programs=(program,)), lambda _: None)
+    measured = Segments(point, SETTINGS, own=())
+    measured.reader = measure.segments.reader
+    for number in range(2):
+        for mode, part in (("alone", "before"), ("alone", "after"), ("native", None)):
+            measured.measure(mode, number, part, {"a": runner}, 0, measured.record)  # type: ignore[arg-type]
+    two_rounds = FakeRunner(trace)
+    segment = Segment(1000.05, SETTINGS.warm_seconds, 2 * SETTINGS.seconds, 0.5)
+    two_rounds.begin(Assignment(segment, 0))
+    for first in (0, 3):
+        before, after, together = (runner.due(first + number) for number in range(3))
+        assert [*before, *(round(each + 1.0, 6) for each in after)] == pytest.approx(together)
+    later = [round(each + 2.0, 6) for each in runner.due(5)]
+    assert [*runner.due(2), *later] == pytest.approx(two_rounds.due(0))
 
 
 def test_both_parts_of_alone_have_the_seconds_of_one_segment(measure: Any) -> None:

@@ -122,9 +122,9 @@ class Segments:
             runner.prepare()
         # Both parts together have the requests of a segment of another mode.
         seconds = self._settings.seconds / (2 if part else 1)
-        skip = seconds if part == "after" else 0.0
         segment = self.next(runners, seconds)
         for name, runner in runners.items():
+            skip = self._over(number, name) + (seconds if part == "after" else 0.0)
             runner.begin(Assignment(segment, self.seed(number, name), skip))
         sleep_until(segment.counted_from)
         before, earlier = self._mark(mode, runners), load.read()
@@ -158,6 +158,11 @@ class Segments:
         """The seed of a program's arrivals, which is the same in every mode of a round."""
         names = [each.name for each in self._scenario.programs]
         return 1000 * number + names.index(name)
+
+    def _over(self, number: int, name: str) -> float:
+        """The seconds of a program's trace that earlier rounds had. Other arrivals begin anew."""
+        (program,) = (each for each in self._scenario.programs if each.name == name)
+        return number * self._settings.seconds if program.arrivals.process == "trace" else 0.0
 
     def _tail(self, runners: Mapping[str, Runner]) -> float:
         """The tail of a segment in seconds.
