@@ -11,6 +11,8 @@ import pytest
 
 from giveway.bench import load, surroundings
 from giveway.bench.counters import Reader
+from giveway.cli.parts.machine import examine
+from giveway.devices import nvml
 from giveway.errors import NotMeasuredError
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.bench_programs import BRIEFLY, SERVE, arguments, scenario
@@ -97,6 +99,21 @@ def test_a_busy_machine_is_said_in_one_line() -> None:
     assert stolen is not None
     assert stolen.startswith("other virtual machines take 30%")
     assert surroundings.load_in_words({"others": 0.1, "steal": 0.0, "programs": []}) is None
+
+
+def test_a_gpu_in_use_by_others_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No round could tell: a program that is slower by the same amount all the time, alone as well,
+    has the same ratios as an undisturbed one."""
+    busy = [0.97]
+    monkeypatch.setattr(surroundings, "intruders", lambda device, anyway: [])
+    monkeypatch.setattr(load, "look", lambda: {"others": 0.0, "steal": 0.0, "programs": []})
+    monkeypatch.setattr(nvml.Utilization, "share", lambda self, since: busy[0])
+    with pytest.raises(NotMeasuredError, match=r"the GPU busy 97% of the time .* --anyway"):
+        examine("cuda", anyway=False)
+    assert examine("cuda", anyway=True)["load"]["device"] == 0.97
+    busy[0] = 0.02
+    assert examine("cuda", anyway=False)["load"]["device"] == 0.02
+    assert examine("cpu", anyway=False)["load"]["device"] is None
 
 
 def test_settings_are_those_that_change_what_programs_do() -> None:

@@ -193,6 +193,10 @@ def at_start(result: Mapping[str, Any]) -> list[str]:
         f"{each[0].upper()}{each[1:]} took part in the run" for each in found.get("intruders", ())
     ]
     load = found.get("load") or {}
+    if (share := load.get("device") or 0.0) > MOST_OTHERS:
+        said.append(
+            f"Other programs kept the GPU busy {share:.0%} of the time when the run started"
+        )
     for key, what in (("others", "Other programs used"), ("steal", "Other machines took")):
         if load.get(key, 0.0) > MOST_OTHERS:
             named = ", ".join(f"{each['name']} (pid {each['pid']})" for each in load["programs"])
