@@ -325,6 +325,19 @@ def busy_without_giveway(latency: float, share: float) -> dict[str, Any]:
     return scenario_of(raw)
 
 
+def test_a_program_that_was_slower_alone_is_pointed_out() -> None:
+    """Its ratios look better than any sharing can be, and nothing else says so."""
+    assert warnings(scenario_of(native=(9, 9, 9))) == []
+    (warning,) = warnings(scenario_of(native=(7, 7, 7), giveway=(7, 7, 7)))
+    assert warning == "high was slower alone than without giveway: something disturbed it."
+    raw = records()
+    for each in raw:
+        if each.get("mode") == "giveway":
+            each["programs"]["low"] |= low(26.0)
+    (warning,) = warnings(scenario_of(raw))
+    assert warning == "low was slower alone than with giveway: something disturbed it."
+
+
 def test_times() -> None:
     assert times(1.149) == "1.15 ×"
     assert times(76.6) == "77 ×"

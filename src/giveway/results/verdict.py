@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any, Final, Literal
 
 from giveway.results.bars import NEEDED
@@ -96,19 +97,27 @@ def meaningless(scenario: Scenario) -> str | None:
     There are too few requests, or a program was clearly slower alone than beside the other one:
     then something that no count shows has disturbed it alone.
     """
-    urgent, other = urgent_and_other(scenario)
+    urgent, _ = urgent_and_other(scenario)
     modes = {mode: scenario["modes"].get(mode, {}) for mode in _MODES}
     few = _too_few(urgent, min(each.get(urgent, {}).get("requests", 0) for each in modes.values()))
-    if few is not None:
-        return few
-    for mode in ("native", "giveway"):
-        for figure, factor in CLEARLY.items():
-            program = other if figure == "share_of_alone" else urgent
-            found = modes[mode][program][figure]
-            gain = None if found is None else found["value"]
-            if gain and (gain if program == other else 1 / gain) > factor:
-                return f"{program} was slower alone than {mode_name(mode)}: something disturbed it"
-    return None
+    return few or next(_slower_alone(scenario, ("native", "giveway")), None)
+
+
+def _slower_alone(scenario: Scenario, modes: Iterable[str]) -> Iterator[str]:
+    """The programs that were clearly slower alone than in one of the modes; a clause each."""
+    urgent, other = urgent_and_other(scenario)
+    said = set()
+    for mode, figure in product(modes, CLEARLY):
+        program = other if figure == "share_of_alone" else urgent
+        figures = scenario["modes"][mode].get(program)
+        if figures is None or figures[figure] is None or program in said:
+            continue
+        gain = figures[figure]["value"]
+        if figure != "share_of_alone":
+            gain = 1 / gain if gain else 0.0
+        if gain > CLEARLY[figure] and figures["requests"] >= NEEDED.get(figure, 0):
+            said.add(program)
+            yield f"{program} was slower alone than {mode_name(mode)}: something disturbed it"
 
 
 def not_measured(scenario: Scenario) -> str | None:
@@ -162,6 +171,8 @@ def warnings(scenario: Scenario) -> list[str]:
         found.append(f"{which} {because} {lost[0][1]}.")
     if scenario["noise"]["noisy"]:
         found.append(f"This machine is noisy: {scenario['noise']['text']}.")
+    beside = [mode for mode in scenario["modes"] if mode != "alone"]
+    found += [f"{each}." for each in _slower_alone(scenario, beside)]
     for name, program in scenario["programs"].items():
         for mode, programs in scenario["modes"].items():
             if program["rate"] and _falls_behind(program, programs.get(name, {})):
