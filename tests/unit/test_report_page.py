@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from giveway.errors import UsageError
-from giveway.report import headline
+from giveway.report import headline, words
 from giveway.report.load import load
 from giveway.report.markdown import markdown
 from giveway.report.page import page
@@ -65,6 +65,11 @@ def test_the_page_is_whole(everything: Path) -> None:
     assert "output 0 differs in 3 of 10 values" in text
     assert "1 of 2 checks passed on cpu" in text
     assert "some CPU, 2 cores" in text
+
+
+def test_one_round_is_no_plural() -> None:
+    assert words.rounds({"repeats": 1, "seconds": 0.5}) == "1 round of 0.5 s"
+    assert words.rounds({"repeats": 3, "seconds": 10.0}) == "3 rounds of 10 s"
 
 
 def test_a_result_that_is_found_twice_counts_once(everything: Path) -> None:

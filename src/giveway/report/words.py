@@ -32,6 +32,12 @@ def milliseconds(value: float | None) -> str:
     return f"{number(value)} ms" if value < 1000 else f"{value / 1000:.2f} s"
 
 
+def rounds(settings: Mapping[str, Any]) -> str:
+    """How much a run measured in each mode."""
+    count = settings["repeats"]
+    return f"{count} round{'' if count == 1 else 's'} of {number(settings['seconds'])} s"
+
+
 def number(value: float | None) -> str:
     """A number with three significant digits and without an exponent."""
     if value is None:
