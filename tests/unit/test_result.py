@@ -64,6 +64,13 @@ def test_the_figures_are_those_of_the_rounds() -> None:
     }  # fmt: skip
 
 
+def test_a_segment_that_was_repeated_does_not_count_for_how_busy_the_device_was() -> None:
+    raw = records()
+    at = next(number for number, each in enumerate(raw) if each.get("mode") == "native")
+    raw.insert(at, {**raw[at], "device_busy_share": 1.0})
+    assert scenario_of(raw)["device_busy_share"]["native"] == 0.5
+
+
 def test_what_giveway_counted_is_summed_and_elsewhere_it_is_nothing() -> None:
     modes = scenario_of()["modes"]
     assert modes["giveway"]["low"]["held_seconds"] == 1.5
@@ -336,6 +343,16 @@ def test_a_program_that_was_slower_alone_is_pointed_out() -> None:
             each["programs"]["low"] |= low(26.0)
     (warning,) = warnings(scenario_of(raw))
     assert warning == "low was slower alone than with giveway: something disturbed it."
+
+
+def test_a_p99_of_few_requests_is_pointed_out() -> None:
+    """A table shows it beside those of many."""
+    raw = records()
+    for each in raw:
+        if each.get("mode") == "native":
+            part = each["programs"]["high"]
+            part["latencies_us"] = part["latencies_us"][:2]
+    assert warnings(scenario_of(raw)) == ["high had 6 requests, and a p99 needs 100."]
 
 
 def test_times() -> None:

@@ -172,6 +172,11 @@ def warnings(scenario: Scenario) -> list[str]:
     if scenario["noise"]["noisy"]:
         found.append(f"This machine is noisy: {scenario['noise']['text']}.")
     beside = [mode for mode in scenario["modes"] if mode != "alone"]
+    urgent, _ = urgent_and_other(scenario)
+    measured = (scenario["modes"][mode].get(urgent) for mode in beside)
+    requests = [each["requests"] for each in measured if each and each[_FIGURE]]
+    if requests and (few := _too_few(urgent, min(requests))):
+        found.append(f"{few}.")
     found += [f"{each}." for each in _slower_alone(scenario, beside)]
     for name, program in scenario["programs"].items():
         for mode, programs in scenario["modes"].items():
