@@ -15,6 +15,7 @@ from rich.console import Console
 from giveway.bench.header import header
 from giveway.cli import demo
 from giveway.cli.parts import bench_table
+from giveway.results import bars
 from giveway.results.result import summarise
 from giveway.results.verdict import times, verdict, warnings
 from giveway.scenarios.model import Bar
@@ -159,6 +160,26 @@ def test_verdicts(bar: Bar, verdict: str, says: str | None) -> None:
     assert found["verdict"] == verdict
     assert (says is None) == (found["reason"] is None)
     assert says is None or says in found["reason"]
+
+
+def test_an_order_is_judged_by_rounds_that_both_programs_have() -> None:
+    """The first round of one program was compared with the second of the other."""
+
+    def counted(**values: float) -> dict[str, Any]:
+        rounds = [
+            {"round": number, "p50_ms": values.get(name), "fault": None if name in values else "?"}
+            for number, name in enumerate(("first", "second", "third"))
+        ]
+        return {"not_measured": None, "requests": 100, "p50_ms": 5.0, "rounds": rounds}
+
+    bar = Bar("p50_ms", order=("high", "low"), mode="native")
+    first = counted(first=1.0, second=10.0)
+    for other, expected in (
+        (counted(first=10.5, second=100.0), "PASS"),
+        (counted(second=10.5, third=100.0), "NOT SHOWN"),
+    ):
+        found = bars.evaluate(bar, {"native": {"high": first, "low": other}}, {}, None)
+        assert found["verdict"] == expected
 
 
 def failure(program: str) -> dict[str, Any]:

@@ -93,9 +93,10 @@ def _order(bar: Bar, programs: Mapping[str, Any]) -> dict[str, Any]:
     value = [_figure(bar, programs, name)[0] for name in bar.order]
     verdicts = []
     for first, second in pairwise(bar.order):
-        below, above = (_by_round(bar.figure, programs[name]) for name in (first, second))
-        pairs = [(a, b) for a, b in zip(below, above, strict=False) if a]
-        edges = interval([b / a for a, b in pairs])
+        below, above = (_numbered(bar.figure, programs[name]) for name in (first, second))
+        edges = interval(
+            [above[each] / below[each] for each in below if each in above and below[each]]
+        )
         if edges is None:
             return {"value": value, "verdict": NOT_SHOWN, "reason": ONE_ROUND}
         verdicts.append(_verdict(holds=edges[0] >= 1, fails=edges[1] < 1))
@@ -147,5 +148,15 @@ def _by_round(figure: str, figures: Mapping[str, Any]) -> Sequence[float]:
     found = figures[figure]
     if isinstance(found, dict):
         return list(found["by_round"])
-    rounds = (each for each in figures["rounds"] if each["fault"] is None)
-    return [each[figure] for each in rounds if each[figure] is not None]
+    return list(_numbered(figure, figures).values())
+
+
+def _numbered(figure: str, figures: Mapping[str, Any]) -> dict[int, float]:
+    """The values of a figure by the number of the round: not every program has every round."""
+    rounds = [each for each in figures["rounds"] if each["fault"] is None]
+    found = figures[figure]
+    if not isinstance(found, dict):
+        return {each["round"]: each[figure] for each in rounds if each[figure] is not None}
+    if len(found["by_round"]) < len(rounds):
+        return {}  # Which rounds have no ratio is not known.
+    return dict(zip((each["round"] for each in rounds), found["by_round"], strict=True))
