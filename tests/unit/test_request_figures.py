@@ -125,6 +125,19 @@ def test_no_interval_of_a_share_goes_beyond_all_of_it() -> None:
     assert high == 1
 
 
+def test_a_p99_per_token_needs_answers_that_have_one() -> None:
+    """Of a hundred requests in each round, only ten have more than one token."""
+    raw = served_records(1.0, 1.0)
+    for each in raw:
+        if "high" in each.get("programs", {}):
+            each["programs"]["high"]["tpot_us"][10:] = [None] * 90
+    (scenario,) = bench_records.result(raw)["results"]
+    ttft, tpot, *_ = scenario["bars"]
+    assert ttft["verdict"] == "PASS"
+    assert tpot["verdict"] == "NOT MEASURED"
+    assert tpot["reason"].startswith("high had 30 requests, and tpot_p99_ratio needs 100")
+
+
 @pytest.mark.parametrize(("requests", "least"), [(6, 0.758), (100, 0.98)])
 def test_few_requests_that_are_all_inside_do_not_show_that_all_are(
     requests: int, least: float

@@ -31,6 +31,7 @@ def figures(counted: Sequence[Round], slo: Mapping[str, float], alone: bool) -> 
     parts = [each.part for each in counted]
     found: dict[str, Any] = {}
     for time in TIMES:
+        found[f"{time}_requests"] = sum(len(values(part, f"{time}_us")) for part in parts)
         found |= percentiles(parts, time)
         for name, percent in POINTS.items():
             by_round = [] if alone else ratios(counted, f"{time}_us", percent)
