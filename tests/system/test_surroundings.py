@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -71,6 +72,27 @@ def test_a_task_that_comes_later_is_seen_too(
     session = os.getsid(own.pid)
     assert reader.intruders({session}) == []
     assert reader.intruders(set()) == [f"the task 'own' (pid {own.pid})"]
+
+
+def test_a_worker_in_a_session_of_its_own_belongs_to_its_launcher(
+    spawn: Spawner, regions_program: str, giveway_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torchrun's workers are such: they counted as programs of others, and had no launches."""
+    monkeypatch.setenv("GIVEWAY_DIR", str(giveway_dir))
+    launcher = "import subprocess, sys; subprocess.run(sys.argv[1:], start_new_session=True)"
+    command = (GIVEWAY, "run", "--name", "rank", "--", regions_program)
+    process = spawn(sys.executable, "-c", launcher, *command)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    reader = Reader("cpu")
+    session = os.getsid(process.pid)
+    (task,) = reader.tasks({"low": session})["low"]
+    assert os.getsid(task.pid) != session
+    assert reader.intruders({session}) == []
+    assert reader.intruders(set()) == [f"the task 'rank' (pid {task.pid})"]
+    counted = reader.counters({"low": session}, gated=True)["low"]
+    assert counted.launches > 0
+    os.kill(task.pid, signal.SIGKILL)
 
 
 def test_the_load_of_others_is_measured_and_its_program_named(spawn: Spawner) -> None:

@@ -146,10 +146,10 @@ def test_a_segment_says_why_it_does_not_count(
 
 def test_a_task_of_any_program_of_the_run_is_no_intruder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs of other modes wait meanwhile, and keep their tasks."""
-    task = SimpleNamespace(name="bench-low", pid=os.getpid())
+    task = SimpleNamespace(name="bench-low", pid=os.getpid(), ticket=7)
     page = SimpleNamespace(tasks=lambda: [task], decider=lambda: 0)
     reader = Reader("cpu")
     monkeypatch.setattr(reader, "_missing", [])
     monkeypatch.setattr(reader, "_pages", [page])
-    assert reader.intruders({os.getsid(0), 1}) == []
-    assert reader.intruders({1}) == [f"the task 'bench-low' (pid {os.getpid()})"]
+    assert reader.intruders({os.getsid(0), -1}) == []
+    assert reader.intruders({-1}) == [f"the task 'bench-low' (pid {os.getpid()})"]
