@@ -72,6 +72,17 @@ def test_one_round_is_no_plural() -> None:
     assert words.rounds({"repeats": 3, "seconds": 10.0}) == "3 rounds of 10 s"
 
 
+@pytest.mark.parametrize(
+    ("interval", "says"),
+    [([79, 240], "152\u00a0× (79–240)"), ([0.03, 21], "152\u00a0× (0.03–21)"),
+     ([0.00001, 2.9e9], "152\u00a0× (too few rounds)")],
+)  # fmt: skip
+def test_an_interval_of_many_orders_of_magnitude_is_too_few_rounds(
+    interval: list[float], says: str
+) -> None:
+    assert words.ratio({"value": 152.0, "interval": interval}) == says
+
+
 def test_a_result_that_is_found_twice_counts_once(everything: Path) -> None:
     once, twice = load([everything]), load([everything, everything])
     assert (len(twice.runs), len(twice.verifies)) == (len(once.runs), len(once.verifies))
