@@ -100,7 +100,7 @@ def test_every_program_has_the_same_arrivals_in_every_mode(measure: Any) -> None
 
 def test_a_trace_goes_on_from_round_to_round(measure: Any) -> None:
     """Each round had the beginning of the trace, so that nothing of its rest was ever measured."""
-    trace = tuple(Arrival(float(at * at)) for at in range(40))
+    trace = tuple(Arrival(float(at * at)) for at in range(70))  # 3.5 s, not the 2 s of a round
     program = replace(PROGRAMS[0], arrivals=Arrivals("trace", rate=20, trace=trace))
     runner = FakeRunner(trace)
     point = Point(replace(SCENARIO, programs=(program,)), lambda _: None)
