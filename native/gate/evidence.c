@@ -1,6 +1,7 @@
 #include "evidence.h"
 
 #include <math.h>
+#include <string.h>
 
 #define PAIRS 12   /* fewer show nothing */
 #define PHASE 2.0  /* a rate apart that differs by this factor is of another phase */
@@ -18,10 +19,16 @@ void gw_evidence_forget(struct gw_evidence *evidence) {
   *evidence = (struct gw_evidence){.beside = evidence->beside, .used = evidence->used};
 }
 
+static double apart_in(const struct gw_pair *pair) { return (pair->before + pair->after) / 2; }
+
 static double clamp(double value) { return value < 0 ? 0 : value > 1 ? 1 : value; }
 
 /* How many pairs of full weight the evidence is worth. */
 static double pairs(const struct gw_evidence *e) { return e->nn > 0 ? e->n * e->n / e->nn : 0; }
+
+bool gw_evidence_says_something(const struct gw_evidence *e) {
+  return pairs(e) >= PAIRS && e->a > 0;
+}
 
 double gw_evidence_speed(const struct gw_evidence *e) { return e->a > 0 ? clamp(e->t / e->a) : 0; }
 
@@ -59,7 +66,7 @@ double gw_evidence_noise(const struct gw_evidence *e) {
  * changes cancel. */
 double gw_evidence_bound(const struct gw_evidence *e, double errors) {
   double count = pairs(e);
-  if (count < PAIRS || e->a <= 0) {
+  if (!gw_evidence_says_something(e)) {
     return errors < 0 ? 0 : 1;
   }
   double error = sqrt(variance(e, count) / count) / (e->a / e->n);
@@ -68,13 +75,17 @@ double gw_evidence_bound(const struct gw_evidence *e, double errors) {
 
 /* The standard deviation of the price itself: phases that launch at the same rate share their
  * evidence, and work changes. Chance is independent from pair to pair, so the covariance of pairs
- * that follow each other is the variance of the price. It is negative where phases take turns. */
+ * that follow each other is the variance of the price. It is negative where phases take turns. Two
+ * such pairs share the block apart between them, each with half of its weight: the covariance by
+ * that comes from the differences between blocks apart. */
 static double price_deviation(const struct gw_evidence *e) {
   double mean = gw_evidence_rate(e);
   if (e->followed < 2 || mean <= 0) {
     return 0;
   }
-  double next = fabs(e->products[0]), second = fabs(e->products[1]);
+  double ratio = e->t / e->a / mean, shared = ratio * ratio * e->drifts / 8;
+  double next = e->products[0] < 0 ? -e->products[0] : e->products[0] - shared;
+  double second = fabs(e->products[1]);
   double chance = CHANCE * variance(e, pairs(e)) / (mean * mean * sqrt(e->followed));
   double found = (next > second ? next : second) / e->followed - chance;
   return found > 0 ? sqrt(found) : 0;
@@ -89,15 +100,16 @@ static void forget_average(struct gw_evidence *e) {
   struct gw_evidence kept = *e;
   gw_evidence_forget(e);
   e->followed = kept.followed;
-  for (int i = 0; i < 2; i++) {
-    e->last[i] = kept.last[i];
-    e->products[i] = kept.products[i];
-  }
+  e->drifts = kept.drifts;
+  memcpy(e->last, kept.last, sizeof e->last);
+  memcpy(e->products, kept.products, sizeof e->products);
 }
 
-static void note_deviation(struct gw_evidence *e, double keep, double apart, double together) {
-  double deviation = (together - e->t / e->a * apart) / gw_evidence_rate(e);
+static void note_deviation(struct gw_evidence *e, double keep, const struct gw_pair *pair) {
+  double drift = pair->after - pair->before;
+  double deviation = (pair->together - e->t / e->a * apart_in(pair)) / gw_evidence_rate(e);
   e->followed = e->followed * keep + 1;
+  e->drifts = e->drifts * keep + drift * drift;
   for (int i = 0; i < 2; i++) {
     e->products[i] = e->products[i] * keep + deviation * e->last[i];
   }
@@ -124,11 +136,11 @@ static bool has_changed(struct gw_evidence *e, double needed, double apart, doub
   return e->change > CHANGED;
 }
 
-void gw_evidence_add(struct gw_evidence *e, double needed, double apart, double together,
-                     double weight) {
+void gw_evidence_add(struct gw_evidence *e, double needed, const struct gw_pair *pair) {
+  double apart = apart_in(pair), together = pair->together, weight = pair->weight;
   double keep = 1 - 1.0 / MEMORY;
-  if (pairs(e) >= PAIRS && e->a > 0) {
-    note_deviation(e, keep, apart, together);
+  if (gw_evidence_says_something(e)) {
+    note_deviation(e, keep, pair);
   }
   if (has_changed(e, needed, apart, together)) {
     forget_average(e);

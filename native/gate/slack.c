@@ -37,21 +37,23 @@ void gw_slack_init(struct gw_slack *slack, double tolerance, uint64_t drain_ns,
 /* ---- what is known ------------------------------------------------------------------------ */
 
 static const struct gw_evidence *known(const struct gw_slack *slack) {
-  return &slack->known[slack->phase];
+  return gw_phases_now(&slack->phases);
 }
 
 double gw_slack_speed(const struct gw_slack *slack) { return gw_evidence_speed(known(slack)); }
 
-double gw_slack_least_speed(const struct gw_slack *slack) {
-  return gw_evidence_worst(known(slack));
-}
-
 /* The speed together from which on others may always run. */
 static double needed(const struct gw_slack *slack) { return 1 / (1 + slack->tolerance); }
 
+double gw_slack_least_speed(const struct gw_slack *slack) {
+  return gw_phases_least_speed(&slack->phases, needed(slack));
+}
+
+/* Others run all the time only beside a phase that has shown something itself. */
 enum gw_slack_verdict gw_slack_verdict(const struct gw_slack *slack) {
+  bool cheap = gw_slack_least_speed(slack) >= needed(slack);
   return slack->tolerance <= 0                                                 ? GW_SLACK_NONE
-         : gw_slack_least_speed(slack) >= needed(slack)                        ? GW_SLACK_CHEAP
+         : cheap && gw_evidence_says_something(known(slack))                   ? GW_SLACK_CHEAP
          : gw_evidence_bound(known(slack), GW_EVIDENCE_ERRORS) < needed(slack) ? GW_SLACK_DEAR
                                                                                : GW_SLACK_UNKNOWN;
 }
@@ -62,47 +64,6 @@ static bool is_cheap(const struct gw_slack *slack) {
 
 double gw_slack_credit(const struct gw_slack *slack) {
   return slack->tolerance * slack->alone_ns - slack->delay_ns;
-}
-
-/* How unlike the phase is to work with this rate beside these tasks, as a factor of at least 1; 0:
- * another phase. Rate below 0: any. */
-static double distance(const struct gw_evidence *phase, uint64_t beside, double rate) {
-  if (phase->used == 0 || phase->beside != beside) {
-    return 0;
-  }
-  return rate < 0 ? 1 : gw_evidence_distance(phase, rate);
-}
-
-static void use(struct gw_slack *slack, int phase) {
-  slack->phase = phase;
-  slack->known[phase].used = ++slack->uses;
-}
-
-/* Finds the phase that fits best, or takes the one that was not used for longest. The present one
- * stays as long as it fits: a rate is known by few launches. Returns whether the phase stays. */
-static bool choose(struct gw_slack *slack, double rate) {
-  int best = slack->phase, oldest = 0;
-  double nearest = 0;
-  if (distance(known(slack), slack->beside, rate) > 0) {
-    use(slack, best);
-    return true;
-  }
-  best = -1;
-  for (int i = 0; i < GW_SLACK_PHASES; i++) {
-    double found = distance(&slack->known[i], slack->beside, rate);
-    oldest = slack->known[i].used < slack->known[oldest].used ? i : oldest;
-    if (found > 0 && (best < 0 || found < nearest)) {
-      nearest = found;
-      best = i;
-    }
-  }
-  if (best < 0) {
-    best = oldest;
-    slack->known[best].beside = slack->beside;
-    gw_evidence_forget(&slack->known[best]);
-  }
-  use(slack, best);
-  return false;
 }
 
 /* ---- blocks ------------------------------------------------------------------------------- */
@@ -179,10 +140,14 @@ static double affordable(const struct gw_slack *slack) {
   if (is_cheap(slack)) { /* a check has to be over before a short episode is */
     return credit < 0 ? 0 : check ? unit * EXPLORE_MOST : unit * OPEN;
   }
-  double ns = credit / (1 - gw_slack_least_speed(slack) * (1 + x)) - slack->drain_ns;
   bool dear = gw_slack_verdict(slack) == GW_SLACK_DEAR;
+  if (dear && credit < slack->settle_ns - slack->drain_ns) {
+    return 0; /* the others' last work may take a time slice, though less on average */
+  }
   double least = unit * (dear ? SPEND_LEAST : EXPLORE_LEAST);
   double most = unit * (dear ? SPEND_MOST : EXPLORE_MOST);
+  double price = 1 - gw_slack_least_speed(slack) * (1 + x); /* in credit */
+  double ns = price > 0 ? credit / price - slack->drain_ns : credit < 0 ? 0 : most;
   return ns < least ? 0 : ns > most ? most : ns;
 }
 
@@ -203,14 +168,15 @@ void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sc
   slack->alone_ns = slack->delay_ns = 0;
   slack->charged_delay_ns = slack->seen_delay_ns = slack->seen_variance = 0;
   slack->corrected_ns = slack->pair.ns = 0;
+  slack->pair.is_over = false;
   slack->apart_rate = slack->last_rate = -1;
   slack->charged_ns = now;
   slack->charged_rested = slack->rested_ns;
   slack->together = slack->begun = false;
   slack->scene = scene;
   slack->beside = beside;
-  slack->phase = slack->first;
-  choose(slack, -1);
+  slack->phases.phase = slack->first;
+  gw_phases_choose(&slack->phases, slack->beside, -1);
   next(slack, now);
   slack->until_ns = now;
 }
@@ -305,9 +271,25 @@ static void finish_pair(struct gw_slack *slack, uint64_t now, uint64_t progress)
   double lost = after * slack->apart_rate - (double)(progress - slack->pair.progress);
   double rate = positive(slack->pair.rate - (is_asynchronous(slack) ? lost / ns : 0));
   slack->pair.ns = 0;
+  slack->pair.rate = rate;
+  slack->pair.is_over = true;
   charge_block(slack, ns, rate);
-  gw_evidence_add(&slack->known[slack->phase], needed(slack), slack->apart_rate, rate,
-                  slack->pair.units);
+}
+
+/* A block together is compared with the block apart before it, and with the one after it where that
+ * is of the same episode: requests launch ever faster, or ever more slowly. */
+static void add_pair(struct gw_slack *slack, double after) {
+  double before = slack->apart_rate;
+  if (slack->pair.is_over && before >= 0) {
+    struct gw_pair pair = {
+        .before = before,
+        .after = after >= 0 ? after : before,
+        .together = slack->pair.rate,
+        .weight = slack->pair.units,
+    };
+    gw_phases_add(&slack->phases, needed(slack), &pair);
+  }
+  slack->pair.is_over = false;
 }
 
 static void compare(struct gw_slack *slack, uint64_t now, uint64_t progress) {
@@ -317,12 +299,13 @@ static void compare(struct gw_slack *slack, uint64_t now, uint64_t progress) {
       slack->scene == slack->began_with || (slack->scene == GW_RESTS && is_asynchronous(slack));
   bool counts = same && slack->began_with >= GW_APART && ns > (double)(now - slack->began_ns) / 2;
   if (!slack->together) {
+    add_pair(slack, counts ? rate : -1);
     note_burst(slack, counts ? rate : -1, ns);
-    slack->apart_rate = counts && choose(slack, rate) ? rate : -1;
+    slack->apart_rate = counts && gw_phases_choose(&slack->phases, slack->beside, rate) ? rate : -1;
     bool early = slack->alone_ns + slack->delay_ns < FIRST * unit_ns(slack);
     if (counts && early && !slack->begun) {
       slack->begun = true;
-      slack->first = slack->phase;
+      slack->first = slack->phases.phase;
     }
   } else if (counts && slack->apart_rate >= 0) {
     slack->pair.ns = ns;
@@ -340,7 +323,8 @@ static uint64_t begin_beside(struct gw_slack *slack, uint64_t beside, uint64_t n
   slack->beside = beside;
   slack->apart_rate = -1;
   slack->pair.ns = 0;
-  choose(slack, -1);
+  slack->pair.is_over = false;
+  gw_phases_choose(&slack->phases, slack->beside, -1);
   slack->together = slack->together && !is_cheap(slack); /* `next` goes on where it is cheap */
   return next(slack, now);
 }

@@ -4,17 +4,15 @@
  * idle, have others delayed it by more than x of what its work would have taken alone. Time with
  * others costs 1 - s of its length, where s is the task's speed together over its speed apart. The
  * speed is measured: blocks together and blocks apart alternate, and each block together is
- * compared with the block apart before it. Until enough is known, time together is taken to cost
- * all of its length.
+ * compared with the blocks apart before it and after it. Until enough is known, time together is
+ * taken to cost all of its length.
  *
  * No clock, no lock and no memory of its own: `now` and the progress are passed in. */
 #ifndef GIVEWAY_SLACK_H
 #define GIVEWAY_SLACK_H
 
-#include "evidence.h"
 #include "giveway.h"
-
-#define GW_SLACK_PHASES 8
+#include "phases.h"
 
 /* What the caller sees at a moment. */
 enum gw_slack_scene {
@@ -53,6 +51,7 @@ struct gw_slack {
   struct {
     double ns, rate, units, rested;
     uint64_t until_ns, progress;
+    bool is_over; /* others have stopped; only the block apart after it is missing */
   } pair;
   /* For how long the task has rested, in all; what that was at the beginning of the block, of its
    * part, and when time was last charged. */
@@ -68,11 +67,10 @@ struct gw_slack {
   uint64_t part_ns, part_progress;
   double slower, faster; /* how clearly its last parts were not as usual, in standard deviations */
 
-  /* What is known, for each phase of the work and each set of others. */
-  struct gw_evidence known[GW_SLACK_PHASES];
-  int phase, first; /* now, and at the beginning of an episode */
-  bool begun;       /* the first phase of the episode has been seen */
-  uint64_t beside, uses;
+  struct gw_phases phases;
+  int first;  /* the phase at the beginning of an episode */
+  bool begun; /* ... of this one has been seen */
+  uint64_t beside;
 };
 
 void gw_slack_init(struct gw_slack *slack, double tolerance, uint64_t drain_ns, uint64_t settle_ns);

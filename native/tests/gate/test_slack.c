@@ -97,13 +97,13 @@ static double run_episode(struct gw_slack *slack, const struct work *work, struc
   return worst;
 }
 
-static struct seen run(struct work work, double seconds) {
+static struct seen run_from(uint64_t seed, struct work work, double seconds) {
   struct gw_slack slack;
   struct seen seen = {.excess_ms = -1e9};
   struct clock clock = {.now = 1e9};
   double end = clock.now + seconds * 1e9, half = clock.now + seconds * 5e8;
   double active = 0, together = 0, active_later = 0, together_later = 0;
-  random_state = 1;
+  random_state = seed;
   clock.left = next_launch(&work);
   gw_slack_init(&slack, work.tolerance, (uint64_t)(work.drain_us * 1e3),
                 (uint64_t)(work.drain_us * 1e3));
@@ -131,15 +131,20 @@ static struct seen run(struct work work, double seconds) {
   return seen;
 }
 
+static struct seen run(struct work work, double seconds) { return run_from(1, work, seconds); }
+
 static void where_together_is_cheap_others_run_nearly_always(void) {
   const double episodes_ms[] = {8, 40, 300, 5000};
   for (int i = 0; i < 4; i++) {
-    struct seen seen = run(
-        (struct work){
-            .tolerance = 0.1, .speed = 0.97, .launch_us = 40, .episode_ms = episodes_ms[i]},
-        60);
-    CHECK(seen.together > 0.85 && seen.over == 0);
-    CHECK(fabs(seen.speed - 0.97) < 0.03);
+    struct work work = {
+        .tolerance = 0.1, .speed = 0.97, .launch_us = 40, .episode_ms = episodes_ms[i]};
+    double together = 0;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+      struct seen seen = run_from(seed, work, 60);
+      CHECK(seen.over == 0 && fabs(seen.speed - 0.97) < 0.03);
+      together += seen.together / 3;
+    }
+    CHECK(together > 0.85);
   }
 }
 

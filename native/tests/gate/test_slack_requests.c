@@ -20,12 +20,17 @@
 #define TICK_US 2000
 #define REST_US 200
 #define MOST 20000 /* requests */
+#define SEEDS 3
 
 enum gates { CONTROLLED, ALWAYS_OPEN };
+
+/* How much longer than on average the host takes for a launch, in each fifth of a request. */
+static const double even[5] = {1, 1, 1, 1, 1}, uneven[5] = {1.7, 1, 0.75, 0.7, 0.85};
 
 struct world {
   bool slices; /* the device runs one program at a time */
   enum gates gates;
+  const double *pace;
   struct gw_slack slack;
   double now;
   /* The urgent program, its requests, and the speed of its cores, which varies. */
@@ -96,10 +101,11 @@ static void look(struct world *world, bool begins) {
 }
 
 static void launch(struct world *world) {
+  double pace = world->pace[(LAUNCHES - world->to_launch) * 5 / LAUNCHES];
   world->to_launch--;
   world->launches++;
   world->urgent_queue += KERNEL_US;
-  world->host_left += LAUNCH_US * world->host_factor * (0.5 + uniform());
+  world->host_left += LAUNCH_US * pace * world->host_factor * (0.5 + uniform());
   if (!world->active) {
     world->active = true;
     world->last = world->now;
@@ -202,10 +208,11 @@ struct result {
   double over;         /* the share of episodes */
 };
 
-static struct result run(bool slices, enum gates gates, double tolerance, double seconds) {
+static struct result run_once(uint64_t seed, bool slices, const double *pace, enum gates gates,
+                              double tolerance, double seconds) {
   static struct world world;
-  random_state = 1;
-  world = (struct world){.slices = slices, .gates = gates, .host_until = -1};
+  random_state = seed;
+  world = (struct world){.slices = slices, .gates = gates, .pace = pace, .host_until = -1};
   uint64_t settle_us = DRAIN_US + (slices ? SLICE_US : 0);
   gw_slack_init(&world.slack, tolerance, DRAIN_US * 1000, settle_us * 1000);
   for (; world.now < seconds * 1e6; world.now++) {
@@ -226,26 +233,51 @@ static struct result run(bool slices, enum gates gates, double tolerance, double
   return result;
 }
 
+/* The mean over several sequences of random numbers. */
+static struct result run(bool slices, const double *pace, enum gates gates, double tolerance,
+                         double seconds) {
+  struct result sum = {0};
+  for (int i = 0; i < SEEDS; i++) {
+    struct result one = run_once(1 + (uint64_t)i * 100000, slices, pace, gates, tolerance, seconds);
+    sum.low += one.low / SEEDS;
+    sum.mean += one.mean / SEEDS;
+    sum.median += one.median / SEEDS;
+    sum.most += one.most / SEEDS;
+    sum.over += one.over / SEEDS;
+  }
+  return sum;
+}
+
 static void where_the_device_runs_both_others_run_beside_it(void) {
-  struct result open = run(false, ALWAYS_OPEN, 0.1, 30), slack = run(false, CONTROLLED, 0.1, 30);
+  struct result open = run(false, even, ALWAYS_OPEN, 0.1, 30);
+  struct result slack = run(false, even, CONTROLLED, 0.1, 30);
   CHECK(slack.low > 0.85 * open.low);
+  CHECK(slack.median <= 1.1 && slack.most <= 1.1 && slack.over == 0);
+}
+
+static void where_a_request_launches_at_several_rates(void) {
+  struct result open = run(false, uneven, ALWAYS_OPEN, 0.1, 30);
+  struct result slack = run(false, uneven, CONTROLLED, 0.1, 30);
+  CHECK(slack.low > 0.8 * open.low);
   CHECK(slack.median <= 1.1 && slack.most <= 1.1 && slack.over == 0);
 }
 
 /* There a request that has been submitted may wait for a slice of the other program. That shows
  * only at its end, and costs more than is tolerated. */
 static void where_programs_take_turns_the_promise_holds(void) {
-  struct result open = run(true, ALWAYS_OPEN, 0.1, 30), slack = run(true, CONTROLLED, 0.1, 30);
+  struct result open = run(true, even, ALWAYS_OPEN, 0.1, 30);
+  struct result slack = run(true, even, CONTROLLED, 0.1, 30);
   CHECK(open.mean > 1.15);
-  CHECK(slack.median <= 1.1 && slack.mean <= 1.1 && slack.over < 0.01);
+  CHECK(slack.median <= 1.1 && slack.mean <= 1.1 && slack.over < 0.006);
 }
 
 static void without_tolerance_nothing_is_delayed(void) {
-  CHECK(run(true, CONTROLLED, 0, 10).most <= 1.01);
+  CHECK(run(true, even, CONTROLLED, 0, 10).most <= 1.01);
 }
 
 static const struct test_case cases[] = {
     {"where the device runs both", where_the_device_runs_both_others_run_beside_it},
+    {"at several rates", where_a_request_launches_at_several_rates},
     {"where programs take turns", where_programs_take_turns_the_promise_holds},
     {"without tolerance", without_tolerance_nothing_is_delayed},
 };
