@@ -144,6 +144,22 @@ def test_a_segment_says_why_it_does_not_count(
     assert record["load"]["others"] == 0.5
 
 
+def test_an_intruder_that_leaves_before_the_end_is_seen_too(
+    measure: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = measure.segments.reader
+    monkeypatch.setattr(
+        reader, "counters", lambda sessions, gated: dict.fromkeys(sessions, Counters(launches=1))
+    )
+    looks = iter([["the task 'brief'", "a daemon"], ["a daemon"]])
+    monkeypatch.setattr(reader, "intruders", lambda own: next(looks))
+    fault, record = measure("giveway", None, a=FakeRunner())
+    assert record["intruders"] == ["the task 'brief'", "a daemon"]
+    assert fault == "the task 'brief' and a daemon decided or used the gate page too"
+    # Programs without giveway do not meet at the page.
+    assert measure("native", None, a=FakeRunner())[1]["intruders"] == []
+
+
 def test_a_task_of_any_program_of_the_run_is_no_intruder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs of other modes wait meanwhile, and keep their tasks."""
     task = SimpleNamespace(name="bench-low", pid=os.getpid(), ticket=7)

@@ -128,9 +128,10 @@ class Segments:
             runner.begin(Assignment(segment, self.seed(number, name), skip))
         sleep_until(segment.counted_from)
         before, earlier = self._mark(mode, runners), load.read()
+        intruders = self._intruders(mode)
         sleep_until(segment.end)
         after, later = self._mark(mode, runners), load.read()
-        intruders = self.reader.intruders(self._own) if gated(mode) else []
+        intruders = list(dict.fromkeys([*intruders, *self._intruders(mode)]))
         answers = {name: runner.finish() for name, runner in runners.items()}
         for name in runners:
             answers[name] |= after[name].since(before[name])
@@ -180,6 +181,9 @@ class Segments:
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
         return self.reader.counters(sessions, gated=gated(mode))
+
+    def _intruders(self, mode: str) -> list[str]:
+        return self.reader.intruders(self._own) if gated(mode) else []
 
     def _busy(self, used: float, segment: Segment) -> float | None:
         if self._settings.device == "cpu":
