@@ -1,12 +1,14 @@
-/* Measures the time that the shim adds to an allocation and its free: to count them, with a limit,
- * and beside tasks that have reserved memory. Calls go through the shim and, alternating, through
- * the driver's own entry points. Run with libgiveway-cuda.so preloaded (or by giveway run), and
- * with GIVEWAY_CUDA_LIBRARY as the path of the driver, real or fake. Prints JSON. */
+/* Measures the time that the shim adds to an allocation and its free: without a limit, with one,
+ * and with one beside other programs that have reserved memory. Calls go through the shim and,
+ * alternating, through the driver's own entry points. Run with libgiveway-cuda.so preloaded (or by
+ * giveway run), and with GIVEWAY_CUDA_LIBRARY as the path of the driver, real or fake. Prints JSON.
+ */
 #include <dlfcn.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../native/fake/api/cuda_api.h"
 #include "giveway_hook.h"
@@ -23,6 +25,11 @@ struct way {
 };
 
 static const struct way shim = {cuMemAlloc_v2, cuMemFree_v2};
+
+static void fail(const char *why) {
+  fprintf(stderr, "bench_memory: %s\n", why);
+  exit(1);
+}
 
 /* Of the thread alone: nothing here waits, and another program may use the machine. */
 static double now(void) {
@@ -41,8 +48,7 @@ static void turn(const struct way *way, struct times *sum) {
   double began = now();
   for (int i = 0; i < LIVE; i++) {
     if (way->allocate(&memory[i], SIZE) != 0) {
-      fprintf(stderr, "bench_memory: an allocation failed\n");
-      exit(1);
+      fail("an allocation failed");
     }
   }
   double between = now();
@@ -82,19 +88,72 @@ static void compare(const char *name, const struct way *direct, const char *end)
   say(name, "free_added", free, end);
 }
 
-/* Tasks of this process stand for other programs: their rows are the same. */
-static void add_others(const char *device) {
+/* The shim asks the driver for the context of each allocation: this is a part of what it adds. */
+static void time_context(int (*get_current)(CUcontext *)) {
+  double ns[ROUNDS];
+  CUcontext context;
+  for (int round = 0; round < ROUNDS; round++) {
+    double began = now();
+    for (int i = 0; i < TURNS * LIVE; i++) {
+      get_current(&context);
+    }
+    ns[round] = (now() - began) / (TURNS * LIVE);
+  }
+  say("driver", "current_context", ns, ",");
+}
+
+static gw_page *page_of(const char *device) {
   gw_page *page;
-  setenv("GIVEWAY_RESERVE", "1048576", 1);
   if (gw_page_open(device, 1, &page) != GW_OK) {
-    fprintf(stderr, "%s: no page\n", device);
-    exit(1);
+    fail("there is no page");
+  }
+  return page;
+}
+
+static void set_limit(gw_page *page, uint64_t bytes) {
+  struct gw_task_info infos[64];
+  for (int i = gw_tasks(page, infos, 64); i-- > 0;) {
+    if (infos[i].pid == (uint32_t)getpid()) {
+      gw_set_memory_limit(page, infos[i].ticket, bytes);
+      return;
+    }
+  }
+  fail("the program has no task");
+}
+
+/* Another program: it has reserved memory until the pipe is closed. */
+static void reserve(const char *device, int until, int done) {
+  char byte = 0;
+  gw_task *task;
+  struct gw_task_options options = {.name = "other"};
+  gw_page *page = page_of(device);
+  setenv("GIVEWAY_RESERVE", "1048576", 1);
+  if (gw_join(page, &options, &task) == GW_OK) {
+    gw_memory_begin(task, (uint64_t)1 << 34, 0);
+    if (write(done, &byte, 1) == 1) {
+      _exit(read(until, &byte, 1) == 0 ? 0 : 1);
+    }
+  }
+  _exit(1);
+}
+
+static void add_others(const char *device) {
+  int until[2], done[2];
+  if (pipe(until) != 0 || pipe(done) != 0) {
+    fail("there is no pipe");
   }
   for (int i = 0; i < OTHERS; i++) {
-    gw_task *task;
-    struct gw_task_options options = {.name = "other", .is_thread = 1};
-    if (gw_join(page, &options, &task) == GW_OK) {
-      gw_memory_begin(task, (uint64_t)1 << 34, 0);
+    if (fork() == 0) {
+      close(until[1]);
+      close(done[0]);
+      reserve(device, until[0], done[1]);
+    }
+  }
+  close(done[1]);
+  for (int i = 0; i < OTHERS; i++) {
+    char byte;
+    if (read(done[0], &byte, 1) != 1) {
+      fail("another program has not joined");
     }
   }
 }
@@ -109,24 +168,24 @@ int main(void) {
     direct.free = (int (*)(CUdeviceptr))dlsym(driver, "cuMemFree_v2");
   }
   if (direct.allocate == NULL || direct.allocate == cuMemAlloc_v2 || !gw_hooked()) {
-    fprintf(stderr, "bench_memory: preload libgiveway-cuda.so and say GIVEWAY_CUDA_LIBRARY\n");
-    return 1;
+    fail("preload libgiveway-cuda.so and say GIVEWAY_CUDA_LIBRARY");
   }
   CUcontext context;
   unsigned char u[16];
   char device[64];
   if (cuInit(0) != 0 || cuDevicePrimaryCtxRetain(&context, 0) != 0 ||
       cuCtxSetCurrent(context) != 0 || cuDeviceGetUuid_v2(u, 0) != 0) {
-    fprintf(stderr, "bench_memory: the driver does not work\n");
-    return 1;
+    fail("the driver does not work");
   }
   snprintf(device, sizeof device,
            "GPU-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
            u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
            u[15]);
-  setenv("GIVEWAY_MEMORY", "90%", 1);
   mallopt(M_TRIM_THRESHOLD, 1 << 30); /* the fake driver's memory comes from malloc */
   printf("{\n");
+  time_context((int (*)(CUcontext *))dlsym(driver, "cuCtxGetCurrent"));
+  compare("no_limit", &direct, ",");
+  set_limit(page_of(device), (uint64_t)1 << 33);
   compare("limit", &direct, ",");
   add_others(device);
   compare("beside_reservations", &direct, "");

@@ -22,6 +22,7 @@ struct others {
 static uint64_t add(uint64_t a, uint64_t b) { return a + b >= a ? a + b : UINT64_MAX; }
 static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 /* Whether the row is of a living task that has its memory on the device. */
 static bool has_memory(const struct gw_page *page, uint32_t index) {
@@ -61,13 +62,26 @@ static struct promises read_promises(const struct gw_page *page, const struct gw
   for (uint32_t i = 0, n = gw_rows_used(page); i < n; i++) {
     const struct gw_row *row = &page->map->rows[i];
     uint64_t reserve = GW_READ(row->memory_reserve), used = atomic_load(&row->memory);
-    uint64_t most = reserve > used ? reserve : used;
+    uint64_t most = larger(reserve, used);
     if (most != 0 && row != own && has_memory(page, i)) {
       all.reserved = add(all.reserved, reserve);
       all.kept = add(all.kept, most);
     }
   }
   return all;
+}
+
+/* No less than is kept: whether the tasks are alive is in another cache line of each row. */
+static uint64_t most_kept(const struct gw_page *page, const struct gw_row *own) {
+  uint64_t kept = 0;
+  for (uint32_t i = 0, n = gw_rows_used(page); i < n; i++) {
+    const struct gw_row *row = &page->map->rows[i];
+    uint64_t most = larger(GW_READ(row->memory_reserve), atomic_load(&row->memory));
+    if (most != 0 && row != own && GW_READ(row->parked) != GW_PARKED) {
+      kept = add(kept, most);
+    }
+  }
+  return kept;
 }
 
 /* As users write amounts; `giveway run` itself writes bytes. */
@@ -160,19 +174,21 @@ static int may_use(gw_task *task, uint64_t bytes) {
   if (limit != 0 && bytes > limit) {
     return 0;
   }
-  if (total == 0 || GW_READ(task->page->broken) != 0) {
+  const struct gw_row *own = gw_row_of(task);
+  if (total == 0 || GW_READ(task->page->broken) != 0 ||
+      add(bytes, most_kept(task->page, own)) <= total) {
     return 1;
   }
-  struct promises others = read_promises(task->page, gw_row_of(task));
+  struct promises others = read_promises(task->page, own);
   return others.reserved == 0 || add(bytes, others.kept) <= total ? 1 : -1;
 }
 
-int gw_memory_take(gw_task *task, uint64_t bytes) {
+int gw_memory_take(gw_task *task, uint64_t bytes, uint64_t *in_use) {
   if (task == NULL) {
     return 1;
   }
-  uint64_t now = add_use(task, bytes);
-  int may = may_use(task, now);
+  *in_use = add_use(task, bytes);
+  int may = may_use(task, *in_use);
   if (may != 1) {
     gw_memory_give(task, bytes);
   }
@@ -183,9 +199,9 @@ int gw_memory_may_take(gw_task *task, uint64_t bytes) {
   return task != NULL ? may_use(task, add(GW_READ(task->memory), bytes)) : 1;
 }
 
-void gw_memory_taken(gw_task *task) {
+void gw_memory_taken(gw_task *task, uint64_t in_use) {
   if (task != NULL) {
-    note_peak(task, GW_READ(task->memory));
+    note_peak(task, in_use);
   }
 }
 

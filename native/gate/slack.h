@@ -4,8 +4,8 @@
  * idle, have others delayed it by more than x of what its work would have taken alone. Time with
  * others costs 1 - s of its length, where s is the task's speed together over its speed apart. The
  * speed is measured: blocks together and blocks apart alternate, and each block together is
- * compared with the blocks apart before it and after it. Until enough is known, time together is
- * taken to cost all of its length.
+ * compared with the blocks apart before it and after it. Until enough is known, about this phase of
+ * the work or all of it, time together is taken to cost all of its length.
  *
  * No clock, no lock and no memory of its own: `now` and the progress are passed in. */
 #ifndef GIVEWAY_SLACK_H

@@ -36,7 +36,8 @@ struct gw_counts {
   bool free; /* its thread has ended: the next new thread takes the counts over */
 };
 
-extern _Thread_local struct gw_counts *gw_own_counts;
+/* The shims are preloaded, so there is room for it in the static TLS block. */
+extern _Thread_local struct gw_counts *gw_own_counts __attribute__((tls_model("initial-exec")));
 struct gw_counts *gw_counts_take(void);
 
 static inline void gw_count(enum gw_counted what, uint64_t n) {

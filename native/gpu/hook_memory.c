@@ -19,11 +19,11 @@ static void keep(struct gw_call *call, enum gw_memory_kind kind, gw_word of) {
   if (of != 0 && call->allocation.device != NULL) {
     gw_device_note_context(call->allocation.device, of);
   }
-  gw_memory_add((struct gw_memory){.kind = kind,
-                                   .key = *(const gw_word *)call->memory[0],
-                                   .device = call->allocation.device,
-                                   .of = of,
-                                   .bytes = call->allocation.bytes});
+  gw_memory_add(&(struct gw_memory){.key = *(const gw_word *)call->memory[0],
+                                    .kind = kind,
+                                    .device = call->allocation.device,
+                                    .of = of,
+                                    .bytes = call->allocation.bytes});
 }
 
 static void after_alloc(struct gw_call *call, enum gw_memory_kind kind, int result) {
@@ -109,9 +109,9 @@ static void before_free(struct gw_call *call, enum gw_memory_kind kind) {
 
 static void after_free(struct gw_call *call, enum gw_memory_kind kind, int result) {
   if (result == 0) {
-    gw_memory_freed(call->freed);
+    gw_memory_freed(&call->freed);
   } else {
-    gw_memory_put_back(kind, call->memory[0], call->freed);
+    gw_memory_put_back(kind, call->memory[0], &call->freed);
   }
 }
 

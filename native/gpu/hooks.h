@@ -32,7 +32,7 @@ struct gw_call {
   /* Of calls about device memory: up to three of their arguments, as hooks.txt lists them. */
   gw_word memory[3];
   struct gw_allocation allocation;
-  struct gw_memory *freed;
+  struct gw_memory freed;
 };
 
 /* Which function a hook stands for; generated. */

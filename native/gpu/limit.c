@@ -11,7 +11,8 @@ bool gw_allocation_admitted(struct gw_allocation *allocation) {
   bool counts = allocation->device != NULL && !allocation->context;
   int taken = !counts            ? 1
               : allocation->node ? may_take_node(allocation)
-                                 : gw_memory_take(allocation->device->task, allocation->bytes);
+                                 : gw_memory_take(allocation->device->task, allocation->bytes,
+                                                  &allocation->in_use);
   allocation->counted = counts && taken == 1 && !allocation->node;
   allocation->kept = taken < 0;
   return taken == 1;
@@ -19,7 +20,7 @@ bool gw_allocation_admitted(struct gw_allocation *allocation) {
 
 void gw_allocation_made(struct gw_allocation *allocation) {
   if (allocation->counted) {
-    gw_memory_taken(allocation->device->task);
+    gw_memory_taken(allocation->device->task, allocation->in_use);
   }
 }
 

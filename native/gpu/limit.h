@@ -13,7 +13,8 @@
 struct gw_allocation {
   struct gw_device *device; /* whose task counts the memory; NULL: none does */
   uint64_t bytes;
-  bool kept; /* refused: others keep what is left */
+  uint64_t in_use; /* by the task, when the allocation was counted */
+  bool kept;       /* refused: others keep what is left */
   bool counted;
   bool context; /* of a new context, on the device of that number */
   bool node;    /* of a graph, which allocates when it is launched: only looked at here */

@@ -10,27 +10,32 @@
 #include "device.h"
 #include "driver.h"
 
-enum gw_memory_kind { GW_MEMORY_ADDRESS, GW_MEMORY_ARRAY, GW_MEMORY_HANDLE, GW_MEMORY_MAPPING };
+enum gw_memory_kind {
+  GW_MEMORY_NONE,
+  GW_MEMORY_ADDRESS,
+  GW_MEMORY_ARRAY,
+  GW_MEMORY_HANDLE,
+  GW_MEMORY_MAPPING,
+};
 
 struct gw_memory {
-  enum gw_memory_kind kind;
   gw_word key;              /* the address, or the handle */
   struct gw_device *device; /* NULL: no task counts it */
   gw_word of;               /* of an address or an array: its context; of a mapping: its handle */
   uint64_t bytes;
+  enum gw_memory_kind kind;
   unsigned references; /* of a handle: itself and its mappings */
-  struct gw_memory *next;
 };
 
 /* Where this process runs out of memory itself, the memory stays counted. */
-void gw_memory_add(struct gw_memory memory);
-/* Takes it out before a call that frees it: then another thread may get the same address. NULL:
- * unknown, or a handle that still has references. */
-struct gw_memory *gw_memory_remove(enum gw_memory_kind kind, gw_word key);
+void gw_memory_add(const struct gw_memory *memory);
+/* Takes it out before a call that frees it: then another thread may get the same address. Of the
+ * kind GW_MEMORY_NONE: unknown, or a handle that still has references. */
+struct gw_memory gw_memory_remove(enum gw_memory_kind kind, gw_word key);
 /* The call has failed. */
-void gw_memory_put_back(enum gw_memory_kind kind, gw_word key, struct gw_memory *removed);
+void gw_memory_put_back(enum gw_memory_kind kind, gw_word key, const struct gw_memory *removed);
 /* The call has worked: the task has the bytes no longer. */
-void gw_memory_freed(struct gw_memory *removed);
+void gw_memory_freed(const struct gw_memory *removed);
 
 void gw_memory_retain(gw_word handle);
 void gw_memory_map(gw_word address, uint64_t bytes, gw_word handle);

@@ -94,12 +94,13 @@ GW_API uint64_t gw_memory_unaccounted(gw_task *task, uint64_t used);
  * Where these cannot be met, says so to the user. */
 GW_API void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context);
 /* Counts an allocation, and returns 1. Or does not count it, and returns 0: it is beyond the task's
- * own limit; -1: other tasks have what it needs, or have reserved it. */
-GW_API int gw_memory_take(gw_task *task, uint64_t bytes);
+ * own limit; -1: other tasks have what it needs, or have reserved it. *in_use: what the task has
+ * with the allocation. */
+GW_API int gw_memory_take(gw_task *task, uint64_t bytes, uint64_t *in_use);
 /* What gw_memory_take would return, without counting anything. */
 GW_API int gw_memory_may_take(gw_task *task, uint64_t bytes);
-/* What gw_memory_take has counted has been allocated: it counts for the peak. */
-GW_API void gw_memory_taken(gw_task *task);
+/* What gw_memory_take has counted has been allocated: what it said counts for the peak. */
+GW_API void gw_memory_taken(gw_task *task, uint64_t in_use);
 /* Counts what has been allocated already. */
 GW_API void gw_memory_count(gw_task *task, uint64_t bytes);
 /* The same has been freed, or could not be allocated. */

@@ -4,7 +4,7 @@ add_test(NAME gpu_traces_begin COMMAND ${CMAKE_COMMAND} -E make_directory ${trac
 add_test(NAME gpu_traces_end COMMAND ${CMAKE_COMMAND} -E rm -rf ${traces})
 set_tests_properties(gpu_traces_begin PROPERTIES FIXTURES_SETUP traces)
 set_tests_properties(gpu_traces_end PROPERTIES FIXTURES_CLEANUP traces)
-set(gpu_subjects errors process captures handles memory limit graphs)
+set(gpu_subjects errors process captures handles memory memory_threads limit graphs)
 foreach(api cuda hip5 hip6 hip7)
   set(variable GIVEWAY_CUDA_LIBRARY)
   set(definitions _GNU_SOURCE)

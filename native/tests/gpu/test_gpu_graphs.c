@@ -219,11 +219,12 @@ static void a_graph_is_built_again(void) {
   CHECK(add_allocation(new_graph(), 101 * MIB) == OUT_OF_MEMORY);
 }
 
-static _Atomic bool enough;
+#define NODES 60000
+static _Atomic int nodes;
 
 static void *add_nodes(void *unused) {
   graph wanted = new_graph();
-  while (!enough) {
+  while (atomic_fetch_add(&nodes, 1) < NODES) {
     CHECK(add_allocation(wanted, 60 * MIB) == 0);
   }
   return unused;
@@ -237,10 +238,9 @@ static void a_node_is_not_in_the_way(void) {
   address memory;
   CHECK(get(&memory, 1) == 0 && pthread_create(&thread, NULL, add_nodes, NULL) == 0);
   struct gw_row *row = &raw_page_of(GPU_DEVICE)->rows[gpu_task_of(getpid()).row];
-  for (int i = 0; i < 20000; i++) {
+  while (atomic_load(&nodes) < NODES) {
     CHECK(row->memory == 1);
   }
-  enough = true;
   CHECK(pthread_join(thread, NULL) == 0);
 }
 
