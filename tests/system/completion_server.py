@@ -24,6 +24,7 @@ every 2 ms, or every ``TOKEN_SECONDS``. Prompts of requests are appended to the 
 ``once``   sends all tokens in one piece, with the end of the answer
 ``eight``  answers three requests, and then none until eight wait
 ``groups`` has a worker in a process group of its own, which its end leaves behind
+``sessions`` has a worker in a session of its own, as torchrun's workers are
 ``chat``   speaks first of the role of the assistant, 20 ms before the first token
 """
 
@@ -205,6 +206,8 @@ async def main() -> None:
             file.write(behaviour + "\n")
     if behaviour == "groups":
         subprocess.Popen(["sleep", "1000"], process_group=0)
+    if behaviour == "sessions":
+        subprocess.Popen(["sleep", "1000"], start_new_session=True)
     if behaviour == "deaf":
         print("looking for weights", flush=True)
         await asyncio.sleep(1000)

@@ -193,8 +193,11 @@ def test_closing_ends_the_load_and_the_server(start: Start) -> None:
     assert all_gone([process])
 
 
-def test_a_worker_in_a_process_group_of_its_own_ends_with_its_server(start: Start) -> None:
-    runner = start("groups")
+@pytest.mark.parametrize("behaviour", ["groups", "sessions"])
+def test_a_worker_in_a_process_group_of_its_own_ends_with_its_server(
+    start: Start, behaviour: str
+) -> None:
+    runner = start(behaviour)
     runner.prepare()
     assert runner.session is not None
     (worker,) = psutil.Process(runner.session).children()
@@ -203,9 +206,10 @@ def test_a_worker_in_a_process_group_of_its_own_ends_with_its_server(start: Star
     assert all_gone([worker])
 
 
-def test_the_guard_ends_such_a_worker_too() -> None:
+@pytest.mark.parametrize("behaviour", ["groups", "sessions"])
+def test_the_guard_ends_such_a_worker_too(behaviour: str) -> None:
     with Guard() as guard:
-        command = [sys.executable, SERVER, str(free_port()), "groups"]
+        command = [sys.executable, SERVER, str(free_port()), behaviour]
         server = psutil.Popen(command, start_new_session=True)
         guard.add(server.pid)
         assert eventually(server.children)

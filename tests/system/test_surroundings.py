@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 
 from giveway.bench import load, surroundings
 from giveway.bench.counters import Reader
+from giveway.cli.parts.machine import examine
+from giveway.devices import nvml
 from giveway.errors import NotMeasuredError
 from tests.conftest import GIVEWAY, Runner, Spawner
 from tests.system.bench_programs import BRIEFLY, SERVE, arguments, scenario
@@ -71,6 +74,27 @@ def test_a_task_that_comes_later_is_seen_too(
     assert reader.intruders(set()) == [f"the task 'own' (pid {own.pid})"]
 
 
+def test_a_worker_in_a_session_of_its_own_belongs_to_its_launcher(
+    spawn: Spawner, regions_program: str, giveway_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torchrun's workers are such: they counted as programs of others, and had no launches."""
+    monkeypatch.setenv("GIVEWAY_DIR", str(giveway_dir))
+    launcher = "import subprocess, sys; subprocess.run(sys.argv[1:], start_new_session=True)"
+    command = (GIVEWAY, "run", "--name", "rank", "--", regions_program)
+    process = spawn(sys.executable, "-c", launcher, *command)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    reader = Reader("cpu")
+    session = os.getsid(process.pid)
+    (task,) = reader.tasks({"low": session})["low"]
+    assert os.getsid(task.pid) != session
+    assert reader.intruders({session}) == []
+    assert reader.intruders(set()) == [f"the task 'rank' (pid {task.pid})"]
+    counted = reader.counters({"low": session}, gated=True)["low"]
+    assert counted.launches > 0
+    os.kill(task.pid, signal.SIGKILL)
+
+
 def test_the_load_of_others_is_measured_and_its_program_named(spawn: Spawner) -> None:
     busy = spawn(sys.executable, "-c", SPIN)
     assert busy.stdout is not None
@@ -97,6 +121,21 @@ def test_a_busy_machine_is_said_in_one_line() -> None:
     assert stolen is not None
     assert stolen.startswith("other virtual machines take 30%")
     assert surroundings.load_in_words({"others": 0.1, "steal": 0.0, "programs": []}) is None
+
+
+def test_a_gpu_in_use_by_others_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No round could tell: a program that is slower by the same amount all the time, alone as well,
+    has the same ratios as an undisturbed one."""
+    busy = [0.97]
+    monkeypatch.setattr(surroundings, "intruders", lambda device, anyway: [])
+    monkeypatch.setattr(load, "look", lambda: {"others": 0.0, "steal": 0.0, "programs": []})
+    monkeypatch.setattr(nvml.Utilization, "share", lambda self, since: busy[0])
+    with pytest.raises(NotMeasuredError, match=r"the GPU busy 97% of the time .* --anyway"):
+        examine("cuda", anyway=False)
+    assert examine("cuda", anyway=True)["load"]["device"] == 0.97
+    busy[0] = 0.02
+    assert examine("cuda", anyway=False)["load"]["device"] == 0.02
+    assert examine("cpu", anyway=False)["load"]["device"] is None
 
 
 def test_settings_are_those_that_change_what_programs_do() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from giveway.errors import UsageError
-from giveway.report import headline
+from giveway.report import headline, words
 from giveway.report.load import load
 from giveway.report.markdown import markdown
 from giveway.report.page import page
@@ -65,6 +65,22 @@ def test_the_page_is_whole(everything: Path) -> None:
     assert "output 0 differs in 3 of 10 values" in text
     assert "1 of 2 checks passed on cpu" in text
     assert "some CPU, 2 cores" in text
+
+
+def test_one_round_is_no_plural() -> None:
+    assert words.rounds({"repeats": 1, "seconds": 0.5}) == "1 round of 0.5 s"
+    assert words.rounds({"repeats": 3, "seconds": 10.0}) == "3 rounds of 10 s"
+
+
+@pytest.mark.parametrize(
+    ("interval", "says"),
+    [([79, 240], "152\u00a0× (79–240)"), ([0.03, 21], "152\u00a0× (0.03–21)"),
+     ([0.00001, 2.9e9], "152\u00a0× (too few rounds)")],
+)  # fmt: skip
+def test_an_interval_of_many_orders_of_magnitude_is_too_few_rounds(
+    interval: list[float], says: str
+) -> None:
+    assert words.ratio({"value": 152.0, "interval": interval}) == says
 
 
 def test_a_result_that_is_found_twice_counts_once(everything: Path) -> None:

@@ -125,6 +125,41 @@ def test_no_interval_of_a_share_goes_beyond_all_of_it() -> None:
     assert high == 1
 
 
+def test_a_p99_per_token_needs_answers_that_have_one() -> None:
+    """Of a hundred requests in each round, only ten have more than one token."""
+    raw = served_records(1.0, 1.0)
+    for each in raw:
+        if "high" in each.get("programs", {}):
+            each["programs"]["high"]["tpot_us"][10:] = [None] * 90
+    (scenario,) = bench_records.result(raw)["results"]
+    ttft, tpot, *_ = scenario["bars"]
+    assert ttft["verdict"] == "PASS"
+    assert tpot["verdict"] == "NOT MEASURED"
+    assert tpot["reason"].startswith("high had 30 requests, and tpot_p99_ratio needs 100")
+
+
+@pytest.mark.parametrize(("requests", "least"), [(6, 0.758), (100, 0.98)])
+def test_few_requests_that_are_all_inside_do_not_show_that_all_are(
+    requests: int, least: float
+) -> None:
+    """Two rounds of six requests inside the objective had an interval from 1 to 1."""
+    part = {key: each[:requests] for key, each in served(10, 2).items() if isinstance(each, list)}
+    rounds = [
+        bench_records.segment("alone", number, high=bench_records.high(10) | part)
+        for number in range(2)
+    ]
+    described = {"high": Described(open_loop=True, slo={"ttft": 30.0})}
+    found = figures(Rounds(rounds, described), "alone", "high")
+    assert found is not None
+    assert found["slo_share"]["by_round"] == [1.0, 1.0]
+    low, high = found["slo_share"]["interval"]
+    assert low == pytest.approx(least, abs=0.002)
+    assert high == 1
+    bar = Bar("slo_share", "high", at_least=0.9, mode="alone")
+    judged = bars.evaluate(bar, {"alone": {"high": found}}, {}, None)
+    assert judged["verdict"] == ("PASS" if requests == 100 else "NOT SHOWN")
+
+
 def test_bars_of_requests() -> None:
     (scenario,) = result()["results"]
     assert [bar["verdict"] for bar in scenario["bars"]] == ["PASS"] * 3 + ["NOT MEASURED"]

@@ -15,6 +15,7 @@ from rich.console import Console
 from giveway.bench.header import header
 from giveway.cli import demo
 from giveway.cli.parts import bench_table
+from giveway.results import bars
 from giveway.results.result import summarise
 from giveway.results.verdict import times, verdict, warnings
 from giveway.scenarios.model import Bar
@@ -62,6 +63,13 @@ def test_the_figures_are_those_of_the_rounds() -> None:
     assert scenario["device_busy_share"] == {
         "alone high": 0.5, "alone low": 0.5, "native": 0.5, "giveway": 0.5,
     }  # fmt: skip
+
+
+def test_a_segment_that_was_repeated_does_not_count_for_how_busy_the_device_was() -> None:
+    raw = records()
+    at = next(number for number, each in enumerate(raw) if each.get("mode") == "native")
+    raw.insert(at, {**raw[at], "device_busy_share": 1.0})
+    assert scenario_of(raw)["device_busy_share"]["native"] == 0.5
 
 
 def test_what_giveway_counted_is_summed_and_elsewhere_it_is_nothing() -> None:
@@ -152,6 +160,26 @@ def test_verdicts(bar: Bar, verdict: str, says: str | None) -> None:
     assert found["verdict"] == verdict
     assert (says is None) == (found["reason"] is None)
     assert says is None or says in found["reason"]
+
+
+def test_an_order_is_judged_by_rounds_that_both_programs_have() -> None:
+    """The first round of one program was compared with the second of the other."""
+
+    def counted(**values: float) -> dict[str, Any]:
+        rounds = [
+            {"round": number, "p50_ms": values.get(name), "fault": None if name in values else "?"}
+            for number, name in enumerate(("first", "second", "third"))
+        ]
+        return {"not_measured": None, "requests": 100, "p50_ms": 5.0, "rounds": rounds}
+
+    bar = Bar("p50_ms", order=("high", "low"), mode="native")
+    first = counted(first=1.0, second=10.0)
+    for other, expected in (
+        (counted(first=10.5, second=100.0), "PASS"),
+        (counted(second=10.5, third=100.0), "NOT SHOWN"),
+    ):
+        found = bars.evaluate(bar, {"native": {"high": first, "low": other}}, {}, None)
+        assert found["verdict"] == expected
 
 
 def failure(program: str) -> dict[str, Any]:
@@ -304,11 +332,48 @@ def test_a_p99_that_differs_as_its_requests_explain_is_no_noise() -> None:
 
 
 def test_a_queue_that_only_grows_is_pointed_out() -> None:
-    assert warnings(scenario_of(native=(49, 49, 49))) == []
+    assert warnings(busy_without_giveway(49, 1.0)) == []
     # A request every 50 ms, and the typical one waits for longer than that.
-    (warning,) = warnings(scenario_of(native=(51, 51, 51)))
+    (warning,) = warnings(busy_without_giveway(51, 1.0))
     assert "could not keep up" in warning
     assert warning.startswith("Without giveway, high could not keep up")
+
+
+def test_a_long_queue_of_a_high_load_does_not_only_grow() -> None:
+    """At 90 % of its capacity, a program has several requests in its queue most of the time."""
+    assert warnings(busy_without_giveway(51, 0.9)) == []
+
+
+def busy_without_giveway(latency: float, share: float) -> dict[str, Any]:
+    """The scenario with requests that take so many ms, and a program at work for that share."""
+    raw = records(native=(latency, latency, latency))
+    for each in raw:
+        if each.get("mode") == "native":
+            each["programs"]["high"] |= {"busy_seconds": 5 * share}
+    return scenario_of(raw)
+
+
+def test_a_program_that_was_slower_alone_is_pointed_out() -> None:
+    """Its ratios look better than any sharing can be, and nothing else says so."""
+    assert warnings(scenario_of(native=(9, 9, 9))) == []
+    (warning,) = warnings(scenario_of(native=(7, 7, 7), giveway=(7, 7, 7)))
+    assert warning == "high was slower alone than without giveway: something disturbed it."
+    raw = records()
+    for each in raw:
+        if each.get("mode") == "giveway":
+            each["programs"]["low"] |= low(26.0)
+    (warning,) = warnings(scenario_of(raw))
+    assert warning == "low was slower alone than with giveway: something disturbed it."
+
+
+def test_a_p99_of_few_requests_is_pointed_out() -> None:
+    """A table shows it beside those of many."""
+    raw = records()
+    for each in raw:
+        if each.get("mode") == "native":
+            part = each["programs"]["high"]
+            part["latencies_us"] = part["latencies_us"][:2]
+    assert warnings(scenario_of(raw)) == ["high had 6 requests, and a p99 needs 100."]
 
 
 def test_times() -> None:

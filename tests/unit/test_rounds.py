@@ -195,4 +195,7 @@ def test_what_was_there_at_the_start_is_said() -> None:
         "A daemon (giveway serve, pid 7) took part in the run",
         "Other programs used 50% of the processor time when the run started: cc (pid 4)",
     ]
+    assert at_start({"at_start": {"load": {"others": 0.0, "steal": 0.0, "device": 0.97}}}) == [
+        "Other programs kept the GPU busy 97% of the time when the run started"
+    ]
     assert at_start({}) == []

@@ -16,6 +16,7 @@ from giveway.results.stats import (
     latency_summary,
     percentile,
     percentile_noise,
+    share_interval,
     spread,
     t_quantile,
 )
@@ -195,3 +196,12 @@ def test_the_interval_of_a_change_covers_the_truth_as_often_as_it_says() -> None
         held += low <= 1.3 <= high
     # The degrees of freedom are on the safe side.
     assert 0.94 <= held / runs <= 1
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.98])
+def test_the_interval_of_a_share_covers_it(share: float) -> None:
+    draw = np.random.default_rng(7)
+    inside = draw.binomial(100, share, 2000)
+    edges = [share_interval(int(each), 100) for each in inside]
+    assert np.mean([low <= share <= high for low, high in edges]) > 0.93
+    assert share_interval(10, 10)[1] == share_interval(0, 10)[0] + 1 == 1

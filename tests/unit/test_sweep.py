@@ -63,7 +63,7 @@ def test_the_rate_is_a_share_of_what_the_machine_can_do() -> None:
     chosen = Chosen({"batch": 1}, 3.0, 0.02)
     records: list[Any] = []
     for each in at_loads(SCENARIO, LOADS):
-        segments = Segments(Point(each, records.append), SETTINGS)
+        segments = Segments(Point(each, records.append), SETTINGS, own=())
         segments.describe(high, chosen)
         segments.describe(low, Chosen({"batch": 8}, None, 0.5))
         assert segments.described["high"].load == each.load

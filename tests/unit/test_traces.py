@@ -40,6 +40,14 @@ def test_azures_format(tmp_path: Path, zone: str) -> None:
     assert (first[1:], second[1:]) == ((374, 44), (396, 109))
 
 
+def test_all_fields_may_stand_between_quotation_marks(tmp_path: Path) -> None:
+    """Header and times could, and the tokens beside them could not."""
+    header = ",".join(f'"{each}"' for each in AZURE.strip().split(","))
+    lines = '"2023-11-16 18:01:51","374","44"\n"2023-11-16 18:01:52","396","109"\n'
+    found = read(write(tmp_path, f"{header}\n{lines}"))
+    assert [each[1:] for each in found] == [(374, 44), (396, 109)]
+
+
 def test_the_format_of_burstgpt(tmp_path: Path) -> None:
     lines = "5,ChatGPT,472,18,490,Conversation log\n45,GPT-4,1087,230,1317,API log\n"
     assert read(write(tmp_path, BURST + lines)) == (Arrival(5, 472, 18), Arrival(45, 1087, 230))

@@ -19,10 +19,7 @@ answered. The bench waits for them: a program that falls behind has its worst la
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -136,9 +133,7 @@ class CommandRunner:
     def _stop(self) -> None:
         """Ends the process: SIGTERM first, then SIGKILL."""
         assert self._process is not None
-        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.popen.wait(timeout=_GRACE_SECONDS)
+        self._process.terminate(_GRACE_SECONDS)
         self.close()
 
     def lines(self, until: int | None = None) -> list[str]:

@@ -11,6 +11,7 @@ import psutil
 
 from giveway import devices
 from giveway.bench import surroundings
+from giveway.bench.guard import family
 from giveway.errors import PageError
 from giveway.page.library import NO_PAGE
 from giveway.page.observer import Page
@@ -49,6 +50,8 @@ class Reader:
     def __init__(self, device: str) -> None:
         self._missing = list(devices.get(device).pages)
         self._pages: list[Page] = []
+        self._found: dict[tuple[int, int], tuple[int, ...]] = {}
+        """The sessions of each task, by pid and ticket: samples of a timeline need them at once."""
 
     def counters(self, sessions: Mapping[str, int | None], gated: bool) -> dict[str, Counters]:
         """Reads the counters of programs.
@@ -66,22 +69,36 @@ class Reader:
         names = {session: name for name, session in sessions.items() if session}
         found: dict[str, list[Task]] = {name: [] for name in sessions}
         for task in (task for page in self._pages for task in page.tasks()):
-            with contextlib.suppress(ProcessLookupError):
-                name = names.get(os.getsid(task.pid))
-                if name is not None:
-                    found[name].append(task)
+            name = next((names[each] for each in self._sessions(task) if each in names), None)
+            if name is not None:
+                found[name].append(task)
         return found
 
     def intruders(self, own: Collection[int]) -> list[str]:
-        """The daemon, and the tasks of processes that are not in own sessions, in words."""
+        """The daemon, and the tasks of processes that do not come from own sessions, in words."""
         self._open()
         decider = next((pid for page in self._pages if (pid := page.decider())), 0)
         others = []
         for task in (task for page in self._pages for task in page.tasks()):
-            with contextlib.suppress(ProcessLookupError):
-                if os.getsid(task.pid) not in own:
-                    others.append(task)
+            found = self._sessions(task)
+            if found and not any(each in own for each in found):
+                others.append(task)
         return surroundings.in_words(decider, others)
+
+    def _sessions(self, task: Task) -> tuple[int, ...]:
+        """The sessions of its process and of the ancestors of that; empty if it is gone.
+
+        Some launchers, such as torchrun, give each worker a session of its own.
+        """
+        known = self._found.get((task.pid, task.ticket))
+        if known is None:
+            known = ()
+            with contextlib.suppress(ProcessLookupError, psutil.Error):
+                process = psutil.Process(task.pid)
+                pids = (task.pid, *(each.pid for each in process.parents()))
+                known = tuple(dict.fromkeys(map(os.getsid, pids)))
+                self._found[task.pid, task.ticket] = known
+        return known
 
     def _open(self) -> None:
         """Opens the pages that exist by now; the first program on a GPU creates its page."""
@@ -106,13 +123,11 @@ def _counters(tasks: list[Task], session: int | None) -> Counters:
     )
 
 
-def _cpu_seconds(leader: int) -> float:
-    """The CPU time of a process and its descendants, ended ones included."""
+def _cpu_seconds(session: int) -> float:
+    """The CPU time of the processes of a session and their descendants, ended ones included."""
     total = 0.0
-    with contextlib.suppress(psutil.Error):
-        first = psutil.Process(leader)
-        for process in (first, *first.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
+    for pid, _ in family(session):
+        with contextlib.suppress(psutil.Error):
+            times = psutil.Process(pid).cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
     return total

@@ -13,30 +13,52 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
+Member = tuple[int, int]
+"""A process, and when it began, in ticks of the kernel."""
+_BEGAN = 2
 
-def kill_session(session: int) -> None:
-    """Kills all processes of a session. Some launchers of servers give each worker a process group
-    of its own, so killing the group of the first process is not enough."""
+
+def kill_session(session: int, known: Collection[Member] = ()) -> None:
+    """Kills all processes of a session, their descendants, and those that are known besides.
+
+    Some launchers of servers give each worker a process group of its own, and torchrun gives each a
+    session of its own.
+    """
+    targets = {*known, *family(session)}  # before a process that ends leaves its children behind
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(session, signal.SIGKILL)
-    killed: set[int] = set()
-    while found := _processes_of(session) - killed:  # a process may have forked meanwhile
-        for process in found:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process, signal.SIGKILL)
+    killed: set[Member] = set()
+    while found := targets - killed:
+        for process, began in found:
+            if _stat(process)[_BEGAN:] == [began]:  # no other process has its number by now
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(process, signal.SIGKILL)
         killed |= found
+        targets |= family(session)  # a process may have forked meanwhile
 
 
-def _processes_of(session: int) -> set[int]:
-    found = set()
+def family(session: int) -> set[Member]:
+    """The processes of a session, and all their descendants."""
+    every = {}
     for folder in Path("/proc").glob("[0-9]*"):
-        # After the name, which is in parentheses: state, parent, process group, session.
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            if int((folder / "stat").read_bytes().rpartition(b")")[2].split()[3]) == session:
-                found.add(int(folder.name))
-    return found
+        if stat := _stat(int(folder.name)):
+            every[int(folder.name)] = stat
+    found = {process for process, (_, of, _) in every.items() if of == session}
+    while more := {process for process, (of, *_) in every.items() if of in found} - found:
+        found |= more
+    return {(process, every[process][_BEGAN]) for process in found}
+
+
+def _stat(process: int) -> list[int]:
+    """Its parent, its session and when it began; empty if it is gone."""
+    # After the name, which is in parentheses: state, parent, group, session, and so on.
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+        return [int(fields[at]) for at in (1, 3, 19)]
+    return []
 
 
 class Guard:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from giveway.bench.guard import Guard, kill_session
+from giveway.bench.guard import Guard, Member, family, kill_session
 from giveway.bench.signals import delayed_signals
 from giveway.errors import ProgramError
 
@@ -46,6 +48,7 @@ class Process:
     ) -> None:
         self.title = title
         self._guard = guard
+        self._family: set[Member] = set()
         # A file, because a full pipe would block the program: the bench does not read it meanwhile.
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": self._output}
@@ -89,11 +92,18 @@ class Process:
         how = f"was killed by signal {-status}" if status < 0 else f"ended with exit code {status}"
         return self.failed(how + before)
 
+    def terminate(self, seconds: float) -> None:
+        """Sends SIGTERM, and waits for the end for so long. Its children may go on."""
+        self._family = family(self.pid)
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(self.pid, signal.SIGTERM)
+            self.popen.wait(timeout=seconds)
+
     def __enter__(self) -> Process:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        kill_session(self.popen.pid)
+        kill_session(self.popen.pid, self._family)
         self.popen.wait()
         self._guard.remove(self.popen.pid)
         self._output.close()

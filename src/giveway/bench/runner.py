@@ -16,7 +16,8 @@ class Assignment:
     seed: int
     """The seed of Poisson arrivals; of one program, the same in all modes of a round."""
     skip: float = 0.0
-    """The first seconds of the arrivals, which another segment of the same round has."""
+    """The first seconds of the arrivals, which other segments have: another part of the round, and
+    of a trace, earlier rounds."""
     spans: bool = False
     """Whether the program reports begin and end of every request or batch, for a timeline."""
 

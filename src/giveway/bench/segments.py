@@ -122,15 +122,16 @@ class Segments:
             runner.prepare()
         # Both parts together have the requests of a segment of another mode.
         seconds = self._settings.seconds / (2 if part else 1)
-        skip = seconds if part == "after" else 0.0
         segment = self.next(runners, seconds)
         for name, runner in runners.items():
+            skip = self._over(number, name) + (seconds if part == "after" else 0.0)
             runner.begin(Assignment(segment, self.seed(number, name), skip))
         sleep_until(segment.counted_from)
         before, earlier = self._mark(mode, runners), load.read()
+        intruders = self._intruders(mode)
         sleep_until(segment.end)
         after, later = self._mark(mode, runners), load.read()
-        intruders = self.reader.intruders(self._own) if gated(mode) else []
+        intruders = list(dict.fromkeys([*intruders, *self._intruders(mode)]))
         answers = {name: runner.finish() for name, runner in runners.items()}
         for name in runners:
             answers[name] |= after[name].since(before[name])
@@ -159,6 +160,11 @@ class Segments:
         names = [each.name for each in self._scenario.programs]
         return 1000 * number + names.index(name)
 
+    def _over(self, number: int, name: str) -> float:
+        """The seconds of a program's trace that earlier rounds had. Other arrivals begin anew."""
+        (program,) = (each for each in self._scenario.programs if each.name == name)
+        return number * self._settings.seconds if program.arrivals.process == "trace" else 0.0
+
     def _tail(self, runners: Mapping[str, Runner]) -> float:
         """The tail of a segment in seconds.
 
@@ -175,6 +181,9 @@ class Segments:
             runner.mark()
         sessions = {name: runner.session for name, runner in runners.items()}
         return self.reader.counters(sessions, gated=gated(mode))
+
+    def _intruders(self, mode: str) -> list[str]:
+        return self.reader.intruders(self._own) if gated(mode) else []
 
     def _busy(self, used: float, segment: Segment) -> float | None:
         if self._settings.device == "cpu":

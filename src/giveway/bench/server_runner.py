@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import signal
 import statistics
 import subprocess
 import time
@@ -185,9 +183,7 @@ class ServerRunner:
         if process is None:
             return
         try:
-            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                os.killpg(process.pid, signal.SIGTERM)
-                process.popen.wait(timeout=_GRACE_SECONDS)
+            process.terminate(_GRACE_SECONDS)
         finally:
             process.__exit__()
 

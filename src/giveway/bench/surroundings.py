@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from giveway import devices
 from giveway.bench import load
-from giveway.devices import mps
+from giveway.devices import mps, nvml
 from giveway.errors import NotMeasuredError, PageError, UsageError
 from giveway.page.library import NO_PAGE
 from giveway.page.observer import Page, page_path
@@ -106,6 +107,8 @@ def _daemon_answers() -> int:
 
 def load_in_words(found: Mapping[str, Any]) -> str | None:
     """The load at the start, in words; None if the machine is free."""
+    if (words := gpu_in_words(found)) is not None:
+        return words
     if max(found["others"], found["steal"]) <= MOST_OTHERS:
         return None
     named = [
@@ -116,6 +119,14 @@ def load_in_words(found: Mapping[str, Any]) -> str | None:
     if found["steal"] > MOST_OTHERS:
         return f"other virtual machines take {found['steal']:.0%} of the processor time"
     return f"other programs use {found['others']:.0%} of the processor time{who}"
+
+
+def gpu_in_words(found: Mapping[str, Any]) -> str | None:
+    """The load of the GPU at the start, in words; None if it is free, or unknown."""
+    share = found.get("device")
+    if share is None or share <= MOST_OTHERS:
+        return None
+    return f"other programs keep the GPU busy {share:.0%} of the time (nvidia-smi lists them)"
 
 
 def first_free(looks: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -142,5 +153,13 @@ def at_start(device: str, anyway: bool, looks: int = 1) -> dict[str, Any]:
     return {
         "environment": settings(os.environ),
         "intruders": intruders(device, anyway),
-        "load": first_free(load.look() for _ in range(looks)),
+        "load": first_free(_look(device) for _ in range(looks)),
     }
+
+
+def _look(device: str) -> dict[str, Any]:
+    """The load before any program of the bench runs: of the cores, and of the GPU."""
+    if device != "cuda":
+        return {**load.look(), "device": None}
+    gpu, began = nvml.Utilization(), time.monotonic()
+    return {**load.look(), "device": gpu.share(began)}

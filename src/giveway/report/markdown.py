@@ -46,12 +46,11 @@ def _lines(found: Found) -> Iterator[str]:
 def _run(run: Run) -> Iterator[str]:
     result = run.result
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    settings = result["settings"]
     yield ""
     yield (
         f"Measured on {_plain(run.device)} ({_plain(result['machine']['cpu'])}, "
         f"{result['machine']['cores']} cores) with {_plain(versions)}, {result['date'][:10]}: "
-        f"{settings['repeats']} rounds of {words.number(settings['seconds'])} s in each mode."
+        f"{words.rounds(result['settings'])} in each mode."
     )
     for family in families.of(result["results"]):
         yield ""

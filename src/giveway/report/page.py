@@ -102,10 +102,9 @@ def _main(names: plot.Names, found: Found) -> Iterator[Child]:
 
 
 def _run(names: plot.Names, run: Run, verdict: str) -> Markup:
-    settings = run.result["settings"]
     method = (
-        f"{settings['repeats']} rounds of {words.number(settings['seconds'])} s in each mode; "
-        "the modes take turns within each round. Latency counts from when a request was due."
+        f"{words.rounds(run.result['settings'])} in each mode; the modes take turns within each "
+        "round. Latency counts from when a request was due."
     )
     anchors = {each["name"]: names.new(each["name"]) for each in run.result["results"]}
     return element(

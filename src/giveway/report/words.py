@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from giveway.results import verdict
@@ -13,6 +13,11 @@ NONE: Final = "–"
 
 Estimate = Mapping[str, Any]
 """A mapping with ``value`` and ``interval`` (two numbers, or None)."""
+
+
+TOO_FEW: Final = "too few rounds"
+_WIDE: Final = 100.0
+"""The upper edge, and the factor between both, above which an interval is not worth its digits."""
 
 
 def times(value: float) -> str:
@@ -30,6 +35,12 @@ def milliseconds(value: float | None) -> str:
     if value is None:
         return NONE
     return f"{number(value)} ms" if value < 1000 else f"{value / 1000:.2f} s"
+
+
+def rounds(settings: Mapping[str, Any]) -> str:
+    """How much a run measured in each mode."""
+    count = settings["repeats"]
+    return f"{count} round{'' if count == 1 else 's'} of {number(settings['seconds'])} s"
 
 
 def number(value: float | None) -> str:
@@ -65,10 +76,17 @@ def percentage(estimate: Estimate | None) -> str:
     return f"{share(estimate['value'])}{_interval(estimate, lambda edge: f'{100 * edge:.0f}')}"
 
 
-def _interval(estimate: Estimate, form: Any) -> str:
+def _interval(estimate: Estimate, form: Callable[[float], str]) -> str:
     if estimate["interval"] is None:
         return ""
-    return f" ({'–'.join(form(edge) for edge in estimate['interval'])})"
+    return f" ({edges(estimate['interval'], form)})"
+
+
+def edges(interval: Sequence[float], form: Callable[[float], str]) -> str:
+    """An interval. Two rounds that differ can have one of many orders of magnitude, which says only
+    that there are too few."""
+    low, high = interval
+    return TOO_FEW if 0 <= low < high / _WIDE and high > _WIDE else f"{form(low)}–{form(high)}"
 
 
 def span(values: Sequence[float]) -> str:

@@ -93,9 +93,10 @@ def _order(bar: Bar, programs: Mapping[str, Any]) -> dict[str, Any]:
     value = [_figure(bar, programs, name)[0] for name in bar.order]
     verdicts = []
     for first, second in pairwise(bar.order):
-        below, above = (_by_round(bar.figure, programs[name]) for name in (first, second))
-        pairs = [(a, b) for a, b in zip(below, above, strict=False) if a]
-        edges = interval([b / a for a, b in pairs])
+        below, above = (_numbered(bar.figure, programs[name]) for name in (first, second))
+        edges = interval(
+            [above[each] / below[each] for each in below if each in above and below[each]]
+        )
         if edges is None:
             return {"value": value, "verdict": NOT_SHOWN, "reason": ONE_ROUND}
         verdicts.append(_verdict(holds=edges[0] >= 1, fails=edges[1] < 1))
@@ -110,9 +111,11 @@ def _figure(bar: Bar, programs: Mapping[str, Any], name: str) -> tuple[float, li
     if figures["not_measured"] is not None:
         raise _UnknownError(figures["not_measured"])
     needed = NEEDED.get(bar.figure, 1)
-    if figures["requests"] < needed:
+    # Not every request has every time: an answer of one token has none per token.
+    had = figures.get(f"{bar.figure.partition('_')[0]}_requests") or figures["requests"]
+    if had < needed:
         raise _UnknownError(
-            f"{name} had {figures['requests']} requests, and {bar.figure} needs {needed}: "
+            f"{name} had {had} requests, and {bar.figure} needs {needed}: "
             "increase --seconds or --repeats"
         )
     found = figures.get(bar.figure)
@@ -147,5 +150,15 @@ def _by_round(figure: str, figures: Mapping[str, Any]) -> Sequence[float]:
     found = figures[figure]
     if isinstance(found, dict):
         return list(found["by_round"])
-    rounds = (each for each in figures["rounds"] if each["fault"] is None)
-    return [each[figure] for each in rounds if each[figure] is not None]
+    return list(_numbered(figure, figures).values())
+
+
+def _numbered(figure: str, figures: Mapping[str, Any]) -> dict[int, float]:
+    """The values of a figure by the number of the round: not every program has every round."""
+    rounds = [each for each in figures["rounds"] if each["fault"] is None]
+    found = figures[figure]
+    if not isinstance(found, dict):
+        return {each["round"]: each[figure] for each in rounds if each[figure] is not None}
+    if len(found["by_round"]) < len(rounds):
+        return {}  # Which rounds have no ratio is not known.
+    return dict(zip((each["round"] for each in rounds), found["by_round"], strict=True))

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any, Final
 
 from giveway.results.rounds import Part, Round
-from giveway.results.stats import estimate, percentile
+from giveway.results.stats import estimate, percentile, share_interval
 from giveway.scenarios.model import TIMES
 
 POINTS: Final = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
@@ -31,15 +31,29 @@ def figures(counted: Sequence[Round], slo: Mapping[str, float], alone: bool) -> 
     parts = [each.part for each in counted]
     found: dict[str, Any] = {}
     for time in TIMES:
+        found[f"{time}_requests"] = sum(len(values(part, f"{time}_us")) for part in parts)
         found |= percentiles(parts, time)
         for name, percent in POINTS.items():
             by_round = [] if alone else ratios(counted, f"{time}_us", percent)
             found[f"{time}_{name}_ratio"] = estimate(by_round)
     found["tokens_per_s"] = tokens_per_s(parts)
-    found["slo_share"] = estimate(slo_shares(parts, slo))
-    if found["slo_share"] is not None and found["slo_share"]["interval"] is not None:
-        low, high = found["slo_share"]["interval"]
-        found["slo_share"]["interval"] = [low, min(high, 1.0)]  # no share is larger
+    found["slo_share"] = _slo_share(parts, slo)
+    return found
+
+
+def _slo_share(parts: Sequence[Part], slo: Mapping[str, float]) -> dict[str, Any] | None:
+    """The share of requests inside the objective, with its interval.
+
+    Rounds with equal shares say nothing about how much rounds differ. Mostly all their requests are
+    inside, and the interval is that of so many requests which do not depend on each other.
+    """
+    counts = slo_counts(parts, slo)
+    found = estimate([inside / whole for inside, whole in counts])
+    if found is not None and found["interval"] is not None:
+        low, high = found["interval"]
+        if len(set(found["by_round"])) == 1:
+            low, high = share_interval(*map(sum, zip(*counts, strict=True)))
+        found["interval"] = [round(edge, 4) for edge in (low, min(high, 1.0))]  # no share is larger
     return found
 
 
@@ -85,8 +99,9 @@ def tokens_per_s(parts: Sequence[Part]) -> float | None:
     return round(fmean(rates), 4) if rates else None
 
 
-def slo_shares(parts: Iterable[Part], slo: Mapping[str, float]) -> list[float]:
-    """The share of requests inside the objective, by round; rounds that lack a time have none."""
+def slo_counts(parts: Iterable[Part], slo: Mapping[str, float]) -> list[tuple[int, int]]:
+    """How many requests are inside the objective, and all, by round; rounds that lack a time have
+    none."""
     found = []
     for part in parts:
         lists = [(part.get(_OBJECTIVES[name]), 1e3 * limit) for name, limit in slo.items()]
@@ -100,7 +115,7 @@ def slo_shares(parts: Iterable[Part], slo: Mapping[str, float]) -> list[float]:
             all(time is None or time <= most for time, most in zip(times, limits, strict=True))
             for times in requests
         ]
-        found.append(sum(inside) / len(inside))
+        found.append((sum(inside), len(inside)))
     return found
 
 

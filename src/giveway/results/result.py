@@ -9,7 +9,7 @@ from typing import Any
 
 from giveway.errors import UsageError
 from giveway.results import bars, figures, preemption, store
-from giveway.results.rounds import Described, Rounds, Segments
+from giveway.results.rounds import Described, Rounds, Segments, last_attempts
 from giveway.scenarios.model import Bar
 
 Failures = Sequence[Mapping[str, Any]]
@@ -85,7 +85,7 @@ def _scenario(head: Mapping[str, Any], name: str, records: store.Records) -> dic
         "modes": modes,
         "modes_not_measured": why_not,
         "share_sum": _share_sums(head, scenario, found, programs),
-        "device_busy_share": _device_busy(segments),
+        "device_busy_share": _device_busy(last_attempts(segments)),
         "bars": [
             bars.evaluate(
                 _bar(each),

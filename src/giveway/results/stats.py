@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 RESAMPLES: Final = 400
 _SEED: Final = 20
 _CONFIDENCE: Final = 0.95
+_NORMAL: Final = 1.96
+"""What a normal variable exceeds, in either direction, with a probability of 5 %."""
 _CELLS: Final = 1 << 21
 """Values drawn at a time; 16 MiB."""
 
@@ -81,6 +83,15 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
         # A spread that no float can express is an interval that excludes nothing.
         return math.exp(max(low, -700.0)), math.exp(min(high, 700.0))
     return max(0.0, low), high
+
+
+def share_interval(inside: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share by how many of ``count`` were inside (Wilson 1927)."""
+    square = _NORMAL**2 / count
+    share = inside / count
+    middle = (share + square / 2) / (1 + square)
+    half = math.sqrt(square * share * (1 - share) + square**2 / 4) / (1 + square)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def geometric_mean(values: Sequence[float]) -> float:

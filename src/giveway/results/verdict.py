@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any, Final, Literal
 
 from giveway.results.bars import NEEDED
@@ -23,6 +24,9 @@ _MODES: Final = ("alone", "native", "giveway")
 _IN_TIME: Final = 0.8
 """The share of the requests in time below which a program cannot keep up; edges and chance of a
 segment explain a smaller lack."""
+_ALL_THE_TIME: Final = 0.98
+"""The busy share from which on a program that answers one request at a time has no time left.
+Below, its queue is long because requests come irregularly, and ends."""
 _SLOWER: Final = 2.0
 """The ratio to alone above which the answers of such a program show a queue."""
 CLEARLY: Final = {"p50_ratio": 1.25, _FIGURE: 1.5, "share_of_alone": 1.25}
@@ -93,19 +97,27 @@ def meaningless(scenario: Scenario) -> str | None:
     There are too few requests, or a program was clearly slower alone than beside the other one:
     then something that no count shows has disturbed it alone.
     """
-    urgent, other = urgent_and_other(scenario)
+    urgent, _ = urgent_and_other(scenario)
     modes = {mode: scenario["modes"].get(mode, {}) for mode in _MODES}
     few = _too_few(urgent, min(each.get(urgent, {}).get("requests", 0) for each in modes.values()))
-    if few is not None:
-        return few
-    for mode in ("native", "giveway"):
-        for figure, factor in CLEARLY.items():
-            program = other if figure == "share_of_alone" else urgent
-            found = modes[mode][program][figure]
-            gain = None if found is None else found["value"]
-            if gain and (gain if program == other else 1 / gain) > factor:
-                return f"{program} was slower alone than {mode_name(mode)}: something disturbed it"
-    return None
+    return few or next(_slower_alone(scenario, ("native", "giveway")), None)
+
+
+def _slower_alone(scenario: Scenario, modes: Iterable[str]) -> Iterator[str]:
+    """The programs that were clearly slower alone than in one of the modes; a clause each."""
+    urgent, other = urgent_and_other(scenario)
+    said = set()
+    for mode, figure in product(modes, CLEARLY):
+        program = other if figure == "share_of_alone" else urgent
+        figures = scenario["modes"][mode].get(program)
+        if figures is None or figures[figure] is None or program in said:
+            continue
+        gain = figures[figure]["value"]
+        if figure != "share_of_alone":
+            gain = 1 / gain if gain else 0.0
+        if gain > CLEARLY[figure] and figures["requests"] >= NEEDED.get(figure, 0):
+            said.add(program)
+            yield f"{program} was slower alone than {mode_name(mode)}: something disturbed it"
 
 
 def not_measured(scenario: Scenario) -> str | None:
@@ -159,6 +171,13 @@ def warnings(scenario: Scenario) -> list[str]:
         found.append(f"{which} {because} {lost[0][1]}.")
     if scenario["noise"]["noisy"]:
         found.append(f"This machine is noisy: {scenario['noise']['text']}.")
+    beside = [mode for mode in scenario["modes"] if mode != "alone"]
+    urgent, _ = urgent_and_other(scenario)
+    measured = (scenario["modes"][mode].get(urgent) for mode in beside)
+    requests = [each["requests"] for each in measured if each and each[_FIGURE]]
+    if requests and (few := _too_few(urgent, min(requests))):
+        found.append(f"{few}.")
+    found += [f"{each}." for each in _slower_alone(scenario, beside)]
     for name, program in scenario["programs"].items():
         for mode, programs in scenario["modes"].items():
             if program["rate"] and _falls_behind(program, programs.get(name, {})):
@@ -179,7 +198,8 @@ def _falls_behind(program: Mapping[str, Any], figures: Mapping[str, Any]) -> boo
         ratio = figures["p50_ratio"]
         late = ratio is not None and ratio["value"] > _SLOWER
         return bool(late and figures["throughput"] < _IN_TIME * program["rate"])
-    return bool(figures["p50_ms"] * program["rate"] > 1e3)
+    waits = figures["p50_ms"] * program["rate"] > 1e3
+    return bool(waits and (figures["busy_share"] or 0.0) >= _ALL_THE_TIME)
 
 
 def at_start(result: Mapping[str, Any]) -> list[str]:
@@ -189,6 +209,10 @@ def at_start(result: Mapping[str, Any]) -> list[str]:
         f"{each[0].upper()}{each[1:]} took part in the run" for each in found.get("intruders", ())
     ]
     load = found.get("load") or {}
+    if (share := load.get("device") or 0.0) > MOST_OTHERS:
+        said.append(
+            f"Other programs kept the GPU busy {share:.0%} of the time when the run started"
+        )
     for key, what in (("others", "Other programs used"), ("steal", "Other machines took")):
         if load.get(key, 0.0) > MOST_OTHERS:
             named = ", ".join(f"{each['name']} (pid {each['pid']})" for each in load["programs"])

@@ -45,6 +45,10 @@ class _Line:
         self._path, self.number, self.text = path, number, text
         self.fields = text.split(",")
 
+    def field(self, column: int) -> str:
+        """The text of a field, which may stand between quotation marks."""
+        return self.fields[column].strip().strip('"')
+
     def reject(self, expected: str, column: int = 0) -> NoReturn:
         """Raises an error about a field, which begins at that column of the file."""
         found = self.fields[column].strip() if column < len(self.fields) else ""
@@ -55,7 +59,7 @@ class _Line:
 
     def number_in(self, column: int, expected: str) -> float:
         try:
-            value = float(self.fields[column])
+            value = float(self.field(column))
         except ValueError:
             value = math.nan
         if not (math.isfinite(value) and value >= 0):
@@ -64,7 +68,7 @@ class _Line:
 
     def time_in(self, column: int) -> float:
         """A date with a time of day, in seconds, or a number of seconds."""
-        text = self.fields[column].strip().strip('"')
+        text = self.field(column)
         if "-" not in text.lstrip("-"):
             return self.number_in(column, "a number of seconds from 0, or a date and time")
         try:
@@ -74,7 +78,7 @@ class _Line:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
     def tokens_in(self, column: int) -> int:
-        text = self.fields[column].strip()
+        text = self.field(column)
         if not (text.isascii() and text.isdigit() and len(text) < 10):
             self.reject("a whole number of tokens", column)
         return int(text)

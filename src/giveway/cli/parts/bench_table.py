@@ -172,7 +172,7 @@ def _estimate(value: dict[str, Any] | None, form: str) -> str:
     text = form.format(value["value"])
     if value["interval"] is None:
         return text
-    return f"{text} ({'–'.join(form.format(edge) for edge in value['interval'])})"
+    return f"{text} ({words.edges(value['interval'], form.format)})"
 
 
 def _share(value: dict[str, Any] | None) -> str:

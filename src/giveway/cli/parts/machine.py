@@ -15,7 +15,8 @@ def examine(device: str, anyway: bool) -> dict[str, Any]:
     """What a result records about the machine; says in a line if other programs use it.
 
     Raises:
-        NotMeasuredError: a daemon or other tasks would take part, and ``anyway`` is false.
+        NotMeasuredError: a daemon or other tasks would take part, or other programs use the GPU,
+            and ``anyway`` is false.
         UsageError: the caller runs under giveway run.
         PageError: a page cannot be used.
     """
@@ -23,6 +24,13 @@ def examine(device: str, anyway: bool) -> dict[str, Any]:
 
     surroundings.refuse_under_run()
     found = surroundings.at_start(device, anyway)
+    busy = surroundings.gpu_in_words(found["load"])
+    if busy is not None and not anyway:
+        # A round cannot tell: its own programs keep the GPU busy as well.
+        raise NotMeasuredError(
+            f"{busy}: end them, choose another GPU (CUDA_VISIBLE_DEVICES), or measure "
+            "nevertheless with --anyway"
+        )
     if (words := surroundings.load_in_words(found["load"])) is not None:
         effect = f"Rounds with more than {MOST_OTHERS:.0%} do not count"
         if anyway:
