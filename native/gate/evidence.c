@@ -26,9 +26,7 @@ static double clamp(double value) { return value < 0 ? 0 : value > 1 ? 1 : value
 /* How many pairs of full weight the evidence is worth. */
 static double pairs(const struct gw_evidence *e) { return e->nn > 0 ? e->n * e->n / e->nn : 0; }
 
-bool gw_evidence_says_something(const struct gw_evidence *e) {
-  return pairs(e) >= PAIRS && e->a > 0;
-}
+bool gw_evidence_suffices(const struct gw_evidence *e) { return pairs(e) >= PAIRS && e->a > 0; }
 
 double gw_evidence_speed(const struct gw_evidence *e) { return e->a > 0 ? clamp(e->t / e->a) : 0; }
 
@@ -66,7 +64,7 @@ double gw_evidence_noise(const struct gw_evidence *e) {
  * changes cancel. */
 double gw_evidence_bound(const struct gw_evidence *e, double errors) {
   double count = pairs(e);
-  if (!gw_evidence_says_something(e)) {
+  if (!gw_evidence_suffices(e)) {
     return errors < 0 ? 0 : 1;
   }
   double error = sqrt(variance(e, count) / count) / (e->a / e->n);
@@ -139,7 +137,7 @@ static bool has_changed(struct gw_evidence *e, double needed, double apart, doub
 void gw_evidence_add(struct gw_evidence *e, double needed, const struct gw_pair *pair) {
   double apart = apart_in(pair), together = pair->together, weight = pair->weight;
   double keep = 1 - 1.0 / MEMORY;
-  if (gw_evidence_says_something(e)) {
+  if (gw_evidence_suffices(e)) {
     note_deviation(e, keep, pair);
   }
   if (has_changed(e, needed, apart, together)) {

@@ -36,8 +36,8 @@ double gw_evidence_worst(const struct gw_evidence *evidence);
 /* The rate in blocks apart, of one unit each: the mean, and the standard deviation. */
 double gw_evidence_rate(const struct gw_evidence *evidence);
 double gw_evidence_spread(const struct gw_evidence *evidence);
-/* Whether there are enough pairs to say anything. */
-bool gw_evidence_says_something(const struct gw_evidence *evidence);
+/* Whether there are enough pairs for an estimate. */
+bool gw_evidence_suffices(const struct gw_evidence *evidence);
 /* How far a rate apart is from the mean, as a factor of at least 1; 0: too far for the same phase.
  */
 double gw_evidence_distance(const struct gw_evidence *evidence, double rate);

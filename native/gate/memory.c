@@ -71,7 +71,8 @@ static struct promises read_promises(const struct gw_page *page, const struct gw
   return all;
 }
 
-/* No less than is kept: whether the tasks are alive is in another cache line of each row. */
+/* An upper bound of what is kept, without a look at whether the tasks are alive, which is in
+ * another cache line of each row. */
 static uint64_t most_kept(const struct gw_page *page, const struct gw_row *own) {
   uint64_t kept = 0;
   for (uint32_t i = 0, n = gw_rows_used(page); i < n; i++) {

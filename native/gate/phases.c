@@ -9,9 +9,8 @@ static double distance(const struct gw_evidence *evidence, uint64_t beside, doub
   return rate < 0 ? 1 : gw_evidence_distance(evidence, rate);
 }
 
-/* The nearest of the evidence. If there is none, the one that was not used for longest, forgotten.
- */
-static int find(struct gw_evidence *evidence, int count, uint64_t beside, double rate) {
+/* The nearest evidence. Where none fits, the least recently used one, emptied. */
+static int find_or_replace(struct gw_evidence *evidence, int count, uint64_t beside, double rate) {
   int best = -1, oldest = 0;
   double nearest = 0;
   for (int i = 0; i < count; i++) {
@@ -33,9 +32,9 @@ static int find(struct gw_evidence *evidence, int count, uint64_t beside, double
 bool gw_phases_choose(struct gw_phases *phases, uint64_t beside, double rate) {
   bool stays = distance(gw_phases_now(phases), beside, rate) > 0;
   if (!stays) {
-    phases->phase = find(phases->known, GW_PHASES, beside, rate);
+    phases->phase = find_or_replace(phases->known, GW_PHASES, beside, rate);
   }
-  phases->set = find(phases->all, GW_SETS, beside, -1);
+  phases->set = find_or_replace(phases->all, GW_SETS, beside, -1);
   phases->known[phases->phase].used = phases->all[phases->set].used = ++phases->uses;
   return stays;
 }
@@ -52,6 +51,6 @@ const struct gw_evidence *gw_phases_now(const struct gw_phases *phases) {
 double gw_phases_least_speed(const struct gw_phases *phases, double needed) {
   const struct gw_evidence *own = gw_phases_now(phases);
   bool slow = own->n > 0 && gw_evidence_speed(own) < needed;
-  bool says = gw_evidence_says_something(own) || slow;
-  return gw_evidence_worst(says ? own : &phases->all[phases->set]);
+  bool own_counts = gw_evidence_suffices(own) || slow;
+  return gw_evidence_worst(own_counts ? own : &phases->all[phases->set]);
 }

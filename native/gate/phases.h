@@ -17,16 +17,16 @@ struct gw_phases {
   uint64_t uses;
 };
 
-/* Finds the phase that fits best, or takes the one that was not used for longest. The present one
- * stays as long as it fits: a rate is known by few launches. `beside` identifies the other tasks;
+/* Finds the phase that fits best, or replaces the least recently used one. The present phase stays
+ * as long as it fits: a rate is known by few launches. `beside` identifies the other tasks;
  * a rate below 0 fits any phase. Returns whether the phase stays. */
 bool gw_phases_choose(struct gw_phases *phases, uint64_t beside, double rate);
 /* Adds a pair, as gw_evidence_add. */
 void gw_phases_add(struct gw_phases *phases, double needed, const struct gw_pair *pair);
-/* The evidence about the present phase alone. */
+/* The evidence about the present phase only. */
 const struct gw_evidence *gw_phases_now(const struct gw_phases *phases);
-/* The least speed together, with confidence, of the present phase: of all phases, until its own
- * pairs are enough or contradict. `needed`: as gw_evidence_add. */
+/* The least speed together, with confidence, of the present phase. The evidence of all phases
+ * stands in for it until its own pairs suffice, or are slower than `needed`. */
 double gw_phases_least_speed(const struct gw_phases *phases, double needed);
 
 #endif

@@ -49,11 +49,11 @@ double gw_slack_least_speed(const struct gw_slack *slack) {
   return gw_phases_least_speed(&slack->phases, needed(slack));
 }
 
-/* Others run all the time only beside a phase that has shown something itself. */
+/* Others run all the time only beside a phase whose own evidence suffices. */
 enum gw_slack_verdict gw_slack_verdict(const struct gw_slack *slack) {
   bool cheap = gw_slack_least_speed(slack) >= needed(slack);
   return slack->tolerance <= 0                                                 ? GW_SLACK_NONE
-         : cheap && gw_evidence_says_something(known(slack))                   ? GW_SLACK_CHEAP
+         : cheap && gw_evidence_suffices(known(slack))                         ? GW_SLACK_CHEAP
          : gw_evidence_bound(known(slack), GW_EVIDENCE_ERRORS) < needed(slack) ? GW_SLACK_DEAR
                                                                                : GW_SLACK_UNKNOWN;
 }

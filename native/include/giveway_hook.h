@@ -99,7 +99,8 @@ GW_API void gw_memory_begin(gw_task *task, uint64_t total, uint64_t context);
 GW_API int gw_memory_take(gw_task *task, uint64_t bytes, uint64_t *in_use);
 /* What gw_memory_take would return, without counting anything. */
 GW_API int gw_memory_may_take(gw_task *task, uint64_t bytes);
-/* What gw_memory_take has counted has been allocated: what it said counts for the peak. */
+/* What gw_memory_take has counted has been allocated: `in_use`, which it returned, counts for the
+ * peak. */
 GW_API void gw_memory_taken(gw_task *task, uint64_t in_use);
 /* Counts what has been allocated already. */
 GW_API void gw_memory_count(gw_task *task, uint64_t bytes);

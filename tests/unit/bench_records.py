@@ -90,3 +90,8 @@ def records(
 def result(raw: Records | None = None, **latencies: tuple[float, ...]) -> Result:
     """A run whose latencies in ms, by round, are the arguments."""
     return summarise(header(SETTINGS, ["dual"]), {"dual": raw or records(**latencies)})
+
+
+def scenario_of(raw: Records | None = None, **latencies: tuple[float, ...]) -> dict[str, Any]:
+    (scenario,) = json.loads(json.dumps(result(raw, **latencies)))["results"]
+    return scenario  # type: ignore[no-any-return]

@@ -21,7 +21,7 @@ static void a_new_phase_costs_what_all_phases_do(void) {
   }
   CHECK(fabs(gw_phases_least_speed(&phases, NEEDED) - 0.98) < 0.01);
   CHECK(!gw_phases_choose(&phases, 1, 150)); /* launches three times as often */
-  CHECK(!gw_evidence_says_something(gw_phases_now(&phases)));
+  CHECK(!gw_evidence_suffices(gw_phases_now(&phases)));
   CHECK(fabs(gw_phases_least_speed(&phases, NEEDED) - 0.98) < 0.01);
 }
 
