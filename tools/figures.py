@@ -66,7 +66,8 @@ def compute(folder: Path, source: str) -> dict[str, Any]:
     if len(found) != 1:
         raise ValueError(f"{source!r} gives {len(found)} values, not one")
     if isinstance(found[0], dict):
-        return {key: found[0][key] for key in ("value", "interval") if found[0].get(key)}
+        given = {key: found[0].get(key) for key in ("value", "interval")}
+        return {key: each for key, each in given.items() if each is not None}
     return {"value": _rounded(_number(found[0]))}
 
 

@@ -105,6 +105,14 @@ def test_what_a_figure_may_be_from(raw: Path, source: str, value: object) -> Non
     assert figures.compute(raw, source) == {"value": value}
 
 
+def test_a_figure_of_zero_keeps_its_value_and_its_interval(tmp_path: Path) -> None:
+    none = {"value": 0.0, "interval": [0.0, 0.05]}
+    once = {"value": 0.0, "interval": None}
+    (tmp_path / "a.json").write_text(json.dumps({"none": none, "once": once}))
+    assert figures.compute(tmp_path, "a.json: none") == none
+    assert figures.compute(tmp_path, "a.json: once") == {"value": 0.0}
+
+
 def test_an_estimate_is_over_rounds(raw: Path) -> None:
     found = figures.compute(raw, "estimate of a-1.json: x.p.* by x.q.*")
     assert found["value"] == 2
