@@ -17,7 +17,9 @@
 #define OPEN 16.0  /* together costs less than is tolerated: blocks apart only to compare */
 #define PART 2.0   /* the parts in which such a block is watched */
 #define CHECK 32.0 /* however short the episodes are, one block apart in so many units together */
-#define FIRST 8.0  /* a later block says nothing about the phase in which an episode begins */
+#define CHECK_UNITS 8.0 /* an episode with fewer may be over before a check is */
+#define POSTPONED 3.0   /* for so many more such episodes */
+#define FIRST 8.0       /* a later block says nothing about the phase in which an episode begins */
 /* A part is not as usual where it is slower or faster by so many standard deviations; less than
  * DRIFT happens, and launches at its edges lie in it only partly (CUSUM). */
 #define UNUSUAL 2.0
@@ -129,11 +131,15 @@ static uint64_t begin_block(struct gw_slack *slack, bool together, double ns, ui
   return slack->until_ns;
 }
 
+static bool is_check_due(const struct gw_slack *slack) {
+  return slack->unchecked_ns > CHECK * unit_ns(slack);
+}
+
 /* How long the others may run now; 0: not worth it yet. Credit is x of the time alone, less the
  * delay; time together earns credit as well, as far as the task gets on. */
 static double affordable(const struct gw_slack *slack) {
   double x = slack->tolerance, unit = unit_ns(slack), credit = gw_slack_credit(slack);
-  bool check = slack->unchecked_ns > CHECK * unit;
+  bool check = is_check_due(slack);
   if (x <= 0 || (slack->apart_rate < 0 && (check || !is_cheap(slack)))) {
     return 0;
   }
@@ -177,6 +183,7 @@ void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sc
   slack->beside = beside;
   slack->phases.phase = slack->first;
   gw_phases_choose(&slack->phases, slack->beside, -1);
+  slack->checks = is_cheap(slack) && is_check_due(slack);
   next(slack, now);
   slack->until_ns = now;
 }
@@ -365,8 +372,15 @@ void gw_slack_rested(struct gw_slack *slack, uint64_t ns) {
   slack->rested_ns = (double)ns > slack->rested_ns ? (double)ns : slack->rested_ns;
 }
 
-/* A block that the end cuts short shows nothing. */
-void gw_slack_end(struct gw_slack *slack, uint64_t now) { charge(slack, now, slack->scene); }
+/* A block that the end cuts short shows nothing. A check that found no room in this episode would
+ * find none in the next ones, and hold the others in all of them. */
+void gw_slack_end(struct gw_slack *slack, uint64_t now) {
+  charge(slack, now, slack->scene);
+  double ns = slack->alone_ns + slack->delay_ns, unit = unit_ns(slack);
+  if (slack->checks && is_check_due(slack) && ns < CHECK_UNITS * unit) {
+    slack->unchecked_ns = CHECK * unit - POSTPONED * ns;
+  }
+}
 
 /* ---- for simulations ---------------------------------------------------------------------- */
 

@@ -167,6 +167,29 @@ static void short_episodes_are_not_delayed_for_others(void) {
   CHECK(seen.together == 0 && seen.excess_ms <= 0);
 }
 
+/* Their evidence comes from long episodes. A check takes longer than a short episode, so it must
+ * not hold others in all of them. */
+static void short_episodes_after_long_ones_are_not_all_checks(void) {
+  struct work work = {
+      .tolerance = 0.1, .speed = 0.98, .launch_us = 500, .alike = true, .episode_ms = 300};
+  struct gw_slack slack;
+  struct clock clock = {.now = 1e9};
+  double active = 0, together = 0;
+  random_state = 1;
+  clock.left = next_launch(&work);
+  gw_slack_init(&slack, work.tolerance, 0, 0);
+  for (int i = 0; i < 100; i++) {
+    run_episode(&slack, &work, &clock, work.speed, &active, &together);
+  }
+  CHECK(gw_slack_verdict(&slack) == GW_SLACK_CHEAP);
+  work.episode_ms = 5;
+  active = together = 0;
+  for (int i = 0; i < 1000; i++) {
+    CHECK(run_episode(&slack, &work, &clock, work.speed, &active, &together) <= 1e4);
+  }
+  CHECK(together > 0.6 * active && together < 0.9 * active);
+}
+
 static void no_tolerance_no_time_together(void) {
   struct work work = {.speed = 0.99, .launch_us = 40, .episode_ms = 100};
   struct seen seen = run(work, 30);
@@ -264,6 +287,7 @@ static const struct test_case cases[] = {
     {"where together is cheap", where_together_is_cheap_others_run_nearly_always},
     {"where together is dear", where_together_is_dear_others_get_what_the_credit_pays_for},
     {"short episodes are not delayed", short_episodes_are_not_delayed_for_others},
+    {"short episodes after long ones", short_episodes_after_long_ones_are_not_all_checks},
     {"no tolerance", no_tolerance_no_time_together},
     {"long launches are counted over longer blocks", long_launches_are_counted_over_longer_blocks},
     {"launches that come in bursts", launches_that_come_in_bursts_are_counted_over_several},
