@@ -47,7 +47,8 @@ while True:
 
 def scenario(folder: Path, burst: Path) -> str:
     (folder / "program.py").write_text(PROGRAM)
-    text = 'title = "Two"\n'
+    # Not the modes that a test names.
+    text = 'title = "Two"\nmodes = ["alone", "mps+giveway 0%"]\n'
     for name, priority in (("high", 10), ("low", 0)):
         command = [sys.executable, str(folder / "program.py"), name, str(burst), str(folder)]
         text += f'[[program]]\nname = "{name}"\npriority = {priority}\n'
@@ -112,6 +113,18 @@ def test_a_service_of_the_user_would_serve_every_mode(
         f"giveway: NVIDIA's multi-process service (in {folder}) would take part in the "
         "measurement: stop it, or measure nevertheless with --anyway\n"
     )
+
+
+def test_without_any_mode_that_starts_the_result_says_why(
+    giveway: Runner, cuda: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_control(tmp_path, BROKEN, monkeypatch)
+    done = giveway(
+        "bench", scenario(tmp_path, cuda / "burst"), "--device", "cuda", "--anyway",
+        "--modes", "mps", "--out", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert "Not measured: with MPS (MPS ended with exit code 1: no permission" in done.stdout
 
 
 def test_without_the_service_the_other_modes_go_on(

@@ -20,7 +20,8 @@ Records = bench_records.Records
 def run(folder: Path, scenarios: dict[str, Records | None], **changed: Any) -> Path:
     """What ``giveway bench`` leaves; None for a scenario that was not started. ``changed`` is what
     the header says otherwise."""
-    store = Store(folder, header(bench_records.SETTINGS, list(scenarios)) | changed)
+    named = [replace(bench_records.SCENARIO, name=name) for name in scenarios]
+    store = Store(folder, header(bench_records.SETTINGS, named) | changed)
     for name, records in scenarios.items():
         record = store.recorder(name)
         for each in records or []:

@@ -121,10 +121,10 @@ def test_the_sum_of_shares_is_that_of_device_time() -> None:
 
 
 def test_the_sum_is_unknown_where_device_time_is() -> None:
-    on_gpu = summarise(header(SETTINGS, ["dual"]) | {"device": "cuda"}, {"dual": records()})
+    on_gpu = summarise(header(SETTINGS, [SCENARIO]) | {"device": "cuda"}, {"dual": records()})
     assert on_gpu["results"][0]["share_sum"] == {"native": None, "giveway": None}
     raw = [*records(), {"kind": "device", "program": "high", "device_ms": 5.0}]
-    known = summarise(header(SETTINGS, ["dual"]) | {"device": "cuda"}, {"dual": raw})
+    known = summarise(header(SETTINGS, [SCENARIO]) | {"device": "cuda"}, {"dual": raw})
     # 20 requests/s of 5 ms each.
     assert known["results"][0]["share_sum"]["giveway"]["value"] == pytest.approx(0.6 + 0.1)
 

@@ -35,7 +35,7 @@ from giveway.bench.surroundings import refuse_under_run
 from giveway.page.observer import Page
 from giveway.results.names import mode_name
 from giveway.scenarios.model import Program, Size
-from giveway.scenarios.modes import uses_mps
+from giveway.scenarios.modes import ordered, uses_mps
 
 _ATTEMPTS: Final = 3
 """The most attempts at one segment."""
@@ -127,6 +127,8 @@ class _Group:
         settings = self._settings
         progress("starting the programs", 0.0)
         wanted = self._start()
+        if not wanted:
+            return  # The records say why.
         progress("choosing sizes for this machine", 0.1)
         self._choose(wanted)
         order: list[tuple[str, Part]] = [(mode, None) for mode in wanted if mode != "alone"]
@@ -207,7 +209,7 @@ class _Group:
 
     def _start(self) -> list[str]:
         """Starts all programs of all modes; returns the modes that can be measured."""
-        for mode in self._settings.modes:
+        for mode in ordered(self._scenario.modes):
             reason = modes.missing(mode, self._settings.device, self._scenario)
             if reason is None:
                 self._or_drop(mode, partial(self._start_mode, mode))
