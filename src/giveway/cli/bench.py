@@ -104,6 +104,7 @@ def command(
       giveway bench train --modes "alone,native,mps,giveway 0%,giveway 10%,giveway 30%"
     """
     from giveway import devices
+    from giveway.bench import quota
     from giveway.bench.header import header
     from giveway.bench.modes import wanted
     from giveway.bench.segments import Settings
@@ -136,6 +137,7 @@ def command(
         raise UsageError(f"two scenarios have the same name: {twice}")
     groups = [sweep.at_loads(each, at) if at else [each] for each in read]
     _need_torch(read)
+    quota.try_out(program for each in read for program in each.programs)
     folder = out or Path(time.strftime("giveway-bench-%Y%m%d-%H%M%S"))
     found = examine(where, anyway)
     every = [each for group in groups for each in group]
