@@ -64,7 +64,6 @@ def test_a_mode_that_the_user_names_is_measured_whatever_the_scenario_says(
 ) -> None:
     path = Path(scenario(tmp_path, "mine", SERVE))
     path.write_text('modes = ["native", "giveway 10%"]\n' + path.read_text())
-    # Plain models with nothing to gate would fail under giveway; niceness is for any command.
     done = giveway(*arguments(tmp_path, str(path), modes="nice"))
     assert done.returncode == 9, done.stderr
     assert "Not measured" not in done.stdout

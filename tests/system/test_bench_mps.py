@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from giveway.results import result
+from giveway.results.store import records_of
 from tests.conftest import Runner
 from tests.system.processes import started_under
 from tests.waiting import eventually
@@ -86,6 +87,13 @@ def test_programs_are_clients_of_one_service_and_gated(
     assert set(two["modes"]) == {"mps+giveway", "mps+giveway 10%"}
     for programs in two["modes"].values():
         assert all(each["launches"] is not None for each in programs.values())
+    # The programs are commands: what they did on the device is unknown, when they were held is not.
+    records = records_of(tmp_path / "out", "two")
+    timelines = {each["mode"]: each for each in records if each["kind"] == "timeline"}
+    assert list(timelines) == ["mps+giveway", "mps+giveway 10%"]
+    for each in timelines.values():
+        assert {state for _, state in each["states"]["high"]} & {"active", "held"}
+        assert set(each["closings"]) == {"high", "low"}
     high, low = (json.loads((tmp_path / name).read_text()) for name in ("high", "low"))
     # These are the environments of the last mode.
     assert (high["CUDA_MPS_CLIENT_PRIORITY"], low["CUDA_MPS_CLIENT_PRIORITY"]) == ("0", "1")

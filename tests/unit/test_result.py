@@ -276,6 +276,22 @@ def test_the_table_of_bench_says_how_soon_programs_gave_way() -> None:
     assert any(line.endswith(said) for line in lines), lines
 
 
+def test_a_preemption_latency_is_of_the_timelines_of_its_mode() -> None:
+    more = [segment("giveway 10%", 0, high=high(11), low=low(12))]
+    timelines = [
+        {"kind": "timeline", "mode": mode, "closings": {"low": [[1.0, 1.01, 1.0 + seconds]]}}
+        for mode, seconds in (("giveway", 0.001), ("giveway 10%", 0.003))
+    ]
+    modes = result([*records(), *more, *timelines])["results"][0]["modes"]
+    assert modes["giveway"]["low"]["preemption_latency_ms"]["value"] == 1.0
+    assert modes["giveway 10%"]["low"]["preemption_latency_ms"]["value"] == 3.0
+    assert modes["native"]["low"]["preemption_latency_ms"] is None
+    # Earlier versions had no timeline of such a mode.
+    modes = result([*records(), *more, timelines[0]])["results"][0]["modes"]
+    found = modes["giveway 10%"]["low"]["preemption_latency_ms"]
+    assert (found["value"], found["reason"]) == (None, "no timeline was recorded")
+
+
 def test_the_table_of_bench_fits_a_narrow_terminal() -> None:
     lines = list(bench_table.lines(result(), width=60))
     header = next(at for at, line in enumerate(lines) if "MODE" in line)
