@@ -57,7 +57,7 @@ program = "high"
 figure = "p99_ms"
 at_most = 1e9
 """
-# For a test that looks at no figures: the mode takes one segment, and has no timeline.
+# For a test that looks at no figures: the mode takes one segment. Of commands it has no timeline.
 BRIEFLY = "nice"
 
 

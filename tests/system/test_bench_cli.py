@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from giveway.results import result
 from tests.conftest import GIVEWAY, Runner
 from tests.system.bench_programs import BRIEFLY, SERVE, SMALL, arguments, scenario
 
@@ -43,6 +44,47 @@ def test_bench_under_run_would_gate_its_ungated_programs(giveway: Runner, tmp_pa
     done = giveway("run", "--device", "cpu", "--", GIVEWAY, *arguments(tmp_path, path))
     assert done.returncode == 2
     assert "without giveway run" in done.stderr
+
+
+def test_a_mode_that_the_user_names_is_refused_before_anything_starts(
+    giveway: Runner, tmp_path: Path
+) -> None:
+    path = scenario(tmp_path, "mine", SERVE)
+    done = giveway(*arguments(tmp_path, path, modes="alone,mps"))
+    assert done.returncode == 2
+    assert done.stderr == (
+        "giveway: mine cannot be measured in the mode mps: the device cpu does not support it; "
+        "choose other --modes\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mode_that_the_user_names_is_measured_whatever_the_scenario_says(
+    giveway: Runner, tmp_path: Path
+) -> None:
+    path = Path(scenario(tmp_path, "mine", SERVE))
+    path.write_text('modes = ["native", "giveway 10%"]\n' + path.read_text())
+    done = giveway(*arguments(tmp_path, str(path), modes="nice"))
+    assert done.returncode == 9, done.stderr
+    assert "Not measured" not in done.stdout
+    (mine,) = result.read(tmp_path / "out")["results"]
+    assert set(mine["modes"]) == {"nice"}
+
+
+def test_a_scenario_none_of_whose_modes_can_be_measured_is_refused(
+    giveway: Runner, tmp_path: Path
+) -> None:
+    path = Path(scenario(tmp_path, "mine", SERVE))
+    path.write_text('modes = ["mps", "streams"]\n' + path.read_text())
+    for more, says in (
+        ((), "cannot be measured in the mode streams: the device cpu does not support it"),
+        (("--quick",), "has no mode of --quick (alone, native, giveway)"),
+    ):
+        out = ("--out", str(tmp_path / "out"))
+        done = giveway("bench", str(path), "--device", "cpu", "--anyway", *out, *more)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"giveway: mine {says}; choose ")
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_damaged_page_is_an_error_at_once(

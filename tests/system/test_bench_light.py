@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,12 @@ from tests.system.processes import started_under
 from tests.waiting import eventually
 
 
+def timelines_of(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """The timelines in the results of a scenario, by mode."""
+    records = records_of(folder, name)
+    return {each["mode"]: each for each in records if each["kind"] == "timeline"}
+
+
 @pytest.mark.usefixtures("light_torch")
 def test_models_in_all_modes_of_a_cpu(
     spawn: Spawner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -24,13 +31,15 @@ def test_models_in_all_modes_of_a_cpu(
     monkeypatch.setenv("LIGHT_COMPUTES", "1")
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
-    modes = "alone,native,giveway,nice,mps"
-    process = spawn(GIVEWAY, *arguments(tmp_path, str(path), modes=modes), stderr=subprocess.PIPE)
+    options = arguments(tmp_path, str(path), modes="")
+    del options[options.index("--modes") : options.index("--modes") + 2]
+    process = spawn(GIVEWAY, *options, stderr=subprocess.PIPE)
     _, err = process.communicate(timeout=200)
     assert process.returncode == 9, err
     small = of(result.read(tmp_path / "out"), "small")
     assert set(small["modes"]) == {"alone", "native", "giveway", "nice"}
-    assert small["modes_not_measured"] == {"mps": "the device cpu does not support it"}
+    why = "the device cpu does not support it"
+    assert small["modes_not_measured"] == dict.fromkeys(("mps+giveway", "streams", "mps"), why)
     for mode, programs in small["modes"].items():
         assert set(programs) == {"high", "low"}
         gated = mode == "giveway"
@@ -51,12 +60,11 @@ def test_models_in_all_modes_of_a_cpu(
     (bar,) = small["bars"]
     assert bar["verdict"] == "NOT MEASURED"
     assert "needs 100" in bar["reason"] or "rounds do not count" in bar["reason"]
-    native, gated = (
-        each for each in records_of(tmp_path / "out", "small") if each["kind"] == "timeline"
-    )
-    assert (native["mode"], gated["mode"]) == ("native", "giveway")
-    assert gated["spans"]["low"]
-    states = {state for _, state in gated["states"]["low"]}
+    timelines = timelines_of(tmp_path / "out", "small")
+    assert list(timelines) == ["native", "giveway", "nice"]
+    assert all(each["spans"]["low"] for each in timelines.values())
+    assert [bool(each["states"]) for each in timelines.values()] == [False, True, False]
+    states = {state for _, state in timelines["giveway"]["states"]["low"]}
     assert states <= {"active", "held", "idle"}
     assert "active" in states
 
@@ -68,7 +76,6 @@ def test_a_sweep_over_loads_starts_its_programs_once(
     monkeypatch.setenv("LIGHT_COMPUTES", "1")
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
-    # Only native and giveway have timelines, which take longer than all else here.
     options = arguments(tmp_path, str(path), modes="giveway 0%,giveway 10%")
     process = spawn(GIVEWAY, *options, "--load", "0.6,0.2", stderr=subprocess.PIPE)
     _, err = process.communicate(timeout=200)
@@ -87,6 +94,12 @@ def test_a_sweep_over_loads_starts_its_programs_once(
         segments = [one for one in records_of(tmp_path / "out", each["name"]) if "load" in one]
         gated = [one for one in segments if one["mode"] == "giveway 10%"][-1]["programs"]
         assert "launches" in gated["low"]
+        # Each load has a timeline of every mode, a percentage as well.
+        timelines = timelines_of(tmp_path / "out", each["name"])
+        assert list(timelines) == ["giveway 0%", "giveway 10%"]
+        assert all(one["states"]["low"] and one["spans"]["high"] for one in timelines.values())
+        gave_way = each["modes"]["giveway 0%"]["low"]["preemption_latency_ms"]
+        assert gave_way["closings"] > 0, gave_way
         for one in segments:
             assert not one["intruders"], "programs of other modes wait, and are no intruders"
     assert "chart sweep" in page(load([tmp_path / "out"]))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from giveway.results import result
+from giveway.results.store import records_of
 from tests.conftest import Runner
 from tests.system.processes import started_under
 from tests.waiting import eventually
@@ -47,7 +48,8 @@ while True:
 
 def scenario(folder: Path, burst: Path) -> str:
     (folder / "program.py").write_text(PROGRAM)
-    text = 'title = "Two"\n'
+    # Not the modes that a test names.
+    text = 'title = "Two"\nmodes = ["alone", "mps+giveway 0%"]\n'
     for name, priority in (("high", 10), ("low", 0)):
         command = [sys.executable, str(folder / "program.py"), name, str(burst), str(folder)]
         text += f'[[program]]\nname = "{name}"\npriority = {priority}\n'
@@ -85,6 +87,13 @@ def test_programs_are_clients_of_one_service_and_gated(
     assert set(two["modes"]) == {"mps+giveway", "mps+giveway 10%"}
     for programs in two["modes"].values():
         assert all(each["launches"] is not None for each in programs.values())
+    # The programs are commands: what they did on the device is unknown, when they were held is not.
+    records = records_of(tmp_path / "out", "two")
+    timelines = {each["mode"]: each for each in records if each["kind"] == "timeline"}
+    assert list(timelines) == ["mps+giveway", "mps+giveway 10%"]
+    for each in timelines.values():
+        assert {state for _, state in each["states"]["high"]} & {"active", "held"}
+        assert set(each["closings"]) == {"high", "low"}
     high, low = (json.loads((tmp_path / name).read_text()) for name in ("high", "low"))
     # These are the environments of the last mode.
     assert (high["CUDA_MPS_CLIENT_PRIORITY"], low["CUDA_MPS_CLIENT_PRIORITY"]) == ("0", "1")
@@ -112,6 +121,18 @@ def test_a_service_of_the_user_would_serve_every_mode(
         f"giveway: NVIDIA's multi-process service (in {folder}) would take part in the "
         "measurement: stop it, or measure nevertheless with --anyway\n"
     )
+
+
+def test_without_any_mode_that_starts_the_result_says_why(
+    giveway: Runner, cuda: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_control(tmp_path, BROKEN, monkeypatch)
+    done = giveway(
+        "bench", scenario(tmp_path, cuda / "burst"), "--device", "cuda", "--anyway",
+        "--modes", "mps", "--out", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert "Not measured: with MPS (MPS ended with exit code 1: no permission" in done.stdout
 
 
 def test_without_the_service_the_other_modes_go_on(

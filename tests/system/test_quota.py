@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from giveway.bench.quota import Group
 from giveway.devices import quota
 from giveway.errors import NotMeasuredError
 from tests.conftest import GIVEWAY, Runner, Spawner
+from tests.system.bench_programs import BRIEFLY, SERVE, arguments, scenario
 
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 SHOW = 'echo "$OMP_NUM_THREADS"'
 
 
@@ -92,6 +96,27 @@ def test_a_real_quota_is_found(
     found = quota.read(os.environ, process.pid)
     assert found is not None
     assert (found.cores, found.file.parent) == (1, group.folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
+def test_bench_refuses_a_quota_before_it_measures_another_scenario(tmp_path: Path) -> None:
+    if subprocess.run([*NOBODY, GIVEWAY, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("another user cannot start this giveway")
+    # Not below pytest's own folder, which another user may not enter.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        first, limited = (scenario(folder, each, SERVE) for each in ("first", "limited"))
+        text = Path(limited).read_text()
+        Path(limited).write_text(text.replace("priority = 0", "priority = 0\nquota = 1"))
+        done = subprocess.run(
+            [*NOBODY, GIVEWAY, *arguments(folder, first, limited, modes=BRIEFLY)],
+            env={**os.environ, "GIVEWAY_DIR": str(folder / "pages")},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 9
+        assert done.stderr.startswith("giveway: high needs a CPU quota, and no control group can")
+        assert not (folder / "out").exists()
 
 
 def test_a_machine_without_control_groups_is_one_line(tmp_path: Path) -> None:

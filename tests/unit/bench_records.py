@@ -12,7 +12,7 @@ from giveway.scenarios.model import Arrivals, Bar, Program, Scenario
 
 Records = list[dict[str, Any]]
 
-SETTINGS = Settings("cpu", ("alone", "native", "giveway"), seconds=5.0, repeats=3)
+SETTINGS = Settings("cpu", seconds=5.0, repeats=3)
 SCENARIO = Scenario(
     name="dual",
     title="Two programs",
@@ -89,7 +89,7 @@ def records(
 
 def result(raw: Records | None = None, **latencies: tuple[float, ...]) -> Result:
     """A run whose latencies in ms, by round, are the arguments."""
-    return summarise(header(SETTINGS, ["dual"]), {"dual": raw or records(**latencies)})
+    return summarise(header(SETTINGS, [SCENARIO]), {"dual": raw or records(**latencies)})
 
 
 def scenario_of(raw: Records | None = None, **latencies: tuple[float, ...]) -> dict[str, Any]:

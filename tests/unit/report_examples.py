@@ -12,6 +12,7 @@ import numpy as np
 
 from giveway.bench.header import header
 from giveway.results.store import Store
+from giveway.scenarios.modes import gated
 from tests.unit import bench_records
 
 Records = bench_records.Records
@@ -20,7 +21,8 @@ Records = bench_records.Records
 def run(folder: Path, scenarios: dict[str, Records | None], **changed: Any) -> Path:
     """What ``giveway bench`` leaves; None for a scenario that was not started. ``changed`` is what
     the header says otherwise."""
-    store = Store(folder, header(bench_records.SETTINGS, list(scenarios)) | changed)
+    named = [replace(bench_records.SCENARIO, name=name) for name in scenarios]
+    store = Store(folder, header(bench_records.SETTINGS, named) | changed)
     for name, records in scenarios.items():
         record = store.recorder(name)
         for each in records or []:
@@ -92,10 +94,10 @@ def pairs(names: Sequence[str] = ("resnet50+bert", "vgg19+gpt2")) -> dict[str, R
     }
 
 
-def timeline() -> dict[str, Any]:
+def timeline(mode: str = "giveway") -> dict[str, Any]:
     """Three requests; while the second is answered, the other program is held."""
     return {
-        "kind": "timeline", "mode": "giveway", "start": 0.2, "end": 1.2, "sample_seconds": 0.001,
+        "kind": "timeline", "mode": mode, "start": 0.2, "end": 1.2, "sample_seconds": 0.001,
         "spans": {
             "high": [[0.3, 0.3, 0.305], [0.5, 0.501, 0.51], [0.7, 0.7, 0.75]],
             "low": [[0.1, 0.1, 0.4], [0.4, 0.4, 1.3]],
@@ -105,6 +107,18 @@ def timeline() -> dict[str, Any]:
             "low": [[0.2, "active"], [0.502, "held"], [0.513, "active"]],
         },
     }  # fmt: skip
+
+
+def on_a_gpu(mode: str) -> dict[str, Any]:
+    """The same of a mode on a GPU, with the kernels of both programs."""
+    found = timeline(mode)
+    if not gated(mode):
+        found |= {"states": {}, "sample_seconds": None}
+    low = [[each / 1000, each / 1000 + 0.0008] for each in range(200, 1200)]
+    if gated(mode):
+        low = [each for each in low if not 0.503 <= each[0] < 0.513]
+    high = [[0.501, 0.504], [0.505, 0.51], [0.7, 0.75]]
+    return found | {"device": {"high": high, "low": low}}
 
 
 def renamed(records: Records, name: str, **scenario: Any) -> Records:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from giveway.bench.kernels import busy, periods
+from giveway.bench.kernels import busy, fewer, periods
+from giveway.results.preemption import latency
 
 
 def kernel(began_us: float, took_us: float, category: str = "kernel") -> dict[str, Any]:
@@ -29,6 +30,28 @@ def test_they_need_not_be_in_order_and_other_events_are_none() -> None:
         {"ph": "M", "name": "process_name"},
     ]  # fmt: skip
     assert periods({"traceEvents": events}, 0.0) == [[1.0, 1.0001], [2.0, 2.0001]]
+
+
+def test_with_too_many_periods_the_longest_gaps_remain() -> None:
+    found = [[0.0, 1.0], [1.5, 2.0], [2.1, 3.0], [4.0, 5.0], [5.2, 6.0]]
+    assert fewer(found, 5) == found
+    assert fewer(found, 3) == [[0.0, 1.0], [1.5, 3.0], [4.0, 6.0]]
+    assert fewer(found, 1) == [[0.0, 6.0]]
+    assert fewer([], 1) == []
+
+
+@pytest.mark.parametrize("held", [1.99, 2.0, 2.05, 2.4, 4.9, 9.0])
+def test_fewer_periods_leave_preemption_latencies_as_they_are(held: float) -> None:
+    """A gap of 0.01 s tells the work in flight from that after the gate."""
+    found = [[each / 2, each / 2 + 0.49] for each in range(10)]
+
+    def latency_of(work: list[list[float]]) -> Any:
+        timeline = {"closings": {"low": [[1.9, held, None]]}, "device": {"low": work}}
+        return latency([timeline], "low")
+
+    few = fewer(found, 1, apart=[held])
+    assert len(few) <= 2
+    assert latency_of(few) == latency_of(found)
 
 
 def test_a_trace_without_kernels() -> None:

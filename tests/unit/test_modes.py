@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from giveway.bench import modes
-from giveway.cli import bench
+from giveway.errors import UsageError
 from giveway.results.names import mode_name
 from giveway.scenarios.model import Arrivals, Program, Scenario
 from giveway.scenarios.modes import MODES, gated, named, ordered, split, tolerance, uses_mps
@@ -102,9 +102,28 @@ def test_modes_come_in_one_order() -> None:
 def test_a_quick_measurement_has_the_percentages_of_its_scenarios() -> None:
     ways = ("alone", "native", "mps", "giveway 0%", "giveway 10%", "mps+giveway 10%")
     tolerant = dataclasses.replace(THREE, modes=ways)
-    assert bench._modes(None, True, [THREE]) == ("alone", "native", "giveway")
-    assert bench._modes(None, True, [tolerant]) == ("alone", "native", "giveway 0%", "giveway 10%")
-    assert bench._modes(None, False, [tolerant]) == ordered({*MODES, *ways})
+    assert modes.wanted(THREE, "cpu", quick=True) == ("alone", "native", "giveway")
+    few = ("alone", "native", "giveway 0%", "giveway 10%")
+    assert modes.wanted(tolerant, "cpu", quick=True) == few
+    assert modes.wanted(tolerant, "cpu") == ordered(ways)
+    assert modes.wanted(THREE, "cpu") == MODES
+    with pytest.raises(UsageError, match="three has no mode of --quick"):
+        modes.wanted(dataclasses.replace(THREE, modes=("nice",)), "cpu", quick=True)
+
+
+def test_what_the_user_names_is_measured_or_refused() -> None:
+    few = dataclasses.replace(THREE, modes=("alone", "giveway 0%"))
+    named = ("giveway 1%", "native", "alone", "alone")
+    for quick in (False, True):
+        assert modes.wanted(few, "cpu", named, quick) == ("alone", "native", "giveway 1%")
+    why = "three cannot be measured in the mode mps: the device cpu does not support it"
+    for own in (few, THREE):
+        with pytest.raises(UsageError, match=why):
+            modes.wanted(own, "cpu", ("alone", "mps"))
+    # What only the scenario names is left out, and the result says why.
+    assert modes.wanted(dataclasses.replace(THREE, modes=("alone", "mps")), "cpu")[1] == "mps"
+    with pytest.raises(UsageError, match=why):
+        modes.wanted(dataclasses.replace(THREE, modes=("mps",)), "cpu")
 
 
 @pytest.mark.parametrize("mode", [*MODES, "giveway 0%", "mps+giveway 30%"])
@@ -146,7 +165,5 @@ def test_modes_that_make_no_sense() -> None:
     assert modes.missing("native", "cpu", apart) == "its programs run one at a time"
     assert modes.missing("giveway", "cpu", apart) is None
     assert modes.missing("giveway 10%", "cpu", apart) is None
-    few = dataclasses.replace(THREE, modes=("alone",))
-    assert modes.missing("giveway", "cpu", few) == "not a mode of three"
     command = dataclasses.replace(THREE, programs=(Program("d", SATURATING, command=("x",)),))
     assert modes.missing("streams", "cuda", command) == "a command chooses its own streams"

@@ -70,8 +70,7 @@ def measured(
     group = object.__new__(_Group)
     runners = {"high": SimpleNamespace(), "low": SimpleNamespace()}
     limit = Pace(machine.now, machine.now + seconds, SECONDS) if pace else None
-    modes = ("alone", "native", "giveway")
-    settings = Settings("cpu", modes, seconds=SECONDS, repeats=3, pace=limit)
+    settings = Settings("cpu", seconds=SECONDS, repeats=3, pace=limit)
     for name, value in {
         "settings": settings,
         "scenario": SCENARIO,
@@ -79,7 +78,7 @@ def measured(
         "segments": machine,
         "of_point": [machine],
         "servers": {},
-        "runners": dict.fromkeys(modes, runners),
+        "runners": dict.fromkeys(("alone", "native", "giveway"), runners),
         "hopeless": False,
         "is_anew": False,
         "at": ("", 0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from giveway.results.preemption import NEVER, UNKNOWN, Closing, Closings, latency
+from giveway.results.preemption import NEVER, UNKNOWN, UNRECORDED, Closing, Closings, latency
 from giveway.sched.task import Task
 
 LOW = Task(
@@ -84,4 +84,4 @@ def test_no_latency_where_it_is_not_known() -> None:
     assert latency([timeline((1.0, 2.0, None))], "low") == nothing | {"reason": UNKNOWN}
     assert latency([timeline()], "low") == nothing | {"reason": NEVER}
     assert latency([{"kind": "timeline", "mode": "giveway"}], "low") == nothing | {"reason": NEVER}
-    assert latency([], "low") == nothing | {"reason": NEVER}
+    assert latency([], "low") == nothing | {"reason": UNRECORDED}

@@ -12,6 +12,7 @@ from giveway.report import words
 from giveway.report.svg import cdf, markup, overview, plot, throughput, timeline
 from giveway.report.svg.scale import Linear, Log, Nines, Scale
 from giveway.results import result, stats
+from giveway.results.names import mode_name
 from giveway.results.rounds import Rounds
 from tests.unit import bench_records, report_examples
 
@@ -201,6 +202,46 @@ def test_the_timeline_says_who_was_held() -> None:
     assert len(held) == 1
     # 11 ms of the 10 ms and 35 % more on each side.
     assert float((held[0].get("width") or "").rstrip("%")) == pytest.approx(100 * 11 / 17, abs=0.1)
+
+
+def test_kernels_are_below_the_bars_of_every_mode() -> None:
+    (scenario,) = bench_records.result()["results"]
+    modes = ("native", "giveway", "mps+giveway", "giveway 10%", "mps")
+    recorded = [report_examples.on_a_gpu(mode) for mode in modes]
+    drawn = timeline.charts(plot.Names(), scenario, recorded)
+    titles = [ET.fromstring(each).findtext("figcaption") for each in drawn]
+    assert titles == [f"One request of high, {mode_name(mode)}: 10 ms" for mode in modes]
+    boxes = {}
+    for mode, each in zip(modes, drawn, strict=True):
+        high, low = svg(each).findall("./svg/path")
+        assert (high.findtext("title"), low.get("class")) == (
+            "high: kernels on the device", "kernels lane-1",
+        )  # fmt: skip
+        boxes[mode] = [
+            [float(number) for number in box] for box in re.findall(
+                r"M(\d+) 0h(\d+)v1h-\2z", low.get("d") or ""
+            )
+        ]  # fmt: skip
+    notes = [ET.fromstring(each).findtext("p") or "" for each in drawn]
+    assert [bool(note) for note in notes] == [True, True, False, False, False]
+    assert all("when kernels of the program were on the device" in note for note in notes[:2])
+    # 17 ms, of which a kernel takes 0.8 each: with a gate closed for ten, at both ends alone.
+    assert len(boxes["mps"]) in (17, 18)
+    assert len(boxes["giveway"]) in (7, 8)
+    assert all(left >= 0 and left + width <= plot.INNER for left, width in boxes["mps"])
+    assert boxes["mps"][5][1] == pytest.approx(plot.INNER * 0.8 / 17, abs=1.5)
+
+
+def test_without_kernels_the_page_speaks_of_none() -> None:
+    """As in results of earlier versions, of which native had none, and the urgent program."""
+    (scenario,) = bench_records.result()["results"]
+    old = report_examples.on_a_gpu("giveway")
+    del old["device"]["high"]
+    native, gated = timeline.charts(
+        plot.Names(), scenario, [report_examples.timeline("native"), old]
+    )
+    assert "kernels" not in native
+    assert len(svg(gated).findall("./svg/path")) == 1
 
 
 def test_without_a_timeline_the_page_says_why() -> None:

@@ -52,6 +52,19 @@ def test_kernels_and_what_the_gate_did(tmp_path: Path) -> None:
     assert moments == [(closes, 502_000), (stopped, 502_130), (closes, 600_000)]
 
 
+def test_every_mode_has_its_programs(tmp_path: Path) -> None:
+    modes = ("native", "giveway", "mps+giveway 10%", "mps")
+    records = report_examples.noisy(1)
+    records[-2:-1] = [report_examples.on_a_gpu(mode) for mode in modes]
+    report_examples.run(tmp_path / "r", {"dual": records})
+    found: list[Event] = perfetto.trace(load.load([tmp_path / "r"]))["traceEvents"]
+    for mode in modes:
+        assert len(of(found, f"dual, {mode}: high", 1)) == 3
+        assert len(of(found, f"dual, {mode}: high", 3)) == 3
+        assert len(of(found, f"dual, {mode}: low", 3)) >= 990
+        assert bool(of(found, f"dual, {mode}: low", 2)) == ("giveway" in mode)
+
+
 def test_without_a_timeline_there_is_nothing_to_show(tmp_path: Path) -> None:
     report_examples.run(tmp_path / "r", {"broken": report_examples.failed()})
     with pytest.raises(UsageError, match="no timeline"):

@@ -121,10 +121,10 @@ def test_the_sum_of_shares_is_that_of_device_time() -> None:
 
 
 def test_the_sum_is_unknown_where_device_time_is() -> None:
-    on_gpu = summarise(header(SETTINGS, ["dual"]) | {"device": "cuda"}, {"dual": records()})
+    on_gpu = summarise(header(SETTINGS, [SCENARIO]) | {"device": "cuda"}, {"dual": records()})
     assert on_gpu["results"][0]["share_sum"] == {"native": None, "giveway": None}
     raw = [*records(), {"kind": "device", "program": "high", "device_ms": 5.0}]
-    known = summarise(header(SETTINGS, ["dual"]) | {"device": "cuda"}, {"dual": raw})
+    known = summarise(header(SETTINGS, [SCENARIO]) | {"device": "cuda"}, {"dual": raw})
     # 20 requests/s of 5 ms each.
     assert known["results"][0]["share_sum"]["giveway"]["value"] == pytest.approx(0.6 + 0.1)
 
@@ -274,6 +274,22 @@ def test_the_table_of_bench_says_how_soon_programs_gave_way() -> None:
     lines = list(bench_table.lines(result([*records(), timeline])))
     said = "held it for 1.5 s; it gave way in 1.6 ms (p50), 3.1 ms at most."
     assert any(line.endswith(said) for line in lines), lines
+
+
+def test_a_preemption_latency_is_of_the_timelines_of_its_mode() -> None:
+    more = [segment("giveway 10%", 0, high=high(11), low=low(12))]
+    timelines = [
+        {"kind": "timeline", "mode": mode, "closings": {"low": [[1.0, 1.01, 1.0 + seconds]]}}
+        for mode, seconds in (("giveway", 0.001), ("giveway 10%", 0.003))
+    ]
+    modes = result([*records(), *more, *timelines])["results"][0]["modes"]
+    assert modes["giveway"]["low"]["preemption_latency_ms"]["value"] == 1.0
+    assert modes["giveway 10%"]["low"]["preemption_latency_ms"]["value"] == 3.0
+    assert modes["native"]["low"]["preemption_latency_ms"] is None
+    # Earlier versions had no timeline of such a mode.
+    modes = result([*records(), *more, timelines[0]])["results"][0]["modes"]
+    found = modes["giveway 10%"]["low"]["preemption_latency_ms"]
+    assert (found["value"], found["reason"]) == (None, "no timeline was recorded")
 
 
 def test_the_table_of_bench_fits_a_narrow_terminal() -> None:

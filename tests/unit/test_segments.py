@@ -25,7 +25,7 @@ PROGRAMS = tuple(
     for number, name in enumerate("abc")
 )
 SCENARIO = Scenario("tenants", "Three", PROGRAMS)
-SETTINGS = Settings("cpu", ("alone", "native"), seconds=2.0, repeats=2)
+SETTINGS = Settings("cpu", seconds=2.0, repeats=2)
 
 
 class FakeRunner:

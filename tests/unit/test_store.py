@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,13 @@ import pytest
 from giveway.bench.header import header
 from giveway.errors import GivewayError, UsageError
 from giveway.results import result, store
-from tests.unit.bench_records import SETTINGS, records
+from tests.unit.bench_records import SCENARIO, SETTINGS, records
 
 DATA = Path(__file__).parents[1] / "data" / "bench-result"
 
 
 def write(folder: Path, lines: int | None = None) -> None:
-    kept = store.Store(folder, header(SETTINGS, ["dual", "never"]))
+    kept = store.Store(folder, header(SETTINGS, [SCENARIO, replace(SCENARIO, name="never")]))
     record = kept.recorder("dual")
     for each in records()[:lines]:
         record(each)

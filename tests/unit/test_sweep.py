@@ -20,7 +20,7 @@ from giveway.report.svg import frontier, sweep
 from giveway.results import result
 from giveway.scenarios.model import Arrivals, Program, Scenario
 from giveway.scenarios.sweep import at_loads, parse_loads
-from tests.unit import bench_records, report_examples, test_request_figures
+from tests.unit import report_examples, test_request_figures
 from tests.unit.bench_records import SCENARIO, SETTINGS
 from tools import frontier_picture
 
@@ -176,7 +176,7 @@ def test_warnings_are_one_line_that_unfolds(tmp_path: Path) -> None:
 
 def measured(modes: dict[str, tuple[float, float]]) -> dict[str, Any]:
     raw = report_examples.with_modes(report_examples.noisy(1), modes)
-    head = report_examples.header(bench_records.SETTINGS, ["dual"])
+    head = report_examples.header(SETTINGS, [SCENARIO])
     found: dict[str, Any] = result.summarise(head, {"dual": raw})["results"][0]
     return found
 

@@ -28,14 +28,14 @@ from giveway.bench.order import steps
 from giveway.bench.pace import better_service_ms
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.quota import Group as QuotaGroup
-from giveway.bench.runner import Assignment, Runner
-from giveway.bench.segments import Part, Point, Record, Segments, Settings, sleep_until
+from giveway.bench.runner import Runner
+from giveway.bench.segments import Part, Point, Record, Segments, Settings
 from giveway.bench.server_runner import ServerRunner
 from giveway.bench.surroundings import refuse_under_run
 from giveway.page.observer import Page
 from giveway.results.names import mode_name
 from giveway.scenarios.model import Program, Size
-from giveway.scenarios.modes import uses_mps
+from giveway.scenarios.modes import ordered, uses_mps
 
 _ATTEMPTS: Final = 3
 """The most attempts at one segment."""
@@ -127,6 +127,8 @@ class _Group:
         settings = self._settings
         progress("starting the programs", 0.0)
         wanted = self._start()
+        if not wanted:
+            return  # The records say why.
         progress("choosing sizes for this machine", 0.1)
         self._choose(wanted)
         order: list[tuple[str, Part]] = [(mode, None) for mode in wanted if mode != "alone"]
@@ -134,13 +136,9 @@ class _Group:
             order = [("alone", "before"), *order, ("alone", "after")]
         self._rounds(order, progress)
         if settings.timeline_seconds and self._scenario.together:
-            progress("a timeline", 0.95)
-            for mode, segments in product(("native", "giveway"), self._of_point):
-                self._turn_to(segments)
-                if mode in wanted:
-                    self._timeline(mode)
-            if settings.device == "cuda":
-                self._device_times(wanted[0])
+            self._timelines(progress)
+            if settings.device == "cuda" and self._runners:
+                self._device_times(next(iter(self._runners)))
         progress("done", 1.0)
 
     def _rounds(self, order: Sequence[tuple[str, Part]], progress: Progress) -> None:
@@ -192,9 +190,10 @@ class _Group:
             return mode_name(mode) + ("" if load is None else f", load {load:g}")
         return f"{self._programs[0].name}, {mode_name('native' if mode == 'alone' else mode)}"
 
-    def _or_drop(self, mode: str, step: Callable[[], object]) -> None:
+    def _or_drop(self, mode: str, step: Callable[[], object], what: str = "") -> None:
         """Runs a step of a mode. If the step fails, an optional mode is dropped and the reason
-        recorded; a required mode fails the run."""
+        recorded, after what was not measured if that is only a part; a required mode fails the
+        run."""
         self._at = (mode, self._at[1])
         try:
             step()
@@ -203,11 +202,11 @@ class _Group:
                 raise
             for runner in self._runners.pop(mode, {}).values():
                 runner.close()
-            self.record_all({"kind": "mode", "mode": mode, "reason": str(failure)})
+            self.record_all({"kind": "mode", "mode": mode, "reason": what + str(failure)})
 
     def _start(self) -> list[str]:
         """Starts all programs of all modes; returns the modes that can be measured."""
-        for mode in self._settings.modes:
+        for mode in ordered(self._scenario.modes):
             reason = modes.missing(mode, self._settings.device, self._scenario)
             if reason is None:
                 self._or_drop(mode, partial(self._start_mode, mode))
@@ -361,31 +360,19 @@ class _Group:
                 device_ms = None if seconds is None else round(seconds * 1e3, 4)
                 self.record_all({"kind": "device", "program": name, "device_ms": device_ms})
 
+    def _timelines(self, progress: Progress) -> None:
+        """Records a timeline of every mode in which the programs share the device."""
+        shared = [mode for mode in self._runners if timeline.is_telling(mode, self._programs)]
+        for mode, segments in product(shared, self._of_point):
+            self._turn_to(segments)
+            progress(f"a timeline: {self._title(mode)}", 0.95)
+            if mode in self._runners:
+                self._at = (mode, self._settings.repeats)
+                self._or_drop(mode, partial(self._timeline, mode), "only its timeline: ")
+
     def _timeline(self, mode: str) -> None:
-        self._at = (mode, self._settings.repeats)
-        runners = self._runners[mode]
-        if mode == "giveway":
-            most = max(program.priority for program in self._programs)
-            for program in self._programs:
-                if program.priority < most:
-                    runners[program.name].record_kernels()
-        for runner in runners.values():
-            runner.prepare()
-        segment = self._segments.next(runners, self._settings.timeline_seconds)
-        for name, runner in runners.items():
-            runner.begin(Assignment(segment, self._segments.seed(0, name), spans=True))
-        sleep_until(segment.counted_from)
-        for runner in runners.values():
-            runner.mark()
-        sessions = {name: runner.session for name, runner in runners.items()}
-        samples = timeline.Samples()
-        if mode == "giveway":
-            samples = timeline.sample(self._segments.reader, sessions, segment)
-        sleep_until(segment.end)
-        for runner in runners.values():
-            runner.mark()
-        answers = {name: runner.finish() for name, runner in runners.items()}
-        self._segments.record(timeline.to_json(mode, segment, answers, samples))
+        seconds = self._settings.timeline_seconds
+        self._segments.record(timeline.measure(mode, self._segments, self._runners[mode], seconds))
 
 
 def _wait_until_started(runners: Mapping[str, Runner]) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 from giveway.bench.segments import Settings
 from giveway.devices.machine import machine, versions
 from giveway.results import store
+from giveway.scenarios.model import Scenario
+from giveway.scenarios.modes import ordered
 
 
 def header(
-    settings: Settings, scenarios: Sequence[str], at_start: Mapping[str, Any] | None = None
+    settings: Settings, scenarios: Sequence[Scenario], at_start: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The content of ``run.json``: machine, versions, settings and names of the scenarios.
 
@@ -27,12 +29,12 @@ def header(
         "machine": machine(settings.device),
         "versions": versions(),
         "settings": {
-            "modes": list(settings.modes),
+            "modes": list(ordered(mode for each in scenarios for mode in each.modes)),
             "seconds": settings.seconds,
             "repeats": settings.repeats,
             "warm_seconds": settings.warm_seconds,
             "anyway": settings.anyway,
         },
         "at_start": dict(at_start or {}),
-        "scenarios": list(scenarios),
+        "scenarios": [each.name for each in scenarios],
     }

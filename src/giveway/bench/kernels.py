@@ -10,7 +10,8 @@ import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,6 +87,26 @@ def periods(trace: Mapping[str, Any], start: float) -> list[Span]:
         if each.get("cat") == "kernel"
     )
     return _together(sorted(kernels))
+
+
+def fewer(found: Sequence[Span], most: int, apart: Iterable[float] = ()) -> list[Span]:
+    """At most so many periods: of the gaps between them, the shortest are closed.
+
+    Args:
+        found: the periods, in order; they do not overlap.
+        most: the largest number of periods of the result, to which ``apart`` may add.
+        apart: moments at which a gate was seen closed. The first gap that ends later is kept: it
+            tells the work that was in flight from the work after the gate opened.
+    """
+    if len(found) <= most:
+        return list(found)
+    begins = [began for began, _ in found]
+    # A gap has the number of the period after it.
+    gaps = sorted(range(1, len(found)), key=lambda at: found[at - 1][1] - found[at][0])
+    kept = {0, *gaps[: most - 1], *(bisect_right(begins, moment) for moment in apart)}
+    firsts = sorted(kept - {len(found)})
+    lasts = [*(first - 1 for first in firsts[1:]), len(found) - 1]
+    return [[found[a][0], found[b][1]] for a, b in zip(firsts, lasts, strict=True)]
 
 
 def _together(kernels: Iterable[tuple[float, float]]) -> list[Span]:

@@ -11,10 +11,12 @@ from typing import Final
 
 from giveway import launch
 from giveway.devices import mps, quota
+from giveway.errors import UsageError
 from giveway.scenarios.model import Program, Scenario
-from giveway.scenarios.modes import gated, kind, tolerance, uses_mps
+from giveway.scenarios.modes import gated, kind, ordered, tolerance, uses_mps
 
 REQUIRED: Final = ("alone", "native", "giveway")
+_QUICK: Final = ("alone", "native", "giveway")
 _NICEST: Final = 19
 
 
@@ -28,10 +30,36 @@ class Setup:
     """The priority of the CUDA stream (smaller is more urgent); None: the default stream."""
 
 
+def wanted(
+    scenario: Scenario, device: str, named: Sequence[str] = (), quick: bool = False
+) -> tuple[str, ...]:
+    """The modes in which a scenario is to be measured, in their order.
+
+    Args:
+        scenario: the scenario, whose own modes apply where the user names none.
+        device: the device to measure on.
+        named: the modes that the user names.
+        quick: whether to leave out those modes of the scenario that are a luxury.
+
+    Raises:
+        UsageError: a mode that the user names, or every mode, cannot be measured here.
+    """
+    found = ordered(named or (each for each in scenario.modes if not quick or kind(each) in _QUICK))
+    why_not = {each: why for each in found if (why := missing(each, device, scenario)) is not None}
+    if why_not and (named or len(why_not) == len(found)):
+        mode, why = next(iter(why_not.items()))
+        raise UsageError(
+            f"{scenario.name} cannot be measured in the mode {mode}: {why}; choose other --modes"
+        )
+    if not found:
+        raise UsageError(
+            f"{scenario.name} has no mode of --quick ({', '.join(_QUICK)}); choose --modes"
+        )
+    return found
+
+
 def missing(mode: str, device: str, scenario: Scenario) -> str | None:
     """The reason why a mode cannot be measured here; None if it can."""
-    if mode not in scenario.modes and kind(mode) not in scenario.modes:
-        return f"not a mode of {scenario.name}"
     if kind(mode) not in ("alone", "giveway") and not scenario.together:
         return "its programs run one at a time"
     if mode == "nice" and device != "cpu":

@@ -5,18 +5,31 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from giveway.devices.quota import MOUNT
 from giveway.errors import NotMeasuredError
+from giveway.scenarios.model import Program
 
 _PERIOD_US: Final = 100_000
 _PREFIX: Final = "giveway-bench-"
 _SECONDS: Final = 5.0
 # The shell becomes the program, so the process stays the one that was started.
 _ENTER: Final = 'echo $$ >"$0" && exec "$@"'
+
+
+def try_out(programs: Iterable[Program]) -> None:
+    """Makes and removes a control group for each program with a quota.
+
+    Raises:
+        NotMeasuredError: no group with a quota can be made here.
+    """
+    for program in programs:
+        if program.quota is not None:
+            with Group(program.name, program.quota):
+                pass
 
 
 class Group:

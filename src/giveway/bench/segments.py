@@ -45,7 +45,6 @@ class Settings:
     """The settings of a measurement."""
 
     device: str
-    modes: tuple[str, ...]
     seconds: float
     """The counted seconds of each segment."""
     repeats: int

@@ -1,17 +1,28 @@
-"""Samples the states of programs from the gate page, in an extra segment that does not count."""
+"""Timelines: an extra segment of each mode, which does not count, shows what each program did.
+
+Requests and batches come from the programs, kernels from a GPU, states from the gate page. All
+modes are recorded in the same way, so that what recording costs does not tell them apart.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from giveway.bench import counters
+from giveway.bench.kernels import fewer
 from giveway.bench.loops import Segment
+from giveway.bench.runner import Assignment, Runner
+from giveway.bench.segments import Segments, sleep_until
 from giveway.results.preemption import Closings
+from giveway.scenarios.model import Program
+from giveway.scenarios.modes import gated
 
 SAMPLE_SECONDS: Final = 0.001
+MOST_PERIODS: Final = 1000
+"""The most periods of kernels of one program, which bound the size of a result: 20 kB each."""
 _MOST_URGENT: Final = ("active", "held", "idle")
 """The state of a program is the first of these that one of its tasks is in."""
 
@@ -23,6 +34,44 @@ class Samples:
     states: dict[str, list[list[Any]]] = field(default_factory=dict)
     """Each change of state: seconds from the start of the segment, and the new state."""
     closings: dict[str, Closings] = field(default_factory=dict)
+
+
+def is_telling(mode: str, programs: Iterable[Program]) -> bool:
+    """Whether a timeline of a mode shows anything.
+
+    A command reports neither when its requests began nor its kernels.
+    """
+    spans = any(each.model or each.server for each in programs)
+    return mode != "alone" and (gated(mode) or spans)
+
+
+def measure(
+    mode: str, segments: Segments, runners: Mapping[str, Runner], seconds: float
+) -> dict[str, Any]:
+    """Measures a segment of a mode and returns the record of its timeline.
+
+    Raises:
+        ProgramFailedError: a program has died or hangs.
+    """
+    for runner in runners.values():
+        runner.record_kernels()
+    for runner in runners.values():
+        runner.prepare()
+    segment = segments.next(runners, seconds)
+    for name, runner in runners.items():
+        runner.begin(Assignment(segment, segments.seed(0, name), spans=True))
+    sleep_until(segment.counted_from)
+    for runner in runners.values():
+        runner.mark()
+    samples = Samples()
+    if gated(mode):
+        sessions = {name: runner.session for name, runner in runners.items()}
+        samples = sample(segments.reader, sessions, segment)
+    sleep_until(segment.end)
+    for runner in runners.values():
+        runner.mark()
+    answers = {name: runner.finish() for name, runner in runners.items()}
+    return to_json(mode, segment, answers, samples)
 
 
 def sample(
@@ -47,6 +96,10 @@ def to_json(
 ) -> dict[str, Any]:
     """The record of a timeline. Spans that overlap the counted seconds are kept."""
     start, end = segment.warm, segment.warm + segment.seconds
+    held = {
+        name: [round(closing.held - segment.start, 6) for closing in each.found]
+        for name, each in samples.closings.items()
+    }
     return {
         "kind": "timeline",
         "mode": mode,
@@ -58,7 +111,11 @@ def to_json(
             for name, each in answers.items()
         },
         "device": {
-            name: [span for span in each["device"] if span[1] > start and span[0] < end]
+            name: fewer(
+                [span for span in each["device"] if span[1] > start and span[0] < end],
+                MOST_PERIODS,
+                apart=held.get(name, ()),
+            )
             for name, each in answers.items()
             if each.get("device") is not None
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,6 @@ _SECONDS = 10.0
 _REPEATS = 5
 _TIMELINE_SECONDS = 2.0
 """On the CPU. Half of this on a GPU, where each kernel is recorded; at most two segments."""
-_QUICK_KINDS = ("alone", "native", "giveway")
 
 
 @click.command("bench")
@@ -38,7 +37,7 @@ _QUICK_KINDS = ("alone", "native", "giveway")
     "--modes",
     metavar="M,…",
     help='Modes to measure: alone, native, giveway, mps+giveway, streams, mps, nice; "giveway N%"'
-    " lets the urgent program be slowed down by N%. [default: all of these without N%]",
+    " lets the urgent program be slowed down by N%. [default: those of the scenario]",
 )
 @click.option(
     "-s",
@@ -91,7 +90,7 @@ def command(
     """Measure how several programs on one device affect each other.
 
     Each SCENARIO is a name or the path of a TOML file of your own. Its programs run alone, together
-    without giveway, together under giveway, and in the other modes that this machine has. Without
+    without giveway, together under giveway, and in its other modes that this machine has. Without
     SCENARIO, the command lists the scenarios. The exit code is 0 if every bar holds, 1 if a bar
     failed, 6 if a program failed, and 9 if a bar is neither shown to hold nor to fail.
 
@@ -105,7 +104,9 @@ def command(
       giveway bench train --modes "alone,native,mps,giveway 0%,giveway 10%,giveway 30%"
     """
     from giveway import devices
+    from giveway.bench import quota
     from giveway.bench.header import header
+    from giveway.bench.modes import wanted
     from giveway.bench.segments import Settings
     from giveway.results import result
     from giveway.results.store import Store
@@ -117,10 +118,14 @@ def command(
     where = device or devices.default()
     each = seconds or (_QUICK_SECONDS if quick else _SECONDS)
     at = sweep.parse_loads(loads) if loads is not None else ()
-    read = [each for name in scenarios for each in reader.load_all(name, where)]
+    named = _named(modes)
+    read = [
+        replace(each, modes=wanted(each, where, named, quick))
+        for name in scenarios
+        for each in reader.load_all(name, where)
+    ]
     settings = Settings(
         device=where,
-        modes=_modes(modes, quick, read),
         seconds=each,
         repeats=repeats,
         timeline_seconds=min(_TIMELINE_SECONDS / (1 if where == "cpu" else 2), 2 * each),
@@ -131,11 +136,12 @@ def command(
         twice = ", ".join(each for each in names if names.count(each) > 1)
         raise UsageError(f"two scenarios have the same name: {twice}")
     groups = [sweep.at_loads(each, at) if at else [each] for each in read]
-    names = [each.name for group in groups for each in group]
     _need_torch(read)
+    quota.try_out(program for each in read for program in each.programs)
     folder = out or Path(time.strftime("giveway-bench-%Y%m%d-%H%M%S"))
     found = examine(where, anyway)
-    store = Store(folder, header(settings, names, found))
+    every = [each for group in groups for each in group]
+    store = Store(folder, header(settings, every, found))
     try:
         _run(groups, settings, store)
     except BaseException:
@@ -176,16 +182,14 @@ def _list() -> None:
         click.echo(line)
 
 
-def _modes(text: str | None, quick: bool, loaded: Sequence[Scenario]) -> tuple[str, ...]:
-    from giveway.scenarios.modes import MODES, kind, named, ordered
+def _named(text: str | None) -> tuple[str, ...]:
+    """The modes that the user names; empty without ``--modes``."""
+    from giveway.scenarios.modes import named
 
     if text is None:
-        named_by = {mode for each in loaded for mode in each.modes}
-        if quick:
-            return ordered(mode for mode in named_by if kind(mode) in _QUICK_KINDS)
-        return ordered({*MODES, *named_by})
+        return ()
     try:
-        return ordered(map(named, text.split(",")))
+        return tuple(map(named, text.split(",")))
     except ValueError as error:
         raise UsageError(str(error)) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -83,22 +84,20 @@ def _measure(device: str, seconds: float, anyway: bool) -> dict[str, Any]:
     began = time.monotonic()
     until = began + max(_MOST_SECONDS, seconds + _AROUND_SECONDS)
     rounds = max(_MIN_ROUNDS, round(seconds / (_SEGMENTS * _SEGMENT_SECONDS)))
+    scenario = replace(reader.load("dual", device), modes=("alone", "native", "giveway"))
     settings = Settings(
         device=device,
-        modes=("alone", "native", "giveway"),
         seconds=round(seconds / (rounds * _SEGMENTS), 3),
         repeats=rounds,
         timeline_seconds=0,
         anyway=anyway,
         pace=Pace(began, until, seconds / rounds),
     )
-    head = header(settings, ["dual"], examine_free(device, anyway))
+    head = header(settings, [scenario], examine_free(device, anyway))
     records: list[dict[str, Any]] = []
     with bar() as progress:
         engine.run(
-            [Point(reader.load("dual", device), lambda record: records.append(dict(record)))],
-            settings,
-            progress,
+            [Point(scenario, lambda record: records.append(dict(record)))], settings, progress
         )
     figures = result.summarise(head, {"dual": records})
     (scenario,) = figures["results"]

@@ -10,6 +10,7 @@ from typing import Any, Final
 from giveway.sched.task import Task
 
 UNKNOWN: Final = "the end of the work in flight was not recorded"
+UNRECORDED: Final = "no timeline was recorded"
 NEVER: Final = "the program was not preempted while the timeline was recorded"
 
 
@@ -52,9 +53,10 @@ def latency(timelines: Iterable[Mapping[str, Any]], program: str) -> dict[str, A
     """The median and the largest preemption latency of a program in milliseconds, and their number.
 
     Args:
-        timelines: records of kind ``timeline``.
+        timelines: records of kind ``timeline``, of one mode.
         program: the name of the program.
     """
+    timelines = list(timelines)
     found = [seconds for each in timelines for seconds in _latencies(each, program)]
     if found:
         value, longest = (
@@ -62,7 +64,7 @@ def latency(timelines: Iterable[Mapping[str, Any]], program: str) -> dict[str, A
         )
         return {"value": value, "longest": longest, "closings": len(found), "reason": None}
     closings = any(each.get("closings", {}).get(program) for each in timelines)
-    reason = UNKNOWN if closings else NEVER
+    reason = UNKNOWN if closings else NEVER if timelines else UNRECORDED
     return {"value": None, "longest": None, "closings": 0, "reason": reason}
 
 

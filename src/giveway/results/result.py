@@ -11,6 +11,7 @@ from giveway.errors import UsageError
 from giveway.results import bars, figures, preemption, store
 from giveway.results.rounds import Described, Rounds, Segments, last_attempts
 from giveway.scenarios.model import Bar
+from giveway.scenarios.modes import gated
 
 Failures = Sequence[Mapping[str, Any]]
 Result = dict[str, Any]
@@ -67,9 +68,10 @@ def _scenario(head: Mapping[str, Any], name: str, records: store.Records) -> dic
         for program in programs
         if len(found.of(mode, program)) >= int(head["settings"]["repeats"])
     }
-    timelines = kinds.get("timeline", [])
-    for program, of_program in modes.get("giveway", {}).items():
-        of_program["preemption_latency_ms"] = preemption.latency(timelines, program)
+    for mode in filter(gated, modes):
+        timelines = [each for each in kinds.get("timeline", []) if each["mode"] == mode]
+        for program, of_program in modes[mode].items():
+            of_program["preemption_latency_ms"] = preemption.latency(timelines, program)
     why_not = {each["mode"]: each["reason"] for each in kinds.get("mode", [])}
     return {
         "name": name,

@@ -29,6 +29,12 @@ _SPANS: Final = (
     "overlap, the programs slow each other down."
 )
 
+_KERNELS: Final = (
+    " The thin line below a bar: when kernels of the program were on the device. Where programs "
+    "take turns on it, this includes the turns of others."
+)
+_THIN: Final = 5
+
 Timelines = Sequence[Mapping[str, Any]]
 """The records of kind ``timeline`` of a scenario."""
 
@@ -84,10 +90,15 @@ def charts(names: plot.Names, scenario: Scenario, timelines: Timelines) -> list[
     lengths = [request.ended - request.due for _, request in found]
     # All charts share one scale, so that long looks long, unless short ones become unreadable.
     shared = bool(found) and max(lengths) <= min(lengths) * _SHARED
+    notes = [_note(each) for each, _ in found]
     return [
-        _chart(names, scenario, each, request, max(lengths) if shared else length)
-        for (each, request), length in zip(found, lengths, strict=True)
-    ]
+        _chart(
+            names, scenario, each, request, max(lengths) if shared else lengths[at],
+            # The charts follow each other, so that each note is read once.
+            notes[at] if notes[at] not in notes[:at] else "",
+        )
+        for at, (each, request) in enumerate(found)
+    ]  # fmt: skip
 
 
 def why_not(scenario: Scenario, timelines: Timelines) -> str:
@@ -104,11 +115,13 @@ def _chart(
     timeline: Mapping[str, Any],
     request: Request,
     length: float,
+    note: str,
 ) -> Markup:
     """The chart of one request.
 
     Args:
         length: the length in seconds of a request that would fill the chart.
+        note: what explains the chart, below it.
     """
     urgent, _ = urgent_and_other(scenario)
     programs = sorted(
@@ -119,7 +132,7 @@ def _chart(
     begin, end = request.due - around, request.due + length + around
     x = Linear(1e3 * -around, 1e3 * (length + around))
     hatch = names.new("hatch")
-    lanes = []
+    lanes: list[Child] = []
     texts = []
     for number, program in enumerate(programs):
         inside = [
@@ -128,6 +141,7 @@ def _chart(
             if each.end > begin and each.begin < end
         ]
         lanes.append(_lane(x, number, program, inside, request.due, hatch))
+        lanes.append(_kernels(x, number, program, timeline, request.due))
         texts.append(f"{program} {_in_words(inside, request)}")
     height = _TOP + _ROW * len(programs)
     mode = mode_name(timeline["mode"])
@@ -137,8 +151,13 @@ def _chart(
         _shade(x, took, height), plot.x_axis(x, "ms since the request was due"), *lanes,
         _moment(x, 0, "due", "end"), _moment(x, 1e3 * took, "answered", "start"),
     )  # fmt: skip
-    note = _SAMPLED.format(1e3 * timeline["sample_seconds"]) if timeline["states"] else _SPANS
     return plot.figure("timeline", title, note, element("div", picture, class_="plot wide"))
+
+
+def _note(timeline: Mapping[str, Any]) -> str:
+    sampled = timeline["states"]
+    what = _SAMPLED.format(1e3 * timeline["sample_seconds"]) if sampled else _SPANS
+    return what + (_KERNELS if any(timeline.get("device", {}).values()) else "")
 
 
 def _in_words(inside: Sequence[Stretch], request: Request) -> str:
@@ -184,6 +203,35 @@ def _lane(
                 )
             )  # fmt: skip
     return joined(boxes)
+
+
+def _kernels(x: Scale, number: int, program: str, timeline: Mapping[str, Any], due: float) -> Child:
+    """When kernels of the program were on the device, as a thin line below its bar; None: unknown.
+
+    There may be a thousand periods, so they are one path, with the resolution of the screen.
+    """
+    boxes: list[list[int]] = []
+    for span in timeline.get("device", {}).get(program, ()):
+        begin, end = (x.at(1e3 * (moment - due)) for moment in span)
+        if end <= 0 or begin >= 1:
+            continue
+        left, right = round(plot.INNER * max(0.0, begin)), round(plot.INNER * min(1.0, end))
+        if boxes and left <= boxes[-1][1]:
+            boxes[-1][1] = max(right, boxes[-1][1])
+        else:
+            boxes.append([left, max(right, left + 1)])
+    if not boxes:
+        return None
+    path = element(
+        "path",
+        element("title", f"{program}: kernels on the device"),
+        d="".join(f"M{left} 0h{right - left}v1h{left - right}z" for left, right in boxes),
+        class_=f"kernels lane-{min(number, 3)}",
+    )
+    return element(
+        "svg", path, viewBox=f"0 0 {plot.INNER} 1", preserveAspectRatio="none",
+        y=_TOP + number * _ROW + 20 + _BAR + 2, width="100%", height=_THIN,
+    )  # fmt: skip
 
 
 def _hatching(name: str) -> Markup:
