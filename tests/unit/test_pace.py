@@ -78,7 +78,7 @@ def measured(
         "programs": SCENARIO.programs,
         "segments": machine,
         "of_point": [machine],
-        "servers": {},
+        "by_mode": False,
         "runners": dict.fromkeys(modes, runners),
         "hopeless": False,
         "is_anew": False,
