@@ -19,6 +19,7 @@ from giveway.bench.server_runner import ServerRunner
 from giveway.scenarios.model import Arrivals, Program, Scenario, Server, Tokens
 from tests.system.processes import all_gone
 from tests.system.test_server_runner import REQUESTS, SERVER, measured
+from tests.waiting import eventually
 
 URL = "http://127.0.0.1:{port}/v1/completions"
 Start = Callable[..., ServerRunner]
@@ -130,13 +131,18 @@ def test_servers_end_together(start: Start, tmp_path: Path) -> None:
         each.prepare()
         assert each.session is not None
         processes.append(psutil.Process(each.session))
-    for each in runners:
+    ends = tmp_path / "ends"
+    first, second = runners
+    first.ask_to_end()
+    assert eventually(lambda: ends.exists() and ends.read_text() == "asked\n")
+    for each in (first, second):
         each.ask_to_end()
     for each in runners:
         each.close()
     assert all_gone(processes)
-    ends = (tmp_path / "ends").read_text().split()
-    assert sorted(ends) == ["asked", "asked", "ended", "ended"], "each was asked once"
+    assert sorted(ends.read_text().split()) == ["asked", "asked", "ended", "ended"], (
+        "each was asked once"
+    )
 
 
 def test_no_port_is_given_twice() -> None:
