@@ -36,6 +36,10 @@ OWN_SIZES = {
 }
 LONGEST = {"tiny": 64, "1b": 2048, "8b": 2048}
 """The most tokens of a prompt and its answer together."""
+CACHE = {"1b": 1 << 30, "8b": 3 << 30}
+"""The bytes of vLLM's cache: keys and values of 24,000 tokens with 8b, of 32,000 with 1b."""
+MEMORY = 0.15
+"""The share of the GPU's memory that has to be free when vLLM starts. Several may start at once."""
 
 
 class InThread:
@@ -130,8 +134,9 @@ def _vllm_settings(model: str, slots: int) -> dict[str, Any]:
     return {
         "model": str(folder), "tokenizer": str(folder), "skip_tokenizer_init": True,
         "load_format": "dummy", "dtype": "bfloat16", "seed": 0, "max_model_len": LONGEST[model],
-        "max_num_seqs": slots, "gpu_memory_utilization": 0.3, "kv_cache_memory_bytes": 8 << 30,
-        "generation_config": "vllm", "enable_prefix_caching": False, "disable_log_stats": True,
+        "max_num_seqs": slots, "gpu_memory_utilization": MEMORY,
+        "kv_cache_memory_bytes": CACHE[model], "generation_config": "vllm",
+        "enable_prefix_caching": False, "disable_log_stats": True,
         "cudagraph_capture_sizes": _captured(slots),
     }  # fmt: skip
 

@@ -37,14 +37,21 @@ def save(folder: Path) -> None:
 
 
 def model() -> Path:
-    """The folder of the model, which is made if it is not there."""
+    """The folder of the model, which is made if it is not there.
+
+    Several servers may start at the same time: the model that is complete first stays.
+    """
     folder = Path(tempfile.gettempdir(), f"giveway-models-{os.getuid()}", "transformers-tiny")
     if not folder.exists():
         folder.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
             made = Path(unfinished, "model")
             save(made)
-            made.rename(folder)
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
     return folder
 
 

@@ -26,6 +26,9 @@ every 2 ms, or every ``TOKEN_SECONDS``. Prompts of requests are appended to the 
 ``groups`` has a worker in a process group of its own, which its end leaves behind
 ``sessions`` has a worker in a session of its own, as torchrun's workers are
 ``chat``   speaks first of the role of the assistant, 20 ms before the first token
+``broken`` ends before it listens
+``humble`` does so where it has a niceness
+``pair``   ends by SIGTERM only when two servers have had it, and notes both in the file ``ENDS``
 """
 
 from __future__ import annotations
@@ -33,8 +36,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 TOKEN_SECONDS = float(os.environ.get("TOKEN_SECONDS", "0.002"))
 
@@ -199,6 +204,23 @@ def chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
 
+def note_end(word: str) -> None:
+    with open(os.environ["ENDS"], "a") as file:
+        file.write(word + "\n")
+
+
+def end_in_pairs(tasks: set) -> None:
+    note_end("asked")
+
+    async def wait() -> None:
+        while Path(os.environ["ENDS"]).read_text().split().count("asked") < 2:
+            await asyncio.sleep(0.01)
+        note_end("ended")
+        os._exit(0)
+
+    tasks.add(asyncio.ensure_future(wait()))
+
+
 async def main() -> None:
     port, behaviour = (*sys.argv[1:], "well")[:2]
     if "STARTS" in os.environ:
@@ -208,6 +230,12 @@ async def main() -> None:
         subprocess.Popen(["sleep", "1000"], process_group=0)
     if behaviour == "sessions":
         subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    if behaviour == "broken":
+        sys.exit("no weights")
+    if behaviour == "humble" and os.nice(0) > 0:
+        sys.exit("not as a nice program")
+    if behaviour == "pair":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end_in_pairs, set())
     if behaviour == "deaf":
         print("looking for weights", flush=True)
         await asyncio.sleep(1000)

@@ -63,9 +63,9 @@ LAST_LINES = {
 }
 
 
-def scenario(folder: Path, behaviour: str, answer: int = 60) -> str:
-    port = free_port()
-    command = [sys.executable, SERVER, str(port), behaviour]
+def scenario(folder: Path, behaviour: str, answer: int = 60, port: str = "") -> str:
+    port = port or str(free_port())
+    command = [sys.executable, SERVER, port, behaviour]
     if behaviour == "gone":
         command[0] = "/no/such/server"
     path = folder / f"{behaviour}.toml"

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,10 @@ from giveway.bench.completions import Endpoint, complete
 from giveway.bench.http_stream import ServerError
 from giveway.bench.requests import Request
 from giveway.results import result
+from giveway.results.rounds import last_attempts
 from giveway.results.store import records_of
 from giveway.scenarios.model import Server
 from tests.conftest import GIVEWAY
-from tests.system.test_server_runner import free_port
 
 if not importlib.util.find_spec("torch"):
     pytest.skip("needs torch", allow_module_level=True)
@@ -30,12 +31,10 @@ PYTHON_WITH_TRANSFORMERS = os.environ.get("GIVEWAY_TRANSFORMERS")
 
 
 def measure(example: str, folder: Path, python: str) -> None:
-    """Measures the server alone, in one mode: each start of torch costs seconds."""
+    """Measures the server alone, in two modes, so that one server is idle beside the other."""
     text = (ROOT / "examples" / "llm" / example).read_text()
     low = text.index('[[program]]\nname = "low"')
     text = text[:low] + text[text.index("[[bar]]") :]
-    port = str(free_port())
-    text = text.replace(":8000", f":{port}").replace('"8000"', f'"{port}"')
     text = text.replace('"python"', f'"{python}"')
     text = re.sub(r"(?m)^rate = .*", "rate = 20", text)
     text = re.sub(r"(?m)^slo = .*", 'slo = { ttft = "100s", tpot = "100s" }', text)
@@ -43,7 +42,7 @@ def measure(example: str, folder: Path, python: str) -> None:
     done = subprocess.run(
         [
             *(GIVEWAY, "bench", str(folder / "mine.toml"), "--device", "cpu", "--anyway"),
-            *("--modes", "giveway", "--seconds", "0.5", "--repeats", "1"),
+            *("--modes", "giveway,giveway 10%", "--seconds", "0.5", "--repeats", "1"),
             *("--out", str(folder / "out")),
         ],
         cwd=ROOT, capture_output=True, text=True, timeout=200, check=False,
@@ -55,8 +54,11 @@ def measure(example: str, folder: Path, python: str) -> None:
     assert 0 < high["ttft_p50_ms"] < high["p50_ms"]
     assert high["tpot_p50_ms"] >= 0
     assert high["slo_share"]["value"] == 1
-    (segment,) = (each for each in records_of(folder / "out", "mine") if each["kind"] == "segment")
-    tokens = segment["programs"]["high"]["tokens"]
+    records = records_of(folder / "out", "mine")
+    segments = last_attempts(each for each in records if each["kind"] == "segment")
+    assert [each["mode"] for each in segments] == ["giveway", "giveway 10%"]
+    assert not any(each["intruders"] for each in segments), "an idle server is no intruder"
+    tokens = segments[0]["programs"]["high"]["tokens"]
     assert len(tokens) == high["requests"]
     assert set(tokens) <= set(range(4, 13)), "as many as were asked for"
 
@@ -81,6 +83,29 @@ def test_a_request_that_does_not_fit_is_refused(
 
 def test_a_server_is_gated_and_measured(tmp_path: Path) -> None:
     measure("tiny-cpu.toml", tmp_path, sys.executable)
+
+
+def test_a_model_that_another_server_makes_first_is_served(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Servers of several modes start at the same time, in the same folder."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "llm"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    serve = importlib.import_module("transformers_serve")
+    made: list[Path] = []
+
+    def save(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "config.json").write_text(str(len(made)))
+        made.append(folder)
+        if len(made) == 1:
+            serve.model()
+
+    monkeypatch.setattr(serve, "save", save)
+    folder = serve.model()
+    assert len(made) == 2
+    assert (folder / "config.json").read_text() == "1"
+    assert list(folder.parent.iterdir()) == [folder], "nothing unfinished is left"
 
 
 @pytest.mark.skipif(

@@ -18,6 +18,7 @@ import pytest
 
 from giveway.bench.guard import Guard
 from giveway.bench.loops import Segment
+from giveway.bench.ports import Ports
 from giveway.bench.process import ProgramFailedError
 from giveway.bench.requests import requests
 from giveway.bench.runner import Assignment
@@ -66,7 +67,7 @@ def start() -> Iterator[Start]:
                 start_timeout=start_timeout, answer_timeout=answer_timeout,
             )  # fmt: skip
             variables = {**os.environ, **(environment or {})}
-            return ServerRunner(program, scenario, variables, guard, (), siblings)
+            return ServerRunner(program, scenario, variables, guard, (), siblings, Ports())
 
         yield start
         for each in siblings:
@@ -241,7 +242,7 @@ def test_a_server_that_ends_between_two_segments_is_not_started_again(start: Sta
 
 def test_a_stranger_at_the_address_is_not_measured(start: Start) -> None:
     runner = start()
-    port = int(runner._command[-2])
+    port = int(runner._program.command[-2])
     with (
         socket.create_server(("127.0.0.1", port)),
         pytest.raises(ProgramFailedError, match="another program answers at http://127"),

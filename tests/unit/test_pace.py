@@ -77,7 +77,7 @@ def measured(
         "programs": SCENARIO.programs,
         "segments": machine,
         "of_point": [machine],
-        "servers": {},
+        "by_mode": False,
         "runners": dict.fromkeys(("alone", "native", "giveway"), runners),
         "hopeless": False,
         "is_anew": False,

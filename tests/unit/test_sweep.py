@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from giveway.bench.order import steps
+from giveway.bench.order import share_an_address, steps
 from giveway.bench.segments import Point, Segments
 from giveway.bench.sizes import Chosen
 from giveway.errors import UsageError
@@ -18,7 +18,7 @@ from giveway.report.load import Found, load, run
 from giveway.report.page import page
 from giveway.report.svg import frontier, sweep
 from giveway.results import result
-from giveway.scenarios.model import Arrivals, Program, Scenario
+from giveway.scenarios.model import Arrivals, Program, Scenario, Server
 from giveway.scenarios.sweep import at_loads, parse_loads
 from tests.unit import report_examples, test_request_figures
 from tests.unit.bench_records import SCENARIO, SETTINGS
@@ -72,13 +72,26 @@ def test_the_rate_is_a_share_of_what_the_machine_can_do() -> None:
     assert [each["rate"] for each in records if each["program"] == "high"] == [5, 25, 45]
 
 
+def served(name: str, url: str) -> Program:
+    return Program(name, Arrivals("fixed", 1.0), command=("serve", "{port}"), server=Server(url))
+
+
+def test_only_a_server_at_one_address_starts_anew() -> None:
+    at_8000 = served("high", "http://127.0.0.1:8000/v1/completions")
+    own = served("low", "http://127.0.0.1:{port}/v1/completions")
+    assert not share_an_address(SCENARIO.programs)
+    assert not share_an_address([*SCENARIO.programs, own])
+    assert share_an_address([at_8000, *SCENARIO.programs])
+    assert share_an_address([at_8000, own])
+
+
 def test_modes_follow_each_other_unless_a_server_would_start_anew() -> None:
     loads: list[Any] = ["0.2", "0.6"]
     modes: list[tuple[str, Any]] = [("alone", "before"), ("native", None), ("alone", "after")]
     by_load = [("0.2", mode) for mode in modes] + [("0.6", mode) for mode in modes]
-    assert steps(loads, modes, servers=False) == by_load
+    assert steps(loads, modes, shared_address=False) == by_load
     by_mode = [(load, mode) for mode in modes for load in loads]
-    assert steps(loads, modes, servers=True) == by_mode
+    assert steps(loads, modes, shared_address=True) == by_mode
 
 
 @pytest.fixture

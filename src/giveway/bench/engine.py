@@ -5,12 +5,12 @@ In each round, every program runs alone before the other modes and after them, f
 counted seconds each. A segment that does not count is repeated.
 
 A scenario may be measured at several loads. The programs start once, and each round has all loads.
-A server, which starts anew when the mode changes, has all loads in one mode before the next mode.
+A server that shares its address starts anew when the mode changes, and has all loads in one mode
+before the next mode.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,23 +19,21 @@ from functools import partial
 from itertools import product
 from typing import Any, Final
 
-from giveway.bench import modes, pinning, sizes, timeline
-from giveway.bench.command_runner import CommandRunner
+from giveway.bench import modes, sizes, timeline
 from giveway.bench.guard import Guard
 from giveway.bench.model_runner import ModelRunner
-from giveway.bench.mps import Mps
-from giveway.bench.order import steps
+from giveway.bench.order import share_an_address, steps
 from giveway.bench.pace import better_service_ms
 from giveway.bench.process import ProgramFailedError
-from giveway.bench.quota import Group as QuotaGroup
 from giveway.bench.runner import Runner
 from giveway.bench.segments import Part, Point, Record, Segments, Settings
 from giveway.bench.server_runner import ServerRunner
+from giveway.bench.starts import Starts
 from giveway.bench.surroundings import refuse_under_run
 from giveway.page.observer import Page
 from giveway.results.names import mode_name
 from giveway.scenarios.model import Program, Size
-from giveway.scenarios.modes import ordered, uses_mps
+from giveway.scenarios.modes import ordered
 
 _ATTEMPTS: Final = 3
 """The most attempts at one segment."""
@@ -97,15 +95,12 @@ class _Group:
     ) -> None:
         self._points, self._scenario = points, points[0].scenario
         self._programs, self._settings = programs, settings
-        self._guard, self._stack = guard, stack
+        self._stack = stack
+        self._starts = Starts(self._scenario, programs, settings.device, guard, stack)
         self._runners: dict[str, dict[str, Runner]] = {}
-        self._servers: dict[str, list[ServerRunner]] = {}
-        """The runners of each server, of which one runs at a time."""
-        self._pins = pinning.prefixes(
-            [each.name for each in programs], settings.device, sorted(os.sched_getaffinity(0))
-        )
+        self._by_mode = share_an_address(programs)
+        """Whether all loads of a mode follow each other."""
         self._at = ("", 0)
-        self._mps: str | None = None
         self._of_point = [Segments(point, settings, guard.sessions) for point in points]
         self._segments = self._of_point[0]
         self._is_anew = False
@@ -163,7 +158,7 @@ class _Group:
         """Measures all modes of a round; returns False if earlier rounds had another rate."""
         repeats = self._settings.repeats
         self._is_anew = False
-        found = steps(self._of_point, order, bool(self._servers))
+        found = steps(self._of_point, order, self._by_mode)
         for at, (segments, (mode, part)) in enumerate(found):
             self._turn_to(segments)
             share = 0.2 + 0.75 * (number + at / len(found)) / repeats
@@ -212,6 +207,7 @@ class _Group:
                 self._or_drop(mode, partial(self._start_mode, mode))
             else:
                 self.record_all({"kind": "mode", "mode": mode, "reason": reason})
+        self._stack.callback(self._starts.ask_servers_to_end)
         # All programs start before the first wait, so that they start in parallel.
         for mode, runners in list(self._runners.items()):
             if mode != "native" or "alone" not in self._runners:
@@ -222,35 +218,9 @@ class _Group:
         if mode == "native" and "alone" in self._runners:
             self._runners["native"] = self._runners["alone"]
             return
-        if uses_mps(mode) and self._mps is None:
-            self._mps = self._stack.enter_context(Mps(self._guard))
         self._runners[mode] = {}
         for program in self._programs:
-            self._runners[mode][program.name] = self._runner(mode, program)
-
-    def _runner(self, mode: str, program: Program) -> Runner:
-        settings = self._settings
-        setup = modes.setup(mode, settings.device, self._scenario, program, self._mps)
-        prefix = (*self._pins.get(program.name, ()), *setup.prefix)
-        if program.quota is not None:
-            group = self._stack.enter_context(QuotaGroup(f"{mode}-{program.name}", program.quota))
-            prefix = (*group.prefix, *prefix)
-        common = (setup.environment, self._guard, prefix)
-        runner: Runner
-        if program.server is not None:
-            siblings = self._servers.setdefault(program.name, [])
-            for sibling in siblings:
-                if sibling.starts_alike(setup.environment, prefix):
-                    return sibling
-            runner = ServerRunner(program, self._scenario, *common, siblings=siblings)
-        elif program.command:
-            runner = CommandRunner(program, self._scenario, *common)
-        else:
-            runner = ModelRunner(
-                program, self._scenario, settings.device, *common, stream=setup.stream
-            )
-        self._stack.callback(runner.close)
-        return runner
+            self._runners[mode][program.name] = self._starts.runner(mode, program)
 
     def _choose(self, wanted: Sequence[str]) -> None:
         """Chooses sizes and rates with each program alone, and loads them in all modes."""
@@ -344,7 +314,7 @@ class _Group:
         What the other programs do alone does not depend on the load. Where all loads of a mode
         follow each other, one segment stands for all of them.
         """
-        if mode != "alone" or not self._servers or self._scenario.urgent.name in group:
+        if mode != "alone" or not self._by_mode or self._scenario.urgent.name in group:
             return self._segments.record
         return self.record_all if self._segments is self._of_point[0] else None
 
@@ -379,6 +349,8 @@ def _wait_until_started(runners: Mapping[str, Runner]) -> None:
     for runner in runners.values():
         if isinstance(runner, ModelRunner):
             runner.wait_until_started()
+        elif isinstance(runner, ServerRunner) and runner.own_port:
+            runner.prepare()
 
 
 def _again(progress: Progress, title: str, share: float, fault: str) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,6 +50,7 @@ class Process:
         self.title = title
         self._guard = guard
         self._family: set[Member] = set()
+        self._asked_at: float | None = None
         # A file, because a full pipe would block the program: the bench does not read it meanwhile.
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": self._output}
@@ -92,12 +94,21 @@ class Process:
         how = f"was killed by signal {-status}" if status < 0 else f"ended with exit code {status}"
         return self.failed(how + before)
 
+    def ask_to_end(self) -> None:
+        """Sends SIGTERM once, and does not wait."""
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+            self._family = family(self.pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGTERM)
+
     def terminate(self, seconds: float) -> None:
-        """Sends SIGTERM, and waits for the end for so long. Its children may go on."""
-        self._family = family(self.pid)
-        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(self.pid, signal.SIGTERM)
-            self.popen.wait(timeout=seconds)
+        """Sends SIGTERM, and waits for the end until so long after it. Its children may go on."""
+        self.ask_to_end()
+        assert self._asked_at is not None
+        left = max(0.0, self._asked_at + seconds - time.monotonic())
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(timeout=left)
 
     def __enter__(self) -> Process:
         return self

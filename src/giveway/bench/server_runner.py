@@ -1,8 +1,9 @@
 """Runs an OpenAI-compatible server as a program, and makes its load.
 
-The server is started by its command, in the way of its mode, and answers segment after segment. The
-servers of other modes have the same address, so a server ends when that of another mode starts.
-Modes that start a server in the same way have one server.
+The server is started by its command, in the way of its mode, and answers segment after segment.
+Modes that start a server in the same way have one server. Where the scenario leaves the port to the
+bench, all servers start at the same time and stay. Otherwise they have the same address, so a
+server ends when that of another mode starts.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -25,6 +27,7 @@ from giveway.bench.guard import Guard
 from giveway.bench.http_stream import LostError, ServerError, send
 from giveway.bench.loops import Segment
 from giveway.bench.open_loop import OpenLoop
+from giveway.bench.ports import Ports, filled, filled_environment, is_taken
 from giveway.bench.process import Process, ProgramFailedError
 from giveway.bench.requests import Request, requests
 from giveway.bench.runner import Assignment
@@ -40,6 +43,8 @@ _END_SECONDS: Final = 1.0
 """How long a program that ends keeps its status after its connections are closed, at most."""
 _LOADING: Final = 503
 """The status of a server that is not yet ready."""
+_PORTS: Final = 3
+"""The most ports that a server is started with, where other programs take them first."""
 
 
 class ServerRunner:
@@ -53,16 +58,29 @@ class ServerRunner:
         guard: Guard,
         prefix: Sequence[str],
         siblings: list[ServerRunner],
+        ports: Ports,
     ) -> None:
+        """Starts nothing.
+
+        Args:
+            program: the program.
+            scenario: its scenario.
+            environment: of the server.
+            guard: knows the processes.
+            prefix: the words before its command.
+            siblings: the runners of the same program in other modes; this one is added.
+            ports: chooses the port, where the scenario does not.
+        """
         assert program.server is not None and program.tokens is not None
         self._program, self._scenario, self._guard = program, scenario, guard
-        self._command = [*prefix, *program.command]
-        self._environment = environment
-        self._siblings = siblings
+        self._prefix, self._environment = tuple(prefix), environment
+        self._siblings, self._ports = siblings, ports
         siblings.append(self)
         arrivals = program.arrivals
         self.rate = arrivals.rate or trace_rate(arrivals.moments)
         self._process: Process | None = None
+        self._is_warm = False
+        self._server = program.server
         self._endpoint = Endpoint(program.server, None)
         self._load: OpenLoop | None = None
         self._assignment: Assignment | None = None
@@ -74,22 +92,55 @@ class ServerRunner:
 
     def starts_alike(self, environment: Mapping[str, str], prefix: Sequence[str]) -> bool:
         """Whether a server of the same program with this environment and prefix would be equal."""
-        command = [*prefix, *self._program.command]
-        return (command, environment) == (self._command, self._environment)
+        return (tuple(prefix), environment) == (self._prefix, self._environment)
+
+    @property
+    def own_port(self) -> bool:
+        """Whether no other server has its address, so that it can stay while others run."""
+        return self._server.own_port
+
+    def start(self) -> None:
+        """Starts the server unless it runs, and does not wait for it.
+
+        Another server at its address ends first.
+        """
+        if self._process is not None:
+            return
+        url, command, environment = self._server.url, self._program.command, self._environment
+        if self.own_port:
+            port = self._choose_port()
+            url, command = filled(url, port), tuple(filled(word, port) for word in command)
+            environment = filled_environment(environment, self._program.environment, port)
+        else:
+            for other in self._siblings:
+                other.close()
+            self._refuse_a_stranger()
+        self._endpoint = Endpoint(replace(self._server, url=url), None)
+        words = [*self._prefix, *command]
+        self._process = Process(self._program.name, words, environment, self._guard)
 
     def prepare(self) -> None:
-        """Starts the server unless it runs."""
-        for other in self._siblings:
-            if other is not self:
-                other.close()
-        if self._process is not None:
+        """Starts the server unless it runs, and waits until it is warm."""
+        if self._is_warm:
+            assert self._process is not None
             if self._process.popen.poll() is not None:
                 raise self._process.died(" between two segments")
-            return
-        self._refuse_a_stranger()
-        self._process = Process(self._program.name, self._command, self._environment, self._guard)
-        self._endpoint = Endpoint(self._endpoint.server, self._wait_for_model())
-        self._warm()
+        left = _PORTS
+        while not self._is_warm:
+            left -= 1
+            self.start()
+            try:
+                self._endpoint = replace(self._endpoint, model=self._wait_for_model())
+                self._warm()
+                self._is_warm = True
+            except ProgramFailedError:
+                if not (left and self._has_lost_its_port()):
+                    raise
+
+    def ask_to_end(self) -> None:
+        """Sends SIGTERM to the server if it runs; `close` does the rest."""
+        if self._process is not None:
+            self._process.ask_to_end()
 
     def service_seconds(self) -> float:
         """The median seconds of an answer of medium length, one request at a time."""
@@ -178,7 +229,7 @@ class ServerRunner:
         """Ends the load and the server: SIGTERM first, then SIGKILL."""
         if self._load is not None:
             self._load.cancel()
-        self._load = None
+        self._load, self._is_warm = None, False
         process, self._process = self._process, None
         if process is None:
             return
@@ -200,15 +251,30 @@ class ServerRunner:
             return self._process.died(f" ({error})")
         return self._process.failed(str(error))
 
+    def _choose_port(self) -> int:
+        try:
+            return self._ports.choose(self._server.url)
+        except OSError as error:
+            what = f"was not started: there is no free port: {error.strerror}"
+            raise ProgramFailedError(self._program.name, what) from error
+
+    def _has_lost_its_port(self) -> bool:
+        """Ends a server that did not start; returns whether another program has its port."""
+        assert self._process is not None
+        if not self.own_port or self._process.popen.poll() is None:
+            return False
+        self.close()
+        return is_taken(self._endpoint.server.url)
+
     def _refuse_a_stranger(self) -> None:
         """Raises ProgramFailedError if another program has the address of the server."""
         try:
-            asyncio.run(_connect(self._endpoint.server.url))
+            asyncio.run(_connect(self._server.url))
         except OSError:
             return
         raise ProgramFailedError(
             self._program.name,
-            f"was not started: another program answers at {self._endpoint.server.url}",
+            f"was not started: another program answers at {self._server.url}",
         )
 
     def _wait_for_model(self) -> str | None:

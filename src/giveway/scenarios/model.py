@@ -39,6 +39,9 @@ FIGURES: Final = (
 )
 """The figures that a bar can limit; docs/reference/scenario.md defines them."""
 
+PORT: Final = "{port}"
+"""Stands for the port of a server where the scenario leaves the choice to the bench."""
+
 Size = Mapping[str, int]
 """The size parameters of a model: ``batch``, ``image``, ``layers``, …"""
 
@@ -80,11 +83,16 @@ class Server:
     """An OpenAI-compatible server, to which the bench sends the requests."""
 
     url: str
-    """Of the endpoint: it ends in ``/completions``."""
+    """Of the endpoint: it ends in ``/completions``, and may have `PORT` for its port."""
     prompt: Literal["text", "tokens"] = "text"
     """Whether a prompt is sent as words or as the numbers of tokens."""
     request: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the body of each request."""
+
+    @property
+    def own_port(self) -> bool:
+        """Whether each way of starting the server has a port, and so a server, of its own."""
+        return PORT in self.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,16 @@ from giveway.errors import UsageError, choices
 from giveway.scenarios import traces
 from giveway.scenarios.catalog import SERVING, SIZES
 from giveway.scenarios.document import Document, Values, no_such, read_text, shipped
-from giveway.scenarios.model import Arrivals, Bar, Program, Scenario, Server, Size, Tokens
+from giveway.scenarios.model import (
+    PORT,
+    Arrivals,
+    Bar,
+    Program,
+    Scenario,
+    Server,
+    Size,
+    Tokens,
+)
 from giveway.scenarios.traces import Arrival
 
 __all__ = ["load", "load_all", "shipped"]
@@ -182,6 +191,7 @@ def _server(document: Document, number: int, values: Values) -> Server | None:
         return None
     if not values["command"]:
         document.reject("program", number, "openai", "needs the command that starts the server")
+    _check_port(document, number, values)
     prompt: Literal["text", "tokens"] = values["prompt"] or "text"
     if prompt == "tokens" and url.endswith("/chat/completions"):
         document.reject("program", number, "prompt", "chat completions take text only")
@@ -190,6 +200,23 @@ def _server(document: Document, number: int, values: Values) -> Server | None:
         if request.get(key, {}) != {}:  # an empty table leaves a field out
             document.reject("program", number, "request", f"{key}: {says}")
     return Server(url, prompt, request)
+
+
+def _check_port(document: Document, number: int, values: Values) -> None:
+    """Refuses a port that the bench chooses for a server and requests of one of the two only."""
+    named = {
+        "command": any(PORT in word for word in values["command"]),
+        "environment": any(PORT in text for text in values["environment"].values()),
+    }
+    if PORT in values["openai"]:
+        if not any(named.values()):
+            needs = f"{PORT} has to be in command or environment too, or the server cannot know it"
+            document.reject("program", number, "openai", needs)
+        return
+    for key, has_port in named.items():
+        if has_port:
+            needs = f'{PORT} has to be in openai too, as in "http://127.0.0.1:{PORT}"'
+            document.reject("program", number, key, needs)
 
 
 def _slo(document: Document, number: int, values: Values) -> dict[str, float]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from giveway.scenarios import modes
 from giveway.scenarios.catalog import SIZES
-from giveway.scenarios.model import ARRIVALS, FIGURES, TASKS
+from giveway.scenarios.model import ARRIVALS, FIGURES, PORT, TASKS
 from giveway.sched.attributes import (
     KINDS,
     Kind,
@@ -169,10 +169,15 @@ def _objective(value: Any) -> dict[str, float]:
 
 
 def _endpoint(value: Any) -> str:
-    """The URL of an endpoint; ``/v1/completions`` where the URL names only the server."""
+    """The URL of an endpoint; ``/v1/completions`` where the URL names only the server.
+
+    Its port may be a number or `PORT`.
+    """
     if not isinstance(value, str):
         raise ValueError
-    parts = urlsplit(value)
+    netloc = urlsplit(value).netloc
+    # Any number stands for the port that is chosen later.
+    parts = urlsplit(value.replace(netloc, netloc.replace(f":{PORT}", ":1"), 1))
     path = parts.path.rstrip("/")
     if parts.scheme != "http" or not parts.hostname or parts.query or parts.fragment:
         raise ValueError
@@ -180,7 +185,9 @@ def _endpoint(value: Any) -> str:
         path = "/v1/completions"
     if not path.endswith("/completions") or parts.port == 0:  # the port raises ValueError too
         raise ValueError
-    return f"http://{parts.netloc}{path}"
+    if PORT in parts.netloc + path:
+        raise ValueError
+    return f"http://{netloc}{path}"
 
 
 def _jitter(text: str) -> float:
@@ -275,8 +282,8 @@ PROGRAM: Final = {
     "quota": Rule(_number(0, _LARGE), f"{_POSITIVE} of cores", by_device=True),
     "openai": Rule(
         _endpoint,
-        'the URL of a server that the command starts, such as "http://127.0.0.1:8000", or of an'
-        " endpoint that ends in /completions",
+        'the URL of a server that the command starts, such as "http://127.0.0.1:8000" or'
+        f' "http://127.0.0.1:{PORT}", or of an endpoint that ends in /completions',
     ),
     "prompt": Rule(_one_of(("text", "tokens")), '"text", "tokens"'),
     "request": Rule(_checked(_is_table), 'a table like {model = "mine", ignore_eos = true}'),
