@@ -183,7 +183,7 @@ void gw_slack_begin(struct gw_slack *slack, uint64_t now, enum gw_slack_scene sc
   slack->beside = beside;
   slack->phases.phase = slack->first;
   gw_phases_choose(&slack->phases, slack->beside, -1);
-  slack->checks = is_cheap(slack) && is_check_due(slack);
+  slack->begins_with_check = is_cheap(slack) && is_check_due(slack);
   next(slack, now);
   slack->until_ns = now;
 }
@@ -377,7 +377,7 @@ void gw_slack_rested(struct gw_slack *slack, uint64_t ns) {
 void gw_slack_end(struct gw_slack *slack, uint64_t now) {
   charge(slack, now, slack->scene);
   double ns = slack->alone_ns + slack->delay_ns, unit = unit_ns(slack);
-  if (slack->checks && is_check_due(slack) && ns < CHECK_UNITS * unit) {
+  if (slack->begins_with_check && is_check_due(slack) && ns < CHECK_UNITS * unit) {
     slack->unchecked_ns = CHECK * unit - POSTPONED * ns;
   }
 }

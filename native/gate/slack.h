@@ -61,7 +61,7 @@ struct gw_slack {
   enum gw_slack_scene began_with;
   double apart_rate;       /* of the last block apart; below 0: none to compare with */
   double unchecked_ns;     /* time together since the last pair */
-  bool checks;             /* this episode begins with a check of what is known */
+  bool begins_with_check;  /* whether this episode does */
   double last_rate, burst; /* of the last block apart at all; how many launches come at a time */
 
   /* A long block together is watched in parts. */

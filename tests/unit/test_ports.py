@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from giveway.bench.ports import filled, filled_environment
-from giveway.errors import UsageError
 from giveway.scenarios.model import Server
 from giveway.scenarios.reader import load
-from tests.unit.test_scenario_file import SERVED, write
+from tests.unit.test_scenario_file import SERVED, check_refused, write
 
 OPENAI = 'openai = "http://127.0.0.1:8000"'
 OWN = 'openai = "http://127.0.0.1:{port}"'
@@ -73,13 +72,7 @@ IN_BOTH = "{port} has to be in openai too, as in"
 def test_a_port_that_only_one_side_knows(
     tmp_path: Path, old: str, new: str, line: int, says: str
 ) -> None:
-    assert SERVED.count(old) == 1
-    path = write(tmp_path, SERVED.replace(old, new))
-    with pytest.raises(UsageError) as caught:
-        load(path, "cpu")
-    assert str(caught.value).startswith(f"{path}:{line}: ")
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
+    check_refused(tmp_path, SERVED, (old, new), line, says)
 
 
 def test_other_braces_stay() -> None:

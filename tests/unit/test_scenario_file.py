@@ -41,6 +41,17 @@ def write(folder: Path, text: str) -> str:
     return str(path)
 
 
+def check_refused(folder: Path, text: str, change: tuple[str, str], line: int, says: str) -> None:
+    """Changes a correct file in one place, and checks the line that refuses it."""
+    assert text.count(change[0]) == 1
+    path = write(folder, text.replace(*change))
+    with pytest.raises(UsageError) as caught:
+        load_all(path, "cpu")
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_scenario_as_it_is_on_each_device(tmp_path: Path) -> None:
     path = write(tmp_path, SMALL)
     cpu, cuda = load(path, "cpu"), load(path, "cuda")
@@ -116,12 +127,7 @@ def test_variants_are_scenarios_of_their_own(tmp_path: Path) -> None:
 def test_what_is_wrong_in_a_variant_is_named(
     tmp_path: Path, old: str, new: str, line: int, says: str
 ) -> None:
-    assert PAIRS.count(old) == 1
-    path = write(tmp_path, PAIRS.replace(old, new))
-    with pytest.raises(UsageError) as caught:
-        load_all(path, "cpu")
-    assert str(caught.value).startswith(f"{path}:{line}: ")
-    assert says in str(caught.value)
+    check_refused(tmp_path, PAIRS, (old, new), line, says)
 
 
 def test_the_pairs_are_six_by_six() -> None:
@@ -279,13 +285,7 @@ def test_all_scenarios_are_there() -> None:
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
-    assert SMALL.count(old) == 1
-    path = write(tmp_path, SMALL.replace(old, new))
-    with pytest.raises(UsageError) as caught:
-        load(path, "cpu")
-    assert str(caught.value).startswith(f"{path}:{line}: ")
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
+    check_refused(tmp_path, SMALL, (old, new), line, says)
 
 
 OBJECTIVE = 'slo = { ttft = "200ms", tpot = "20ms" }'
@@ -321,13 +321,7 @@ OBJECTIVE = 'slo = { ttft = "200ms", tpot = "20ms" }'
 def test_what_is_wrong_with_a_server(
     tmp_path: Path, old: str, new: str, line: int, says: str
 ) -> None:
-    assert SERVED.count(old) == 1
-    path = write(tmp_path, SERVED.replace(old, new))
-    with pytest.raises(UsageError) as caught:
-        load(path, "cpu")
-    assert str(caught.value).startswith(f"{path}:{line}: ")
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
+    check_refused(tmp_path, SERVED, (old, new), line, says)
 
 
 @pytest.mark.parametrize("key", ["prompt_tokens = 8", 'prompt = "text"', "request = {a = 1}"])

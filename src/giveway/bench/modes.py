@@ -39,7 +39,7 @@ def wanted(
         scenario: the scenario, whose own modes apply where the user names none.
         device: the device to measure on.
         named: the modes that the user names.
-        quick: whether to leave out those modes of the scenario that are a luxury.
+        quick: whether to leave out the optional modes of the scenario.
 
     Raises:
         UsageError: a mode that the user names, or every mode, cannot be measured here.

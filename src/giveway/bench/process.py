@@ -103,7 +103,10 @@ class Process:
                 os.killpg(self.pid, signal.SIGTERM)
 
     def terminate(self, seconds: float) -> None:
-        """Sends SIGTERM, and waits for the end until so long after it. Its children may go on."""
+        """Sends SIGTERM, and waits for the end, at most until so many seconds after it was sent.
+
+        The children of the process may go on.
+        """
         self.ask_to_end()
         assert self._asked_at is not None
         left = max(0.0, self._asked_at + seconds - time.monotonic())
