@@ -23,9 +23,19 @@ void gw_futex_wake(_Atomic uint32_t *word, bool shared) {
   errno = saved;
 }
 
+static uint64_t read_clock(clockid_t clock) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* New in glibc 2.30. Where it is missing, a wait ends early or late if somebody sets the clock. */
 extern int pthread_mutex_clocklock(pthread_mutex_t *, clockid_t, const struct timespec *)
     __attribute__((weak));
+
+/* A wake-up is lost where the waiter that it was for is killed before it takes the lock. The others
+ * would sleep on while the lock is free, so each of them looks again after a while. */
+#define LOOK_NS UINT64_C(10000000)
 
 int gw_lock_within(pthread_mutex_t *lock, uint64_t wait_ns) {
 #ifdef __SANITIZE_THREAD__
@@ -34,9 +44,14 @@ int gw_lock_within(pthread_mutex_t *lock, uint64_t wait_ns) {
   bool known = pthread_mutex_clocklock != NULL;
 #endif
   clockid_t clock = known ? CLOCK_MONOTONIC : CLOCK_REALTIME;
-  struct timespec t;
-  clock_gettime(clock, &t);
-  uint64_t until = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + wait_ns;
-  t = (struct timespec){(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
-  return known ? pthread_mutex_clocklock(lock, clock, &t) : pthread_mutex_timedlock(lock, &t);
+  uint64_t now = read_clock(clock), until = now + wait_ns;
+  for (;; now = read_clock(clock)) {
+    bool over = now >= until;
+    uint64_t end = over || until - now < LOOK_NS ? until : now + LOOK_NS;
+    struct timespec t = {(time_t)(end / 1000000000u), (long)(end % 1000000000u)};
+    int r = known ? pthread_mutex_clocklock(lock, clock, &t) : pthread_mutex_timedlock(lock, &t);
+    if (r != ETIMEDOUT || over) {
+      return r;
+    }
+  }
 }

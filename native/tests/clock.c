@@ -15,7 +15,6 @@
 #define gw_lock_within lock_for_real
 int wait_for_real(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns, bool shared);
 void wake_for_real(_Atomic uint32_t *word, bool shared);
-int lock_for_real(pthread_mutex_t *lock, uint64_t wait_ns);
 #include "../gate/futex.c"
 #undef gw_futex_wait
 #undef gw_futex_wake

@@ -4,11 +4,14 @@
 #ifndef GIVEWAY_TEST_CLOCK_H
 #define GIVEWAY_TEST_CLOCK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 uint64_t gw_now(void);
+/* gw_lock_within by the kernel's clock, also while the test's clock stands still. */
+int lock_for_real(pthread_mutex_t *lock, uint64_t wait_ns);
 
 void clock_stop(void);
 

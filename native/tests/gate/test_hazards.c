@@ -1,4 +1,8 @@
 /* Hazards inside a process: fork, exec, closed descriptors, signals. */
+#include <errno.h>
+#include <linux/futex.h>
+
+#include "../../gate/robust.h"
 #include "program.h"
 
 static void fork_gives_a_task_of_its_own(void) {
@@ -206,6 +210,28 @@ static void a_stopped_lock_holder_blocks_nobody(void) {
   CHECK(finished(program) && info_of_program(program).active);
 }
 
+/* The waiter that an unlock has woken is killed, and so nobody wakes the next one. */
+static void a_lost_wake_up_is_noticed(void) {
+  static const struct {
+    int word, found;
+  } cases[] = {{0, 0}, {(int)FUTEX_OWNER_DIED, EOWNERDEAD}};
+  for (int i = 0; i < 2; i++) {
+    pthread_mutex_t *lock = shared_memory(sizeof *lock);
+    CHECK(gw_lock_init(lock) == 0);
+    CHECK(pthread_mutex_lock(lock) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+      _exit(lock_for_real(lock, 3600 * 1000 * MS));
+    }
+    _Atomic int *word = (_Atomic int *)&lock->__data.__lock;
+    CHECK(until((*word & FUTEX_WAITERS) != 0 && thread_state(pid, pid) == 'S', 20000));
+    *word = cases[i].word;
+    int status;
+    CHECK(until(waitpid(pid, &status, WNOHANG) == pid, 20000));
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == cases[i].found);
+  }
+}
+
 static void a_sigbus_that_was_sent_takes_its_course(void) {
   pid_t pid = fork();
   if (pid == 0) {
@@ -229,6 +255,7 @@ static const struct test_case cases[] = {
     {"a taken row comes back with its own priority", a_taken_row_comes_back},
     {"another SIGBUS reaches the program", other_sigbus_reaches_the_program},
     {"a stopped lock holder blocks nobody", a_stopped_lock_holder_blocks_nobody},
+    {"a lost wake-up is noticed", a_lost_wake_up_is_noticed},
     {"a SIGBUS that was sent takes its course", a_sigbus_that_was_sent_takes_its_course},
 };
 
