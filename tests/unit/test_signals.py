@@ -1,13 +1,15 @@
-"""Signals wait while a program is started."""
+"""Signals wait while something is half done, such as the start of a program."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from giveway.bench import event_loop
 from giveway.bench.signals import delayed_signals
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -77,3 +79,34 @@ def test_another_thread_changes_no_handler() -> None:
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGINT)]
+
+
+def test_ctrl_c_leaves_no_event_loop_half_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[asyncio.AbstractEventLoop] = []
+    build = asyncio.new_event_loop
+
+    def interrupted() -> asyncio.AbstractEventLoop:
+        signal.raise_signal(signal.SIGINT)
+        built.append(build())
+        return built[0]
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        event_loop.run(lambda: asyncio.sleep(0))
+    (loop,) = built
+    loop.close()
+
+
+def test_ctrl_c_cancels_a_coroutine() -> None:
+    ended = []
+
+    async def ask() -> None:
+        signal.raise_signal(signal.SIGINT)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append("cancelled")
+
+    with pytest.raises(KeyboardInterrupt):
+        event_loop.run(ask)
+    assert ended == ["cancelled"]

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from giveway.bench import answers, completions
+from giveway.bench import answers, completions, event_loop
 from giveway.bench.answers import Answer
 from giveway.bench.arrivals import trace_rate
 from giveway.bench.completions import Endpoint
@@ -31,6 +31,7 @@ from giveway.bench.ports import Ports, filled, filled_environment, is_taken
 from giveway.bench.process import Process, ProgramFailedError
 from giveway.bench.requests import Request, requests
 from giveway.bench.runner import Assignment
+from giveway.bench.signals import delayed_signals
 from giveway.scenarios.model import Program, Scenario
 
 _POLL_SECONDS: Final = 0.1
@@ -180,7 +181,7 @@ class ServerRunner:
 
         limit = self._scenario.start_timeout
         try:
-            return asyncio.run(asyncio.wait_for(ask(), limit))
+            return event_loop.run(lambda: asyncio.wait_for(ask(), limit))
         except TimeoutError:
             raise self._process.failed(f"did not answer a request within {limit:.0f} s") from None
         except ServerError as error:
@@ -194,19 +195,20 @@ class ServerRunner:
         segment, arrivals = assignment.segment, self._program.arrivals
         self._assignment = assignment
         endpoint, name = self._endpoint, self._next_segment()
-        self._load = OpenLoop(
-            lambda request: completions.complete(endpoint, request, name),
-            requests(
-                arrivals.process,
-                self.rate,
-                segment.start,
-                segment.over - segment.start,
-                assignment.seed,
-                (self._program.tokens.prompt, self._program.tokens.output),
-                arrivals.trace,
-                assignment.skip,
-            ),
-        )
+        with delayed_signals():  # so that `close` finds the load
+            self._load = OpenLoop(
+                lambda request: completions.complete(endpoint, request, name),
+                requests(
+                    arrivals.process,
+                    self.rate,
+                    segment.start,
+                    segment.over - segment.start,
+                    assignment.seed,
+                    (self._program.tokens.prompt, self._program.tokens.output),
+                    arrivals.trace,
+                    assignment.skip,
+                ),
+            )
 
     def mark(self) -> None:
         pass
@@ -269,7 +271,7 @@ class ServerRunner:
     def _refuse_a_stranger(self) -> None:
         """Raises ProgramFailedError if another program has the address of the server."""
         try:
-            asyncio.run(_connect(self._server.url))
+            event_loop.run(lambda: _connect(self._server.url))
         except OSError:
             return
         raise ProgramFailedError(
@@ -288,7 +290,9 @@ class ServerRunner:
             if self._process.popen.poll() is not None:
                 raise self._process.died(f" before it answered at {url}")
             try:
-                status, text = asyncio.run(asyncio.wait_for(_get(models), _PROBE_SECONDS))
+                status, text = event_loop.run(
+                    lambda: asyncio.wait_for(_get(models), _PROBE_SECONDS)
+                )
                 what = f"answered {status}"
             except (ServerError, TimeoutError) as error:
                 status, text, what = _LOADING, b"", str(error) or "did not answer"

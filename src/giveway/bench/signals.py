@@ -1,4 +1,4 @@
-"""Delays signals that would end this process while it starts another one.
+"""Delays signals that would end this process while it has something half done.
 
 A signal inside `subprocess.Popen` would otherwise end the caller after the program has started and
 before the caller knows it, and the program would be left running.
