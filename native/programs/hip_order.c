@@ -1,6 +1,10 @@
 /* Checks the stand-in's promises about order and time, through a real runtime: hip_order
  * CODE-OBJECT.
  */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <unistd.h>
+
 #include "hip_kernels.h"
 
 #define NOT_READY 600
@@ -53,6 +57,7 @@ static void streams_share_the_device(void) {
   hipFunction_t function = module_kernel("ns_20000000");
   float ms = 0, other_ms = 0;
   MUST(hipEventRecord(start, first));
+  MUST(hipEventSynchronize(start)); /* the second stream may begin before the first one */
   launch(function, first);
   launch(function, second);
   MUST(hipEventRecord(stop, first));
@@ -63,14 +68,23 @@ static void streams_share_the_device(void) {
   SO((ms > other_ms ? ms : other_ms) >= 39);
 }
 
+static void wait_for_flag(void *flag) {
+  while (!atomic_load((_Atomic bool *)flag)) {
+    usleep(1000);
+  }
+}
+
 static void a_stream_waits_for_an_event(void) {
   hipStream_t first = new_stream(), second = new_stream();
   hipEvent_t event = new_event();
+  _Atomic bool asked = false;
+  MUST(hipLaunchHostFunc(first, wait_for_flag, &asked));
   launch(module_kernel("ns_20000000"), first);
   MUST(hipEventRecord(event, first));
   MUST(hipStreamWaitEvent(second, event, 0));
   launch(module_kernel("other"), second);
   SO(hipEventQuery(event) == NOT_READY && hipStreamQuery(second) == NOT_READY);
+  atomic_store(&asked, true);
   MUST(hipStreamSynchronize(second));
   MUST(hipEventQuery(event));
   MUST(hipStreamQuery(first));
