@@ -33,9 +33,10 @@ static uint64_t read_clock(clockid_t clock) {
 extern int pthread_mutex_clocklock(pthread_mutex_t *, clockid_t, const struct timespec *)
     __attribute__((weak));
 
-/* A wake-up is lost where the waiter that it was for is killed before it takes the lock. The others
- * would sleep on while the lock is free, so each of them looks again after a while. */
-#define LOOK_NS UINT64_C(10000000)
+/* An unlock wakes one waiter. If that waiter is killed before it takes the lock, the wake-up is
+ * lost, and the other waiters sleep although the lock is free. So a waiter tries again after this
+ * time. */
+#define TRY_AGAIN_NS UINT64_C(10000000)
 
 int gw_lock_within(pthread_mutex_t *lock, uint64_t wait_ns) {
 #ifdef __SANITIZE_THREAD__
@@ -47,7 +48,7 @@ int gw_lock_within(pthread_mutex_t *lock, uint64_t wait_ns) {
   uint64_t now = read_clock(clock), until = now + wait_ns;
   for (;; now = read_clock(clock)) {
     bool over = now >= until;
-    uint64_t end = over || until - now < LOOK_NS ? until : now + LOOK_NS;
+    uint64_t end = over || until - now < TRY_AGAIN_NS ? until : now + TRY_AGAIN_NS;
     struct timespec t = {(time_t)(end / 1000000000u), (long)(end % 1000000000u)};
     int r = known ? pthread_mutex_clocklock(lock, clock, &t) : pthread_mutex_timedlock(lock, &t);
     if (r != ETIMEDOUT || over) {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,3 +25,18 @@ def started_under(pages: Path) -> list[str]:
 def all_gone(processes: Sequence[psutil.Process]) -> bool:
     _, alive = psutil.wait_procs(processes, timeout=30)
     return not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
+
+
+def interrupt(process: subprocess.Popen[str]) -> int:
+    """Presses Ctrl-C: the command must end with 130, print no traceback, and leave no process.
+
+    Returns:
+        the number of its child processes until then.
+    """
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert all_gone(children)
+    return len(children)

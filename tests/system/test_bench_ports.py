@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from giveway.results.store import records_of
 from tests.conftest import GIVEWAY, Spawner
-from tests.system.processes import all_gone, started_under
+from tests.system.processes import interrupt, started_under
 from tests.system.test_bench_server import LESS_URGENT, arguments, of, scenario
 from tests.system.test_server_runner import SERVER
 from tests.waiting import eventually
@@ -141,13 +139,7 @@ def test_ctrl_c_leaves_no_server(spawn: Spawner, tmp_path: Path) -> None:
     for line in process.stderr:
         if line.startswith("silent: round 1"):
             break
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert len(children) == 4  # what guards the programs, one urgent server, and two others
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert all_gone(children)
+    assert interrupt(process) == 4  # what guards the programs, one urgent server, and two others
 
 
 def test_ctrl_c_while_servers_start_leaves_none(spawn: Spawner, tmp_path: Path) -> None:
@@ -159,9 +151,4 @@ def test_ctrl_c_while_servers_start_leaves_none(spawn: Spawner, tmp_path: Path) 
         env={**os.environ, "STARTS": str(starts)},
     )  # fmt: skip
     assert eventually(lambda: starts.exists() and len(starts.read_text().split()) == 3)
-    children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert all_gone(children)
+    interrupt(process)

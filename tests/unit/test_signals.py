@@ -1,4 +1,4 @@
-"""Signals wait while something is half done, such as the start of a program."""
+"""Signals wait until a step is whole, such as the start of a program."""
 
 from __future__ import annotations
 

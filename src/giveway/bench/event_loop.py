@@ -1,4 +1,4 @@
-"""Runs a coroutine as `asyncio.run`, and never leaves a part of asyncio half built at Ctrl-C."""
+"""`asyncio.run` without a half-built event loop after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Returns what the coroutine returns. Ctrl-C cancels it, as in `asyncio.run`.
+    """Runs a coroutine and returns its result. Ctrl-C cancels the coroutine, as in `asyncio.run`.
 
-    A handler that raises an exception while asyncio builds or closes an event loop would leave an
-    object whose destructor prints a traceback.
+    Signals wait while asyncio builds or closes the event loop. An exception from a signal handler
+    would leave a half-built loop, whose destructor prints a traceback.
 
     Args:
         work: makes the coroutine.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from giveway.scenarios.model import PORT
@@ -51,10 +51,6 @@ def is_taken(url: str) -> bool:
 def filled(text: str, port: int) -> str:
     """A text of a scenario with the port in its place. Other braces stay as they are."""
     return text.replace(PORT, str(port))
-
-
-def filled_command(words: Sequence[str], port: int) -> list[str]:
-    return [filled(word, port) for word in words]
 
 
 def filled_environment(

@@ -1,4 +1,4 @@
-"""Delays signals that would end this process while it has something half done.
+"""Delays signals that would end this process in the middle of a step that must be whole.
 
 A signal inside `subprocess.Popen` would otherwise end the caller after the program has started and
 before the caller knows it, and the program would be left running.
